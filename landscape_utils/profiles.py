@@ -1,0 +1,302 @@
+"""Profiles: everything a study depends on, checked before any work starts.
+
+A profile is a TOML file: the four built-in ones lie in `profiles/`, a user's own may lie anywhere. It holds
+the hyper-parameters of section 4 of the paper, the grid of sections 3.1 and 3.2 and the sample that surfaces
+are computed on. A profile is frozen: what differs is another profile.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+import tomllib
+from collections.abc import Iterable
+from functools import reduce
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+
+from landscape_utils.errors import UserError
+
+BUILTIN = Path(__file__).parent / "profiles"
+TASK_NAMES = {"mnli": "MNLI", "rte": "RTE", "sst2": "SST-2", "mrpc": "MRPC"}
+
+
+def display_name(task: str) -> str:
+    """The name of a task as papers write it: "sst2" -> "SST-2"; a user's task keeps its own name."""
+    return TASK_NAMES.get(task, task)
+
+
+def task_key(name: Any) -> Any:
+    """The key of a task: "SST-2" and "sst-2" -> "sst2"; a user's task keeps its own name."""
+    plain = name.strip().lower().replace("-", "") if isinstance(name, str) else name
+    return plain if plain in tuple(TASK_NAMES) else name
+
+
+def _checked(name: str) -> str:
+    """Names become parts of file names and of comma-separated lists: nothing in them has a meaning there."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise ValueError("no name: one has up to 64 letters, digits, '_', '-', '.', a letter or digit first")
+    return name
+
+
+def _beside(path: str, info: ValidationInfo) -> str:
+    """What a profile's file names is looked for beside that file first."""
+    beside = Path((info.context or {}).get("folder", "")) / path
+    return str(beside) if path and beside.exists() else path
+
+
+def _source(source: str, info: ValidationInfo) -> str:
+    """A model that the package brings is never taken for a folder of the same name."""
+    return source if source in ("demo", "minilm") else _beside(source, info)
+
+
+Name = Annotated[str, AfterValidator(_checked)]
+TaskName = Annotated[Name, BeforeValidator(task_key)]
+PathName = Annotated[str, AfterValidator(_beside)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Part(BaseModel):
+    """A part of a profile: frozen, strict about types (a string is no number) and about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_the_fields(cls, table: Any) -> Any:
+        unknown = sorted(set(table) - set(cls.model_fields)) if isinstance(table, dict) else []
+        if unknown:
+            raise ValueError(f"unknown field {unknown[0]!r}{_among(unknown[0], cls.model_fields)}")
+        return table
+
+
+class ModelSpec(Part):
+    """The encoder: "demo", "minilm", a name on the hub or a folder; inputs are cut to `max_length` tokens."""
+
+    source: Annotated[str, Field(min_length=1), AfterValidator(_source)]
+    max_length: Annotated[int, Field(ge=4)]
+
+
+class Training(Part):
+    """What differs between tasks: passes over the train split, peak learning rate, examples a step."""
+
+    epochs: Count
+    learning_rate: Positive
+    batch_size: Count
+
+
+class TrainingSpec(Part):
+    """What all trainings share: AdamW, linear warm-up over a share of the steps, linear decay to 0."""
+
+    warmup: Share
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    betas: Annotated[list[Share], Field(min_length=2, max_length=2)]
+    epsilon: Positive
+    max_grad_norm: Positive
+    precision: Literal["float32", "bfloat16"]
+
+
+class Files(Part):
+    """A user's own task: CSV, TSV, JSON or JSONL files, one or two text columns and a label column."""
+
+    train: PathName
+    dev: PathName
+    text: Annotated[list[str], Field(min_length=1, max_length=2)]
+    label: str
+
+
+class TaskSpec(Part):
+    """A task, its trainings, and the `other` task whose direction is delta_2 of its plane (section 3.2)."""
+
+    source: Literal["demo", "glue", "files"]
+    other: TaskName
+    pretrained: Training
+    scratch: Training
+    train_limit: Annotated[int, Field(ge=0)] = 0  # 0: the whole train split
+    files: Files | None = None
+
+    @model_validator(mode="after")
+    def _files_belong_to_files(self) -> TaskSpec:
+        if (self.files is not None) != (self.source == "files"):
+            raise ValueError(
+                'a table "files" (train, dev, text, label) goes with source = "files", and with no other'
+            )
+        return self
+
+
+class Overfitting(Part):
+    """Figure 4: the task that is trained on for more epochs."""
+
+    task: TaskName
+    extra_epochs: Count
+
+
+class Grid(Part):
+    """`resolution` points an axis over [-span, span], in units of |delta_1|."""
+
+    resolution: Annotated[int, Field(ge=2)]
+    span: Positive
+
+
+class Sample(Part):
+    """How many examples of each split a surface is computed on; 0: all."""
+
+    train: Annotated[int, Field(ge=0)]
+    dev: Annotated[int, Field(ge=0)]
+
+
+class Layers(Part):
+    """Figure 7: the tasks whose layer groups are scanned."""
+
+    tasks: Annotated[list[TaskName], Field(min_length=1)]
+
+
+class Profile(Part):
+    """Everything a study depends on.
+
+    `chosen` are the tasks that the study is about, all of `tasks` unless told otherwise; the others stay for
+    the directions that they lend. `data_dir` is a folder in the GLUE layout; empty: the hub.
+    """
+
+    name: Name
+    model: ModelSpec
+    tasks: Annotated[dict[TaskName, TaskSpec], Field(min_length=2)]
+    training: TrainingSpec
+    overfitting: Overfitting
+    grid: Grid
+    sample: Sample
+    layers: Layers
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    precision: Literal["float32", "float16", "bfloat16", "tf32", "auto"]
+    side_by_side: bool
+    chosen: list[TaskName] = []
+    data_dir: PathName = ""
+
+    @model_validator(mode="after")
+    def _tasks_are_known(self) -> Profile:
+        for name, spec in self.tasks.items():
+            if spec.source != "files" and name not in TASK_NAMES:
+                raise ValueError(f"task {name!r} of source {spec.source!r}{_among(name, TASK_NAMES)}")
+            if spec.other == name:
+                raise ValueError(
+                    f"tasks.{name}.other is the task itself; delta_2 needs one of the other tasks"
+                )
+        named = [spec.other for spec in self.tasks.values()]
+        for name in [*self.chosen, *named, self.overfitting.task, *self.layers.tasks]:
+            if name not in self.tasks:
+                raise ValueError(f"unknown task {name!r}{_among(name, self.tasks)}")
+        if not self.chosen:
+            object.__setattr__(self, "chosen", list(self.tasks))
+        return self
+
+
+def builtin_profiles() -> tuple[str, ...]:
+    """The names of the profiles that come with the package."""
+    return tuple(sorted(path.stem for path in BUILTIN.glob("*.toml")))
+
+
+# What a notebook's parameter sets in the profile; 0, "" and None leave the profile's own value.
+OVERRIDES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "tasks": (("chosen",),),
+    "seed": (("seeds",),),
+    "resolution": (("grid", "resolution"),),
+    "span": (("grid", "span"),),
+    "examples": (("sample", "train"), ("sample", "dev")),
+    "data_dir": (("data_dir",),),
+}
+
+
+def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
+    """A built-in profile by name, a TOML file by path, or a profile at hand, with `overrides` put in.
+
+    Overrides: `tasks` ("all", "mrpc,rte" or a list), `seed`, `resolution`, `span`, `examples` (of each
+    split), `data_dir`. 0, "" and None mean: as the profile says (for `seed` only None does: 0 is a seed).
+    Raises UserError, one line, for a profile, a field, a value or a task that is not known.
+    """
+    changes = {name: value for name, raw in overrides.items() if (value := _field(name, raw)) is not None}
+    base = profile if isinstance(profile, Profile) else _read(profile)
+    if not changes:
+        return base
+    table = base.model_dump()
+    for name, value in changes.items():
+        for *folder, leaf in OVERRIDES[name]:
+            reduce(dict.__getitem__, folder, table)[leaf] = value
+    try:
+        return Profile.model_validate(table)
+    except ValidationError as error:
+        raise UserError(_one_line(error, base.name, changes)) from None
+
+
+def _read(profile: str | Path) -> Profile:
+    """A built-in profile, or one in a TOML file."""
+    path = BUILTIN / f"{profile}.toml" if str(profile) in builtin_profiles() else Path(profile)
+    if path.suffix != ".toml":
+        known = _among(str(profile), builtin_profiles())
+        raise UserError(f"unknown profile {str(profile)!r}{known}; a path to a .toml file works too")
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+        return Profile.model_validate({"name": path.stem} | table, context={"folder": path.parent})
+    except OSError as error:
+        raise UserError(f"profile {str(path)!r} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise UserError(_one_line(error, str(profile))) from None
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise UserError(f"profile {str(path)!r} is no TOML file: {' '.join(str(error).split())}") from None
+
+
+def _field(parameter: str, value: Any) -> Any:
+    """A parameter's value as the profile holds it; None: as the profile says."""
+    if parameter not in OVERRIDES:
+        raise UserError(f"unknown parameter {parameter!r}{_among(parameter, OVERRIDES)}")
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if parameter == "seed":
+        return None if value is None else [value]
+    if parameter == "tasks" and isinstance(value, str):
+        names = [name.strip() for name in value.split(",")]
+        value = [name for name in names if name and name.lower() != "all"]
+    if isinstance(value, tuple | Path):
+        value = list(value) if isinstance(value, tuple) else str(value)
+    return value or None
+
+
+def _among(name: str, allowed: Iterable[str]) -> str:
+    """The end of an error line: the allowed names, and the one that was perhaps meant."""
+    near = difflib.get_close_matches(str(name), list(allowed), n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f": choose from {', '.join(allowed)}{hint}"
+
+
+def _one_line(error: ValidationError, label: str, changes: Iterable[str] = ()) -> str:
+    """The first mistake of a profile in one line, under the name by which its maker knows the value."""
+    first = error.errors()[0]
+    place = tuple(first["loc"])
+    where = ".".join(str(step) if str(step).isidentifier() else repr(step) for step in place)
+    value = first["input"]
+    for name in changes:
+        if any(place[: len(target)] == target for target in OVERRIDES[name]):
+            where = name
+    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    if first["type"] == "missing":
+        message, shown = "is missing", where
+    elif first["type"] == "value_error":
+        shown = f"{where}:" if where else ""
+    else:
+        shown = f"{where} = {reprlib.repr(value)}"
+    return " ".join(f"profile {label!r}: {shown} {message}".split())
