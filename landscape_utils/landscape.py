@@ -1,0 +1,310 @@
+"""Lines, planes and what is seen along them: f(alpha) and f(alpha, beta) of Eq. 1 and 2 (Hao et al. 2019, section 3).
+
+f(alpha)       = J(theta_0 + alpha delta_1)                       Eq. 1: a Curve, scanned over a Line
+f(alpha, beta) = J(theta_0 + alpha delta_1 + beta delta_2)        Eq. 2: a Surface, scanned over a Plane
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from .engine import Walker
+from .errors import UserError
+from .objective import Measurement, Objective
+from .parameters import ParameterSpace
+from .precision import PROBED, probe, probe_points, probed
+from .progress import bar
+
+MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """theta(alpha) = origin + alpha x; both (P,)."""
+
+    origin: Tensor
+    x: Tensor
+
+    def __post_init__(self):
+        check_directions(self.origin, {"x": self.x})
+
+    @property
+    def directions(self) -> tuple[Tensor, ...]:
+        return (self.x,)
+
+    @property
+    def norm(self) -> float:
+        """|x|: what one unit of alpha is in parameter distance."""
+        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+
+    def at(self, alpha: float) -> Tensor:
+        """theta, (P,), at alpha."""
+        return self.origin + alpha * self.x
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """theta(alpha, beta) = origin + alpha x + beta y; all (P,).
+
+    y is rescaled to the norm of x, |x| / |y| y (section 3.2), unless `rescale` is False.
+    """
+
+    origin: Tensor
+    x: Tensor
+    y: Tensor
+    rescale: bool = True
+
+    def __post_init__(self):
+        check_directions(self.origin, {"x": self.x, "y": self.y})
+        if self.rescale:
+            scale = self.norm / float(torch.linalg.vector_norm(self.y, dtype=torch.float64))
+            object.__setattr__(self, "y", self.y * scale)
+
+    @property
+    def directions(self) -> tuple[Tensor, ...]:
+        return (self.x, self.y)
+
+    @property
+    def norm(self) -> float:
+        """|x|: what one unit of alpha is in parameter distance (and one of beta, if y was rescaled)."""
+        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between x and y; the paper finds them near orthogonal (section 3.2)."""
+        x, y = self.x.double(), self.y.double()
+        return float(x @ y / (x.norm() * y.norm()))
+
+    def at(self, alpha: float, beta: float) -> Tensor:
+        """theta, (P,), at (alpha, beta)."""
+        return self.origin + alpha * self.x + beta * self.y
+
+
+class Mark(NamedTuple):
+    """A point of interest, evaluated at its own place and not at the nearest point of the grid."""
+
+    alpha: float
+    beta: float
+    loss: float
+    error: float
+    loss_stderr: float
+    error_stderr: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curve:
+    """An objective scanned over a line. Arrays are float64, (A,) along alpha.
+
+    Attributes:
+        loss, error: mean cross-entropy, and the share of examples classified wrongly.
+        loss_stderr, error_stderr: their standard errors over the examples, s_(n-1) / sqrt(n).
+        marks: points evaluated on their own: "start" (alpha 0) and "end" (alpha 1) unless others were asked for.
+        examples: n.
+        norm: |delta_1|, the parameter distance of one unit of alpha.
+        precision, precision_error: what it was computed in, and the largest difference of the loss from float32 that a
+            probe of cells showed (0 for float32).
+    """
+
+    alpha: np.ndarray
+    loss: np.ndarray
+    error: np.ndarray
+    loss_stderr: np.ndarray
+    error_stderr: np.ndarray
+    marks: dict[str, Mark]
+    examples: int
+    norm: float
+    precision: str
+    precision_error: float
+
+    @property
+    def non_finite(self) -> int:
+        """How many points of the grid have a loss that is not finite."""
+        return int((~np.isfinite(self.loss)).sum())
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as arrays without Python objects, for a file."""
+        plain = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "marks"}
+        names = np.array(list(self.marks), dtype=np.str_)
+        return plain | {"marks": np.array(list(self.marks.values())), "mark_names": names}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]):
+        """The inverse of `arrays`."""
+        values: dict[str, Any] = {
+            f.name: arrays[f.name] if arrays[f.name].ndim else arrays[f.name].item()
+            for f in fields(cls)
+            if f.name != "marks"
+        }
+        names = arrays["mark_names"].tolist()
+        return cls(
+            **values, marks={n: Mark(*row) for n, row in zip(names, arrays["marks"].tolist(), strict=True)}
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Surface(Curve):
+    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta.
+
+    Attributes:
+        cosine: of the angle between the two directions.
+    """
+
+    beta: np.ndarray
+    cosine: float
+
+
+def scan(
+    objective: Objective | Sequence[Objective],
+    region: Line | Plane,
+    alpha: ArrayLike,
+    beta: ArrayLike | None = None,
+    *,
+    marks: Mapping[str, Sequence[float]] | None = None,
+    precision: str = "float32",
+    precision_bound: float = 1e-3,
+    cache_bytes: int | None = None,
+    journal: MutableMapping[int, np.ndarray] | None = None,
+    what: str = "scan",
+) -> Any:
+    """Evaluate an objective on a grid over a line (Eq. 1) or a plane (Eq. 2).
+
+    Several objectives on the same model (training loss and dev error, say) share each visit of a point. The model is
+    left exactly as it was found, also after an exception.
+
+    Args:
+        objective: one, or a sequence of them.
+        region: a Line, which takes `alpha` alone, or a Plane, which takes `alpha` and `beta`.
+        alpha, beta: coordinates of the grid's points, in any order.
+        marks: name -> coordinates of points to evaluate beside the grid; default: start (0, 0) and end (1, 0).
+        precision: "float32", "float16", "bfloat16", "tf32" (CUDA), or "auto": the fastest whose largest difference from
+            float32, on a probe of cells, is at most `precision_bound` in the loss.
+        cache_bytes: memory for the output of layers that no direction moves; 0 for none.
+        journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
+        what: the progress bar's label.
+
+    Returns:
+        A Curve or a Surface; a tuple of them, in order, if a sequence of objectives was given.
+
+    Raises:
+        UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model.
+    """
+    objectives = [objective] if isinstance(objective, Objective) else list(objective)
+    axes = check_axes(region, alpha, beta)
+    check_objectives(objectives, region)
+    places = {n: tuple(map(float, at))[: len(axes)] for n, at in (MARKS if marks is None else marks).items()}
+    points = list(itertools.product(*(axis.tolist() for axis in axes))) + list(places.values())
+    rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
+
+    walk = partial(Walker, objectives, region.origin, region.directions, cache_bytes=cache_bytes)
+    if PROBED not in rows:
+        rows[PROBED] = probe(walk, probe_points(axes, places), precision, precision_bound)
+    precision, precision_error = probed(rows[PROBED])
+    missing = [i for i in range(len(points)) if i not in rows]
+    if missing:
+        with walk(precision=precision) as walker:
+            for i in bar(missing, what=what, unit="point"):
+                rows[i] = walker(points[i]).numpy().ravel()
+
+    values = np.array([rows[i] for i in range(len(points))]).reshape(len(points), len(objectives), 4)
+    results = tuple(
+        assemble(region, axes, places, values[:, k], o.size, precision, precision_error)
+        for k, o in enumerate(objectives)
+    )
+    return results[0] if isinstance(objective, Objective) else results
+
+
+def assemble(
+    region: Line | Plane,
+    axes: Sequence[np.ndarray],
+    places: Mapping[str, Sequence[float]],
+    values: np.ndarray,
+    examples: int,
+    precision: str,
+    precision_error: float,
+) -> Curve:
+    """The curve or surface of one objective from its values (points, 4), the grid's first and then the marks'."""
+    shape = tuple(len(axis) for axis in axes)
+    count = math.prod(shape)
+    grids = {name: values[:count, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
+    marks = {
+        name: Mark(*(*at, 0.0)[:2], *row)
+        for (name, at), row in zip(places.items(), values[count:].tolist(), strict=True)
+    }
+    common: dict[str, Any] = {
+        **grids,
+        "marks": marks,
+        "examples": examples,
+        "norm": region.norm,
+        "precision": precision,
+        "precision_error": precision_error,
+    }
+    if isinstance(region, Plane):
+        return Surface(alpha=axes[0], beta=axes[1], cosine=region.cosine, **common)
+    return Curve(alpha=axes[0], **common)
+
+
+def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
+    """Refuse vectors that span nothing, by one line that says the values."""
+    for name, vector in {"origin": origin, **directions}.items():
+        if not isinstance(vector, Tensor) or vector.ndim != 1 or not vector.is_floating_point():
+            found = (
+                f"{vector.dtype} {tuple(vector.shape)}"
+                if isinstance(vector, Tensor)
+                else type(vector).__name__
+            )
+            raise UserError(f"{name} must be a floating-point vector of shape (P,); got {found}")
+        if (vector.shape, vector.dtype, vector.device) != (origin.shape, origin.dtype, origin.device):
+            raise UserError(
+                f"{name} is {vector.dtype} {tuple(vector.shape)} on {vector.device}, but origin is "
+                f"{origin.dtype} {tuple(origin.shape)} on {origin.device}; they must agree"
+            )
+        norm = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+        if not math.isfinite(norm):
+            raise UserError(
+                f"{name} holds values that are not finite (its norm is {norm}); no line or plane goes through it"
+            )
+        if norm == 0 and name != "origin":
+            raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")
+
+
+def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -> list[np.ndarray]:
+    """The grid's axes as float64 arrays; refused if they are empty, not finite, or do not fit the region."""
+    if not isinstance(region, Line | Plane):
+        raise UserError(f"region must be a Line or a Plane; got {type(region).__name__}")
+    if (beta is None) is isinstance(region, Plane):
+        raise UserError(
+            f"a {type(region).__name__} takes {'alpha and beta' if isinstance(region, Plane) else 'alpha alone'}; "
+            f"beta is {'missing' if beta is None else 'given'}"
+        )
+    axes = []
+    for name, axis in (("alpha", alpha), ("beta", beta))[: len(region.directions)]:
+        try:
+            values = np.asarray(axis, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise UserError(f"{name} must be a sequence of numbers; got {axis!r:.60}") from None
+        if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+            raise UserError(
+                f"{name} must be a sequence of one or more finite numbers; got shape {values.shape} "
+                f"with {int((~np.isfinite(values)).sum())} not finite"
+            )
+        axes.append(values)
+    return axes
+
+
+def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:
+    """Refuse objectives that share no model, and vectors that are not of its encoder's size."""
+    if not objectives or any(not isinstance(o, Objective) for o in objectives):
+        raise UserError("scan needs an Objective or a sequence of one or more of them")
+    if len({id(o.model) for o in objectives}) != 1:
+        raise UserError("objectives scanned together must be on the same model object; scan them one by one")
+    ParameterSpace(objectives[0].model).check(region.origin, "origin")

@@ -1,0 +1,189 @@
+"""Objective J(theta): mean loss and error rate of a classifier on a fixed set of examples.
+
+The examples are sorted by length, cut into batches of about equal token count and put on the device once. One visit of
+a point is then one forward pass over these batches and one synchronisation, when its four numbers leave the device.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .errors import UserError
+
+FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
+TOKENS_PER_BATCH = {
+    "cpu": 1024,
+    "cuda": 16384,
+}  # what keeps the matrix products busy and the activations in cache
+
+Example = Mapping[str, Any]
+Logits = Callable[["Batch"], Tensor]
+
+
+class Measurement(NamedTuple):
+    """J and the error rate at one point, with their standard errors s_(n-1) / sqrt(n) over the n examples."""
+
+    loss: float
+    error: float
+    loss_stderr: float
+    error_stderr: float
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Examples of about the same length, resident on the device."""
+
+    inputs: dict[str, Tensor]  # each (B, T)
+    labels: Tensor  # (B,)
+    tokens: int  # without padding
+
+
+class Objective:
+    """Mean cross-entropy and error rate of `model` on `examples`, as a function of the model's present weights.
+
+    Args:
+        model: a single-label sequence classifier of `transformers`.
+        examples: dicts of "input_ids", "labels" and, where the model takes them, "attention_mask" and "token_type_ids".
+        tokens_per_batch: padded tokens in one batch at most; an example longer than that is a batch of its own.
+
+    Raises:
+        UserError: no examples, missing or unknown fields, a label out of range, a model that is no classifier.
+    """
+
+    def __init__(self, model: nn.Module, examples: Sequence[Example], tokens_per_batch: int | None = None):
+        self.model: Any = model
+        self.device = next(model.parameters()).device
+        check_examples(model, examples)
+        budget = tokens_per_batch or TOKENS_PER_BATCH.get(self.device.type, TOKENS_PER_BATCH["cuda"])
+        if budget < 1:
+            raise UserError(f"tokens_per_batch must be at least 1; got {budget}")
+        self.batches = [self._batch(rows) for rows in by_length([trim(e) for e in examples], budget)]
+        self.size = len(examples)
+        self.tokens = sum(batch.tokens for batch in self.batches)
+        self._check_logits()
+
+    def __call__(self) -> Measurement:
+        """The measurement at the model's present weights, in evaluation mode."""
+        with evaluating(self.model):
+            return Measurement(*statistics(*self.outcomes(self.logits)).tolist())
+
+    def logits(self, batch: Batch) -> Tensor:
+        """(B, C): one forward pass."""
+        return self.model(**batch.inputs, return_dict=True).logits
+
+    def outcomes(self, logits: Logits) -> tuple[Tensor, Tensor]:
+        """Loss and error of each example in order of length, two tensors (n,); NaN where the logits hold NaN."""
+        losses, errors = zip(*(outcome(logits(batch), batch.labels) for batch in self.batches), strict=True)
+        return torch.cat(losses), torch.cat(errors)
+
+    def _batch(self, rows: list[dict[str, list[int]]]) -> Batch:
+        width = max(len(row["input_ids"]) for row in rows)
+        padding = {"input_ids": getattr(self.model.config, "pad_token_id", None) or 0}
+        accepted = inspect.signature(self.model.forward).parameters
+        fields = [field for field in rows[0] if field in accepted and field != "labels"]
+        inputs = {
+            field: torch.tensor(
+                [pad(row[field], width, padding.get(field, 0)) for row in rows], device=self.device
+            )
+            for field in fields
+        }
+        labels = torch.tensor([row["labels"] for row in rows], device=self.device)
+        tokens = sum(sum(row["attention_mask"]) for row in rows)
+        if tokens == len(rows) * width:  # nothing is padded: attention without a mask is faster
+            inputs.pop("attention_mask", None)
+        return Batch(inputs, labels, tokens)
+
+    def _check_logits(self) -> None:
+        batch = self.batches[0]
+        row = Batch({name: x[:1] for name, x in batch.inputs.items()}, batch.labels[:1], 0)
+        with evaluating(self.model):
+            logits = getattr(self.model(**row.inputs, return_dict=True), "logits", None)
+        if logits is None or tuple(logits.shape) != (1, self.model.config.num_labels):
+            raise UserError(
+                f"{type(self.model).__name__} is no sequence classifier (its output holds no logits of shape "
+                f"(batch, num_labels)); load it with AutoModelForSequenceClassification"
+            )
+
+
+def outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and 0/1 error of each row of logits (B, C): two tensors (B,), at least float32."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    loss = F.cross_entropy(logits, labels, reduction="none")  # (B,)
+    error = (logits.argmax(dim=-1) != labels).to(loss.dtype)  # (B,)
+    return loss, error.masked_fill(logits.isnan().any(dim=-1), torch.nan)
+
+
+def statistics(losses: Tensor, errors: Tensor) -> Tensor:
+    """Mean loss, mean error and their standard errors, (4,) float64, from the values of n examples, (n,) each."""
+    values = torch.stack([losses, errors]).double()  # (2, n)
+    spread = values.std(dim=1) if values.shape[1] > 1 else torch.full_like(values[:, 0], torch.nan)
+    return torch.cat([values.mean(dim=1), spread / values.shape[1] ** 0.5])
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; on leaving, each module has the mode that it had."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+def by_length(rows: list[dict[str, Any]], budget: int) -> Iterator[list[dict[str, Any]]]:
+    """Rows in order of length, cut so that rows x longest stays within `budget` tokens."""
+    batch: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: len(row["input_ids"])):
+        if batch and (len(batch) + 1) * len(row["input_ids"]) > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
+
+
+def trim(example: Example) -> dict[str, Any]:
+    """The example as plain lists, without the padding at its end."""
+    lists = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in example.items()}
+    mask = list(lists.get("attention_mask") or [1] * len(lists["input_ids"]))
+    length = len(mask) - mask[::-1].index(1) if 1 in mask else len(mask)
+    lists["attention_mask"] = mask
+    return {name: value if name == "labels" else list(value)[:length] for name, value in lists.items()}
+
+
+def pad(values: list[int], width: int, padding: int) -> list[int]:
+    return values + [padding] * (width - len(values))
+
+
+def check_examples(model: Any, examples: Sequence[Example]) -> None:
+    """Refuse what no objective can be built of, by one line that names the example."""
+    classes = getattr(getattr(model, "config", None), "num_labels", 0)
+    if getattr(model, "base_model", model) is model or classes < 2:
+        raise UserError(
+            f"{type(model).__name__} is no classifier of two or more classes; "
+            f"load it with AutoModelForSequenceClassification"
+        )
+    if len(examples) == 0:
+        raise UserError("an objective needs at least one example; got none")
+    fields = set(examples[0])
+    for i, example in enumerate(examples):
+        if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
+            raise UserError(
+                f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
+                f"allowed beside them attention_mask and token_type_ids, the same in every example"
+            )
+        if not 0 <= int(example["labels"]) < classes:
+            raise UserError(f"example {i} has label {example['labels']}; allowed are 0 to {classes - 1}")
+        lengths = {name: len(example[name]) for name in fields - {"labels"}}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            raise UserError(f"example {i} has fields of unequal or no length: {lengths}")

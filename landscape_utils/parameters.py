@@ -1,0 +1,147 @@
+"""Parameter space: the encoder of a model as one flat vector theta, and its layers in three groups.
+
+A landscape is a function of theta, shape (P,): the parameters of the pre-trained body (`model.base_model`: embeddings,
+layers, pooler). The task head is no part of it, it stays at its learned value (Hao et al. 2019, section 3.1). While a
+landscape is scanned the weights are views into one buffer, so that a point is set by one pass over memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .errors import UserError
+
+GROUPS = ("low", "middle", "high")
+
+
+class ParameterSpace:
+    """The encoder of `model` as a vector space of dimension P; the head is excluded.
+
+    Attributes:
+        names: parameter names within the encoder, in the order of theta.
+        slices: name -> the entries of theta that hold this parameter.
+        size: P.
+        dtype: dtype of the weights; theta is read in it if it is float64, otherwise in float32.
+
+    Raises:
+        UserError: the encoder has no parameters, holds quantised ones, or ones of several dtypes or devices.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.encoder: nn.Module = getattr(model, "base_model", model)
+        self._parameters = dict(self.encoder.named_parameters())  # a shared weight is listed once
+        self.names = tuple(self._parameters)
+        ends = np.cumsum([0] + [p.numel() for p in self._parameters.values()]).tolist()
+        self.slices = {name: slice(a, b) for name, a, b in zip(self.names, ends, ends[1:], strict=False)}
+        self.size: int = ends[-1]
+        kinds = {(p.dtype, p.device) for p in self._parameters.values()}
+        if len(kinds) != 1 or not next(iter(kinds))[0].is_floating_point:
+            found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds)) or "none"
+            raise UserError(
+                f"the encoder of {type(model).__name__} must hold floating-point parameters of one dtype "
+                f"on one device; found: {found}; use model.float().to(device)"
+            )
+        self.dtype, self.device = next(iter(kinds))
+
+    def read(self) -> Tensor:
+        """Theta: a copy of the encoder's weights, (P,), on their device, float32 (float64 for a float64 model)."""
+        wide = torch.float64 if self.dtype == torch.float64 else torch.float32
+        return torch.cat([p.detach().reshape(-1).to(wide) for p in self._parameters.values()])
+
+    def write(self, theta: Tensor) -> None:
+        """Set the encoder's weights to theta, (P,), in place.
+
+        Raises:
+            UserError: theta is not of shape (P,).
+        """
+        self.check(theta, "theta")
+        for name, p in self._parameters.items():
+            p.data.copy_(theta[self.slices[name]].view_as(p))
+
+    def check(self, vector: Tensor, what: str) -> None:
+        """Refuse, by one line that says the values, what is no vector of this space."""
+        if not isinstance(vector, Tensor) or tuple(vector.shape) != (self.size,):
+            found = tuple(vector.shape) if isinstance(vector, Tensor) else type(vector).__name__
+            raise UserError(
+                f"{what} must be a tensor of shape ({self.size},), the encoder's size; got {found}"
+            )
+        if vector.dtype not in (torch.float32, torch.float64):
+            raise UserError(f"{what} must be float32 or float64; got {vector.dtype}; use {what}.float()")
+
+    @contextmanager
+    def attached(self, dtype: torch.dtype | None = None) -> Iterator[Tensor]:
+        """One flat buffer, (P,) in `dtype` (default: the model's), that the weights are views of within the context.
+
+        It starts as a copy of the weights. On leaving, also by an exception, each parameter has its own storage back,
+        untouched: the model is to the bit what it was.
+        """
+        own = {name: p.data for name, p in self._parameters.items()}
+        buffer = torch.empty(self.size, dtype=dtype or self.dtype, device=self.device)
+        try:
+            for name, p in self._parameters.items():
+                view = buffer[self.slices[name]].view(p.shape)
+                view.copy_(own[name])
+                p.data = view
+            yield buffer
+        finally:
+            for name, p in self._parameters.items():
+                p.data = own[name]
+
+    def restrict(self, vector: Tensor, names: tuple[str, ...]) -> Tensor:
+        """delta^G: a copy of `vector`, (P,), with every entry outside the named parameters zero (section 7)."""
+        self.check(vector, "vector")
+        restricted = torch.zeros_like(vector)
+        for name in names:
+            restricted[self.slices[name]] = vector[self.slices[name]]
+        return restricted
+
+
+def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
+    """The encoder's layers: name within the encoder and the ModuleList, the longest whose items are of one class.
+
+    None where the encoder has no such list.
+    """
+    encoder = getattr(model, "base_model", model)
+    lists = [
+        (name, module)
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.ModuleList) and len({type(layer) for layer in module}) == 1
+    ]
+    return max(lists, key=lambda item: len(item[1]), default=None)
+
+
+def layer_ranges(count: int) -> dict[str, tuple[int, int]]:
+    """First and last layer of each group: `count` layers in three consecutive groups, as equal as they can be."""
+    thirds = np.array_split(np.arange(count), len(GROUPS))
+    return {group: (int(third[0]), int(third[-1])) for group, third in zip(GROUPS, thirds, strict=True)}
+
+
+def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """The parameter names of the low, middle and high third of the encoder's layers (section 7).
+
+    Embeddings and pooler belong to no group.
+
+    Raises:
+        UserError: the encoder has fewer than three layers of its own (ALBERT, for one, shares one among all).
+    """
+    stack = layer_stack(model)
+    count = len(stack[1]) if stack else 0
+    if stack is None or count < len(GROUPS):
+        raise UserError(
+            f"layer groups need an encoder of at least three layers with weights of their own; "
+            f"{type(model).__name__} has {count}"
+        )
+    name, layers = stack
+    return {
+        group: tuple(
+            f"{name}.{i}.{parameter}"
+            for i in range(first, last + 1)
+            for parameter, _ in layers[i].named_parameters()
+        )
+        for group, (first, last) in layer_ranges(count).items()
+    }

@@ -1,0 +1,23 @@
+"""Progress bars: in a terminal and in JupyterLab, and none in the rendered book."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm.auto import tqdm
+
+SWITCH = "LANDSCAPE_PROGRESS"  # "off" while the book is made: a page would keep a dead bar
+
+
+def shown() -> bool:
+    """Whether bars are wanted in this process."""
+    return os.environ.get(SWITCH, "on") != "off"
+
+
+def bar(
+    iterable: Iterable[Any] | None = None, *, total: int | None = None, what: str = "", unit: str = "it"
+) -> tqdm:
+    """A bar over `iterable`, or one of `total` steps to be updated by hand; it appears after two seconds."""
+    return tqdm(iterable, total=total, desc=what, unit=unit, delay=2, disable=not shown(), leave=False)

@@ -1,0 +1,134 @@
+"""The engine's shortcuts change no digit: fused writing, replay of still layers, the memory they take."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import MODELS, make_examples, make_model
+from test_landscape import keep_layers, make_plane
+
+from landscape_utils.engine import CHUNK, Walker, combine, moving
+from landscape_utils.errors import UserError
+from landscape_utils.landscape import Plane, scan
+from landscape_utils.objective import Objective
+from landscape_utils.parameters import ParameterSpace
+
+GRID = {"alpha": [-1.0, 0.0, 2.0], "beta": [-1.0, 0.5]}
+
+
+@pytest.mark.parametrize("size", [1, CHUNK["cpu"] - 1, CHUNK["cpu"] + 1, 3 * CHUNK["cpu"]])
+def test_combine_is_the_sum_in_every_chunk(size):
+    origin, x, y = torch.randn(3, size)
+    out = torch.empty(size)
+    combine(out, origin, [(0.3, x), (-1.7, y)])
+    exact = origin.double() + 0.3 * x.double() - 1.7 * y.double()
+    # three roundings of values of order 10 in float32: 2^-24 each, relative
+    torch.testing.assert_close(out.double(), exact, rtol=0, atol=3 * 2**-24 * 10)
+    half = torch.empty(size, dtype=torch.bfloat16)
+    combine(half, origin, [(0.3, x), (-1.7, y)])
+    assert torch.equal(half, out.bfloat16()), "rounded once, from the float32 sum"
+
+
+def test_moving_is_the_support():
+    a, b = torch.zeros(2, 10)
+    a[3], b[6] = 1, -1
+    assert moving([a, b]) == slice(3, 7)
+    assert moving([torch.zeros(4)]) == slice(0, 0)
+
+
+def layer_plane(model, layers) -> Plane:
+    plane = make_plane(model)
+    return Plane(plane.origin, keep_layers(model, plane.x, layers), keep_layers(model, plane.y, layers))
+
+
+@pytest.mark.parametrize("layers", [(2,), (1,), (1, 2), (0,)])
+@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"albert"}))
+def test_replay_changes_no_digit(kind, layers):
+    model = make_model(kind)
+    objective = Objective(model, make_examples(20), tokens_per_batch=40)
+    plane = layer_plane(model, layers)
+    kept, computed = scan(objective, plane, **GRID), scan(objective, plane, **GRID, cache_bytes=0)
+    np.testing.assert_allclose(kept.loss, computed.loss, rtol=1e-6)
+    np.testing.assert_array_equal(kept.error, computed.error)
+
+
+@pytest.mark.parametrize(
+    "kind", ["bert", "distilbert", "roberta", "electra", "modernbert", "deberta", "mpnet"]
+)
+def test_still_layers_are_run_once(kind):
+    model = make_model(kind)
+    objective = Objective(model, make_examples(20), tokens_per_batch=40)
+    plane = layer_plane(model, (2,))
+    calls = count_calls(model, layer=0)
+    scan(objective, plane, **GRID)
+    # once for each batch to record it, once to check the replay against the whole model
+    assert calls.count == len(objective.batches) + 1
+    calls.count = 0
+    scan(objective, plane, **GRID, cache_bytes=0)
+    assert calls.count == len(objective.batches) * (3 * 2 + 2)
+
+
+def count_calls(model, layer: int):
+    from landscape_utils.parameters import layer_stack
+
+    class Calls:
+        count = 0
+
+    def hook(*_):
+        Calls.count += 1
+
+    layer_stack(model)[1][layer].register_forward_hook(hook)
+    return Calls
+
+
+def test_what_does_not_fit_the_budget_is_recomputed(model):
+    objective = Objective(model, make_examples(20), tokens_per_batch=40)
+    plane = layer_plane(model, (2,))
+    calls = count_calls(model, layer=0)
+    room = 3 * 40 * model.config.hidden_size * 4  # bytes of three batches' float32 hidden states
+    partial = scan(objective, plane, **GRID, cache_bytes=room)
+    batches, points = len(objective.batches), 3 * 2 + 2
+    assert batches + 1 < calls.count < batches * points
+    np.testing.assert_allclose(partial.loss, scan(objective, plane, **GRID).loss, rtol=1e-6)
+
+
+def test_a_budget_that_holds_no_batch_is_refused(model, examples):
+    with pytest.raises(UserError, match=r"cache_bytes=10 does not hold one batch \(\d+ bytes\)"):
+        scan(Objective(model, examples), layer_plane(model, (2,)), **GRID, cache_bytes=10)
+
+
+def test_a_moving_embedding_stops_the_replay(model, examples):
+    plane = layer_plane(model, (2,))
+    x = plane.x.clone()
+    x[0] = 1.0  # one entry of the embeddings
+    plane = Plane(plane.origin, x, plane.y)
+    objective = Objective(model, examples)
+    calls = count_calls(model, layer=0)
+    scan(objective, plane, **GRID)
+    assert calls.count == len(objective.batches) * (3 * 2 + 2)
+
+
+def test_an_encoder_with_side_ways_is_not_replayed(examples):
+    """The pooler reads the first layer's output too: replay would be wrong, and is found to be."""
+    model = make_model()
+    seen = []
+    model.base_model.encoder.layer[0].register_forward_hook(lambda module, args, output: seen.append(output))
+    model.base_model.pooler.register_forward_pre_hook(
+        lambda module, args: (args[0] + seen[-1] * args[0].mean(),)
+    )
+    plane, objective = layer_plane(model, (2,)), Objective(model, examples)
+    kept, computed = scan(objective, plane, **GRID), scan(objective, plane, **GRID, cache_bytes=0)
+    np.testing.assert_array_equal(kept.loss, computed.loss)
+
+
+def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, examples):
+    plane = make_plane(model)
+    with Walker([Objective(model, examples)], plane.origin, plane.directions) as walker:
+        size = ParameterSpace(model).size
+        assert walker.buffer.numel() == size
+        held = [walker.origin, *walker.directions]
+        given = [plane.origin, plane.x, plane.y]
+        assert [v.data_ptr() for v in held] == [v.data_ptr() for v in given], "not copied"
+        storages = {p.untyped_storage().data_ptr() for p in model.base_model.parameters()}
+        assert storages == {walker.buffer.untyped_storage().data_ptr()}
