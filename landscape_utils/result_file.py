@@ -1,0 +1,130 @@
+"""The file of one result: arrays and what they come from, checked to the last bit, the same bytes each time.
+
+It is an `.npz` file that holds the arrays and `meta.json`: kind, name, recipe, versions of the libraries,
+device. The SHA-256 of all that stands at its end, as the comment of the zip archive, so that a change of
+any bit is seen before anything is parsed. The bytes depend on nothing else: computed twice on one machine,
+killed or not, they are equal. What does vary, the seconds it took and the date, stands in a small `.json`
+beside it. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .files import disk_errors, write_atomically
+from .recipes import recipe_key, safe_name
+
+_DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
+
+
+class Damaged(Exception):
+    """A file that is not what was saved: truncated, altered, or not a result of this name."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result as it was saved.
+
+    `meta`: kind, name, versions (of the libraries), whatever else `Store.save` was given (device, ...), and
+    seconds and created (UTC) if the `.json` beside the file is there.
+    """
+
+    path: Path
+    recipe: dict[str, Any]
+    meta: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+
+def encode(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of a result file: equal for equal content, at any time and in any order of the mappings."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        # a ZipInfo made by hand is dated 1980, not now
+        archive.writestr(zipfile.ZipInfo("meta.json"), json.dumps(meta, sort_keys=True, indent=1))
+        for name in sorted(arrays):
+            if not name or set(name) & set("/\\:\0") or name.startswith("."):
+                raise ValueError(f"{name!r} is no name for an array: no / \\ : in it and no dot at its start")
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), allow_pickle=False)
+        archive.comment = bytes(_DIGEST_LENGTH)
+    content = buffer.getvalue()[:-_DIGEST_LENGTH]
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def decode(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The meta entry and the arrays of a result file. Raises `Damaged`; never unpickles."""
+    if not data:
+        raise Damaged("it is empty")
+    content, digest = data[:-_DIGEST_LENGTH], data[-_DIGEST_LENGTH:]
+    if hashlib.sha256(content).hexdigest().encode() != digest:
+        raise Damaged("its checksum does not match: truncated, altered, or not written by landscape_utils")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            meta = json.loads(archive["meta.json"])
+            return meta, {name: archive[name] for name in archive.files if name != "meta.json"}
+    except Exception as error:  # the checksum is right, so a file that fails here was made to fail
+        raise Damaged(f"it cannot be read safely ({type(error).__name__})") from error
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        if error.errno in (errno.EISDIR, errno.EIO):
+            raise Damaged(f"it cannot be read ({error.strerror})") from error
+        if error.errno == errno.ENOENT:
+            raise
+        with disk_errors(f"read {path}"):
+            raise
+
+
+def read_result(path: Path) -> Result:
+    """Read and check one file and change nothing.
+
+    Raises `FileNotFoundError`, `Damaged` if the content is not what was saved under this name, and
+    `UserError` if the file may not be read.
+    """
+    meta, arrays = decode(_read_bytes(path))
+    try:
+        recipe, kind, name = meta.pop("recipe"), meta["kind"], meta["name"]
+        proper = Path(safe_name(kind), f"{safe_name(name)}-{recipe_key(recipe)}.npz")
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise Damaged("its meta entry is incomplete") from error
+    if proper.parts != path.absolute().parts[-2:]:
+        raise Damaged(f"it is the result {proper}, under another name")
+    return Result(path, recipe, meta | _read_times(path), arrays)
+
+
+def write_result(
+    path: Path, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], seconds: float
+) -> Result:
+    """Write a result and read it back. `meta` is canonical and holds the kind, name and recipe of `path`.
+
+    Raises `UserError` when the disk is full or read-only; `ValueError` for an array of Python objects.
+    """
+    data = encode(meta, arrays)
+    times = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
+    # the result last: where it is, everything is
+    write_atomically(path.with_suffix(".json"), json.dumps(times).encode() + b"\n")
+    write_atomically(path, data)
+    return read_result(path)
+
+
+def _read_times(path: Path) -> dict[str, Any]:
+    """Seconds and created, or nothing: a result without them is a result."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        times = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        return {"seconds": float(times["seconds"]), "created": str(times["created"])}
+    return {}
