@@ -18,8 +18,6 @@ def disk_errors(doing: str) -> Iterator[None]:
     """Turn an `OSError` (full disk, read-only folder, ...) into a one-line `UserError`."""
     try:
         yield
-    except TimeoutError:
-        raise  # a lock that another process holds is no fault of the disk
     except OSError as error:
         raise UserError(
             f"cannot {doing}: {error.strerror or error}; make room or choose another results_dir; "

@@ -1,12 +1,13 @@
 """A scan's memory: the rows that are done, appended to a file that a kill at any byte cannot spoil.
 
-The file is a header (magic, stamp, width, CRC-32) and then records of one size (index, seconds, row,
-CRC-32), little endian. One record is one append; a torn one at the end is cut off at the next start, and
-one with a wrong checksum is skipped.
+The file is a header (magic, stamp, width, CRC-32) and then records of one size (index, held or deleted,
+seconds, row, CRC-32), little endian. One record is one append; a torn one at the end is cut off at the next
+start, and one with a wrong checksum is skipped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 import time
@@ -71,7 +72,7 @@ def read_journal(path: Path) -> JournalContent:
 
 
 class Journal(MutableMapping[int, np.ndarray]):
-    """The rows of a computation by index >= 0: (width,) float64, kept to the bit, NaN and infinities too.
+    """The rows of a computation by index: (width,) float64, kept to the bit, NaN and infinities too.
 
     What was set before a SIGKILL is there afterwards, and what was set a second or two before a power cut.
     The first row sets the width. One process at a time may hold a journal: the store's lock sees to it.
@@ -147,9 +148,9 @@ class Journal(MutableMapping[int, np.ndarray]):
 
     def __setitem__(self, index: int, row: ArrayLike) -> None:
         values = np.array(row, dtype=np.float64)
-        if index < 0 or values.ndim != 1 or not 0 < len(values) < 2**16:
+        if values.ndim != 1 or not 0 < len(values) < 2**16:
             raise ValueError(
-                f"a journal takes rows of 1 to 65535 numbers at index >= 0, not {values.shape} at {index}"
+                f"a journal takes rows of 1 to 65535 numbers, not an array of shape {values.shape}"
             )
         if self._width not in (0, len(values)):
             raise UserError(
@@ -184,4 +185,5 @@ class Journal(MutableMapping[int, np.ndarray]):
     def remove(self) -> None:
         """Close the journal and remove its file: the result is in place."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # all is saved: `prune` can have what is left
+            self.path.unlink()

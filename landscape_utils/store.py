@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
-from collections.abc import Callable, Iterator, Mapping
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,10 @@ import filelock
 import numpy as np
 
 from .errors import UserError
-from .files import check_writable, disk_errors, logger, make_folder, put_aside
-from .journal import Journal
-from .recipes import canonical, recipe_key, safe_name
+from .exports import csv_bytes, netcdf_bytes
+from .files import check_writable, disk_errors, logger, make_folder, put_aside, write_atomically
+from .journal import Journal, read_journal
+from .recipes import canonical, in_words, recipe_key, safe_name
 from .result_file import Damaged, Result, read_result, write_result
 
 
@@ -27,6 +31,67 @@ def library_versions() -> dict[str, str]:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     return versions
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the store as `verify` found it.
+
+    `state` is "sound" or "damaged" (results), "unfinished" (the journal of a result to come), "put aside"
+    (damaged files under their new name) or "leftover" (half-written, or of no use any more); `detail` says
+    more. `meta` is that of a sound result.
+    """
+
+    path: Path
+    kind: str
+    name: str
+    key: str
+    size: int
+    state: str
+    detail: str
+    meta: dict[str, Any]
+
+
+_OURS = re.compile(
+    r"(?P<name>.+)-(?P<key>[0-9a-f]{16})\.(?P<type>npz|json|journal)(?P<rest>\.tmp|\.damaged-\d+)?"
+)
+
+
+def _examine(path: Path) -> Entry | None:
+    """What `path` is, read and checked; None if it is not the store's, or a lock, or the `.json` of a result."""
+    if not (match := _OURS.fullmatch(path.name)):
+        return None
+    complete = path.with_suffix(".npz").exists()
+    state, detail, meta = "leftover", "", {}
+    try:
+        size = path.lstat().st_size
+        if match["rest"]:
+            state, detail = ("leftover", "half-written") if match["rest"] == ".tmp" else ("put aside", "")
+        elif match["type"] == "npz":
+            state, meta = "sound", read_result(path).meta
+        elif match["type"] == "json":
+            if complete:
+                return None
+            detail = "its result is missing"
+        elif complete:
+            detail = "its result is complete"
+        else:
+            content = read_journal(path)
+            state, detail = "unfinished", f"{len(content.rows)} points, {content.skipped} damaged"
+    except FileNotFoundError:  # another process has just renamed or removed it
+        return None
+    except (Damaged, ValueError) as damage:
+        state, detail = "damaged", str(damage)
+    return Entry(path, path.parent.name, match["name"], match["key"], size, state, detail, meta)
+
+
+def _sound(path: Path) -> Result:
+    try:
+        return read_result(path)
+    except FileNotFoundError:
+        raise UserError(f"there is no result {path}: `results list` shows those there are") from None
+    except Damaged as damage:
+        raise UserError(f"{path} is damaged ({damage}): what needs it will compute it anew") from None
 
 
 class Store:
@@ -60,16 +125,16 @@ class Store:
         With `wait=False`, raises `filelock.Timeout` at once if another holds it. The empty file
         `<path>.lock` stays: to remove it under a process that waits would let two in.
         """
+        lock = filelock.FileLock(f"{path}.lock")
         with disk_errors(f"lock {path}"):
             make_folder(path.parent)
-            lock = filelock.FileLock(f"{path}.lock")
-            try:
+            with contextlib.suppress(filelock.Timeout):
                 lock.acquire(timeout=0)
-            except filelock.Timeout:
-                if not wait:
-                    raise
+            if wait and not lock.is_locked:
                 logger.info("waiting for another process that works on %s", path)
                 lock.acquire()
+        if not lock.is_locked:
+            raise filelock.Timeout(lock.lock_file)
         try:
             yield
         finally:
@@ -151,3 +216,64 @@ class Store:
                 result = write_result(path, complete, arrays, journal.seconds)
             journal.remove()
         return result
+
+    def verify(self) -> Iterator[Entry]:
+        """Every file of the store, read and checked; nothing is changed."""
+        return filter(None, map(_examine, sorted(self.folder.glob("*/*"))))
+
+    def entries(self) -> Iterator[Entry]:
+        """The results, sound or damaged."""
+        return (entry for entry in self.verify() if entry.path.suffix == ".npz")
+
+    def prune(
+        self, keep: Collection[str] | None = None, older_than_days: float | None = None, dry_run: bool = True
+    ) -> list[Path]:
+        """Remove what is of no use: damaged files, half-written ones, journals of complete results.
+
+        Results and unfinished journals go only if `keep` (keys to keep) or `older_than_days` (not written
+        to since) is given, and if they fall under all that is given. What a process works on stays. Returns
+        the files that were, or with `dry_run` would be, removed. Folders of checkpoints are not touched.
+        """
+        now, removed = time.time(), []
+        for entry in list(self.verify()):
+            chosen = (keep is not None or older_than_days is not None) and entry.key not in (keep or ())
+            if older_than_days is not None:
+                chosen = chosen and now - entry.path.stat().st_mtime > older_than_days * 86400
+            if entry.state in ("sound", "unfinished") and not chosen:
+                continue
+            if dry_run or self._remove(entry):
+                removed.append(entry.path)
+        return removed
+
+    def _remove(self, entry: Entry) -> bool:
+        """Remove one file unless a process holds its result, or has changed it since."""
+        result = entry.path.with_name(f"{entry.name}-{entry.key}.npz")
+        with contextlib.suppress(filelock.Timeout), self.lock(result, wait=False):
+            if _examine(entry.path) == entry:
+                with disk_errors(f"remove {entry.path}"):
+                    entry.path.unlink()
+                    if entry.path == result:
+                        entry.path.with_suffix(".json").unlink(missing_ok=True)
+                return True
+        return False
+
+    @staticmethod
+    def explain(path: Path | str) -> str:
+        """What a result is and was made from, in words. Raises `UserError` if it is missing or damaged."""
+        result = _sound(Path(path))
+        meta = dict(result.meta)
+        versions = ", ".join(f"{name} {version}" for name, version in meta.pop("versions", {}).items())
+        heading = {"result": meta.pop("name"), "kind": meta.pop("kind"), "key": recipe_key(result.recipe)}
+        shapes = {name: f"{array.dtype} {array.shape}" for name, array in result.arrays.items()}
+        made = {**meta, "computed with": versions, "recipe": result.recipe, "arrays": shapes}
+        return "\n".join(in_words(heading | made))
+
+    @staticmethod
+    def export(path: Path | str, out: Path | str) -> Path:
+        """Write a result as `.csv` (long format) or `.nc` (netCDF, for xarray)."""
+        writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
+        out = Path(out)
+        if out.suffix not in writers:
+            raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
+        write_atomically(out, writers[out.suffix](_sound(Path(path))))
+        return out
