@@ -28,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from landscape_utils.errors import UserError
+from .errors import UserError
 
 BUILTIN = Path(__file__).parent / "profiles"
 TASK_NAMES = {"mnli": "MNLI", "rte": "RTE", "sst2": "SST-2", "mrpc": "MRPC"}

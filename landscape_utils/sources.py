@@ -18,9 +18,9 @@ from typing import Any
 import datasets
 import numpy as np
 
-from landscape_utils import demo_language, hub
-from landscape_utils.errors import UserError
-from landscape_utils.profiles import TASK_NAMES, Files, task_key
+from . import demo_language, hub
+from .errors import UserError
+from .profiles import TASK_NAMES, Files, task_key
 
 Split = list[tuple[tuple[str, ...], int]]  # ((sentence,) or (first, second), index of the label)
 
@@ -95,11 +95,7 @@ def from_hub(name: str) -> Sentences:
     try:
         data = datasets.load_dataset(HUB, name)
     except (OSError, ValueError) as error:
-        why = (
-            "could not be loaded"
-            if reached
-            else f"is not here and the hub did not answer in {hub.TIMEOUT:g} s"
-        )
+        why = "could not be loaded" if reached else "is not here and the hub cannot be reached"
         raise UserError(
             f"{HUB} {name} {why} ({type(error).__name__}); give data_dir, a folder in the GLUE layout "
             f"with {TASK_NAMES[name]}/train.tsv and {TASK_NAMES[name]}/{layout.dev}.tsv"

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from landscape_utils import sources
-from landscape_utils.errors import UserError
-from landscape_utils.profiles import TASK_NAMES, TaskSpec
-from landscape_utils.sources import Sentences, Split
+from . import sources
+from .errors import UserError
+from .profiles import TASK_NAMES, TaskSpec
+from .sources import Sentences, Split
 
 Example = dict[str, list[int] | int]  # "input_ids", "attention_mask", ("token_type_ids"), "labels"
 SUBSET_SEED = 0
