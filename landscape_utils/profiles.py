@@ -148,10 +148,11 @@ class Overfitting(Part):
 
 
 class Grid(Part):
-    """`resolution` points an axis over [-span, span], in units of |delta_1|."""
+    """Points an axis over [-span, span], in units of |delta_1|: of surfaces, and of curves, which cost less."""
 
     resolution: Annotated[int, Field(ge=2)]
     span: Positive
+    curve_resolution: Annotated[int, Field(ge=2)] = 41
 
 
 class Sample(Part):
@@ -215,7 +216,7 @@ def builtin_profiles() -> tuple[str, ...]:
 OVERRIDES: dict[str, tuple[tuple[str, ...], ...]] = {
     "tasks": (("chosen",),),
     "seed": (("seeds",),),
-    "resolution": (("grid", "resolution"),),
+    "resolution": (("grid", "resolution"), ("grid", "curve_resolution")),
     "span": (("grid", "span"),),
     "examples": (("sample", "train"), ("sample", "dev")),
     "data_dir": (("data_dir",),),

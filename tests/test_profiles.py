@@ -56,7 +56,8 @@ def test_the_paper_profile_is_section_4_of_the_paper(task, batch, rate, scratch_
     for training in (spec.pretrained, spec.scratch):
         assert (training.batch_size, training.learning_rate) == (batch, rate)
     assert (paper.model.source, paper.model.max_length) == ("bert-large-cased", 128)
-    assert (paper.grid.resolution, paper.grid.span) == (40, 4.0)  # sections 3.1 and 3.2
+    assert paper.grid.resolution == paper.grid.curve_resolution == 40  # sections 3.1 and 3.2
+    assert paper.grid.span == 4.0
     assert (paper.sample.train, paper.sample.dev) == (0, 0)
     assert (paper.training.warmup, paper.training.weight_decay) == (0.1, 0.01)  # Devlin et al. 2018
     assert paper.training.betas == [0.9, 0.999]
@@ -69,7 +70,7 @@ def test_overrides_set_what_they_name_and_nothing_else():
     )
     assert changed.chosen == ["sst2", "mrpc"]
     assert changed.seeds == [3]
-    assert (changed.grid.resolution, changed.grid.span) == (7, 2.0)
+    assert (changed.grid.resolution, changed.grid.curve_resolution, changed.grid.span) == (7, 7, 2.0)
     assert (changed.sample.train, changed.sample.dev) == (9, 9)
     assert changed.data_dir == "glue"
     assert list(changed.tasks) == list(base.tasks)  # the partners stay, for their directions
