@@ -13,8 +13,9 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import papermill
@@ -32,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SIDE_BY_SIDE = 2  # kernels at a time: each holds its own torch
 
 
-def build(profile: str = "demo", *, root: Path = ROOT, **parameters: object) -> Path:
+def build(profile: str = "demo", *, root: Path = ROOT, **parameters: Any) -> Path:
     """Compute what the notebooks need, execute them all, render the book; returns the path of its front page.
 
     `parameters` are those of the notebooks (`tasks`, `seed`, `resolution`, ...). Raises `UserError` for a
@@ -66,7 +67,9 @@ def find_notebooks(root: Path = ROOT) -> list[Path]:
     """The chapters' notebooks in their order; `UserError` where there are none, as in an installed wheel."""
     notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
-        raise UserError(f"no notebooks in {root / 'notebooks'}: the book is made from a clone of the repository")
+        raise UserError(
+            f"no notebooks in {root / 'notebooks'}: the book is made from a clone of the repository"
+        )
     return notebooks
 
 
@@ -75,7 +78,9 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
 
     papermill itself only warns of the first and passes the second on.
     """
-    declared = {name: entry["inferred_type_name"] for name, entry in papermill.inspect_notebook(notebook).items()}
+    declared = {
+        name: entry["inferred_type_name"] for name, entry in papermill.inspect_notebook(notebook).items()
+    }
     for name, value in parameters.items():
         if name not in declared:
             raise UserError(f"{notebook.name} has no parameter {name!r}; it has {', '.join(declared)}")
@@ -89,20 +94,27 @@ def execute(notebooks: Sequence[Path], folder: Path, parameters: Mapping[str, ob
     folder.mkdir(parents=True, exist_ok=True)
     outputs = [folder / notebook.name for notebook in notebooks]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        runs = pool.map(lambda pair: _papermill(*pair, parameters), zip(notebooks, outputs, strict=True))
-        for _, output in bar(zip(runs, outputs, strict=True), total=len(outputs), what="notebooks"):
-            check_executed(output)
+        runs = pool.map(partial(_papermill, parameters), notebooks, outputs)
+        for _ in bar(runs, total=len(outputs), what="notebooks"):
+            pass
     return outputs
 
 
-def _papermill(notebook: Path, output: Path, parameters: Mapping[str, object]) -> None:
-    """One notebook in its own process; whether it went well is read from what it wrote."""
+def _papermill(parameters: Mapping[str, object], notebook: Path, output: Path) -> None:
+    """One notebook in a process of its own; `UserError` where it did not get to its end without an error."""
     output.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "papermill", notebook, output, "--no-progress-bar", "-k", "python3"]
-    quiet = os.environ | {SWITCH: "off", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    done = subprocess.run([*command, "-y", json.dumps(parameters)], env=quiet, capture_output=True, text=True)
-    if not output.exists():
-        raise UserError(f"papermill could not run {notebook.name}: {_last_line(done.stderr)}")
+    options = ["--no-progress-bar", "--kernel", "python3", "--parameters_yaml", json.dumps(parameters)]
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", notebook, output, *options],
+        env=os.environ | {SWITCH: "off"},
+        capture_output=True,
+        text=True,
+    )
+    if output.exists():
+        check_executed(output)
+    if done.returncode:  # a kernel that died leaves no error in the notebook
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise UserError(f"{notebook.name} was not executed to its end: {last}")
 
 
 def check_executed(path: Path) -> None:
@@ -115,15 +127,17 @@ def check_executed(path: Path) -> None:
             continue
         for output in cell.outputs:
             if output.output_type == "error":
-                raise UserError(f"{path.name}, cell {number}: {output.ename}: {output.evalue} (in full: {path})")
-        if cell.metadata.get("papermill", {}).get("status") != "completed":
+                reason = " ".join(f"{output.ename}: {output.evalue}".split())
+                raise UserError(f"{path.name}, cell {number}: {reason} (in full: {path})")
+        run = cell.metadata.get("papermill", {})
+        if run.get("status") != "completed" or run.get("duration") is None:
             raise UserError(f"{path} is not finished: cell {number} was not run")
 
 
 def render(root: Path, executed: Iterable[Path], front: Path) -> Path:
-    """Lay executed notebooks and the front picture beside the pages of `root/book`; HTML of them, warnings being errors.
+    """Lay executed notebooks and the front picture beside the pages of `root/book` and make HTML of them.
 
-    Returns the front page, `root/_build/html/index.html`.
+    A warning of Sphinx is an error. Returns the front page, `root/_build/html/index.html`.
     """
     stage, html = root / "_build" / "stage", root / "_build" / "html"
     for stale in (stage, html, root / "_build" / ".doctrees"):
@@ -134,13 +148,16 @@ def render(root: Path, executed: Iterable[Path], front: Path) -> Path:
     for notebook in executed:
         check_executed(notebook)
         shutil.copy(notebook, stage / "notebooks")
-    layout = ["--config", root / "_config.yml", "--toc", stage / "_toc.yml", "--path-output", root]
+    layout: list[str | Path] = [
+        "--config",
+        root / "_config.yml",
+        "--toc",
+        stage / "_toc.yml",
+        "--path-output",
+        root,
+    ]
     program = Path(sys.executable).with_name("jupyter-book")
     failed = subprocess.run([program, "build", stage, *layout, "-n", "-W", "--keep-going"]).returncode
     if failed or not (html / "index.html").exists():
         raise UserError("the book was not made: mend what jupyter-book warns of above")
     return html / "index.html"
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["no message"])[-1]
