@@ -1,0 +1,37 @@
+"""Numbers read off the loss history of a training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .finetune import Run
+
+
+def smoothed(runs: Sequence[Run], window: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """(S,) epochs and (S,) losses: centred moving mean over `window` epochs, shorter at both ends, then over runs.
+
+    The runs are of one task and one way, and so have the same steps; if one is shorter, it sets the length.
+    """
+    steps = min(len(run.loss) for run in runs)
+    loss = np.mean([run.loss[:steps] for run in runs], axis=0)
+    epochs = runs[0].epoch_of_step[:steps]
+    total = np.concatenate([[0.0], np.cumsum(loss)])
+    first = np.searchsorted(epochs, epochs - window / 2, side="left")
+    last = np.searchsorted(epochs, epochs + window / 2, side="right")
+    return epochs, (total[last] - total[first]) / (last - first)
+
+
+def epochs_to(run: Run, loss: float) -> float:
+    """Epochs until the smoothed loss first is at or below `loss`; infinite if it never is."""
+    epochs, smooth = smoothed([run])
+    reached = np.flatnonzero(smooth <= loss)
+    return float(epochs[reached[0]]) if len(reached) else float("inf")
+
+
+def final_loss(run: Run) -> float:
+    """Mean loss of the steps of the last epoch."""
+    return float(run.loss[run.epoch_of_step > run.epochs - 1].mean())
