@@ -29,7 +29,8 @@ _SYNC_SECONDS = 1.0
 
 
 def _record_type(width: int) -> np.dtype:
-    return np.dtype([("index", "<i8"), ("seconds", "<f8"), ("row", "<f8", (width,)), ("crc", "<u4")])
+    fields = [("index", "<i8"), ("held", "<u1"), ("seconds", "<f8"), ("row", "<f8", (width,)), ("crc", "<u4")]
+    return np.dtype(fields)
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,10 @@ def read_journal(path: Path) -> JournalContent:
             skipped += 1
             continue
         seconds += float(record["seconds"])
-        index = int(record["index"])
-        if index < 0:
-            rows.pop(~index, None)
+        if record["held"]:
+            rows[int(record["index"])] = record["row"].astype(np.float64)
         else:
-            rows[index] = record["row"].astype(np.float64)
+            rows.pop(int(record["index"]), None)
     return JournalContent(
         stamp.decode("ascii"), width, rows, seconds, _HEADER.size + count * kind.itemsize, skipped
     )
@@ -118,10 +118,11 @@ class Journal(MutableMapping[int, np.ndarray]):
         os.truncate(self.path, self._size)
         return open(self.path, "ab", buffering=0)
 
-    def _append(self, index: int, row: np.ndarray) -> None:
+    def _append(self, index: int, row: np.ndarray, held: bool) -> None:
         now = time.monotonic()
         record = np.zeros((), _record_type(len(row)))
-        record["index"], record["seconds"], record["row"] = index, now - self._started, row
+        record["index"], record["held"], record["row"] = index, held, row
+        record["seconds"] = now - self._started
         record["crc"] = zlib.crc32(record.tobytes()[:-4])
         with disk_errors(f"write {self.path}"):
             if self._file is None:
@@ -156,12 +157,12 @@ class Journal(MutableMapping[int, np.ndarray]):
             raise UserError(
                 f"{self.path} holds rows of {self._width} numbers, not {len(values)}: remove that file"
             )
-        self._append(int(index), values)
+        self._append(index, values, held=True)
         self._rows[int(index)] = values
 
     def __delitem__(self, index: int) -> None:
         row = self._rows[index]
-        self._append(~int(index), np.zeros_like(row))
+        self._append(index, row, held=False)
         del self._rows[index]
 
     def __iter__(self) -> Iterator[int]:
