@@ -1,0 +1,128 @@
+"""The rendered book, made once from a tiny study: complete without a network, readable, nothing broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from playwright.sync_api import sync_playwright
+
+from landscape_utils.book import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
+PHONE = {"width": 390, "height": 844}
+
+pytestmark = pytest.mark.slow
+
+
+def soup(site: Path, page: str) -> BeautifulSoup:
+    return BeautifulSoup((site / f"{page}.html").read_text("utf-8"), "html.parser")
+
+
+def content(site: Path, page: str) -> BeautifulSoup:
+    return soup(site, page).select_one("article")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.fail("the pages are checked in Chromium: install it (.ci/run does)")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+
+
+@pytest.fixture
+def tab(browser):
+    """A tab without a network, with everything that went wrong in it in `tab.complaints`."""
+    context = browser.new_context(offline=True, viewport=PHONE)
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda r: None if local(r.url) else page.complaints.append(f"asked for {r.url}"))
+    page.on("requestfailed", lambda r: page.complaints.append(f"did not get {r.url}"))
+    yield page
+    context.close()
+
+
+def local(url: str) -> bool:
+    return url.startswith(("file:", "data:", "blob:"))
+
+
+def test_every_notebook_is_a_chapter():
+    assert CHAPTERS == [f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_needs_nothing_from_outside(site, page):
+    found = soup(site, page)
+    sources = [tag[a] for a in ("src", "data-src", "poster") for tag in found.select(f"[{a}]")]
+    sources += [tag["href"] for tag in found.select("link[href]") if "canonical" not in tag.get("rel", [])]
+    styles = " ".join(tag.text for tag in found.select("style"))
+    sources += re.findall(r"url\(['\"]?([^'\")]+)", styles)
+    assert [source for source in sources if re.match(r"(https?:)?//", source)] == []
+
+
+def test_styles_need_nothing_from_outside(site):
+    for sheet in (site / "_static").rglob("*.css"):
+        assert not re.findall(
+            r"(?:url\(|@import)\s*['\"]?(?:https?:)?//[^'\")]+", sheet.read_text("utf-8")
+        ), sheet
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_without_a_network_and_fits_a_phone(site, tab, page):
+    tab.goto((site / f"{page}.html").as_uri())
+    tab.wait_for_load_state("networkidle")
+    if content(site, page).select(".math"):
+        tab.wait_for_selector("article mjx-container")
+    assert tab.locator("mjx-merror").count() == 0
+    wider = tab.evaluate("document.scrollingElement.scrollWidth") - PHONE["width"]
+    assert wider <= 0, f"{wider} pixels wider than the screen"
+    broken = "imgs => imgs.filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)"
+    assert tab.eval_on_selector_all("article img:not([loading=lazy])", broken) == []
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(site, page):
+    for link in content(site, page).select("a[href]"):
+        if re.match(r"\w+:", link["href"]):
+            continue
+        path, anchor = urldefrag(unquote(link["href"]))
+        target = (site / f"{page}.html").parent / path if path else site / f"{page}.html"
+        assert target.exists(), link["href"]
+        if anchor and target.suffix == ".html":
+            assert BeautifulSoup(target.read_text("utf-8"), "html.parser").find(id=anchor), link["href"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pictures_are_described(site, page):
+    for picture in content(site, page).select("img"):
+        words = picture.get("alt", "").split()
+        assert len(words) >= 5, f"alt text {picture.get('alt')!r} of {picture['src']}"
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_a_chapter_shows_figures_and_nothing_left_over(site, page):
+    chapter = content(site, page)
+    assert chapter.select(".cell_output img, .cell_output svg"), "no figure"
+    assert not chapter.select(".output.stderr, .output.traceback"), "stderr or a traceback"
+    for output in chapter.select(".cell_output"):
+        assert not re.search(r"\d+%\|| object at 0x|Progress\(|Figure\(|\bnan\b", output.text), output.text
+
+
+def test_every_reference_is_cited():
+    keys = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(), re.M))
+    pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    cited = re.findall(r"\{cite:\w+\}`([^`]+)`", " ".join(path.read_text("utf-8") for path in pages))
+    assert {key for keys_ in cited for key in re.split(r"[,\s]+", keys_)} == keys
