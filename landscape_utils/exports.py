@@ -14,6 +14,7 @@ from .errors import UserError
 from .result_file import Result
 
 AXES = ("alpha", "beta")
+_NETCDF_TYPES = (np.int8, np.int16, np.int32, np.float32, np.float64)
 
 
 def _axes(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
@@ -51,7 +52,8 @@ def csv_bytes(result: Result) -> bytes:
 def netcdf_bytes(result: Result) -> bytes:
     """All arrays as a netCDF 3 file, grids over alpha and beta, with recipe and meta as attributes.
 
-    netCDF 3 has no 64-bit integers and no booleans: they become float64 (exact up to 2^53) and int8.
+    netCDF 3 has no booleans, which become int8, and few other types: 64-bit integers (exact up to 2^53), unsigned
+    ones and float16 become float64.
     """
     buffer = io.BytesIO()
     file = netcdf_file(buffer, "w", mmap=False)
@@ -87,6 +89,4 @@ def _storable(array: np.ndarray) -> np.ndarray:
         return np.frombuffer(encoded.astype(f"S{width}").tobytes(), "S1").reshape(*array.shape, width)
     if array.dtype.kind == "b":
         return array.astype(np.int8)
-    if array.dtype.kind in "iu" and array.dtype.itemsize > 2:
-        return array.astype(np.float64)
-    return array
+    return array if array.dtype in _NETCDF_TYPES else array.astype(np.float64)

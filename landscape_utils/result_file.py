@@ -71,11 +71,17 @@ def decode(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if hashlib.sha256(content).hexdigest().encode() != digest:
         raise Damaged("its checksum does not match: truncated, altered, or not written by landscape_utils")
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            meta = json.loads(archive["meta.json"])
-            return meta, {name: archive[name] for name in archive.files if name != "meta.json"}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            meta = json.loads(archive.read("meta.json"))
+            members = [name for name in archive.namelist() if name != "meta.json"]
+            return meta, {name.removesuffix(".npy"): _read_array(archive, name) for name in members}
     except Exception as error:  # the checksum is right, so a file that fails here was made to fail
         raise Damaged(f"it cannot be read safely ({type(error).__name__})") from error
+
+
+def _read_array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -99,6 +105,8 @@ def read_result(path: Path) -> Result:
     meta, arrays = decode(_read_bytes(path))
     try:
         recipe, kind, name = meta.pop("recipe"), meta["kind"], meta["name"]
+        if not isinstance(recipe, dict):
+            raise TypeError
         proper = Path(safe_name(kind), f"{safe_name(name)}-{recipe_key(recipe)}.npz")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise Damaged("its meta entry is incomplete") from error
