@@ -1,0 +1,164 @@
+"""The command line: `python -m landscape_utils book | run | plan | results`, each with `--help`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from . import book
+from .errors import UserError
+from .jobs import WHAT
+from .places import project_folder
+from .profiles import builtin_profiles
+from .store import Store
+from .study import Study
+
+INTERRUPTED = "stopped; what was computed is kept: the same command goes on from there"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line, as everything here does."""
+
+    def __init__(self, **options: Any):
+        super().__init__(**options, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; see {self.prog} --help")
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser(prog="python -m landscape_utils", description="Loss landscapes of transformers.")
+    commands = top.add_subparsers(required=True, metavar="book | run | plan | results")
+
+    study = Parser(add_help=False)
+    study.add_argument(
+        "--profile", default="demo", help=f"{', '.join(builtin_profiles())}, or a TOML file; default: demo"
+    )
+    study.add_argument("--tasks", help='names separated by commas; default: "all"')
+    study.add_argument("--seed", type=int, help="of the runs; default: the profile's")
+    study.add_argument("--resolution", type=int, help="points an axis; default: the profile's")
+    study.add_argument("--span", type=float, help="the grid is [-span, span]; default: the profile's")
+    study.add_argument("--examples", type=int, help="of each split, for a surface; default: the profile's")
+    study.add_argument("--data-dir", help="a folder in the GLUE layout; default: the hub")
+    study.add_argument("--results-dir", help="default: results")
+    study.add_argument("--device", help='"cpu" or "cuda"; default: a GPU if there is one')
+
+    made = commands.add_parser(
+        "book", parents=[study], help="execute every notebook under a profile and render the book"
+    )
+    made.set_defaults(command=make_book)
+
+    run = commands.add_parser("run", parents=[study], help="compute a study's results into its store")
+    run.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
+    run.add_argument("--workers", type=int, help="processes side by side; default: as the profile says")
+    run.set_defaults(command=compute)
+
+    add_results(commands.add_parser("results", help="look after what is in the store"))
+    return top
+
+
+def add_results(results: argparse.ArgumentParser) -> None:
+    """`results list | verify | explain | prune | export`."""
+    actions = results.add_subparsers(required=True, metavar="list | verify | explain | prune | export")
+
+    place = Parser(add_help=False)
+    place.add_argument("--results-dir", default="results", help="default: results")
+    place.add_argument("--profile", help="its name; default: every profile that has results")
+
+    listed = actions.add_parser("list", parents=[place], help="the results that there are")
+    listed.set_defaults(command=list_results)
+    checked = actions.add_parser(
+        "verify", parents=[place], help="read every file; exit code 1 if one is damaged"
+    )
+    checked.set_defaults(command=verify)
+
+    explained = actions.add_parser("explain", help="what a result is and was made from, in words")
+    explained.add_argument("path", type=Path)
+    explained.set_defaults(command=lambda options: print(Store.explain(options.path)))
+
+    pruned = actions.add_parser(
+        "prune", parents=[place], help="name what is of no use; with --yes, remove it"
+    )
+    pruned.add_argument("--older-than", type=float, metavar="DAYS", help="also results not written to since")
+    pruned.add_argument("--yes", action="store_true", help="remove")
+    pruned.set_defaults(command=prune)
+
+    exported = actions.add_parser("export", help="a result for other programs")
+    exported.add_argument("path", type=Path)
+    exported.add_argument("out", type=Path, help="a name that ends in .csv, or in .nc (netCDF, for xarray)")
+    exported.set_defaults(command=lambda options: print(Store.export(options.path, options.out)))
+
+
+STUDY = ("tasks", "seed", "resolution", "span", "examples", "data_dir", "results_dir", "device")
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """The study's parameters that the command line sets; the others keep their defaults."""
+    return {name: value for name in STUDY if (value := getattr(options, name)) is not None}
+
+
+def make_book(options: argparse.Namespace) -> None:
+    print(book.build(options.profile, **given(options)))
+
+
+def compute(options: argparse.Namespace) -> None:
+    if options.workers is not None and options.workers < 1:
+        raise UserError(f"--workers {options.workers}: at least 1 is needed")
+    study = Study(options.profile, **given(options))
+    study.compute(*options.what, workers=options.workers)
+    print(f"all there: {study.store.folder}")
+
+
+def stores(options: argparse.Namespace) -> Iterator[Store]:
+    """The stores in the results folder, or the one of a profile."""
+    root = project_folder(options.results_dir)
+    there = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if options.profile and options.profile not in there:
+        raise UserError(
+            f"no results of profile {options.profile!r} in {root}; there: {', '.join(there) or 'none'}"
+        )
+    return (Store(root / name) for name in ([options.profile] if options.profile else there))
+
+
+def list_results(options: argparse.Namespace) -> None:
+    for store in stores(options):
+        for entry in store.entries():
+            print(f"{entry.path}  {entry.size:,} bytes  {entry.state}")
+
+
+def verify(options: argparse.Namespace) -> int:
+    entries = [entry for store in stores(options) for entry in store.verify()]
+    for entry in entries:
+        if entry.state != "sound":
+            print(f"{entry.path}: {entry.state}{entry.detail and ', '}{entry.detail}")
+    print(f"{len(entries)} files, {sum(entry.state == 'sound' for entry in entries)} sound results")
+    return int(any(entry.state == "damaged" for entry in entries))
+
+
+def prune(options: argparse.Namespace) -> None:
+    for store in stores(options):
+        for path in store.prune(older_than_days=options.older_than, dry_run=not options.yes):
+            print(f"{'removed' if options.yes else 'to be removed with --yes'}: {path}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code: 0, 1 (damage found), 2 (a mistake that one line explains), 130 (Ctrl-C)."""
+    logging.basicConfig(format="%(message)s")
+    try:
+        options = parser().parse_args(arguments)
+        return options.command(options) or 0
+    except UserError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(INTERRUPTED, file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The command line: what it calls, what it prints, and one line with an exit code for every way to fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landscape_utils import __main__ as cli
+from landscape_utils.store import Store
+from landscape_utils.study import Study
+
+RECIPE = {"grid": 3, "sample": 7}
+
+
+@pytest.fixture
+def result(tmp_path) -> Path:
+    """A result in the store of a profile "mine"."""
+    alpha, loss = np.linspace(-1, 1, 3), np.array([0.5, 0.25, 2.0])
+    return Store(tmp_path / "mine").save("curves", "mrpc", RECIPE, {"alpha": alpha, "loss": loss}).path
+
+
+def fails(capsys, *arguments: str) -> str:
+    """The one line that a mistake prints."""
+    assert cli.main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    return err
+
+
+@pytest.mark.parametrize("command", [[], ["book"], ["run"], ["plan"], ["results"], ["results", "prune"]])
+def test_every_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*command, "--help"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: python -m landscape_utils")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        ([], ["book | run | plan | results", "--help"]),
+        (["runn"], ["'runn'", "--help"]),
+        (["run", "--profile", "dmo"], ["'dmo'", "bert-base, demo, minilm, paper"]),
+        (["run", "--tasks", "cola"], ["'cola'", "mnli, rte, sst2, mrpc"]),
+        (["run", "--resolution", "many"], ["--resolution", "'many'"]),
+        (["run", "--resolution", "1"], ["resolution = 1", "2"]),
+        (["run", "--res", "5"], ["--res"]),
+        (["run", "--what", "pictures"], ["'pictures'", "runs, curves, surfaces"]),
+        (["run", "--workers", "0"], ["0", "at least 1"]),
+        (["run", "--device", "abacus"], ["'abacus'", "cpu"]),
+        (["run", "--profile", "minilm", "--data-dir", "/nowhere"], ["/nowhere"]),
+        (["book", "--profile", "dmo"], ["'dmo'"]),
+        (["results", "list", "--profile", "../mine"], ["'../mine'"]),
+        (["results", "explain", "nothing.npz"], ["nothing.npz"]),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, parts, capsys):
+    line = fails(capsys, *arguments)
+    assert all(part in line for part in parts), line
+
+
+def test_a_mistake_shows_no_traceback_in_a_shell():
+    command = [sys.executable, "-m", "landscape_utils", "run", "--profile", "dmo"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("unknown profile 'dmo'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_run_computes_what_it_is_told(monkeypatch, tmp_path, capsys):
+    calls = []
+    monkeypatch.setattr(Study, "compute", lambda study, *what, workers: calls.append((study, what, workers)))
+    options = ["--tasks", "mrpc,rte", "--seed", "2", "--resolution", "7", "--results-dir", str(tmp_path)]
+    assert cli.main(["run", *options, "--what", "runs", "surfaces", "--workers", "3"]) == 0
+    [(study, what, workers)] = calls
+    assert (study.tasks, study.seed, study.profile.grid.resolution) == (("mrpc", "rte"), 2, 7)
+    assert (what, workers) == (("runs", "surfaces"), 3)
+    assert str(tmp_path / "demo") in capsys.readouterr().out
+
+
+def test_book_gets_the_parameters_that_were_given_and_no_others(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr(
+        cli.book, "build", lambda profile, **rest: calls.append((profile, rest)) or "index.html"
+    )
+    assert cli.main(["book", "--profile", "minilm", "--data-dir", "glue", "--span", "2"]) == 0
+    assert calls == [("minilm", {"data_dir": "glue", "span": 2.0})]
+    assert capsys.readouterr().out == "index.html\n"
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Study, "compute", interrupted)
+    assert cli.main(["run"]) == 130
+    assert capsys.readouterr().err == cli.INTERRUPTED + "\n"
+
+
+def test_results_are_listed_and_explained(result, tmp_path, capsys):
+    assert cli.main(["results", "list", "--results-dir", str(tmp_path)]) == 0
+    assert str(result) in capsys.readouterr().out
+    assert cli.main(["results", "explain", str(result)]) == 0
+    explained = capsys.readouterr().out
+    assert all(part in explained for part in ("mrpc", "curves", "sample: 7"))
+
+
+def test_verify_tells_damage_by_its_exit_code(result, tmp_path, capsys):
+    command = ["results", "verify", "--results-dir", str(tmp_path), "--profile", "mine"]
+    assert cli.main(command) == 0
+    assert "1 sound results" in capsys.readouterr().out
+    data = bytearray(result.read_bytes())
+    data[len(data) // 2] ^= 1
+    result.write_bytes(data)
+    assert cli.main(command) == 1
+    out = capsys.readouterr().out
+    assert f"{result}: damaged" in out
+    assert "0 sound results" in out
+
+
+def test_prune_removes_only_when_told(result, tmp_path, capsys):
+    half = result.with_name(result.name + ".tmp")
+    half.touch()
+    command = ["results", "prune", "--results-dir", str(tmp_path)]
+    assert cli.main(command) == 0
+    assert str(half) in capsys.readouterr().out
+    assert half.exists()
+    assert cli.main([*command, "--yes"]) == 0
+    assert not half.exists()
+    assert result.exists()
+
+
+def test_export_writes_what_other_programs_read(result, tmp_path, capsys):
+    out = tmp_path / "curve.csv"
+    assert cli.main(["results", "export", str(result), str(out)]) == 0
+    assert out.read_text().splitlines() == ["alpha,loss", "-1.0,0.5", "0.0,0.25", "1.0,2.0"]
+    assert "curve.xlsx" in fails(capsys_drained(capsys), "results", "export", str(result), "curve.xlsx")
+
+
+def capsys_drained(capsys):
+    capsys.readouterr()
+    return capsys
