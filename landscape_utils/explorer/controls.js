@@ -1,0 +1,201 @@
+/* The controls under and beside the surfaces, and the sentences that go with them. */
+
+const LEVELS = 400; // steps of the threshold slider
+
+class Controls {
+  constructor(explorer) {
+    this.explorer = explorer;
+    this.status = h("p", { class: "lx-hidden", role: "status" });
+    this.readout = h("p", { class: "lx-readout" });
+    this.surfaces = h("div", { class: "lx-surfaces" }, ...explorer.panels.map((p) => p.el));
+    this.charts = ["alpha", "beta"].map((along) => this.makeChart(along));
+    this.elements = [
+      this.makeShow(), this.surfaces, this.readout, this.status,
+      h("div", { class: "lx-charts" }, ...this.charts.map((c) => c.el)),
+      h("div", { class: "lx-groups" }, this.makePoint(), this.makeThreshold(), this.makeTrajectory(), this.makeRollback(), this.makeDownloads()),
+    ];
+  }
+
+  // ---- making them, once
+
+  select(text, names, onchange) {
+    const select = h("select", { onchange: (e) => onchange(e.target.value) });
+    labelled(text, select);
+    fillSelect(select, names, names[0]);
+    return select;
+  }
+
+  toggle(text, key) {
+    const input = h("input", { type: "checkbox", onchange: (e) => this.explorer.set({ [key]: e.target.checked }) });
+    this[key] = input;
+    return h("label", { class: "lx-check" }, input, h("span", {}, text));
+  }
+
+  makeShow() {
+    const { explorer } = this;
+    this.field = this.select("quantity", explorer.fieldNames, (v) => explorer.chooseField(v));
+    this.log = this.select("scale", Object.values(SCALES), (v) => explorer.set({ log: v === SCALES.true, level: NaN }));
+    this.shading = this.select("shading", Object.values(smoothness), (v) => explorer.set({ shading: v }));
+    const checks = [this.toggle("in three dimensions", "relief"), this.toggle("side by side", "compare"), this.toggle("one colour scale for all", "shared")];
+    if (explorer.views.length < 2) checks.slice(1).forEach((c) => (c.hidden = true));
+    if (!explorer.views.some((v) => v.beta)) checks[0].hidden = this.shading.parentElement.hidden = true;
+    return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log, this.shading].map((s) => s.parentElement), ...checks));
+  }
+
+  makeChart(along) {
+    const canvas = h("canvas", { role: "img" });
+    const caption = h("figcaption");
+    return { along, canvas, caption, el: h("figure", {}, canvas, caption) };
+  }
+
+  makePoint() {
+    const { explorer } = this;
+    const move = () => explorer.holdIndex(Number(this.alpha.value), Number(this.beta.value));
+    const [alpha, alphaInput] = slider("\u03b1", move);
+    const [beta, betaInput] = slider("\u03b2", move);
+    Object.assign(this, { alpha: alphaInput, beta: betaInput });
+    this.marks = h("div", { class: "lx-row" });
+    return group("Point", alpha, beta, this.marks);
+  }
+
+  makeThreshold() {
+    const { explorer } = this;
+    const [label, input] = slider("below", (e) => explorer.set({ level: explorer.shownScale().invert(e.target.value / LEVELS) }));
+    this.level = input;
+    this.width = h("p", { class: "lx-text", role: "status" });
+    return group("Threshold", label, this.width);
+  }
+
+  makeTrajectory() {
+    const { explorer } = this;
+    const [label, input] = slider("epoch", (e) => explorer.set({ epoch: Number(e.target.value) }));
+    this.epoch = input;
+    this.projection = this.select("projection", Object.values(PROJECTIONS), (v) =>
+      explorer.set({ projection: Object.keys(PROJECTIONS).find((k) => PROJECTIONS[k] === v) }));
+    this.playButton = button("Play", () => explorer.play());
+    this.where = h("p", { class: "lx-text" });
+    this.trajectory = group("Trajectory", label, h("div", { class: "lx-row" }, this.playButton, this.projection.parentElement), this.where);
+    return this.trajectory;
+  }
+
+  makeRollback() {
+    const move = () => this.explorer.set({ rollback: this.groups.map((g) => Number(g[1].value)) });
+    this.groups = ["low layers", "middle layers", "high layers"].map((name) => slider(name, move));
+    this.accuracy = h("p", { class: "lx-text", role: "status" });
+    this.rollbackChart = this.makeChart("rollback");
+    this.rollback = group("Roll layers back", ...this.groups.map((g) => g[0]), this.accuracy, this.rollbackChart.el);
+    return this.rollback;
+  }
+
+  makeDownloads() {
+    const { explorer } = this;
+    const name = () => explorer.shown.map((p) => p.view.name).join(" and ").replace(/[^\w]+/g, "-") || "landscape";
+    const picture = () => sheet(this.figures(), explorer.theme);
+    return group("Download", h("div", { class: "lx-row" },
+      button("PNG", () => toPng(picture(), (blob) => save(`${name()}.png`, blob))),
+      button("SVG", () => save(`${name()}.svg`, toSvg(picture()), "image/svg+xml")),
+      button("CSV", () => save(`${name()}.csv`, toCsv(explorer.shown.map((p) => p.view)), "text/csv"))));
+  }
+
+  /** The figures on show, to be drawn on one sheet. */
+  figures() {
+    const { explorer } = this;
+    const surfaces = explorer.shown.filter((p) => !p.canvas.hidden).map((panel) => {
+      const scene = panel.scene();
+      return { width: scene.width, height: scene.height, title: panel.view.name, paint: (pen) => panel.paint(pen, scene, null) };
+    });
+    const size = { width: 450, height: CHART_HEIGHT };
+    const charts = this.charts.filter((c) => !c.el.hidden).map(({ along }) => {
+      const paint = (pen) => drawChart(pen, size, sectionChart(explorer, along), explorer.theme);
+      return { ...size, title: `Along ${along}`, paint };
+    });
+    return [...surfaces, ...charts];
+  }
+
+  // ---- keeping them in step with the state
+
+  show() {
+    this.showChoices();
+    this.showPoint();
+    this.showThreshold();
+    this.showTrajectory();
+    this.showRollback();
+    for (const chart of this.charts) this.showChart(chart);
+  }
+
+  showChoices() {
+    const { state, fieldNames } = this.explorer;
+    fillSelect(this.field, fieldNames, state.field);
+    this.log.value = SCALES[state.log];
+    this.shading.value = state.shading;
+    for (const key of ["relief", "compare", "shared"]) this[key].checked = state[key];
+  }
+
+  showPoint() {
+    const { explorer } = this;
+    const views = explorer.shown.map((p) => p.view);
+    const point = explorer.point(views[0]);
+    setRange(this.alpha, (views[0].alpha ?? views[0].curve.alpha).length - 1, point.i, coordinate(point.alpha));
+    setRange(this.beta, (views[0].beta ?? [0]).length - 1, point.j, coordinate(point.beta));
+    this.beta.parentElement.hidden = !views[0].beta;
+    this.readout.textContent = views.map((v) => describePoint(v, explorer.point(v))).join("\n");
+    const names = views[0].marks.map((m) => m.name).join();
+    if (this.marks.dataset.names === names) return;
+    this.marks.dataset.names = names;
+    this.marks.replaceChildren(...views[0].marks.map((m) => button(`to the ${m.name}`, () => explorer.hold(m.alpha, m.beta))));
+  }
+
+  showThreshold() {
+    const { explorer } = this;
+    const { field, level } = explorer.state;
+    setRange(this.level, LEVELS, Math.round(LEVELS * explorer.shownScale().at(level)), number(level, 3));
+    const texts = explorer.shown.map(({ view }) => {
+      const at = explorer.focus(view);
+      const interval = intervalBelow(explorer.row(view, at), at.alpha, level);
+      const flat = view.beta?.length > 1 && view.alpha.length > 1 && view.fields.has(field);
+      const region = flat ? explorer.region(view) : null;
+      return describeRegion(view, field, level, at, interval, region);
+    });
+    this.width.textContent = texts.join("\n");
+  }
+
+  showTrajectory() {
+    const { explorer } = this;
+    const { state } = explorer;
+    const views = explorer.shown.map((p) => p.view).filter((v) => v.trajectories);
+    this.trajectory.hidden = !views.length;
+    if (!views.length) return;
+    state.epoch = Math.min(state.epoch, explorer.epochs);
+    setRange(this.epoch, explorer.epochs, state.epoch, String(state.epoch));
+    this.projection.value = PROJECTIONS[state.projection];
+    this.playButton.textContent = explorer.playing ? "Pause" : "Play";
+    this.where.textContent = views.map((v) => describeEpoch(v, state.epoch, state.projection)).join("\n");
+  }
+
+  showRollback() {
+    const { explorer } = this;
+    const { cube, state, theme } = explorer;
+    this.rollback.hidden = !cube;
+    if (!cube) return;
+    const last = cube.axis.length - 1;
+    const index = (state.rollback ?? [last, last, last]).map((i) => Math.min(i, last));
+    this.groups.forEach((g, k) => setRange(g[1], last, index[k], coordinate(cube.axis[index[k]])));
+    this.accuracy.textContent = describeRollback(cube, index);
+    this.paintChart(this.rollbackChart, rollbackChart(cube, index, theme));
+    this.rollbackChart.caption.textContent = "One group moved, the others where their sliders are. Solid: low layers; dashed: middle; dotted: high.";
+  }
+
+  showChart(chart) {
+    const { explorer } = this;
+    chart.el.hidden = chart.along === "beta" && !explorer.shown.some((p) => p.view.beta);
+    if (chart.el.hidden) return;
+    chart.caption.textContent = sectionCaption(explorer, chart.along);
+    this.paintChart(chart, sectionChart(explorer, chart.along));
+  }
+
+  paintChart(chart, content) {
+    const width = Math.max(220, chart.el.clientWidth);
+    drawChart(fitCanvas(chart.canvas, width, CHART_HEIGHT), { width, height: CHART_HEIGHT }, content, this.explorer.theme);
+    chart.canvas.setAttribute("aria-label", `${content.title}, line chart. ${chart.caption.textContent}`);
+  }
+}

@@ -1,0 +1,57 @@
+/* The payload that Python sends, unpacked; and the look-up of what was evaluated. */
+
+const decodeFloats = (base64) =>
+  new Float32Array(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+
+const unpackFields = (fields) =>
+  new Map(
+    fields.map((f) => [
+      f.name,
+      { ...f, values: decodeFloats(f.values), stderr: f.stderr ? decodeFloats(f.stderr) : null },
+    ]),
+  );
+
+const unpackView = (raw) => ({
+  ...raw,
+  name: FACETS.map((f) => raw[f]).filter(Boolean).join(", "),
+  fields: unpackFields(raw.fields),
+  curve: raw.curve && { ...raw.curve, fields: unpackFields(raw.curve.fields) },
+});
+
+const unpackCube = (raw) => ({ ...raw, accuracy: decodeFloats(raw.accuracy) });
+
+/** What tells views apart, and how their selects are labelled. */
+const FACETS = ["task", "how", "layers"];
+const FACET_LABELS = ["task", "training", "layers"];
+const sameFacets = (a, b) => FACETS.every((f) => a[f] === b[f]);
+const unique = (items) => [...new Set(items)];
+const clamp = (x, lo, hi) => Math.min(hi, Math.max(lo, x));
+
+/** Standard error of a share of n examples, as the mean's: s_(n-1) / sqrt(n). */
+const shareStderr = (share, n) => (n > 1 ? Math.sqrt((share * (1 - share)) / (n - 1)) : NaN);
+
+const stderrAt = (field, k) => (field.stderr ? field.stderr[k] : shareStderr(field.values[k], field.examples));
+
+function nearestIndex(axis, x) {
+  let best = 0;
+  for (let i = 1; i < axis.length; i++) if (Math.abs(axis[i] - x) < Math.abs(axis[best] - x)) best = i;
+  return best;
+}
+
+/** The evaluated point of `view` closest to (alpha, beta): a mark, or a grid point with its indices. */
+function nearestPoint(view, alpha, beta) {
+  const distance = (p) => Math.hypot(p.alpha - alpha, (p.beta ?? 0) - beta);
+  const i = nearestIndex(view.alpha ?? view.curve.alpha, alpha);
+  const j = view.beta ? nearestIndex(view.beta, beta) : 0;
+  const grid = { alpha: (view.alpha ?? view.curve.alpha)[i], beta: view.beta ? view.beta[j] : 0, i, j };
+  return view.marks.reduce((best, m) => (distance(m) < distance(best) ? { ...m, i, j } : best), grid);
+}
+
+/** [value, standard error] of a field at a point that nearestPoint returned, or null where it was not evaluated. */
+function measuredAt(view, name, point) {
+  if (point.values) return point.values[name] ?? null;
+  const field = (view.beta ? view : view.curve).fields.get(name);
+  if (!field) return null;
+  const k = view.beta ? point.i * view.beta.length + point.j : point.i;
+  return [field.values[k], stderrAt(field, k)];
+}

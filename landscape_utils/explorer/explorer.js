@@ -1,0 +1,287 @@
+/* The explorer itself: state, and what the state says put on the page.
+
+   Every event changes `state` and asks for one redraw in the next frame. Nothing else holds state, but for
+   caches that can be thrown away. */
+
+const PROJECTIONS = { plane: "orthogonal (least squares)", paper: "the paper's (Eq. 3\u20135)" };
+const SCALES = { false: "linear", true: "logarithmic" };
+
+class Explorer {
+  constructor(model, el) {
+    this.model = model;
+    this.root = h("div", { class: "lx" });
+    el.append(this.root);
+    this.revision = 0;
+    this.hover = null;
+    this.panels = [new Panel(this, 0), new Panel(this, 1)];
+    this.load();
+    this.state = this.initialState();
+    this.controls = new Controls(this);
+    this.root.append(...this.controls.elements);
+    this.listen();
+    this.draw();
+  }
+
+  // ---- data
+
+  load() {
+    const payload = this.model.get("payload");
+    const live = this.model.get("scanned");
+    const views = [...payload.views, ...(live?.fields ? [live] : [])];
+    const before = this.panels.map((p) => p.view);
+    this.views = views.map(unpackView);
+    this.cubes = (payload.cubes ?? []).map(unpackCube);
+    this.quantities = payload.quantities;
+    this.luts = Object.fromEntries(Object.entries(payload.colours).map(([kind, stops]) => [kind, makeLut(stops)]));
+    this.revision++;
+    this.caches = new Map();
+    const again = (view) => view && this.views.find((v) => sameFacets(v, view));
+    const others = this.views.slice(1);
+    const partner = others.find((v) => v.task === this.views[0].task) ?? others[0];
+    this.panels[0].view = again(before[0]) ?? this.views[0];
+    this.panels[1].view = again(before[1]) ?? partner ?? this.views[0];
+  }
+
+  initialState() {
+    const view = this.panels[0].view;
+    const name = [...view.fields.keys(), ...(view.curve?.fields.keys() ?? [])][0];
+    const at = view.marks[view.focus] ?? { alpha: 0, beta: 0 };
+    return {
+      field: name, log: this.quantities[name].log, shared: true, shading: smoothness.smooth, relief: false,
+      compare: this.views.length > 1, alpha: at.alpha, beta: at.beta, level: NaN, turn: 0.6, tilt: 0.6,
+      epoch: Infinity, projection: "plane", rollback: null,
+    };
+  }
+
+  /** A value computed once for a key, until the data change. */
+  cached(key, compute) {
+    if (!this.caches.has(key)) this.caches.set(key, compute());
+    return this.caches.get(key);
+  }
+
+  get shown() {
+    return this.state.compare ? this.panels : this.panels.slice(0, 1);
+  }
+
+  get fieldNames() {
+    return unique(this.views.flatMap((v) => [...v.fields.keys(), ...(v.curve?.fields.keys() ?? [])]));
+  }
+
+  get smooth() {
+    return this.state.shading === smoothness.smooth;
+  }
+
+  lut(field) {
+    return this.luts[this.quantities[field].kind];
+  }
+
+  nonFinite(field) {
+    return field.values.reduce((n, v) => n + !Number.isFinite(v), 0);
+  }
+
+  domain(view) {
+    const { field, log } = this.state;
+    const arrays = [view, view.curve].map((g) => g?.fields.get(field)?.values).filter(Boolean);
+    return this.cached(["domain", this.views.indexOf(view), field, log].join(), () => extent(arrays, log));
+  }
+
+  sharedDomain(views) {
+    const domains = views.map((v) => this.domain(v)).filter(Boolean);
+    return domains.length ? [Math.min(...domains.map((d) => d[0])), Math.max(...domains.map((d) => d[1]))] : null;
+  }
+
+  /** The colour scale of a view: shared by all views with the quantity, or its own. */
+  scale(view) {
+    const own = this.domain(view);
+    const scale = makeScale(this.state.shared ? this.sharedDomain(this.views) : own, this.state.log);
+    return Object.assign(scale, { own: own ?? [NaN, NaN] });
+  }
+
+  /** The scale of threshold and cross-sections: of the views shown. */
+  shownScale() {
+    return makeScale(this.sharedDomain(this.shown.map((p) => p.view)), this.state.log);
+  }
+
+  point(view) {
+    const { alpha, beta } = this.hover ?? this.state;
+    return nearestPoint(view, alpha, beta);
+  }
+
+  /** The mark around which width and area are taken: the end of training, or else the cursor. */
+  focus(view) {
+    return view.marks[view.focus] ?? this.point(view);
+  }
+
+  region(view) {
+    const { field, level } = this.state;
+    const at = this.focus(view);
+    const value = measuredAt(view, field, at)?.[0];
+    if (!(value < level)) return { outline: [], area: 0, open: false };
+    return regionBelow(view, view.fields.get(field).values, level, at);
+  }
+
+  /** Values along alpha through a point: the surface's row with the marks put in, or the 1D curve. */
+  row(view, at) {
+    const { field } = this.state;
+    if (view.beta && view.fields.has(field)) return rowThrough(view, field, at);
+    const curve = view.curve?.fields.get(field);
+    return curve ? withMarks(view, field, Array.from(view.curve.alpha, (a, k) => [a, curve.values[k]]), at) : [];
+  }
+
+  path(view) {
+    const t = view.trajectories?.[this.state.projection];
+    return t ? t.alpha.slice(0, this.state.epoch + 1).map((a, k) => [a, t.beta[k]]) : [];
+  }
+
+  get epochs() {
+    const lengths = this.shown.map((p) => p.view.trajectories?.[this.state.projection]?.alpha.length ?? 1);
+    return Math.max(...lengths) - 1;
+  }
+
+  get cube() {
+    return this.cubes.find((c) => c.task === this.panels[0].view.task);
+  }
+
+  // ---- events
+
+  listen() {
+    const redraw = () => this.redraw();
+    const reload = () => (this.load(), this.redraw());
+    this.model.on("change:payload", reload);
+    this.model.on("change:scanned", reload);
+    const resized = new ResizeObserver(redraw);
+    resized.observe(this.root);
+    const themed = new MutationObserver(redraw);
+    for (const node of [document.documentElement, document.body])
+      themed.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] });
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    dark.addEventListener("change", redraw);
+    this.stop = () => {
+      resized.disconnect(), themed.disconnect(), dark.removeEventListener("change", redraw);
+      this.model.off("change:payload", reload), this.model.off("change:scanned", reload);
+      clearInterval(this.playing), clearTimeout(this.speaking), cancelAnimationFrame(this.frame);
+    };
+  }
+
+  set(changes) {
+    Object.assign(this.state, changes);
+    this.redraw();
+  }
+
+  choose(index, facet, value) {
+    const now = { ...this.panels[index].view, [facet]: value };
+    const likeness = (v) => FACETS.filter((f) => v[f] === now[f]).length;
+    const candidates = this.views.filter((v) => v[facet] === value);
+    this.panels[index].view = candidates.reduce((best, v) => (likeness(v) > likeness(best) ? v : best));
+    this.tellSelection();
+    this.set({ level: NaN });
+  }
+
+  chooseField(name) {
+    this.set({ field: name, log: this.quantities[name].log, level: NaN });
+  }
+
+  pointAt(alpha, beta, hold) {
+    this.hover = hold ? null : { alpha, beta };
+    if (hold) this.hold(alpha, beta);
+    else this.redraw();
+  }
+
+  /** Puts the cursor on the evaluated point nearest to a place, to stay there. */
+  hold(alpha, beta) {
+    this.hover = null;
+    const point = nearestPoint(this.panels[0].view, alpha, beta);
+    this.model.set("cursor", { alpha: point.alpha, beta: point.beta });
+    this.model.save_changes();
+    this.set({ alpha: point.alpha, beta: point.beta });
+    this.speak();
+  }
+
+  stopHover() {
+    this.hover = null;
+    this.redraw();
+  }
+
+  step(along, by) {
+    const view = this.panels[0].view;
+    const point = this.point(view);
+    const axes = { alpha: view.alpha ?? view.curve.alpha, beta: view.beta ?? [0] };
+    const k = { alpha: point.i, beta: point.j };
+    k[along] = clamp(k[along] + by, 0, axes[along].length - 1);
+    this.holdIndex(k.alpha, k.beta);
+  }
+
+  holdIndex(i, j) {
+    const view = this.panels[0].view;
+    this.hold((view.alpha ?? view.curve.alpha)[i], view.beta ? view.beta[j] : 0);
+  }
+
+  turn(by, up) {
+    this.set({ turn: this.state.turn + by, tilt: clamp(this.state.tilt + up, 0.1, 1.5) });
+  }
+
+  key(event) {
+    const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (!arrow || event.altKey || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    if (this.state.relief) this.turn(arrow[0] * 0.1, arrow[1] * 0.08);
+    else this.step(...(arrow[0] ? ["alpha", arrow[0]] : ["beta", arrow[1]]));
+  }
+
+  /** Plays the trajectory; where motion is unwelcome, each press goes one epoch on. */
+  play() {
+    const next = () => this.set({ epoch: this.state.epoch >= this.epochs ? 0 : this.state.epoch + 1 });
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return next();
+    if (this.playing) return this.pause();
+    next();
+    this.playing = setInterval(() => (next(), this.state.epoch >= this.epochs && this.pause()), 600);
+  }
+
+  pause() {
+    clearInterval(this.playing);
+    this.playing = null;
+    this.redraw();
+  }
+
+  tellSelection() {
+    const { task, how, layers } = this.panels[0].view;
+    this.model.set("selection", { task: task ?? "", how: how ?? "", layers: layers ?? "" });
+    this.model.save_changes();
+  }
+
+  /** Says the readout to a screen reader, once the cursor rests. */
+  speak() {
+    clearTimeout(this.speaking);
+    this.speaking = setTimeout(() => (this.controls.status.textContent = this.controls.readout.textContent), 400);
+  }
+
+  // ---- drawing
+
+  redraw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    const started = performance.now();
+    this.theme = readTheme(this.root);
+    if (!Number.isFinite(this.state.level)) this.state.level = this.firstLevel();
+    this.panels[1].el.hidden = !this.state.compare;
+    this.root.classList.toggle("lx-compare", this.state.compare);
+    this.root.classList.toggle("lx-flat", !this.shown.some((p) => p.view.beta));
+    for (const panel of this.shown) panel.showSelects(this.views), panel.draw();
+    this.controls.show();
+    performance.clearMeasures("landscape-explorer draw");
+    performance.measure("landscape-explorer draw", { start: started, end: performance.now() });
+  }
+
+  /** A threshold to begin with: half way from the end of training back to its start, as the scale counts. */
+  firstLevel() {
+    const view = this.panels[0].view;
+    const scale = this.shownScale();
+    const value = (m) => measuredAt(view, this.state.field, m)?.[0];
+    const positions = view.marks.map(value).filter(Number.isFinite).map(scale.at);
+    if (positions.length < 2 || positions[0] === positions[1]) return scale.invert(0.3);
+    return scale.invert((positions[0] + positions[1]) / 2);
+  }
+}

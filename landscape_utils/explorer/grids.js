@@ -1,0 +1,145 @@
+/* Geometry on a rectangular grid of values: level lines, the region below a level, its width and area. */
+
+/** Index of the interval of an ascending axis that holds x, and how far along it x lies (0..1). */
+function locate(axis, x) {
+  if (axis.length === 1) return [0, 0];
+  let i = 0;
+  while (i < axis.length - 2 && axis[i + 1] <= x) i++;
+  return [i, clamp((x - axis[i]) / (axis[i + 1] - axis[i]), 0, 1)];
+}
+
+/** Bilinear interpolation of a surface; NaN where a point that counts is not finite. */
+function interpolate(view, values, alpha, beta) {
+  const B = view.beta.length;
+  const [i, s] = locate(view.alpha, alpha);
+  const [j, t] = locate(view.beta, beta);
+  const at = (a, b, w) => (w === 0 ? 0 : w * values[a * B + b]);
+  const sum =
+    at(i, j, (1 - s) * (1 - t)) + at(i + 1, j, s * (1 - t)) + at(i, j + 1, (1 - s) * t) + at(i + 1, j + 1, s * t);
+  return Number.isFinite(sum) ? sum : NaN;
+}
+
+/** The part of one grid cell that lies below `level`, as a polygon [alpha, beta, isCrossing]; values are linear
+    along the edges. Empty where a corner is not finite. */
+function cellBelow(view, values, i, j, level) {
+  const B = view.beta.length;
+  const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
+  const v = corners.map(([a, b]) => values[a * B + b]);
+  if (!v.every(Number.isFinite)) return [];
+  const polygon = [];
+  for (let c = 0; c < 4; c++) {
+    const [a, b] = corners[c];
+    const [a2, b2] = corners[(c + 1) % 4];
+    const w = v[(c + 1) % 4];
+    if (v[c] < level) polygon.push([view.alpha[a], view.beta[b], false]);
+    if (v[c] < level !== w < level) {
+      const s = (level - v[c]) / (w - v[c]);
+      const mix = (x, y) => x + s * (y - x);
+      polygon.push([mix(view.alpha[a], view.alpha[a2]), mix(view.beta[b], view.beta[b2]), true]);
+    }
+  }
+  return polygon;
+}
+
+/** The edges of a cell's polygon that cross the cell: its share of the level line. */
+function crossingEdges(polygon, segments) {
+  for (let k = 0; k < polygon.length; k++) {
+    const p = polygon[k];
+    const q = polygon[(k + 1) % polygon.length];
+    if (p[2] && q[2] && polygon.length > 2) segments.push([p[0], p[1], q[0], q[1]]);
+  }
+}
+
+const shoelace = (polygon) =>
+  Math.abs(
+    polygon.reduce((sum, p, k) => {
+      const q = polygon[(k + 1) % polygon.length];
+      return sum + p[0] * q[1] - q[0] * p[1];
+    }, 0),
+  ) / 2;
+
+/** Level lines as segments [alpha, beta, alpha, beta]. */
+function contour(view, values, level) {
+  const segments = [];
+  const B = view.beta.length;
+  for (let i = 0; i + 1 < view.alpha.length; i++)
+    for (let j = 0; j + 1 < B; j++) {
+      const k = i * B + j;
+      const a = values[k] < level;
+      if (a === values[k + 1] < level && a === values[k + B] < level && a === values[k + B + 1] < level) continue;
+      crossingEdges(cellBelow(view, values, i, j, level), segments);
+    }
+  return segments;
+}
+
+/** The cells of the connected region below `level` that holds the point `at`, as a Set of cell numbers. */
+function connectedCells(view, values, level, at) {
+  const B = view.beta.length;
+  const cells = new Set();
+  const seen = new Set();
+  const below = (i, j) => i >= 0 && j >= 0 && i < view.alpha.length && j < B && values[i * B + j] < level;
+  const queue = [];
+  const visit = (i, j) => {
+    if (below(i, j) && !seen.has(i * B + j)) queue.push([i, j]), seen.add(i * B + j);
+  };
+  const enter = (i, j) => {
+    if (i < 0 || j < 0 || i + 1 >= view.alpha.length || j + 1 >= B) return;
+    cells.add(i * B + j);
+    visit(i, j), visit(i + 1, j), visit(i, j + 1), visit(i + 1, j + 1);
+  };
+  enter(locate(view.alpha, at.alpha)[0], locate(view.beta, at.beta)[0]);
+  while (queue.length) {
+    const [i, j] = queue.pop();
+    enter(i - 1, j - 1), enter(i - 1, j), enter(i, j - 1), enter(i, j);
+  }
+  return cells;
+}
+
+/** The connected region below `level` around the mark `at`: its outline, the other level lines, its area in
+    alpha-beta units, and whether it runs into the border of what was scanned. */
+function regionBelow(view, values, level, at) {
+  const B = view.beta.length;
+  const region = { outline: [], area: 0, open: false };
+  for (const cell of connectedCells(view, values, level, at)) {
+    const i = Math.floor(cell / B);
+    const j = cell % B;
+    const polygon = cellBelow(view, values, i, j, level);
+    if (!polygon.length) continue;
+    region.area += shoelace(polygon);
+    crossingEdges(polygon, region.outline);
+    const last = [view.alpha.length - 1, B - 1];
+    region.open ||= polygon.some(
+      ([a, b]) => a === view.alpha[0] || a === view.alpha[last[0]] || b === view.beta[0] || b === view.beta[last[1]],
+    );
+  }
+  return region;
+}
+
+/** A row [[alpha, value], ...] along beta = at.beta, with the marks that lie on it put in. */
+function withMarks(view, name, row, at) {
+  const known = new Set(row.map(([alpha]) => alpha));
+  const marks = view.marks.filter((m) => (m.beta ?? 0) === at.beta && m.values[name] && !known.has(m.alpha));
+  return row.concat(marks.map((m) => [m.alpha, m.values[name][0] ?? NaN])).sort((p, q) => p[0] - q[0]);
+}
+
+/** The values along alpha through a point: the surface interpolated at the point's beta, and the marks. */
+function rowThrough(view, name, at) {
+  const { values } = view.fields.get(name);
+  const row = Array.from(view.alpha, (a) => [a, interpolate(view, values, a, at.beta)]);
+  return withMarks(view, name, row, at);
+}
+
+/** The interval around `x` in which the piecewise linear `row` stays below `level`; null if x is not below it. */
+function intervalBelow(row, x, level) {
+  const start = row.findIndex(([a]) => a === x);
+  if (start < 0 || !(row[start][1] < level)) return null;
+  const walk = (step) => {
+    let k = start;
+    while (row[k + step] && row[k + step][1] < level) k += step;
+    if (!row[k + step]) return { at: row[k][0], open: true };
+    const [[a, v], [b, w]] = [row[k], row[k + step]];
+    return Number.isFinite(w) ? { at: a + ((level - v) / (w - v)) * (b - a), open: false } : { at: a, open: false };
+  };
+  const [lo, hi] = [walk(-1), walk(1)];
+  return { lo: lo.at, hi: hi.at, width: hi.at - lo.at, open: lo.open || hi.open };
+}

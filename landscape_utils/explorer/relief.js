@@ -1,0 +1,79 @@
+/* The surface as a relief that turns. */
+
+/** Orthographic projection of (alpha, beta, height 0..1), turned about the vertical and tilted. */
+function reliefMap(s, box) {
+  const flat = surfaceMap(s.view, { x: -1, y: -1, w: 2, h: 2 }, true);
+  const [sin, cos] = [Math.sin(s.turn), Math.cos(s.turn)];
+  const [rise, lay] = [Math.cos(s.tilt), Math.sin(s.tilt)];
+  const size = box.w / 3;
+  const project = (alpha, beta, height) => {
+    const [x, down] = flat(alpha, beta);
+    const depth = x * sin - down * cos;
+    return [
+      box.x + box.w / 2 + size * (x * cos + down * sin),
+      box.y + box.h / 2 - size * (depth * lay + (1.3 * height - 0.65) * rise),
+    ];
+  };
+  const height = (a, b) => s.scale.at(interpolate(s.view, s.field.values, a, b));
+  const map = (a, b) => project(a, b, Number.isFinite(height(a, b)) ? height(a, b) : 0);
+  map.level = (a, b) => project(a, b, s.scale.at(s.level));
+  return Object.assign(map, { project, sin, cos, flat });
+}
+
+/** At most 96 of n indices, the last among them: a relief needs no more to show its shape. */
+function thinned(n) {
+  const stride = Math.ceil((n - 1) / 96) || 1;
+  const indices = [];
+  for (let i = 0; i < n - 1; i += stride) indices.push(i);
+  return [...indices, n - 1];
+}
+
+function drawFloor(pen, map, s) {
+  const { domainA, domainB } = map.flat;
+  const corner = (p, q) => map.project(domainA[p], domainB[q], 0);
+  strokePath(pen, [corner(0, 0), corner(1, 0), corner(1, 1), corner(0, 1), corner(0, 0)], s.theme.line, 1);
+  const nearB = map.cos > 0 ? 0 : 1;
+  const nearA = map.sin > 0 ? 0 : 1;
+  const out = (v, domain, near) => v + (near ? 1 : -1) * 0.09 * (domain[1] - domain[0]);
+  for (const t of ticks({ lo: domainA[0], hi: domainA[1] }, 4))
+    write(pen, `\u03b1 ${number(t, 3)}`, ...map.project(t, out(domainB[nearB], domainB, nearB), 0), s.theme.ink, "center");
+  for (const t of ticks({ lo: domainB[0], hi: domainB[1] }, 4))
+    write(pen, `\u03b2 ${number(t, 3)}`, ...map.project(out(domainA[nearA], domainA, nearA), t, 0), s.theme.ink, "center");
+}
+
+/** Quads from the far side to the near side; a quad with a corner that is not finite is left out. */
+function drawQuads(pen, map, s) {
+  const B = s.view.beta.length;
+  const is = thinned(s.view.alpha.length);
+  const js = thinned(B);
+  const screen = is.map((i) =>
+    js.map((j) => {
+      const h = s.scale.at(s.field.values[i * B + j]);
+      return [...map.project(s.view.alpha[i], s.view.beta[j], Number.isFinite(h) ? h : 0), s.field.values[i * B + j]];
+    }),
+  );
+  const order = (n, ascending) => Array.from({ length: n - 1 }, (_, k) => (ascending ? k : n - 2 - k));
+  pen.lineWidth = 0.6;
+  for (const p of order(is.length, map.sin < 0))
+    for (const q of order(js.length, map.cos < 0)) {
+      const quad = [screen[p][q], screen[p + 1][q], screen[p + 1][q + 1], screen[p][q + 1]];
+      const mean = quad.reduce((sum, c) => sum + s.scale.at(c[2]), 0) / 4;
+      if (!quad.every((c) => Number.isFinite(c[2]))) continue;
+      pen.beginPath();
+      quad.forEach(([x, y], k) => (k ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+      pen.closePath();
+      pen.fillStyle = `rgb(${s.lut[Math.round(255 * mean)]})`;
+      pen.strokeStyle = contourColour(mean);
+      pen.fill(), pen.stroke();
+    }
+}
+
+function drawRelief(pen, box, s) {
+  const map = reliefMap(s, box);
+  pen.fillStyle = s.theme.paper;
+  pen.fillRect(0, 0, s.width, s.height);
+  drawFloor(pen, map, s);
+  drawQuads(pen, map, s);
+  drawOverlay(pen, map, s);
+  drawColourBar(pen, box, s.scale, s.lut, s.theme, s.level);
+}

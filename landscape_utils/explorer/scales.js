@@ -1,0 +1,61 @@
+/* From values to positions and colours, and to text. */
+
+/** Smallest and largest finite (with log: positive) value of several arrays; null where there is none. */
+function extent(arrays, log) {
+  let lo = Infinity;
+  let hi = -Infinity;
+  for (const values of arrays)
+    for (const v of values) if (Number.isFinite(v) && (!log || v > 0)) (lo = Math.min(lo, v)), (hi = Math.max(hi, v));
+  return lo <= hi ? [lo, hi] : null;
+}
+
+/** A scale maps values to 0..1 and back; equal values everywhere lie in the middle. */
+function makeScale(domain, log) {
+  const [lo, hi] = domain ?? [log ? 0.1 : 0, 1];
+  const f = log ? Math.log : (v) => v;
+  const inverse = log ? Math.exp : (v) => v;
+  const width = f(hi) - f(lo);
+  return {
+    lo, hi, log,
+    at: (v) => (width === 0 ? 0.5 : log && v <= 0 ? 0 : clamp((f(v) - f(lo)) / width, 0, 1)),
+    invert: (p) => (p <= 0 ? lo : p >= 1 ? hi : inverse(f(lo) + p * width)),
+  };
+}
+
+/** Round ticks inside a domain. */
+function ticks(scale, count) {
+  if (!(scale.hi > scale.lo)) return [scale.lo];
+  if (scale.log && scale.hi / scale.lo > 8) return decades(scale.lo, scale.hi, count);
+  const raw = (scale.hi - scale.lo) / count;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].find((m) => m * power >= 0.8 * raw) * power;
+  const first = Math.ceil(scale.lo / step - 1e-9);
+  return Array.from({ length: Math.floor(scale.hi / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
+}
+
+function decades(lo, hi, count) {
+  for (const steps of [[1, 2, 5], [1, 3], [1]]) {
+    const all = [];
+    for (let e = Math.floor(Math.log10(lo)); 10 ** e <= hi; e++) all.push(...steps.map((s) => s * 10 ** e));
+    const inside = all.filter((v) => v >= lo && v <= hi);
+    if (inside.length <= count + 1) return inside;
+    if (steps.length === 1) return inside.filter((_, k) => k % Math.ceil(inside.length / count) === 0);
+  }
+  return [];
+}
+
+const minus = (text) => text.replace(/^-0$/, "0").replace("-", "\u2212");
+const number = (v, digits = 4) =>
+  Number.isFinite(v) ? minus(String(Number(v.toPrecision(digits)))) : "not finite";
+/** Coordinates are known to be of order one: no digits of rounding noise. */
+const coordinate = (v) => (Number.isFinite(v) ? minus(String(Number(v.toFixed(3)))) : "not finite");
+const measured = (m) => (m ? `${number(m[0])} \u00b1 ${number(m[1], 2)}` : "not evaluated");
+
+function makeLut(colours) {
+  const stops = colours.map((c) => [1, 3, 5].map((k) => parseInt(c.slice(k, k + 2), 16)));
+  return Array.from({ length: 256 }, (_, k) => {
+    const x = (k / 255) * (stops.length - 1);
+    const i = Math.min(Math.floor(x), stops.length - 2);
+    return stops[i].map((s, c) => Math.round(s + (x - i) * (stops[i + 1][c] - s)));
+  });
+}
