@@ -12,15 +12,13 @@ not finite counts as above every level.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import ndimage, stats
 from scipy.interpolate import RegularGridInterpolator
 
-if TYPE_CHECKING:
-    from .landscape import Curve, Surface
+from .landscape import Curve, Surface
 
 FINE = (
     401  # points an axis of the refined surface: an area is good to about (perimeter x step), 1 % at radius 1
@@ -41,6 +39,17 @@ def along(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
     loss = np.concatenate([curve.loss, [mark.loss for mark in curve.marks.values()]])
     alpha, first = np.unique(alpha, return_index=True)
     return alpha, loss[first]
+
+
+def cross_section(surface: Surface) -> Curve:
+    """The curve along alpha at beta = 0, linear between the two rows beside it, with the marks on that line."""
+    values = {
+        name: np.array([np.interp(0.0, surface.beta, row) for row in getattr(surface, name)])
+        for name in ("loss", "error", "loss_stderr", "error_stderr")
+    }
+    marks = {name: mark for name, mark in surface.marks.items() if mark.beta == 0}
+    whole = {f.name: getattr(surface, f.name) for f in fields(Curve)}
+    return Curve(**whole | values | {"marks": marks})
 
 
 def width_below(curve: Curve, rise: float, at: str = "end") -> Extent:

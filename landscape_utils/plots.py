@@ -103,10 +103,11 @@ def curves(
             for name, mark in curve.marks.items():
                 marker, size = MARKERS.get(name, OTHER_MARKER)
                 at = scale * (mark.alpha - origin)
-                axis.plot(at, mark.loss, marker, ms=size, color=colour, mec="white", mew=0.8, clip_on=False)
+                axis.plot(at, mark.loss, marker, ms=size, color=colour, mec="white", mew=0.8)
         lows, highs = zip(*reach, strict=True)
         axis.set_title(heading, parse_math=False)
         axis.set(ylim=(0, top), xlim=(max(lows), min(highs)))
+        axis.set_ylim(bottom=-0.04 * axis.get_ylim()[1])  # room for a star at zero
     legend_above(figure, axes[0])
     distance = "distance from the end, (α − 1) |δ₁|"
     _outer_labels(axes, "α" if against == "alpha" else distance, VALUE_NAMES["loss"])

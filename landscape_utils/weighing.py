@@ -1,0 +1,158 @@
+"""How a sentence of the paper becomes a number with a verdict: one rule, stated here, for all claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from .landscape import Curve
+
+Scan = TypeVar("Scan", bound=Curve)
+
+RULE = (
+    "For each task the effect is written so that above zero is what the paper says. Its 95 % interval is taken "
+    "over the training seeds (Student's t) where there are two or more; with one seed, over the examples: 1.96 "
+    "standard errors each way, in a scan at all points together, because all points see the same examples. A "
+    "number that rests on no sample, such as an angle, is exact for its training. A task speaks for the claim "
+    "if its interval lies above zero, against it if below, and is open otherwise. The claim holds if more than "
+    "half of the tasks speak for it, does not hold if more than half speak against it, and is undecided otherwise."
+)
+Z = float(stats.norm.ppf(0.975))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One task's word on a claim: the values of the two sides, the effect and its 95 % interval."""
+
+    task: str
+    values: tuple[float, float]
+    effect: float
+    low: float
+    high: float
+
+    @property
+    def word(self) -> str:
+        return "for" if self.low > 0 else "against" if self.high < 0 else "open"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper, how it is measured, and what the runs say.
+
+    Attributes:
+        id, section, sentence: the claim's name here, its place in the paper, the paper's words.
+        measure: what is measured, and the effect, which is above zero if it is as the paper says.
+        sides: names of what is compared.
+        evidence: one for each task that could be weighed.
+        left_out: task -> why it could not be weighed.
+    """
+
+    id: str
+    section: str
+    sentence: str
+    measure: str
+    sides: tuple[str, str]
+    evidence: tuple[Evidence, ...]
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """ "holds", "does not hold" or "undecided", by RULE."""
+        words = [e.word for e in self.evidence]
+        if words.count("for") > len(words) / 2:
+            return "holds"
+        return "does not hold" if words.count("against") > len(words) / 2 else "undecided"
+
+    @property
+    def text(self) -> str:
+        """The outcome in a sentence or two."""
+        words = [e.word for e in self.evidence]
+        kinds = {"for": "for it", "against": "against it", "open": "neither way"}
+        counts = ", ".join(f"{words.count(word)} {kinds[word]}" for word in kinds if word in words)
+        said = f"Of {len(words)} task{'' if len(words) == 1 else 's'}, {counts or 'none speaks'}"
+        left_out = "".join(f" {task} is left out: {reason}." for task, reason in self.left_out.items())
+        return f"{said}: the claim **{self.verdict}**.".replace("claim **und", "claim is **und") + left_out
+
+    def markdown(self) -> str:
+        """The paper's sentence, the measure, a row for each task, the outcome."""
+        head = ["task", *self.sides, "effect", "95 % interval", "speaks"]
+        rows = [
+            [e.task, *map(number, (*e.values, e.effect)), f"{number(e.low)} to {number(e.high)}", e.word]
+            for e in self.evidence
+        ]
+        quote = f"> {self.sentence} *(section {self.section})*"
+        return "\n\n".join([quote, self.measure, *([table(head, rows)] if rows else []), self.text])
+
+
+def number(value: float) -> str:
+    """Three significant digits, and a plain word where there is no number."""
+    if not np.isfinite(value):
+        return "n/a" if np.isnan(value) else "∞" if value > 0 else "−∞"
+    return f"{value:.3g}".replace("-", "−") if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table: the first column to the left, the others to the right."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def exact(task: str, first: float, second: float, effect: float) -> Evidence:
+    """An effect that rests on no sample."""
+    return Evidence(task, (first, second), effect, effect, effect)
+
+
+def over_seeds(
+    task: str, first: Sequence[float], second: Sequence[float], effects: ArrayLike, half_width: float = 0.0
+) -> Evidence:
+    """Values and effects by seed: Student's t interval over two or more, `half_width` each way with one.
+
+    An effect that is not finite leaves the interval without bounds.
+    """
+    each = np.asarray(effects, dtype=float)
+    effect = float(each.mean())
+    if len(each) > 1:
+        half_width = (
+            float(stats.t.ppf(0.975, len(each) - 1) * stats.sem(each)) if np.isfinite(effect) else np.inf
+        )
+    low, high = (effect - half_width, effect + half_width) if np.isfinite(effect) else (-np.inf, np.inf)
+    return Evidence(task, (float(np.mean(first)), float(np.mean(second))), effect, low, high)
+
+
+def over_examples(
+    task: str,
+    scans: Iterable[Scan],
+    measure: Callable[[Scan], tuple[float, bool]],
+    on: Callable[[float], float] = float,
+) -> Evidence:
+    """The effect on(second) - on(first) of a measure of two scans; recomputed on losses moved by 1.96 stderr.
+
+    `measure` gives a value and whether it is bounded. One that is not is a lower bound, for its region leaves the
+    scan: it bounds the effect on one side only.
+    """
+    values, mids, lows, highs = [], [], [], []
+    for scan in scans:
+        value, bounded = measure(scan)
+        outcomes = [on(measure(moved(scan, z))[0]) for z in (-Z, 0.0, Z)]
+        values.append(value)
+        mids.append(on(value))
+        lows.append(min(outcomes))
+        highs.append(max(outcomes) if bounded else np.inf)
+    effect = mids[1] - mids[0]
+    down = np.hypot(mids[1] - lows[1], highs[0] - mids[0])
+    up = np.hypot(highs[1] - mids[1], mids[0] - lows[0])
+    return Evidence(task, (values[0], values[1]), effect, float(effect - down), float(effect + up))
+
+
+def moved(scan: Scan, z: float) -> Scan:
+    """The curve or surface with all losses, its marks' too, moved by z standard errors, not below zero."""
+    marks = {
+        name: mark._replace(loss=max(mark.loss + z * mark.loss_stderr, 0.0))
+        for name, mark in scan.marks.items()
+    }
+    return replace(scan, loss=np.maximum(scan.loss + z * scan.loss_stderr, 0.0), marks=marks)
