@@ -44,7 +44,7 @@ class Line:
 
     @property
     def norm(self) -> float:
-        """|x|: what one unit of alpha is in parameter distance."""
+        """The parameter distance of one unit of alpha, |x|."""
         return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
 
     def at(self, alpha: float) -> Tensor:
@@ -76,7 +76,7 @@ class Plane:
 
     @property
     def norm(self) -> float:
-        """|x|: what one unit of alpha is in parameter distance (and one of beta, if y was rescaled)."""
+        """The parameter distance of one unit of alpha, |x| (and of one of beta, if y was rescaled)."""
         return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
 
     @property

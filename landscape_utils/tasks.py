@@ -102,3 +102,21 @@ def _tokenise(tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int)
     return [
         {**{key: encoded[key][i] for key in wanted}, "labels": label} for i, (_, label) in enumerate(split)
     ]
+
+
+def task_facts(task: Task) -> dict[str, np.ndarray]:
+    """What a study says of a task where its data are not at hand."""
+    classes = np.bincount(np.array([e["labels"] for e in task.dev]))
+    lengths = {"train": token_counts(task.train), "dev": token_counts(task.dev)}
+    return {
+        "checksum": np.array(task.checksum),
+        "labels": np.array(task.labels),
+        "majority": classes.max() / classes.sum(),
+        **{f"{split}_examples": np.array(len(n)) for split, n in lengths.items()},
+        **{f"{split}_tokens": n.sum() for split, n in lengths.items()},
+    }
+
+
+def token_counts(examples: list[Example]) -> np.ndarray:
+    """The length of each example in tokens, (n,)."""
+    return np.array([len(np.atleast_1d(example["input_ids"])) for example in examples])

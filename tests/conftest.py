@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import copy
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import transformers as hf
+
+from landscape_utils.demo_language import make_tokenizer
+from landscape_utils.pretraining import demo_config
+
+torch.set_num_threads(
+    1
+)  # as studies of tiny models do: the same sums in the same order, and no waiting on a busy core
 
 SMALL = {"vocab_size": 60, "max_position_embeddings": 48, "num_labels": 3}
 BERT_LIKE = {
@@ -96,3 +105,14 @@ def model() -> torch.nn.Module:
 @pytest.fixture
 def examples() -> list[dict]:
     return make_examples()
+
+
+@pytest.fixture(scope="session")
+def tiny_profile(tmp_path_factory) -> Path:
+    """`profiles/tiny.toml` beside the folder `model` that it names: the demo's network with random weights."""
+    folder = tmp_path_factory.mktemp("tiny")
+    shutil.copy(Path(__file__).parent / "profiles" / "tiny.toml", folder)
+    torch.manual_seed(5)
+    hf.BertForPreTraining(demo_config()).save_pretrained(folder / "model")
+    make_tokenizer().save_pretrained(folder / "model")
+    return folder / "tiny.toml"

@@ -1,0 +1,133 @@
+"""Jobs: what a study is to compute, in order of need, and side by side where networks are tiny.
+
+A network of half a million weights is slower on two threads than on one. So where a profile says `side_by_side`, each
+core works on a job of its own, on one thread.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import get_all_start_methods, get_context
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .keys import CONTINUED, one_of
+from .models import HOWS
+from .parameters import GROUPS
+from .progress import SWITCH, bar
+from .trajectory import METHODS
+
+if TYPE_CHECKING:
+    from .study import Study
+
+WHAT = ("runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks")
+
+
+class Job(NamedTuple):
+    """A call of a study's method, and the jobs that it builds upon."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    needs: tuple[Job, ...] = ()
+
+
+def plan_jobs(study: Study, what: Sequence[str] = ()) -> list[Job]:
+    """The jobs that `what` (default: everything) stands for, those that others need first, the longest first.
+
+    Raises:
+        UserError: an unknown kind of result.
+    """
+    for kind in what:
+        one_of("kind of result", kind, WHAT)
+    wanted = set(what) or set(WHAT)
+    pairs = [(task, how) for how in reversed(HOWS) for task in study.tasks]  # from scratch takes longest
+    overfit = study.profile.overfitting.task
+    jobs: list[Job] = []
+    if "runs" in wanted:
+        jobs += [run_job(study, task, how, seed) for task, how in pairs for seed in study.seeds]
+    if "surfaces" in wanted:
+        jobs += [Job("surface", pair, plane_jobs(study, *pair)) for pair in pairs]
+    if "layers" in wanted:
+        needs = {task: plane_jobs(study, task, "pretrained") for task in study.layer_tasks}
+        jobs += [Job("layer_surface", (task, group), needs[task]) for task in needs for group in GROUPS]
+    if "overfitting" in wanted:
+        jobs += [Job("surface", (overfit, "pretrained"), plane_jobs(study, overfit, "pretrained"))]
+        needed = (*plane_jobs(study, overfit, "pretrained"), run_job(study, overfit, CONTINUED, study.seed))
+        jobs += [Job("overfitting", (method,), needed) for method in METHODS]
+    if "curves" in wanted:
+        jobs += [Job("curve", pair, plane_jobs(study, *pair)) for pair in pairs]
+    if "trajectories" in wanted:
+        jobs += [Job("trajectory", (*pair, m), plane_jobs(study, *pair)) for pair in pairs for m in METHODS]
+    if "rollbacks" in wanted:
+        jobs += [Job("rollback", (t,), (run_job(study, t, "pretrained", study.seed),)) for t in study.tasks]
+    missing: dict[Job, None] = {}
+
+    def add(job: Job) -> None:
+        if not study.has(job):
+            for need in job.needs:
+                add(need)
+            missing[job] = None
+
+    for job in jobs:
+        add(job)
+    return list(missing)
+
+
+def run_job(study: Study, task: str, how: str, seed: int) -> Job:
+    needs = (run_job(study, task, "pretrained", seed),) if how == CONTINUED else ()
+    return Job("run", (task, how, seed), needs)
+
+
+def plane_jobs(study: Study, task: str, how: str) -> tuple[Job, ...]:
+    """The two runs that span a plane."""
+    other = study.profile.tasks[task].other
+    return (run_job(study, task, how, study.seed), run_job(study, other, how, study.seed))
+
+
+def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
+    """Do the jobs, each as soon as those that it needs are done, `workers` at a time in processes of their own."""
+    if workers == 1 or len(jobs) < 2:
+        for job in bar(jobs, what="study", unit="job"):
+            getattr(study, job.method)(*job.arguments)
+        return
+    waiting, running, done = list(jobs), dict[Future, Job](), set[Job]()
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), process_context(), quiet, (study,))
+    try:
+        with bar(total=len(jobs), what=f"study, {workers} side by side", unit="job") as progress:
+            while waiting or running:
+                ready = [job for job in waiting if not (set(job.needs) & set(jobs)) - done]
+                for job in ready[: workers - len(running)]:
+                    waiting.remove(job)
+                    running[pool.submit(work, job.method, job.arguments)] = job
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                    done.add(running.pop(future))
+                    progress.update()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def process_context() -> Any:
+    """How workers start: from a server that has imported everything once, where the system has such a thing."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["landscape_utils"])
+    return context
+
+
+_study: Study | None = None  # of this worker process
+
+
+def quiet(study: Study) -> None:
+    """Make a process a worker: one bar is shown, the parent's."""
+    global _study
+    os.environ[SWITCH] = "off"
+    _study = study
+
+
+def work(method: str, arguments: tuple[Any, ...]) -> None:
+    """Compute one result into the store; the parent reads it there."""
+    getattr(_study, method)(*arguments)

@@ -1,0 +1,48 @@
+"""Where a study finds its folders and its device, whichever folder a notebook runs in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from .errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def project_folder(folder: str | Path) -> Path:
+    """An absolute folder; a relative one is the project's, whichever folder a notebook runs in."""
+    if not isinstance(folder, str | Path) or not str(folder):
+        raise UserError(f"results_dir must be the path of a folder; got {folder!r}")
+    path = Path(folder).expanduser()
+    return path if path.is_absolute() else ROOT / path if (ROOT / "_config.yml").exists() else path.resolve()
+
+
+def data_folder(folder: str | Path) -> str:
+    """An existing folder relative to the working folder or else to the project, made absolute; others unchanged."""
+    if not isinstance(folder, str | Path):
+        raise UserError(f"data_dir must be the path of a folder; got {folder!r}")
+    path = Path(folder).expanduser()
+    for candidate in (path, ROOT / path):
+        if str(folder) and candidate.is_dir():
+            return str(candidate.resolve())
+    return str(folder)
+
+
+def check_device(device: str) -> str:
+    """The device to compute on; "auto" is an NVIDIA GPU if there is one, else the CPU."""
+    count = torch.cuda.device_count()
+    allowed = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
+    if device not in ("auto", *allowed):
+        raise UserError(f"unknown device {device!r}; here are auto, {', '.join(allowed)}")
+    return ("cuda" if count else "cpu") if device == "auto" else device
+
+
+def device_name(device: str) -> str:
+    """What a result says it was computed on."""
+    return (
+        torch.cuda.get_device_name(device)
+        if device.startswith("cuda")
+        else f"cpu ({torch.get_num_threads()} threads)"
+    )
