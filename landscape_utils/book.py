@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nbformat
 import papermill
@@ -23,13 +23,11 @@ import papermill
 from . import plots
 from .errors import UserError
 from .models import HOWS
+from .places import ROOT
 from .profiles import display_name
 from .progress import SWITCH, bar
+from .study import Study
 
-if TYPE_CHECKING:
-    from .study import Study
-
-ROOT = Path(__file__).resolve().parents[1]
 SIDE_BY_SIDE = 2  # kernels at a time: each holds its own torch
 
 
@@ -40,8 +38,6 @@ def build(profile: str = "demo", *, root: Path = ROOT, **parameters: Any) -> Pat
     parameter that some notebook does not take or cannot use, for a notebook that fails, and for a page that
     Sphinx warns about.
     """
-    from .study import Study
-
     given = {"profile": profile, **parameters}
     sources = find_notebooks(root)
     for notebook in sources:
