@@ -44,7 +44,7 @@ function describeView(view, name, scale, nonFinite) {
   if (!field) return `${view.name}: ${name} was not scanned.`;
   const size = `${view.alpha.length} by ${view.beta.length} points`;
   const finite = field.values.length === nonFinite ? "no finite value" : `${number(scale.own[0], 3)} to ${number(scale.own[1], 3)}`;
-  return [`${view.name}: ${name}, ${size}, ${finite}.`, describeNonFinite(nonFinite, field.values.length)].join(" ");
+  return [`${view.name}: ${name}, ${size}, ${finite}.`, describeNonFinite(nonFinite, field.values.length)].filter(Boolean).join(" ");
 }
 
 const describeNonFinite = (n, total) => (n ? `${n} of ${total} points are not finite (hatched).` : "");
