@@ -7,6 +7,8 @@ answer they are told so, and from then on look into their caches only.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import datasets
@@ -15,11 +17,33 @@ import huggingface_hub
 TIMEOUT = 10.0  # seconds
 
 
-@cache
 def answers() -> bool:
     """True where the hub can be reached; where not, what was fetched before still loads, and nothing else."""
     if huggingface_hub.is_offline_mode():
         return False
+    if not _asked():
+        _work_offline(True)
+    return _asked()
+
+
+@contextmanager
+def left_alone() -> Iterator[None]:
+    """Nothing is fetched within: what is not here is not there."""
+    before = huggingface_hub.is_offline_mode()
+    _work_offline(True)
+    try:
+        yield
+    finally:
+        _work_offline(before)
+
+
+def _work_offline(offline: bool) -> None:
+    huggingface_hub.constants.HF_HUB_OFFLINE = offline
+    datasets.config.HF_HUB_OFFLINE = offline
+
+
+@cache
+def _asked() -> bool:
     heard = threading.Event()
 
     def ask() -> None:
@@ -34,7 +58,4 @@ def answers() -> bool:
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(TIMEOUT)
-    if not heard.is_set():
-        huggingface_hub.constants.HF_HUB_OFFLINE = True
-        datasets.config.HF_HUB_OFFLINE = True
     return heard.is_set()

@@ -7,7 +7,7 @@ core works on a job of its own, on one thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_all_start_methods, get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,8 +32,10 @@ class Job(NamedTuple):
     needs: tuple[Job, ...] = ()
 
 
-def plan_jobs(study: Study, what: Sequence[str] = ()) -> list[Job]:
+def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool] | None = None) -> list[Job]:
     """The jobs that `what` (default: everything) stands for, those that others need first, the longest first.
+
+    Left out are those of which `has` (default: the store) says that they are done.
 
     Raises:
         UserError: an unknown kind of result.
@@ -64,7 +66,7 @@ def plan_jobs(study: Study, what: Sequence[str] = ()) -> list[Job]:
     missing: dict[Job, None] = {}
 
     def add(job: Job) -> None:
-        if not study.has(job):
+        if not (has or study.has)(job):
             for need in job.needs:
                 add(need)
             missing[job] = None

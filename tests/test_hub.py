@@ -18,9 +18,9 @@ def fresh(monkeypatch):
     """Online until asked, and nothing remembered, before and after."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
-    hub.answers.cache_clear()
+    hub._asked.cache_clear()
     yield
-    hub.answers.cache_clear()
+    hub._asked.cache_clear()
 
 
 def offline() -> tuple[bool, bool]:
@@ -61,3 +61,11 @@ def test_who_is_offline_on_purpose_is_not_asked(monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub, "get_session", lambda: pytest.fail("asked"))
     assert hub.answers() is False
+
+
+def test_left_alone_nothing_is_asked_and_after_it_all_is_as_before(monkeypatch):
+    monkeypatch.setattr(huggingface_hub, "get_session", lambda: pytest.fail("asked"))
+    with hub.left_alone():
+        assert hub.answers() is False
+        assert offline() == (True, True)
+    assert offline() == (False, False)
