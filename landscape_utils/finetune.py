@@ -177,6 +177,7 @@ def fine_tune(
         callbacks=[_Snapshots(folder)],
     )
     trainer.train()
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # off with the autocast around forward
     steps = np.arange(1, len(trainer.losses) + 1)
     dev = [record for record in trainer.state.log_history if "eval_loss" in record]
     run = Run(

@@ -38,11 +38,11 @@ class Recipe:
 
     seed: int = 0
     pairs: int = 20_000
-    steps: int = 800
+    steps: int = 1000
     batch_size: int = 64
     masked: float = 0.25
     muon_rate: float = 0.01
-    adam_rate: float = 1e-3
+    adam_rate: float = 3e-3
     warmup: float = 0.1
     spread: float = 0.05  # standard deviation of the weights at the start
     output_scale: float = 0.1  # of what each sublayer adds to the residual stream at the start
@@ -76,7 +76,7 @@ class MuonAdamW(Optimizer):
         inside = {id(p) for p in matrices}
         rest = [p for p in model.parameters() if id(p) not in inside]
         self.parts: tuple[Optimizer, Optimizer] = (
-            Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0, ns_steps=4),
+            Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0),
             AdamW(rest, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
         )
         super().__init__([part.param_groups[0] for part in self.parts], {})

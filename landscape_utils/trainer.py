@@ -17,6 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from .errors import UserError
+from .places import check_device
 from .progress import bar
 
 
@@ -74,24 +75,34 @@ class _Bar(TrainerCallback):
         self.bar.close()
 
 
+class OneDevice(TrainingArguments):
+    """Training arguments on the current device only: several would multiply the batch size of the recipe."""
+
+    @property
+    def device(self) -> torch.device:
+        device = super().device
+        return torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" else device
+
+    @property
+    def n_gpu(self) -> int:
+        return min(super().n_gpu, 1)
+
+
 def arguments(*, device: str, **options: Any) -> TrainingArguments:
-    """Training arguments with all off that talks or writes. ``device``: "auto", "cpu" or "cuda"."""
-    if device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"unknown device {device!r}: choose from auto, cpu, cuda")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device 'cuda': this machine has no GPU that PyTorch can use; choose auto or cpu")
-    made = TrainingArguments(
+    """Training arguments with all off that talks or writes. ``device``: "auto", "cpu", "cuda", "cuda:1"."""
+    chosen = torch.device(check_device(device))
+    made = OneDevice(
         output_dir=tempfile.gettempdir(),  # asked for, never written to
-        use_cpu=device == "cpu",
+        use_cpu=chosen.type == "cpu",
         save_strategy="no",
         logging_strategy="no",
         report_to="none",
         disable_tqdm=True,
         logging_nan_inf_filter=False,
         remove_unused_columns=False,
-        dataloader_pin_memory=torch.cuda.is_available() and device != "cpu",
+        dataloader_pin_memory=chosen.type == "cuda",
         **options,
     )
-    if made.n_gpu > 1:  # DataParallel would multiply the batch size of the recipe by the number of GPUs
-        made._n_gpu = 1
+    if chosen.index is not None:
+        torch.cuda.set_device(chosen)  # after the arguments, which choose the first
     return made
