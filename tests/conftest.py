@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
+from filelock import FileLock
 
+from landscape_utils import book
 from landscape_utils.demo_language import make_tokenizer
 from landscape_utils.pretraining import demo_config
 
@@ -116,3 +119,24 @@ def tiny_profile(tmp_path_factory) -> Path:
     hf.BertForPreTraining(demo_config()).save_pretrained(folder / "model")
     make_tokenizer().save_pretrained(folder / "model")
     return folder / "tiny.toml"
+
+
+@pytest.fixture(scope="session")
+def site(tiny_profile, tmp_path_factory) -> Path:
+    """The book of the tiny profile, made once for all workers: the folder of its HTML.
+
+    The executed notebooks lie beside it, in `executed/tiny`.
+    """
+    shared = (
+        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tiny_profile.parent
+    )
+    root = shared / "root"
+    with FileLock(shared / "root.lock"):
+        if not root.exists():
+            shutil.copytree(book.ROOT / "book", root / "book")
+            shutil.copytree(book.ROOT / "notebooks", root / "notebooks")
+            shutil.copy(book.ROOT / "_config.yml", root)
+            book.build(str(tiny_profile), root=root, results_dir=str(shared / "results"))
+    html = root / "_build" / "html"
+    assert (html / "index.html").exists(), "the book could not be made: see the first test that asked for it"
+    return html

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
 import pytest
+import torch
 import yaml
 from bs4 import BeautifulSoup
+from conftest import make_model
 from playwright.sync_api import sync_playwright
 
 from landscape_utils.book import ROOT
+from landscape_utils.demo_language import VOCABULARY, make_tokenizer
+from landscape_utils.profiles import Profile
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync"
+FLAGS = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
 TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
@@ -59,7 +67,8 @@ def local(url: str) -> bool:
 
 
 def test_every_notebook_is_a_chapter():
-    assert CHAPTERS == [f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert [f"notebooks/{path.stem}" for path in notebooks] == CHAPTERS
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -126,3 +135,29 @@ def test_every_reference_is_cited():
     pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
     cited = re.findall(r"\{cite:\w+\}`([^`]+)`", " ".join(path.read_text("utf-8") for path in pages))
     assert {key for keys_ in cited for key in re.split(r"[,\s]+", keys_)} == keys
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "book" / f"{page}.md").read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def test_the_code_for_your_own_model_runs(tmp_path, monkeypatch, capsys):
+    """As a reader would run it: three checkpoints in the working folder, the blocks one after the other."""
+    monkeypatch.chdir(tmp_path)
+    make_tokenizer().save_pretrained("end")
+    for seed, folder in enumerate(("start", "end", "other")):
+        make_model("bert", seed, vocab_size=len(VOCABULARY)).save_pretrained(folder)
+    names: dict = {}
+    for block in blocks("your_model", "python"):
+        exec(compile(block, "your_model.md", "exec"), names)
+    surface = names["surface"]
+    assert surface.loss.shape == (13, 13)
+    assert f"{surface.marks['end'].loss:.3f}" in capsys.readouterr().out
+    assert torch.equal(names["lu"].ParameterSpace(names["model"]).read(), names["end"])
+    assert all(Path(name).stat().st_size > 10_000 for name in ("curve.png", "surface.png"))
+
+
+def test_the_profile_for_your_own_task_is_one():
+    profile = Profile.model_validate({"name": "mine"} | tomllib.loads(*blocks("your_model", "toml")))
+    assert list(profile.tasks) == ["reviews", "questions"]
