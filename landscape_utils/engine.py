@@ -1,8 +1,7 @@
 """The engine: visits points of parameter space, and does at each only what differs from the last one.
 
-Theta is written from the origin, never from the neighbouring point, so there is no drift and no order. Where the
-directions leave the layers below k alone, these layers' output is the same at every point: it is computed once and
-replayed, as far as the memory budget goes.
+Theta is written from the origin, never from the neighbouring point, so there is no drift and no order. What is the same
+at every point, or read by nobody, is left out: see `shortcuts`.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
-from .errors import UserError
-from .objective import Batch, Objective, evaluating, statistics
-from .parameters import ParameterSpace, layer_stack
+from .objective import Objective, evaluating, statistics
+from .parameters import ParameterSpace
+from .shortcuts import Replay, first_token_only
 
 CHUNK = {
     "cpu": 1 << 16,
@@ -94,8 +93,7 @@ class Walker:
             stack.enter_context(cast_outside(self.space, self.model, dtype))
             self.buffer = stack.enter_context(self.space.attached(dtype))
             self.buffer.copy_(self.origin)
-            stack.enter_context(self._replay)
-            self._fill_cache()
+            self._shorten(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -113,113 +111,16 @@ class Walker:
         terms = [(float(c), d[part]) for c, d in zip(coordinates, self.directions, strict=True)]
         combine(self.buffer[part], self.origin[part], terms)
 
-    def _fill_cache(self) -> None:
+    def _shorten(self, stack: ExitStack) -> None:
+        """Take the shortcuts that give the same logits, tried at a point off the origin."""
         batches = [(o, batch) for o in self.objectives for batch in o.batches]
-        if not self._replay.layers or self.cache_bytes == 0:
-            return
-        self._replay.record(batches, self.cache_bytes)
+        shortest = batches[0]
+        stack.enter_context(self._replay)
+        if self._replay.below and self.cache_bytes:
+            self._replay.record(batches, self.cache_bytes)
         self.move([1.0] * len(self.directions))
-        self._replay.verify(*batches[0])
-
-
-class Replay:
-    """The layers below the first one that moves, replaced for known batches by their recorded output."""
-
-    def __init__(self, model: nn.Module, space: ParameterSpace, part: slice):
-        self.below: list[nn.Module] = []
-        self.layers: nn.ModuleList | None = None
-        self.outputs: dict[Batch, object] = {}
-        stack = layer_stack(model)
-        if stack:
-            name, layers = stack
-            ends = [
-                max(space.slices[f"{name}.{i}.{p}"].stop for p, _ in layer.named_parameters())
-                for i, layer in enumerate(layers)
-                if all(f"{name}.{i}.{p}" in space.slices for p, _ in layer.named_parameters())
-            ]
-            still = sum(end <= part.start for end in ends)
-            if still and len(ends) == len(layers):
-                self.layers, self.below = layers, list(layers[:still])
-
-    def __enter__(self) -> Replay:
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self.outputs.clear()
-
-    def record(self, batches: Sequence[tuple[Objective, Batch]], limit: int) -> None:
-        """Keep the last still layer's output for as many batches as `limit` bytes hold.
-
-        Raises:
-            UserError: the limit does not hold one batch.
-        """
-        kept: list[object] = []
-        handle = self.below[-1].register_forward_hook(lambda module, inputs, output: kept.append(output))
-        used = 0
-        try:
-            for objective, batch in batches:
-                objective.logits(batch)
-                output = kept.pop()
-                used += size_of(output)
-                if used > limit:
-                    break
-                self.outputs[batch] = output
-        finally:
-            handle.remove()
-        if not self.outputs:
-            raise UserError(
-                f"cache_bytes={limit} does not hold one batch ({used} bytes); give at least that, or 0 to keep nothing"
-            )
-
-    def verify(self, objective: Objective, batch: Batch) -> None:
-        """Where the replayed forward pass is not the full one (an encoder with side ways), replay nothing."""
-        full, replayed = objective.logits(batch), self.logits(objective)(batch)
-        tolerance = 1e-5 if full.dtype in (torch.float32, torch.float64) else 1e-2
-        if not torch.allclose(full, replayed, rtol=tolerance, atol=tolerance, equal_nan=True):
-            self.outputs.clear()
-
-    def logits(self, objective: Objective):
-        """The objective's forward pass, with replay for the recorded batches."""
-
-        def forward(batch: Batch) -> Tensor:
-            if batch not in self.outputs:
-                return objective.logits(batch)
-            with self._replaced(self.outputs[batch]):
-                return objective.logits(batch)
-
-        return forward
-
-    @contextmanager
-    def _replaced(self, output: object) -> Iterator[None]:
-        assert self.layers is not None
-        try:
-            for i, layer in enumerate(self.below):
-                self.layers[i] = Recorded(layer, output)
-            yield
-        finally:
-            for i, layer in enumerate(self.below):
-                self.layers[i] = layer
-
-
-class Recorded(nn.Module):
-    """Stands in for a layer, looks like it to whoever asks for its attributes, and answers with a recorded output."""
-
-    def __init__(self, layer: nn.Module, output: object):
-        super().__init__()
-        self.__dict__["layer"] = layer  # not a submodule
-        self.output = output
-
-    def forward(self, *args, **kwargs):
-        return self.output
-
-    def __getattr__(self, name: str):
-        return getattr(self.__dict__["layer"], name)
-
-
-def size_of(output: object) -> int:
-    """Bytes of the tensors in a layer's output."""
-    items = output if isinstance(output, tuple | list) else (output,)
-    return sum(x.numel() * x.element_size() for x in items if isinstance(x, Tensor))
+        self._replay.verify(*shortest)
+        first_token_only(self.model, *shortest, stack)
 
 
 @contextmanager

