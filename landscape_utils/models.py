@@ -172,9 +172,8 @@ def _reading(what: Path | str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise UserError(
-            f"model {str(what)!r} cannot be used as a classifier: {str(error).split('. ')[0]}"
-        ) from None
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"model {str(what)!r} cannot be used as a classifier: {reason}") from None
     finally:
         logging.set_verbosity(verbosity)
         if bars:

@@ -64,7 +64,7 @@ NETWORK: dict[str, Any] = {
 
 
 def demo_config() -> BertConfig:
-    """A BERT of 6 layers and about 0.56 M encoder parameters."""
+    """A BERT of 6 layers and 562,944 encoder parameters."""
     return BertConfig(**NETWORK)
 
 
