@@ -70,7 +70,8 @@ def test_executed_it_shows_described_figures(path, site):
     drawn = [
         cell
         for cell in read(executed).cells
-        if cell.cell_type == "code" and any("image/png" in output.get("data", {}) for output in cell.outputs)
+        if cell.cell_type == "code"
+        and any(kind.startswith("image/") for output in cell.outputs for kind in output.get("data", {}))
     ]
     assert drawn
     for cell in drawn:
