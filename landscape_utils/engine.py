@@ -6,8 +6,10 @@ at every point, or read by nobody, is left out: see `shortcuts`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ from .objective import Objective, evaluating, statistics
 from .parameters import ParameterSpace
 from .shortcuts import Replay, first_token_only
 
+logger = logging.getLogger(__name__)
 CHUNK = {
     "cpu": 1 << 16,
     "cuda": 1 << 24,
@@ -64,6 +67,9 @@ class Walker:
 
     Use as a context manager: within it the model's weights are those of the point visited last; on leaving, also by an
     exception, the model is what it was.
+
+    Raises:
+        UserError: `cache_bytes` that hold no batch; a device too small for one example.
     """
 
     def __init__(
@@ -93,7 +99,7 @@ class Walker:
             stack.enter_context(cast_outside(self.space, self.model, dtype))
             self.buffer = stack.enter_context(self.space.attached(dtype))
             self.buffer.copy_(self.origin)
-            self._shorten(stack)
+            self._within_memory(lambda: self._shorten(stack))
             self._stack = stack.pop_all()
         return self
 
@@ -103,13 +109,27 @@ class Walker:
     def __call__(self, coordinates: Sequence[float]) -> Tensor:
         """(objectives, 4) float64 on the CPU: loss, error and their standard errors. The one synchronisation."""
         self.move(coordinates)
-        return torch.stack([statistics(*o.outcomes(self._replay.logits(o))) for o in self.objectives]).cpu()
+        return self._within_memory(
+            lambda: torch.stack(
+                [statistics(*o.outcomes(self._replay.logits(o))) for o in self.objectives]
+            ).cpu()
+        )
 
     def move(self, coordinates: Sequence[float]) -> None:
         """Set the weights to origin + sum of coordinate * direction."""
         part = self.moving
         terms = [(float(c), d[part]) for c, d in zip(coordinates, self.directions, strict=True)]
         combine(self.buffer[part], self.origin[part], terms)
+
+    def _within_memory(self, function: Callable[[], Any]) -> Any:
+        """What the function returns; while its batches do not fit into the device's memory, they are halved."""
+        try:
+            return function()
+        except torch.OutOfMemoryError:
+            for objective in self.objectives:
+                objective.halve()
+            logger.warning("out of memory on %s: batches are halved", self.space.device)
+        return self._within_memory(function)
 
     def _shorten(self, stack: ExitStack) -> None:
         """Take the shortcuts that give the same logits, tried at a point off the origin."""

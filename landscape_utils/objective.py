@@ -43,7 +43,6 @@ class Batch:
 
     inputs: dict[str, Tensor]  # each (B, T)
     labels: Tensor  # (B,)
-    tokens: int  # without padding
 
 
 class Objective:
@@ -65,9 +64,10 @@ class Objective:
         budget = tokens_per_batch or TOKENS_PER_BATCH.get(self.device.type, TOKENS_PER_BATCH["cuda"])
         if budget < 1:
             raise UserError(f"tokens_per_batch must be at least 1; got {budget}")
-        self.batches = [self._batch(rows) for rows in by_length([trim(e) for e in examples], budget)]
-        self.size = len(examples)
-        self.tokens = sum(batch.tokens for batch in self.batches)
+        rows = [trim(example) for example in examples]
+        self.batches = [self._batch(group) for group in by_length(rows, budget)]
+        self.size = len(rows)
+        self.tokens = sum(sum(row["attention_mask"]) for row in rows)
         self._check_logits()
 
     def __call__(self) -> Measurement:
@@ -84,6 +84,18 @@ class Objective:
         losses, errors = zip(*(outcome(logits(batch), batch.labels) for batch in self.batches), strict=True)
         return torch.cat(losses), torch.cat(errors)
 
+    def halve(self) -> None:
+        """Cut every batch in two, the order of the examples unchanged.
+
+        Raises:
+            UserError: every batch is one example already.
+        """
+        if all(len(batch.labels) == 1 for batch in self.batches):
+            raise UserError(
+                f"out of memory on {self.device} with one example at a time; use a larger device or the CPU"
+            )
+        self.batches = [half for batch in self.batches for half in halves(batch)]
+
     def _batch(self, rows: list[dict[str, list[int]]]) -> Batch:
         width = max(len(row["input_ids"]) for row in rows)
         padding = {"input_ids": getattr(self.model.config, "pad_token_id", None) or 0}
@@ -96,14 +108,15 @@ class Objective:
             for field in fields
         }
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
-        tokens = sum(sum(row["attention_mask"]) for row in rows)
-        if tokens == len(rows) * width:  # nothing is padded: attention without a mask is faster
+        if all(
+            sum(row["attention_mask"]) == width for row in rows
+        ):  # nothing is padded: attention without a mask is faster
             inputs.pop("attention_mask", None)
-        return Batch(inputs, labels, tokens)
+        return Batch(inputs, labels)
 
     def _check_logits(self) -> None:
         batch = self.batches[0]
-        row = Batch({name: x[:1] for name, x in batch.inputs.items()}, batch.labels[:1], 0)
+        row = Batch({name: x[:1] for name, x in batch.inputs.items()}, batch.labels[:1])
         with evaluating(self.model):
             logits = getattr(self.model(**row.inputs, return_dict=True), "logits", None)
         if logits is None or tuple(logits.shape) != (1, self.model.config.num_labels):
@@ -111,6 +124,14 @@ class Objective:
                 f"{type(self.model).__name__} is no sequence classifier (its output holds no logits of shape "
                 f"(batch, num_labels)); load it with AutoModelForSequenceClassification"
             )
+
+
+def halves(batch: Batch) -> Iterator[Batch]:
+    """The rows of a batch as two batches, or as one if it has one row."""
+    middle = (len(batch.labels) + 1) // 2
+    for rows in (slice(0, middle), slice(middle, None)):
+        if len(labels := batch.labels[rows]):
+            yield Batch({name: x[rows] for name, x in batch.inputs.items()}, labels)
 
 
 def outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -157,3 +157,34 @@ def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, exa
         assert [v.data_ptr() for v in held] == [v.data_ptr() for v in given], "not copied"
         storages = {p.untyped_storage().data_ptr() for p in model.base_model.parameters()}
         assert storages == {walker.buffer.untyped_storage().data_ptr()}
+
+
+def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):
+    objective, plane = Objective(model, make_examples(20), tokens_per_batch=10_000), make_plane(model)
+    expected = scan(objective, plane, **GRID)
+    assert len(objective.batches) == 1
+    tight(objective, monkeypatch, rows=6)
+    found = scan(objective, plane, **GRID)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
+    np.testing.assert_array_equal(found.error, expected.error)
+    assert max(len(batch.labels) for batch in objective.batches) == 5
+    assert caplog.text.count("batches are halved") == 2
+
+
+def test_one_example_that_does_not_fit_is_said_so(model, monkeypatch):
+    objective, plane = Objective(model, make_examples(3)), make_plane(model)
+    tight(objective, monkeypatch, rows=0)
+    with pytest.raises(UserError, match="out of memory on cpu with one example at a time"):
+        scan(objective, plane, **GRID)
+
+
+def tight(objective: Objective, monkeypatch, rows: int) -> None:
+    """A device that holds batches of up to `rows` examples."""
+    logits = objective.logits
+
+    def limited(batch):
+        if len(batch.labels) > rows:
+            raise torch.OutOfMemoryError("as CUDA says it")
+        return logits(batch)
+
+    monkeypatch.setattr(objective, "logits", limited)
