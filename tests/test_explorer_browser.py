@@ -21,7 +21,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from landscape_utils.flatness import area_below, width_below
+from landscape_utils.flatness import area_below, cross_section, width_below
 from landscape_utils.landscape import Curve, Mark, Surface
 from landscape_utils.style import COLOUR_MAPS
 from landscape_utils.trajectory import Trajectory
@@ -175,6 +175,7 @@ def numbers(sentence: str) -> list[float]:
 
 def slide(page: Page, label: str, step: int) -> None:
     page.get_by_label(label, exact=True).fill(str(step))
+    settle(page)
 
 
 def pixels(page: Page) -> np.ndarray:
@@ -238,8 +239,7 @@ def test_threshold_gives_width_and_area_of_the_region(show):
             size, distance, low, high, area, area_in_space = numbers(
                 said.split(": ", 1)[1].replace("\u03b1", "")
             )
-            row = dataclasses.replace(line(width), alpha=surface.alpha, loss=surface.loss[:, 20])
-            wide, wanted = width_below(row, rise), area_below(surface, rise)
+            wide, wanted = width_below(cross_section(surface), rise), area_below(surface, rise)
             assert ("at least" in said) == (not wanted.bounded or not wide.bounded)
             assert size == pytest.approx(wide.size, rel=0.02)  # the level itself is printed to 3 digits
             assert high - low == pytest.approx(size, rel=5.1e-3)  # 3 digits
@@ -336,19 +336,26 @@ def test_trajectory_by_slider_by_play_and_by_projection(show):
     )  # scratch came with one projection only
     page.get_by_label("projection", exact=True).select_option(index=0)
     slide(page, "epoch", 6)
+    page.evaluate(
+        "window.setInterval = f => (window.tick = f, 1); window.clearInterval = () => (window.tick = null); 0"
+    )
     page.get_by_role("button", name="Play").press("Space")
-    page.wait_for_selector("text=epoch 2 of 6")
+    assert "epoch 0 of 6" in text(page, "Trajectory")
+    page.evaluate("tick(), tick()")
+    assert "epoch 2 of 6" in text(page, "Trajectory")
     page.get_by_role("button", name="Pause").click()
-    now = text(page, "Trajectory")
-    page.wait_for_timeout(800)
-    assert text(page, "Trajectory") == now
+    assert page.evaluate("window.tick") is None
+    page.get_by_role("button", name="Play").click()
+    page.evaluate("for (let k = 0; k < 3; k++) tick()")
+    assert "epoch 6 of 6" in text(page, "Trajectory")
+    assert page.evaluate("window.tick") is None  # it stops at the end
 
 
 def test_play_goes_step_by_step_where_motion_is_unwelcome(show):
     page = show(views(), reduced_motion="reduce")
     slide(page, "epoch", 1)
+    page.evaluate("window.setInterval = () => { throw Error('it moves by itself') }; 0")
     page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(800)
     assert "epoch 2 of 6" in text(page, "Trajectory")
 
 

@@ -102,7 +102,8 @@ class Controls {
     const { explorer } = this;
     const surfaces = explorer.shown.filter((p) => !p.canvas.hidden).map((panel) => {
       const scene = panel.scene();
-      return { width: scene.width, height: scene.height, title: panel.view.name, paint: (pen) => panel.paint(pen, scene, null) };
+      const paint = (pen) => (panel.paintBase(pen, scene), panel.paintOverlay(pen, scene));
+      return { width: scene.width, height: scene.height, title: panel.view.name, paint };
     });
     const size = { width: 450, height: CHART_HEIGHT };
     const charts = this.charts.filter((c) => !c.el.hidden).map(({ along }) => {

@@ -76,7 +76,7 @@ class Explorer {
   }
 
   nonFinite(field) {
-    return field.values.reduce((n, v) => n + !Number.isFinite(v), 0);
+    return this.cached(field, () => field.values.reduce((n, v) => n + !Number.isFinite(v), 0));
   }
 
   domain(view) {
@@ -117,7 +117,9 @@ class Explorer {
     const at = this.focus(view);
     const value = measuredAt(view, field, at)?.[0];
     if (!(value < level)) return { outline: [], area: 0, open: false };
-    return regionBelow(view, view.fields.get(field).values, level, at);
+    const key = JSON.stringify([this.views.indexOf(view), field, level, at.alpha, at.beta]);
+    if (view.region?.key !== key) view.region = { key, ...regionBelow(view, view.fields.get(field).values, level, at) };
+    return view.region;
   }
 
   /** Values along alpha through a point: the surface's row with the marks put in, or the 1D curve. */

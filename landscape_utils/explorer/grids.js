@@ -72,45 +72,48 @@ function contour(view, values, level) {
   return segments;
 }
 
-/** The cells of the connected region below `level` that holds the point `at`, as a Set of cell numbers. */
+/** The corners of a cell, as offsets from the index of its lowest one. */
+const corners = (B) => [0, 1, B, B + 1];
+
+/** The cells of the connected region below `level` that holds the point `at`, by their lowest corner's index:
+    cells that share a corner below the level are connected. */
 function connectedCells(view, values, level, at) {
-  const B = view.beta.length;
-  const cells = new Set();
-  const seen = new Set();
-  const below = (i, j) => i >= 0 && j >= 0 && i < view.alpha.length && j < B && values[i * B + j] < level;
-  const queue = [];
-  const visit = (i, j) => {
-    if (below(i, j) && !seen.has(i * B + j)) queue.push([i, j]), seen.add(i * B + j);
-  };
+  const [A, B] = [view.alpha.length, view.beta.length];
+  const entered = new Uint8Array(A * B);
+  const cells = [];
   const enter = (i, j) => {
-    if (i < 0 || j < 0 || i + 1 >= view.alpha.length || j + 1 >= B) return;
-    cells.add(i * B + j);
-    visit(i, j), visit(i + 1, j), visit(i, j + 1), visit(i + 1, j + 1);
+    if (i < 0 || j < 0 || i + 1 >= A || j + 1 >= B || entered[i * B + j]) return;
+    entered[i * B + j] = 1;
+    cells.push(i * B + j);
   };
   enter(locate(view.alpha, at.alpha)[0], locate(view.beta, at.beta)[0]);
-  while (queue.length) {
-    const [i, j] = queue.pop();
-    enter(i - 1, j - 1), enter(i - 1, j), enter(i, j - 1), enter(i, j);
-  }
+  for (let k = 0; k < cells.length; k++)
+    for (const offset of corners(B)) {
+      const corner = cells[k] + offset;
+      if (!(values[corner] < level)) continue;
+      const [i, j] = [Math.floor(corner / B), corner % B];
+      enter(i - 1, j - 1), enter(i - 1, j), enter(i, j - 1), enter(i, j);
+    }
   return cells;
 }
 
-/** The connected region below `level` around the mark `at`: its outline, the other level lines, its area in
-    alpha-beta units, and whether it runs into the border of what was scanned. */
+/** The connected region below `level` around the point `at`: its outline, its area in alpha-beta units, and whether
+    it runs into the border of what was scanned. */
 function regionBelow(view, values, level, at) {
   const B = view.beta.length;
   const region = { outline: [], area: 0, open: false };
   for (const cell of connectedCells(view, values, level, at)) {
-    const i = Math.floor(cell / B);
-    const j = cell % B;
-    const polygon = cellBelow(view, values, i, j, level);
-    if (!polygon.length) continue;
-    region.area += shoelace(polygon);
-    crossingEdges(polygon, region.outline);
-    const last = [view.alpha.length - 1, B - 1];
-    region.open ||= polygon.some(
-      ([a, b]) => a === view.alpha[0] || a === view.alpha[last[0]] || b === view.beta[0] || b === view.beta[last[1]],
-    );
+    const [i, j] = [Math.floor(cell / B), cell % B];
+    const below = corners(B).map((offset) => values[cell + offset] < level);
+    if (below.every(Boolean)) region.area += (view.alpha[i + 1] - view.alpha[i]) * (view.beta[j + 1] - view.beta[j]);
+    else {
+      const polygon = cellBelow(view, values, i, j, level);
+      region.area += shoelace(polygon);
+      crossingEdges(polygon, region.outline);
+    }
+    const [left, right] = [i === 0 && (below[0] || below[1]), i === view.alpha.length - 2 && (below[2] || below[3])];
+    const [low, high] = [j === 0 && (below[0] || below[2]), j === B - 2 && (below[1] || below[3])];
+    region.open ||= left || right || low || high;
   }
   return region;
 }

@@ -82,30 +82,31 @@ class Panel {
     if (shown) {
       const scene = this.scene();
       const pen = fitCanvas(this.canvas, scene.width, scene.height);
-      this.paint(pen, scene, this.flatBase(scene));
+      pen.drawImage(this.keptBase(scene), 0, 0, scene.width, scene.height);
+      this.paintOverlay(pen, scene);
       this.describe(scene);
     } else this.note.textContent = this.view.beta ? `${this.explorer.state.field} was not scanned here.` : "";
   }
 
-  /** The surface from above without what moves, kept until something of it changes. */
-  flatBase(scene) {
-    const { state, revision } = this.explorer;
-    const key = [revision, this.explorer.views.indexOf(this.view), state.field, state.log, state.shared, state.shading,
-      scene.width, scene.scale.lo, scene.scale.hi, ...Object.values(scene.theme)].join("|");
-    if (state.relief) return null;
+  /** What stays while cursor, threshold and epoch move, kept until something of it changes. */
+  keptBase(scene) {
+    const { state, revision, views } = this.explorer;
+    const placed = state.relief ? [state.turn, state.tilt] : [state.shading];
+    const { lo, hi, log } = scene.scale;
+    const key = JSON.stringify([revision, views.indexOf(this.view), state.field, placed, scene.width, scene.density, lo, hi, log, scene.theme]);
     if (key !== this.base.key) {
-      drawSurfaceBase(fitCanvas(this.base.canvas, scene.width, scene.height), surfaceBox(scene.width), scene);
+      this.paintBase(fitCanvas(this.base.canvas, scene.width, scene.height), scene);
       this.base.key = key;
     }
     return this.base.canvas;
   }
 
-  paint(pen, scene, base) {
-    const box = surfaceBox(scene.width);
-    if (this.explorer.state.relief) return drawRelief(pen, box, scene);
-    if (base) pen.drawImage(base, 0, 0, scene.width, scene.height);
-    else drawSurfaceBase(pen, box, scene);
-    drawSurfaceOverlay(pen, box, scene);
+  paintBase(pen, scene) {
+    (this.explorer.state.relief ? drawReliefBase : drawSurfaceBase)(pen, surfaceBox(scene.width), scene);
+  }
+
+  paintOverlay(pen, scene) {
+    (this.explorer.state.relief ? drawReliefOverlay : drawSurfaceOverlay)(pen, surfaceBox(scene.width), scene);
   }
 
   describe(scene) {

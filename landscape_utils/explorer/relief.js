@@ -20,9 +20,9 @@ function reliefMap(s, box) {
   return Object.assign(map, { project, sin, cos, flat });
 }
 
-/** At most 96 of n indices, the last among them: a relief needs no more to show its shape. */
+/** At most 65 of n indices, the last among them: a relief needs no more to show its shape. */
 function thinned(n) {
-  const stride = Math.ceil((n - 1) / 96) || 1;
+  const stride = Math.ceil((n - 1) / 64) || 1;
   const indices = [];
   for (let i = 0; i < n - 1; i += stride) indices.push(i);
   return [...indices, n - 1];
@@ -68,12 +68,17 @@ function drawQuads(pen, map, s) {
     }
 }
 
-function drawRelief(pen, box, s) {
+/** What stays while the cursor moves. */
+function drawReliefBase(pen, box, s) {
   const map = reliefMap(s, box);
   pen.fillStyle = s.theme.paper;
   pen.fillRect(0, 0, s.width, s.height);
   drawFloor(pen, map, s);
   drawQuads(pen, map, s);
-  drawOverlay(pen, map, s);
-  drawColourBar(pen, box, s.scale, s.lut, s.theme, s.level);
+  drawColourBar(pen, box, s.scale, s.lut, s.theme);
+}
+
+function drawReliefOverlay(pen, box, s) {
+  drawOverlay(pen, reliefMap(s, box), s);
+  drawLevel(pen, box, s);
 }

@@ -109,7 +109,7 @@ function drawFrame(pen, box, map, theme) {
   write(pen, "\u03b2", 6, box.y + box.h / 2, theme.ink);
 }
 
-function drawColourBar(pen, box, scale, lut, theme, level) {
+function drawColourBar(pen, box, scale, lut, theme) {
   const x = box.x + box.w + 12;
   for (let k = 0; k < 64; k++) {
     pen.fillStyle = `rgb(${lut[Math.round((k / 63) * 255)]})`;
@@ -120,7 +120,12 @@ function drawColourBar(pen, box, scale, lut, theme, level) {
     strokePath(pen, [[x + 12, y(t)], [x + 16, y(t)]], theme.ink, 1);
     write(pen, number(t, 2), x + 19, y(t), theme.ink);
   }
-  if (level >= scale.lo && level <= scale.hi) strokePath(pen, [[x - 4, y(level)], [x + 16, y(level)]], theme.accent, 2.5);
+}
+
+/** The threshold's place on the colour bar. */
+function drawLevel(pen, box, { scale, level, theme }) {
+  const [x, y] = [box.x + box.w + 8, box.y + box.h - scale.at(level) * box.h];
+  if (level >= scale.lo && level <= scale.hi) strokePath(pen, [[x, y], [x + 20, y]], theme.accent, 2.5);
 }
 
 /** Colours of contour lines: light on the dark half of the scale, dark on the light half. */
@@ -140,7 +145,7 @@ function drawSurfaceBase(pen, box, s) {
   });
   if (s.nonFinite) clipped(pen, box, () => hatchNonFinite(pen, box, s.view, values, map, s.theme));
   drawFrame(pen, box, map, s.theme);
-  drawColourBar(pen, box, s.scale, s.lut, s.theme, NaN);
+  drawColourBar(pen, box, s.scale, s.lut, s.theme);
 }
 
 /** What moves: the region below the threshold, the trajectory, the marks, the cursor. `map` may be the 3D one. */
@@ -168,5 +173,5 @@ function drawCursor(pen, [x, y]) {
 function drawSurfaceOverlay(pen, box, s) {
   const map = surfaceMap(s.view, box, s.smooth);
   clipped(pen, box, () => drawOverlay(pen, map, s));
-  drawColourBar(pen, box, s.scale, s.lut, s.theme, s.level);
+  drawLevel(pen, box, s);
 }
