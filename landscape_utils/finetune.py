@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import time
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -217,3 +218,12 @@ def load_run(folder: Path) -> Run | None:
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
         return None
     return run if all(snapshot_path(folder, epoch).exists() for epoch in range(run.epochs + 1)) else None
+
+
+def epochs_of(runs: Sequence[Run]) -> Iterator[Tensor]:
+    """Theta of every epoch, (P,) each, the start first; a run that goes on from another adds its own. One is in memory
+    at a time."""
+    yield runs[0].theta(0)
+    for run in runs:
+        for epoch in range(1, run.epochs + 1):
+            yield run.theta(epoch)

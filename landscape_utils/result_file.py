@@ -136,3 +136,8 @@ def _read_times(path: Path) -> dict[str, Any]:
         times = json.loads(path.with_suffix(".json").read_text("utf-8"))
         return {"seconds": float(times["seconds"]), "created": str(times["created"])}
     return {}
+
+
+def plain_values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Arrays as they are, and those of one number or word as that."""
+    return {name: array if array.ndim else array.item() for name, array in arrays.items()}

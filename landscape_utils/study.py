@@ -8,20 +8,18 @@ set nor the model is needed to read it again, unless the user names a folder of 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from .finetune import Run, fine_tune, load_run
-from .jobs import Job, plan_jobs, run_jobs
+from .finetune import Run, epochs_of, fine_tune, load_run
+from .jobs import Job, plan_jobs, run_jobs, usual_workers
 from .keys import CONTINUED, SAMPLE_SEED, Key, Keys, one_of
 from .landscape import Curve, Line, Plane, Surface, scan
 from .models import build_model, load_tokenizer, model_checksum
@@ -30,9 +28,13 @@ from .parameters import ParameterSpace, layer_groups
 from .places import check_device, data_folder, device_name, project_folder
 from .profiles import Profile, load_profile
 from .rollback import LAYER_MARKS, Rollback, roll_back
+from .result_file import plain_values
 from .store import Store
 from .tasks import Task, load_task, task_facts
 from .trajectory import Trajectory, project
+
+if TYPE_CHECKING:
+    from .weighing import Claim
 
 SPLITS = ("train", "dev")
 
@@ -163,7 +165,7 @@ class Study:
             return {f.name: np.asarray(getattr(run, f.name)) for f in fields(Run) if f.name != "folder"}
 
         arrays = self._computed(key, lambda journal: history())
-        return Run(folder=folder, **plain(arrays))
+        return Run(folder=folder, **plain_values(arrays))
 
     def snapshots(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run:
         """The run with its snapshots on disk: trained again if they are gone."""
@@ -285,11 +287,11 @@ class Study:
         def coordinates(journal: Any) -> dict[str, np.ndarray]:
             runs = [self.snapshots(leg["task"], leg["how"], leg["seed"]) for leg in recipe["legs"]]
             plane = self.plane(runs[0].task, runs[0].how)
-            found = asdict(project(epochs(runs), plane, recipe["method"]))
+            found = asdict(project(epochs_of(runs), plane, recipe["method"]))
             return {name: np.asarray(value) for name, value in found.items()}
 
         arrays = self._computed(key, coordinates)
-        return Trajectory(**plain(arrays))
+        return Trajectory(**plain_values(arrays))
 
     # Computing
 
@@ -300,8 +302,13 @@ class Study:
             what: any of "runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks".
             workers: processes; default: one for each core if the profile is `side_by_side`, else 1.
         """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        run_jobs(self, plan_jobs(self, what), workers or (cores if self.profile.side_by_side else 1))
+        run_jobs(self, plan_jobs(self, what), workers or usual_workers(self))
+
+    def claims(self) -> list[Claim]:
+        """The paper's claims, weighed on this study's results; what is lacking is computed first."""
+        from .claims import weigh  # a floor above: it asks the study for what it measures
+
+        return weigh(self)
 
     def has(self, job: Job) -> bool:
         """Whether the store has the result of a job."""
@@ -323,16 +330,3 @@ class Study:
             yield
         finally:
             torch.set_num_threads(before)
-
-
-def plain(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Arrays as they are, and those of one number or word as that."""
-    return {name: array if array.ndim else array.item() for name, array in arrays.items()}
-
-
-def epochs(runs: Sequence[Run]) -> Iterator[Tensor]:
-    """Theta of every epoch, the start first, one in memory at a time; a run that goes on from another adds its own."""
-    yield runs[0].theta(0)
-    for run in runs:
-        for epoch in range(1, run.epochs + 1):
-            yield run.theta(epoch)
