@@ -27,8 +27,8 @@ from .objective import Example, Objective
 from .parameters import ParameterSpace, layer_groups
 from .places import check_device, data_folder, device_name, project_folder
 from .profiles import Profile, load_profile
-from .rollback import LAYER_MARKS, Rollback, roll_back
 from .result_file import plain_values
+from .rollback import LAYER_MARKS, Rollback, roll_back
 from .store import Store
 from .tasks import Task, load_task, task_facts
 from .trajectory import Trajectory, project
