@@ -53,7 +53,7 @@ def faster_convergence(study: Study, name: str) -> Claim:
         half = np.log(len(study.facts(task)["labels"])) / 2
         scratch = [min(epochs_to(run, half), run.epochs) for run in runs(study, task, "scratch")]
         pretrained = [epochs_to(run, half) for run in runs(study, task, "pretrained")]
-        return over_seeds(task, scratch, pretrained, np.log2(np.divide(scratch, pretrained)))
+        return over_seeds(task, scratch, pretrained, np.log2(scratch) - np.log2(pretrained))
 
     measure = (
         "Epochs until the training loss, as a moving mean over half an epoch, is at half the loss of guessing, "
@@ -65,8 +65,12 @@ def faster_convergence(study: Study, name: str) -> Claim:
 
 def lower_final_loss(study: Study, name: str) -> Claim:
     def evidence(task: str) -> Evidence:
-        scratch, pretrained = ([final_loss(run) for run in runs(study, task, how)] for how in WAYS)
-        return over_seeds(task, scratch, pretrained, np.subtract(scratch, pretrained))
+        ends = [
+            np.array([final_loss(run) for run in runs(study, task, how)]) for how in WAYS
+        ]  # (seeds, 2) each
+        (scratch, _), (pretrained, _) = ends[0].T, ends[1].T
+        noise = Z * float(np.hypot(ends[0][0, 1], ends[1][0, 1]))
+        return over_seeds(task, scratch, pretrained, scratch - pretrained, noise)
 
     measure = "Mean training loss of the last epoch, in nats. Effect: scratch minus fine-tuning."
     return claim(name, measure, map(evidence, study.tasks))
@@ -163,15 +167,17 @@ def straighter_path(study: Study, name: str, share: float = 0.0) -> Claim:
 
 
 def robust_to_overfitting(study: Study, name: str) -> Claim:
+    def evidence(task: str) -> Evidence:
+        before, after = (100 * (1 - float(run.dev_accuracy[-1])) for run in (first, further))
+        reach = Z * percent_stderr([before, after], study.facts(task)["dev_examples"])
+        effect = DRAMATIC - (after - before)
+        return Evidence(task, (before, after), effect, effect - reach, effect + reach)
+
     task = study.profile.overfitting.task
     first, further = study.run(task, "pretrained"), study.run(task, "continued")
-    before, after = (100 * (1 - float(run.dev_accuracy[-1])) for run in (first, further))
-    reach = Z * percent_stderr([before, after], study.facts(task)["dev_examples"])
-    effect = DRAMATIC - (after - before)
-    measure = f"Error rate on the whole dev set, in %. Effect: {DRAMATIC:g} points, a dramatic rise, minus the rise."
-    evidence = Evidence(task, (before, after), effect, effect - reach, effect + reach)
     sides = (f"after {first.epochs} epochs", f"after {first.epochs + further.epochs}")
-    return claim(name, measure, [evidence], sides=sides)
+    measure = f"Error rate on the whole dev set, in %. Effect: {DRAMATIC:g} points, a dramatic rise, minus the rise."
+    return claim(name, measure, *of_learned(study, evidence, [task], WAYS[1:]), sides=sides)
 
 
 def stays_near(study: Study, name: str) -> Claim:
@@ -212,7 +218,8 @@ def low_layers_wider(study: Study, name: str) -> Claim:
         f"Width in α of the stretch around the fine-tuned model on which the training loss stays within {RISE} nats "
         "of its, where one layer group moves. Effect: log2 of low over high."
     )
-    return claim(name, measure, map(evidence, study.layer_tasks), sides=("high", "low"))
+    learned = of_learned(study, evidence, study.layer_tasks, WAYS[1:])
+    return claim(name, measure, *learned, sides=("high", "low"))
 
 
 CLAIMS: dict[str, Callable[[Study, str], Claim]] = {
@@ -253,14 +260,16 @@ def runs(study: Study, task: str, how: str) -> list[Run]:
 
 
 def of_learned(
-    study: Study, evidence: Callable[[str], Evidence]
+    study: Study, evidence: Callable[[str], Evidence], tasks: Iterable[str] = (), ways: Iterable[str] = WAYS
 ) -> tuple[tuple[Evidence, ...], dict[str, str]]:
-    """The evidence of tasks that both trainings learned, and why the others are left out: guessing has no optimum."""
-    failed = {task: [how for how in WAYS if not study.run(task, how).learned] for task in study.tasks}
+    """The evidence of the tasks that were learned in the given ways; of the others, why they are left out."""
+    failed = {
+        task: [how for how in ways if not study.run(task, how).learned] for task in tasks or study.tasks
+    }
     left_out = {
         display_name(task): f"{' and '.join(hows)} did not learn it" for task, hows in failed.items() if hows
     }
-    return tuple(evidence(task) for task in study.tasks if not failed[task]), left_out
+    return tuple(evidence(task) for task, hows in failed.items() if not hows), left_out
 
 
 def percent_stderr(percents: Iterable[float], examples: int) -> float:

@@ -20,8 +20,9 @@ def smoothed(runs: Sequence[Run], window: float = 0.5) -> tuple[np.ndarray, np.n
     loss = np.mean([run.loss[:steps] for run in runs], axis=0)
     epochs = runs[0].epoch_of_step[:steps]
     total = np.concatenate([[0.0], np.cumsum(loss)])
-    first = np.searchsorted(epochs, epochs - window / 2, side="left")
-    last = np.searchsorted(epochs, epochs + window / 2, side="right")
+    reach = window / 2 + 1e-9  # a step on the window's border is in, whatever the rounding
+    first = np.searchsorted(epochs, epochs - reach, side="left")
+    last = np.searchsorted(epochs, epochs + reach, side="right")
     return epochs, (total[last] - total[first]) / (last - first)
 
 
@@ -32,6 +33,8 @@ def epochs_to(run: Run, loss: float) -> float:
     return float(epochs[reached[0]]) if len(reached) else float("inf")
 
 
-def final_loss(run: Run) -> float:
-    """Mean loss of the steps of the last epoch."""
-    return float(run.loss[run.epoch_of_step > run.epochs - 1].mean())
+def final_loss(run: Run) -> tuple[float, float]:
+    """Mean loss of the steps of the last epoch, and its standard error."""
+    steps = run.loss[run.epoch_of_step > run.epochs - 1]
+    stderr = steps.std(ddof=1) / np.sqrt(len(steps)) if len(steps) > 1 else np.inf
+    return float(steps.mean()), float(stderr)

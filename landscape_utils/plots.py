@@ -65,7 +65,14 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
     for axis, (heading, by_how) in zip(axes, runs.items(), strict=True):
         for how, seeds in by_how.items():
             for run in seeds:
-                axis.plot(run.epoch_of_step, run.loss, color=HOW_LINES[how]["color"], lw=0.5, alpha=0.2)
+                axis.plot(
+                    run.epoch_of_step,
+                    run.loss,
+                    color=HOW_LINES[how]["color"],
+                    lw=0.5,
+                    alpha=0.2,
+                    rasterized=True,
+                )
             axis.plot(*smoothed(seeds), **HOW_LINES[how], label=HOW_NAMES[how], path_effects=halo(width=2.6))
         axis.set_title(heading, parse_math=False)
         axis.set(xlim=(0, None), ylim=(0, None))
@@ -156,30 +163,34 @@ def surface_grid(
 
 
 @style
-def overfitting(surface: Surface, trajectory: Trajectory, accuracy: np.ndarray, epochs: int) -> Figure:
-    """Figure 4: dev-error surface with a run of `epochs` epochs and its continuation; dev error by epoch.
-
-    `trajectory` and `accuracy` have a row for each epoch, 0 (the start) first.
-    """
-    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
-    places = figure.subplot_mosaic([["whole", "close"], ["course", "course"]], height_ratios=[3, 2])
-    whole, close, course = places.values()
+def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: Run) -> Figure:
+    """Figure 4: dev-error surface with the epochs of a run and of its continuation; dev error and loss by epoch."""
+    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    grid = figure.subplot_mosaic([["whole", "close"], ["error", "loss"]], height_ratios=[3, 2])
     scale = colour_scale([surface], "error")
-    for axis in (whole, close):
+    for axis in (grid["whole"], grid["close"]):
         draw_surface(axis, surface, scale, "error")
-        draw_trajectory(axis, trajectory, slice(epochs, None), AFTER)
-        draw_trajectory(axis, trajectory, slice(epochs + 1))
+        draw_trajectory(axis, trajectory, slice(first.epochs, None), AFTER)
+        draw_trajectory(axis, trajectory, slice(first.epochs + 1))
         axis.set(xlabel="α", ylabel="β")
-    close_up(close, surface, 0.2 + max(1, *np.abs(trajectory.alpha - 0.5), *np.abs(trajectory.beta)))
-    _colour_bar(figure, [whole, close], scale, "error")
-    every = np.arange(len(accuracy))
-    course.plot(every, 1 - accuracy, "o-", color=INK, mfc="white", ms=4)
-    course.plot(every[epochs:], 1 - accuracy[epochs:], "o-", color=INK, mfc=AFTER, ms=4)
-    course.set(xlabel="epoch", ylabel="dev error rate,\nwhole dev set", ylim=(0, None))
-    course.yaxis.set_major_formatter(PERCENT)
-    label_panels([whole, close], inside=True)
-    phases = f"White: the first {epochs} epochs. Amber: the {len(accuracy) - 1 - epochs} after. "
-    note(figure, phases + sample_note([surface], "error"))
+    window = 0.2 + max(1, *np.abs(trajectory.alpha - 0.5), *np.abs(trajectory.beta))
+    close_up(grid["close"], surface, window)
+    _colour_bar(figure, [grid["whole"], grid["close"]], scale, "error")
+    label_panels([grid["whole"], grid["close"]], inside=True)
+    for name, before, after in (
+        ("error", 1 - first.dev_accuracy, 1 - further.dev_accuracy),
+        ("loss", first.dev_loss, further.dev_loss),
+    ):
+        axis = grid[name]
+        axis.plot(before, "o-", color=INK, mfc="white", ms=4)
+        axis.plot(first.epochs + np.arange(len(after)), after, "o-", color=INK, mfc=AFTER, ms=4)
+        axis.set(xlabel="epoch", ylim=(0, None))
+    grid["error"].set_ylabel("dev error rate")
+    grid["error"].yaxis.set_major_formatter(PERCENT)
+    grid["loss"].set_ylabel("dev loss (nats)")
+    label_panels([grid["error"], grid["loss"]], start=2)
+    phases = f"White: the first {first.epochs} epochs. Amber: the {further.epochs} after. Below: the whole dev set. "
+    note(figure, phases + "Above: " + sample_note([surface], "error"))
     return figure
 
 

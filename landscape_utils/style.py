@@ -54,6 +54,7 @@ style = mpl.rc_context(
         "legend.handlelength": 2.4,
         "hatch.linewidth": 0.5,
         "figure.facecolor": "white",
+        "figure.dpi": 200,  # of the little that is not drawn in vectors
         "svg.hashsalt": "landscape_utils",
     }
 )
@@ -86,9 +87,9 @@ def panels(rows: int, columns: int, height: float, width: float = WIDTH) -> tupl
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 
-def label_panels(axes: Iterable[Axes], inside: bool = False) -> None:
-    """(a), (b), ... in the upper left corner of each panel, above it or inside."""
-    for letter, axis in zip(string.ascii_lowercase, axes, strict=False):
+def label_panels(axes: Iterable[Axes], inside: bool = False, start: int = 0) -> None:
+    """(a), (b), ... or on from `start` in the upper left corner of each panel, above it or inside."""
+    for letter, axis in zip(string.ascii_lowercase[start:], axes, strict=False):
         if inside:
             axis.annotate(
                 f"({letter})",

@@ -18,9 +18,10 @@ RULE = (
     "For each task the effect is written so that above zero is what the paper says. Its 95 % interval is taken "
     "over the training seeds (Student's t) where there are two or more; with one seed, over the examples: 1.96 "
     "standard errors each way, in a scan at all points together, because all points see the same examples. A "
-    "number that rests on no sample, such as an angle, is exact for its training. A task speaks for the claim "
-    "if its interval lies above zero, against it if below, and is open otherwise. The claim holds if more than "
-    "half of the tasks speak for it, does not hold if more than half speak against it, and is undecided otherwise."
+    "number that rests on no sample, such as an angle, is exact for its training, and another training may give "
+    "another. A task speaks for the claim if its interval lies above zero, against it if below, and is open "
+    "otherwise. The claim holds if more than half of the tasks speak for it, does not hold if more than half "
+    "speak against it, and is undecided otherwise."
 )
 Z = float(stats.norm.ppf(0.975))
 

@@ -4,40 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from synthetic import curve_of, surface_of
 
 from landscape_utils import flatness
-from landscape_utils.landscape import Curve, Mark, Surface
-
-NORM = 3.0
+from landscape_utils.landscape import Curve
 
 
-def quadratic_curve(a: float, points: int = 41, c: float = 0.1, span: float = 4.0) -> Curve:
-    return curve_of(lambda alpha: c + a * (alpha - 1) ** 2 / 2, points, span)
-
-
-def curve_of(function, points: int = 41, span: float = 4.0) -> Curve:
-    alpha = np.linspace(-span, span, points)
-    loss = np.asarray(function(alpha), dtype=float)
-    marks = {
-        n: Mark(x, 0.0, float(function(np.array(x))), 0, 0, 0) for n, x in {"start": 0.0, "end": 1.0}.items()
-    }
-    zero = np.zeros_like(loss)
-    return Curve(
-        alpha=alpha, loss=loss, error=zero, loss_stderr=zero, error_stderr=zero, marks=marks, examples=8, norm=NORM,
-        precision="float32", precision_error=0.0,
-    )  # fmt: skip
-
-
-def surface_of(function, points: int = 81, span: float = 4.0) -> Surface:
-    axis = np.linspace(-span, span, points)
-    loss = np.asarray(function(axis[:, None], axis[None, :]), dtype=float)
-    places = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
-    marks = {n: Mark(*at, float(function(*map(np.array, at))), 0, 0, 0) for n, at in places.items()}
-    zero = np.zeros_like(loss)
-    return Surface(
-        alpha=axis, beta=axis, loss=loss, error=zero, loss_stderr=zero, error_stderr=zero, marks=marks, examples=8,
-        norm=NORM, precision="float32", precision_error=0.0, cosine=0.0,
-    )  # fmt: skip
+def quadratic_curve(a: float, points: int = 41, c: float = 0.1) -> Curve:
+    return curve_of(lambda alpha: c + a * (alpha - 1) ** 2 / 2, points)
 
 
 @pytest.mark.parametrize("a", [0.5, 2.0, 7.0])
@@ -131,8 +105,7 @@ def test_order_of_the_axes_does_not_matter():
     surface = surface_of(lambda x, y: (x - 1) ** 2 + 2 * y**2, points=33)
     turned = surface_of(lambda x, y: (x - 1) ** 2 + 2 * y**2, points=33)
     order = np.random.default_rng(0).permutation(33)
-    turned.alpha[:] = surface.alpha[order]
-    turned.loss[:] = surface.loss[order][:, order]
+    turned.alpha[:], turned.loss[:] = surface.alpha[order], surface.loss[order]
     assert flatness.area_below(turned, 1.0) == flatness.area_below(surface, 1.0)
 
 
@@ -163,3 +136,11 @@ def test_low_overlap_of_equal_opposite_and_unrelated_surfaces():
 def test_near_takes_a_disc_around_the_end():
     surface = surface_of(lambda x, y: x + y, points=9)  # spacing 1
     assert flatness.near(surface, 1.0).sum() == 5
+
+
+def test_cross_section_is_the_row_at_beta_0():
+    """At an even number of points beta = 0 lies between two rows; a function linear in beta is met exactly."""
+    surface = surface_of(lambda x, y: x**2 + 3 * y + 20, points=40)
+    section = flatness.cross_section(surface)
+    np.testing.assert_allclose(section.loss, surface.alpha**2 + 20, atol=1e-12)
+    assert section.marks == surface.marks

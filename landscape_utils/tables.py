@@ -1,0 +1,203 @@
+"""Tables and sentences of the chapters, in Markdown, from a study's results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import flatness, paper
+from .claims import RADIUS, WAYS, agreement, runs
+from .objective import Objective
+from .profiles import display_name
+from .study import Study
+from .style import HOW_NAMES
+from .weighing import Claim, number, table
+
+
+def setup(study: Study) -> str:
+    """What is trained on what, and how (section 4)."""
+    head = ["task", "classes", "train", "dev", "largest class", *HOW_NAMES.values()]
+    rows = []
+    for task in study.tasks:
+        facts = study.facts(task)
+        settings = [getattr(study.profile.tasks[task], how) for how in HOW_NAMES]
+        rows.append(
+            [
+                display_name(task),
+                f"{len(facts['labels'])}",
+                f"{facts['train_examples']:,}",
+                f"{facts['dev_examples']:,}",
+                percent(facts["majority"]),
+                *(f"{s.epochs} epochs, {s.batch_size} a step, {s.learning_rate:g}" for s in settings),
+            ]
+        )
+    return table(head, rows)
+
+
+def accuracies(study: Study) -> str:
+    """Dev accuracy after the last epoch of each task, both ways: mean over the seeds, and the lowest and highest."""
+    head = ["task", "largest class", *(HOW_NAMES[how] for how in WAYS)]
+    rows = []
+    for task in study.tasks:
+        by_how = [runs(study, task, how) for how in WAYS]
+        cells = [
+            spread([run.dev_accuracy[-1] for run in same])
+            + ("" if all(run.learned for run in same) else " †")
+            for same in by_how
+        ]
+        rows.append([display_name(task), percent(by_how[0][0].majority), *cells])
+    seeds = "one seed" if len(study.seeds) == 1 else f"mean over {len(study.seeds)} seeds, with the range"
+    return f"{table(head, rows)}\n\nAccuracy on the whole dev set: {seeds}. † a run did not learn."
+
+
+UNSEEN_WORDS = """### Known words, other words
+
+The embedded language tells more than a real data set can: which dev examples are made of words that the task's
+training examples contain, and which have others too. A model that starts from random weights cannot know what it
+never met. One that was pre-trained met every word in the corpus, and can carry over what it learned there. The
+last column is a test set on which nothing was chosen, neither hyper-parameters nor epochs.
+"""
+
+
+def unseen_words(study: Study) -> str:
+    """Accuracy on dev examples with words of the train set and with others, and on test; "" for other languages."""
+    rows = []
+    for task in study.tasks:
+        if study.profile.tasks[task].source != "demo":
+            continue
+        data = study.task(task)
+        seen = np.asarray(data.dev_seen, dtype=bool)
+        parts = [select(data.dev, seen), select(data.dev, ~seen), data.test]
+        for how in WAYS:
+            scores = np.array(
+                [[score(study, task, how, seed, part) for part in parts] for seed in study.seeds]
+            )
+            rows.append([display_name(task), HOW_NAMES[how], *map(spread, scores.T)])
+    head = ["task", "", "dev, known words", "dev, other words", "test"]
+    return f"{UNSEEN_WORDS}\n{table(head, rows)}" if rows else ""
+
+
+def select(examples: Sequence, chosen: np.ndarray) -> list:
+    return [example for example, keep in zip(examples, chosen, strict=True) if keep]
+
+
+def score(study: Study, task: str, how: str, seed: int, examples: list) -> float:
+    """Accuracy of one run's final model."""
+    model: Any = study.snapshots(task, how, seed).model()
+    return 1 - Objective(model.to(study.device), examples)().error
+
+
+def gain(claim: Claim, points: float = 10.0) -> str:
+    """The sentence on how far fine-tuning is ahead, from the claim "better-accuracy"."""
+    ahead = [e for e in claim.evidence if e.effect >= points]
+    each = ", ".join(f"{e.task} {signed(e.effect, 1)}" for e in claim.evidence)
+    return (
+        f"Fine-tuning beats training from scratch by {points:g} points of dev accuracy or more on "
+        f"{len(ahead)} of {len(claim.evidence)} tasks ({each})."
+    )
+
+
+def directions(study: Study) -> str:
+    """Length of delta_1 and its angle with delta_2, for each plane."""
+    head = ["task", "", "δ₂ from", "‖δ₁‖", "cos(δ₁, δ₂)", "angle"]
+    rows = []
+    for task in study.tasks:
+        for how in WAYS:
+            surface = study.surface(task, how)
+            angle = np.degrees(np.arccos(surface.cosine))
+            other = display_name(study.profile.tasks[task].other)
+            rows.append(
+                [
+                    display_name(task),
+                    HOW_NAMES[how],
+                    other,
+                    *map(number, (surface.norm, surface.cosine)),
+                    f"{angle:.0f}°",
+                ]
+            )
+    return table(head, rows)
+
+
+def agreements(study: Study) -> str:
+    """How well training loss and dev error agree, near the end and over the plane."""
+    head = ["task", "", "rank correlation near", "in the plane", "overlap near", "in the plane"]
+    rows = []
+    for task in study.tasks:
+        for how in WAYS:
+            train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
+            near = flatness.near(train, RADIUS)
+            ranks = [agreement(study, task, how), flatness.rank_correlation(train.loss, dev.error)]
+            overlaps = [flatness.low_overlap(train.loss, dev.error, where=where) for where in (near, None)]
+            rows.append([display_name(task), HOW_NAMES[how], *map(number, (*ranks, *overlaps))])
+    return (
+        f"{table(head, rows)}\n\nNear: within {RADIUS:g} of the end. Overlap: of the lowest fifths of the points, "
+        f"1 if they are the same, {number(0.2 / 1.8)} on average if the surfaces are unrelated."
+    )
+
+
+def shares(study: Study, tasks: Iterable[str]) -> str:
+    """How much of the way gone lies in the plane: after the first epoch, halfway and at the end."""
+    head = [
+        "task",
+        "",
+        "epoch",
+        "way gone, in ‖δ₁‖",
+        "cosine with δ₁",
+        "share in the plane",
+        "β, projected",
+        "β, Eq. 5",
+    ]
+    rows = []
+    for task in tasks:
+        for how in WAYS:
+            path, printed = study.trajectory(task, how), study.trajectory(task, how, "paper")
+            last = len(path.alpha) - 1
+            for epoch in sorted({1, (last + 1) // 2, last}):
+                values = (path.norm, path.cosine, path.in_plane, path.beta, printed.beta)
+                rows.append(
+                    [display_name(task), HOW_NAMES[how], f"{epoch}", *(number(v[epoch]) for v in values)]
+                )
+    return table(head, rows)
+
+
+def rollbacks(study: Study) -> str:
+    """Table 1: dev accuracy in %, fine-tuned and with layer groups rolled back, ours above the paper's."""
+    layers = study.rollback(study.tasks[0]).layers
+    groups = [f"{group} ({first}–{last})" for group, (first, last) in layers.items()]
+    rows = []
+    for task in study.tasks:
+        found = study.rollback(task)
+        ours = {"fine-tuned": found.fine_tuned, **found.groups}
+        rows.append([display_name(task), "here", *beside({k: 100 * v for k, v in ours.items()})])
+        if task in paper.TABLE_1:
+            rows.append(["", "paper", *beside(paper.TABLE_1[task])])
+    notes = [
+        f"For {display_name(task)}, {group}, it prints {signed(printed)}, but its accuracies differ by {signed(right)}."
+        for task, group, printed, right in paper.misprints()
+    ]
+    head = ["task", "", "fine-tuned", *groups]
+    theirs = "The paper's groups are layers 0–7, 8–15 and 16–23; the differences in brackets are computed."
+    return f"{table(head, rows)}\n\n{theirs} {' '.join(notes)}"
+
+
+def beside(accuracy: dict[str, float]) -> list[str]:
+    """Accuracies in % with the difference to the first."""
+    first, *others = accuracy.values()
+    return [f"{first:.2f}", *(f"{value:.2f} ({signed(value - first)})" for value in others)]
+
+
+def signed(value: float, digits: int = 2) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def spread(values: Iterable[float]) -> str:
+    """Mean of shares in %, with the lowest and the highest where there are several."""
+    percents = 100 * np.array(list(values))
+    around = f" ({percents.min():.1f}–{percents.max():.1f})" if len(percents) > 1 else ""
+    return f"{percents.mean():.1f}{around}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f}"

@@ -1,0 +1,20 @@
+"""The paper's numbers: Table 1 against its own differences, and a sentence for each claim."""
+
+from __future__ import annotations
+
+import pytest
+
+from landscape_utils import paper
+from landscape_utils.claims import CLAIMS
+
+
+def test_table_1_has_one_misprint():
+    assert paper.misprints() == [("mnli", "high", -53.88, -53.69)]
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_claim_finds_one_sentence(claim):
+    assert sum(claim.startswith(name) for name in paper.SENTENCES) == 1
+    section, sentence = paper.sentence(claim)
+    assert section[0] in "34567"
+    assert sentence.endswith(".")
