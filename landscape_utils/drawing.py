@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from .errors import UserError
-from .style import COLOUR_MAPS, halo, ink_on
+from .style import COLOUR_MAPS, INK, halo, ink_on
 
 if TYPE_CHECKING:
     from .landscape import Curve, Mark, Surface
@@ -23,6 +23,7 @@ DECADES = (
 )
 MARKERS = {"start": ("o", 5.5), "end": ("*", 11.0), "fine-tuned": ("o", 5.5), "rolled back": ("*", 11.0)}
 OTHER_MARKER = ("D", 5.0)
+ROOM = 0.11  # of the width of a panel: what a label needs for itself
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,27 @@ def draw_surface(axis: Axes, surface: Surface, scale: Scale, value: str = "loss"
         filled = axis.contourf(alpha, beta, values, scale.levels, cmap=colours, norm=scale.norm)
         filled.set(edgecolor="face", linewidth=0.3)  # closes the hairlines that vector viewers leave
         if len(scale.lines):
-            inks = [ink_on(colours(scale.norm(level))) for level in scale.lines]
-            drawn = axis.contour(alpha, beta, values, scale.lines, colors=inks, linewidths=0.6)
-            axis.clabel(drawn, fmt=percent if value == "error" else "%g", fontsize=6.5, inline_spacing=2)
+            draw_lines(axis, surface, (alpha, beta, values), scale, value)
     for name, mark in surface.marks.items():
         draw_mark(axis, name, mark)
     axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     axis.spines[:].set_visible(True)
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def draw_lines(axis: Axes, surface: Surface, grid: tuple[Any, Any, Any], scale: Scale, value: str) -> None:
+    """Lines of equal loss with labels; a label that would stand on another or on a mark is left out."""
+    inks = [ink_on(COLOUR_MAPS[value](scale.norm(level))) for level in scale.lines]
+    lines = axis.contour(*grid, scale.lines, colors=inks, linewidths=0.6)
+    taken = [np.array([mark.alpha, mark.beta]) for mark in surface.marks.values()]
+    for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=6.5, inline=False):
+        place = np.array(label.get_position())
+        if all(np.linalg.norm(place - other) > ROOM * np.ptp(surface.alpha) for other in taken):
+            taken.append(place)
+            label.set_path_effects(halo(1.3, INK if to_hex(label.get_color()) == "#ffffff" else "white"))
+        else:
+            label.remove()
 
 
 def draw_mark(axis: Axes, name: str, mark: Mark) -> None:

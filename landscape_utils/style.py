@@ -17,7 +17,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 WIDTH = 6.3  # inches: the text width of an A4 two-column paper; half of it is a column
 HOW_NAMES = {"scratch": "Training from scratch", "pretrained": "Fine-tuning"}
@@ -76,9 +76,9 @@ def ink_on(colour: Sequence[float]) -> str:
     return "white" if linear @ [0.2126, 0.7152, 0.0722] < 0.18 else "black"
 
 
-def halo(ink: str = INK, width: float = 2.0) -> list[withStroke]:
+def halo(width: float = 2.0, ground: str = "white") -> list[AbstractPathEffect]:
     """Path effect that keeps a text or a line legible on any ground."""
-    return [withStroke(linewidth=width, foreground="white" if ink != "white" else INK)]
+    return [withStroke(linewidth=width, foreground=ground)]
 
 
 def panels(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple[Figure, np.ndarray]:

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from . import flatness, paper
-from .claims import RADIUS, WAYS, agreement, runs
+from .landscape_claims import RADIUS, agreement
 from .objective import Objective
 from .profiles import display_name
 from .study import Study
 from .style import HOW_NAMES
-from .weighing import Claim, number, table
+from .weighing import WAYS, Claim, number, runs, table
 
 
 def setup(study: Study) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from . import paper
+from .finetune import Run
 from .landscape import Curve
+from .profiles import display_name
+
+if TYPE_CHECKING:
+    from .study import Study
 
 Scan = TypeVar("Scan", bound=Curve)
 
@@ -23,6 +29,7 @@ RULE = (
     "otherwise. The claim holds if more than half of the tasks speak for it, does not hold if more than half "
     "speak against it, and is undecided otherwise."
 )
+WAYS = ("scratch", "pretrained")
 Z = float(stats.norm.ppf(0.975))
 
 
@@ -157,3 +164,39 @@ def moved(scan: Scan, z: float) -> Scan:
         for name, mark in scan.marks.items()
     }
     return replace(scan, loss=np.maximum(scan.loss + z * scan.loss_stderr, 0.0), marks=marks)
+
+
+def guessing(study: Study, task: str) -> float:
+    """The loss of giving all classes the same probability, in nats."""
+    return float(np.log(len(study.facts(task)["labels"])))
+
+
+def claim(
+    name: str,
+    measure: str,
+    evidence: Iterable[Evidence],
+    left_out: dict[str, str] | None = None,
+    sides: tuple[str, str] = WAYS,
+) -> Claim:
+    """A claim with its sentence of the paper, and the tasks' names as papers write them."""
+    section, sentence = paper.sentence(name)
+    named = tuple(replace(e, task=display_name(e.task)) for e in evidence)
+    return Claim(name, section, sentence, measure, sides, named, left_out or {})
+
+
+def runs(study: Study, task: str, how: str) -> list[Run]:
+    """The trainings of all the study's seeds."""
+    return [study.run(task, how, seed) for seed in study.seeds]
+
+
+def of_learned(
+    study: Study, evidence: Callable[[str], Evidence], tasks: Iterable[str] = (), ways: Iterable[str] = WAYS
+) -> tuple[tuple[Evidence, ...], dict[str, str]]:
+    """The evidence of the tasks that were learned in the given ways; of the others, why they are left out."""
+    failed = {
+        task: [how for how in ways if not study.run(task, how).learned] for task in tasks or study.tasks
+    }
+    left_out = {
+        display_name(task): f"{' and '.join(hows)} did not learn it" for task, hows in failed.items() if hows
+    }
+    return tuple(evidence(task) for task, hows in failed.items() if not hows), left_out

@@ -80,6 +80,8 @@ EFFECTS = {
     "flatter-curve-distance": 1 - np.log2(3),  # and three times as far
     "wider-optimum-alpha": 2.0,  # an area goes as 1 / curvature: log2 4
     "wider-optimum-distance": 2 - 2 * np.log2(3),
+    "flatter-curve-curvature": 4 - 1.0,
+    "wider-optimum-sharpness": (4 - 1) * 0.5**2 / 2,
     "surfaces-agree": 0.5,  # error is an increasing function of loss: correlation 1
     "orthogonal-directions": 0.15,  # 0.2 - 0.05
     "straighter-path-first-epoch": 0.5 / np.hypot(0.5, 0.1) - 0.5 / np.hypot(0.5, 0.5),

@@ -1,0 +1,168 @@
+"""The paper's claims on the shape of landscapes: paths, widths, sharpness, agreement, layers.
+
+What counts as near, small or at a right angle is set below, before any number is seen, and is the same for all
+tasks and profiles. So is what an optimum is: where less than half of what was learned is lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import flatness
+from .landscape import Curve, Surface
+from .weighing import WAYS, Claim, Evidence, Z, claim, exact, guessing, of_learned, over_examples
+
+if TYPE_CHECKING:
+    from .study import Study
+
+RADIUS = 2.0  # in alpha: what is near the end point
+SMALL = 0.5  # in alpha: a small perturbation
+AGREEMENT = 0.5  # surfaces agree if their rank correlation is above
+RIGHT_ANGLE = 0.2  # directions are near orthogonal if |cos| is below, within 12 degrees of a right angle
+HALF_LOST = "training loss up to half-way from the end's to that of guessing, ln(classes)"
+UNITS = {"alpha": "in α, steps of each training's own |δ₁|", "distance": "in distance between weights"}
+
+
+def smooth_path(study: Study, name: str) -> Claim:
+    def rise(curve: Curve) -> tuple[float, bool]:
+        return flatness.largest_rise(curve), True
+
+    def evidence(task: str) -> Evidence:
+        return over_examples(task, (study.curve(task, how) for how in WAYS), rise, on=lambda x: -x)
+
+    measure = (
+        "Largest rise of the training loss above an earlier value on the straight way from start to end, in nats; "
+        "0 if it only falls. Effect: scratch minus fine-tuning."
+    )
+    return claim(name, measure, *of_learned(study, evidence))
+
+
+def flatter_curve(study: Study, name: str, unit: str) -> Claim:
+    def evidence(task: str) -> Evidence:
+        def width(curve: Curve) -> tuple[float, bool]:
+            found = flatness.width_below(curve, half_lost(study, task, curve))
+            return found.size * (curve.norm if unit == "distance" else 1), found.bounded
+
+        return over_examples(task, (study.curve(task, how) for how in WAYS), width, np.log2)
+
+    measure = (
+        f"Width of the stretch around the end on which less than half of what was learned is lost ({HALF_LOST}), "
+        f"{UNITS[unit]}. Effect: log2 of fine-tuning over scratch, so that 1 is twice as wide."
+    )
+    return claim(name, measure, *of_learned(study, evidence))
+
+
+def lower_curvature(study: Study, name: str) -> Claim:
+    def curvature(curve: Curve) -> tuple[float, bool]:
+        return flatness.curvature(curve), True
+
+    def evidence(task: str) -> Evidence:
+        return over_examples(task, (study.curve(task, how) for how in WAYS), curvature, on=lambda x: -x)
+
+    measure = (
+        "Second derivative of the training loss along the line, of the parabola that fits it best within 1 of the end, "
+        "in nats per α². Effect: scratch minus fine-tuning."
+    )
+    return claim(name, measure, *of_learned(study, evidence))
+
+
+def wider_optimum(study: Study, name: str, unit: str) -> Claim:
+    def evidence(task: str) -> Evidence:
+        def area(surface: Surface) -> tuple[float, bool]:
+            found = flatness.area_below(surface, half_lost(study, task, surface))
+            cell = np.ptp(surface.alpha) * np.ptp(surface.beta) / np.prod(np.subtract(surface.loss.shape, 1))
+            return max(found.size, cell) * (surface.norm**2 if unit == "distance" else 1), found.bounded
+
+        return over_examples(task, (study.surface(task, how) for how in WAYS), area, np.log2)
+
+    measure = (
+        f"Area of the region around the end in which less than half of what was learned is lost ({HALF_LOST}), "
+        f"{UNITS[unit]}; less than a cell of the grid counts as a cell. Effect: log2 of fine-tuning over scratch."
+    )
+    return claim(name, measure, *of_learned(study, evidence))
+
+
+def less_sharp(study: Study, name: str) -> Claim:
+    def sharpness(surface: Surface) -> tuple[float, bool]:
+        return flatness.sharpness(surface, SMALL), True
+
+    def evidence(task: str) -> Evidence:
+        return over_examples(task, (study.surface(task, how) for how in WAYS), sharpness, on=lambda x: -x)
+
+    measure = (
+        f"Sharpness: the most that the training loss rises within {SMALL:g} of the end, in α, in nats. "
+        "Effect: scratch minus fine-tuning."
+    )
+    return claim(name, measure, *of_learned(study, evidence))
+
+
+def surfaces_agree(study: Study, name: str) -> Claim:
+    def evidence(task: str) -> Evidence:
+        scratch, pretrained = (agreement(study, task, how) for how in WAYS)
+        cells = flatness.near(study.surface(task), RADIUS).sum()
+        around = Z / np.sqrt(max(cells - 3, 1)) * np.array([-1, 1])
+        low, high = np.tanh(np.arctanh(np.clip(pretrained, -0.999, 0.999)) + around) - AGREEMENT
+        return Evidence(task, (scratch, pretrained), pretrained - AGREEMENT, float(low), float(high))
+
+    measure = (
+        f"Spearman's rank correlation of training loss and dev error over the points within {RADIUS:g} of the end. "
+        f"Effect: that of fine-tuning minus {AGREEMENT}. The interval is Fisher's, which takes the points as "
+        "independent; neighbours are not, and so it is too narrow."
+    )
+    return claim(name, measure, *of_learned(study, evidence))
+
+
+def agreement(study: Study, task: str, how: str, radius: float = RADIUS) -> float:
+    """Rank correlation of the training-loss and the dev-error surface within `radius` of the end."""
+    train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
+    return flatness.rank_correlation(train.loss, dev.error, flatness.near(train, radius))
+
+
+def orthogonal_directions(study: Study, name: str) -> Claim:
+    def evidence(task: str) -> Evidence:
+        scratch, pretrained = (abs(study.surface(task, how).cosine) for how in WAYS)
+        return exact(task, scratch, pretrained, RIGHT_ANGLE - max(scratch, pretrained))
+
+    measure = f"|cos(δ₁, δ₂)|. Effect: {RIGHT_ANGLE} minus the larger of the two."
+    return claim(name, measure, map(evidence, study.tasks))
+
+
+def low_layers_transfer(study: Study, name: str) -> Claim:
+    def evidence(task: str) -> Evidence:
+        found = study.rollback(task)
+        low, high = (100 * (found.fine_tuned - found.groups[group]) for group in ("low", "high"))
+        reach = 100 * Z * float(np.hypot(found.stderr["low"], found.stderr["high"]))
+        return Evidence(task, (low, high), high - low, high - low - reach, high - low + reach)
+
+    measure = (
+        "Dev accuracy lost by the rollback, in points. Effect: that of high layers minus that of low layers."
+    )
+    return claim(name, measure, map(evidence, study.tasks), sides=("low", "high"))
+
+
+def low_layers_wider(study: Study, name: str) -> Claim:
+    def evidence(task: str) -> Evidence:
+        def width(surface: Surface) -> tuple[float, bool]:
+            section = flatness.cross_section(surface)
+            found = flatness.width_below(section, half_lost(study, task, section, "fine-tuned"), "fine-tuned")
+            return found.size, found.bounded
+
+        surfaces = (study.layer_surface(task, group) for group in ("high", "low"))
+        return over_examples(task, surfaces, width, np.log2)
+
+    measure = (
+        "Width in α of the stretch around the fine-tuned model on which less than half of what was learned is lost "
+        f"({HALF_LOST}), where one layer group moves. Effect: log2 of low over high."
+    )
+    learned = of_learned(study, evidence, study.layer_tasks, WAYS[1:])
+    return claim(name, measure, *learned, sides=("high", "low"))
+
+
+def half_lost(study: Study, task: str, scan: Curve, at: str = "end") -> float:
+    """The rise of the loss at which half of what was learned is lost: half the way from a mark's to that of guessing.
+
+    A fixed rise would, where little was learned, take in the plateau of guessing and call it a wide optimum.
+    """
+    return max(0.0, (guessing(study, task) - scan.marks[at].loss) / 2)
