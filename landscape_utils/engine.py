@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -54,6 +55,20 @@ def moving(directions: Sequence[Tensor]) -> slice:
         if len(support):
             ends += [int(support[0]), int(support[-1]) + 1]
     return slice(min(ends), max(ends)) if ends else slice(0, 0)
+
+
+def strides(shape: Sequence[int]) -> np.ndarray:
+    """(points,): of each point of a grid, row by row, the largest power of two that divides all its indices."""
+    indices = np.indices(tuple(shape)).reshape(len(shape), -1)  # (axes, points)
+    return np.where(indices == 0, 1 << 30, indices & -indices).min(axis=0)
+
+
+def coarse_first(shape: Sequence[int]) -> list[int]:
+    """A grid's points in the order to visit them: every 2^k-th row and column, then every 2^(k-1)-th, down to all.
+
+    A scan that is looked at or stopped halfway then shows the whole, coarsely.
+    """
+    return np.argsort(-strides(shape), kind="stable").tolist()
 
 
 class Walker:

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from .engine import Walker
+from .engine import Walker, coarse_first
 from .errors import UserError
 from .objective import Measurement, Objective
 from .parameters import ParameterSpace
@@ -209,7 +209,8 @@ def scan(
     if PROBED not in rows:
         rows[PROBED] = probe(walk, probe_points(axes, places), precision, precision_bound)
     precision, precision_error = probed(rows[PROBED])
-    missing = [i for i in range(len(points)) if i not in rows]
+    marked = range(len(points) - len(places), len(points))
+    missing = [i for i in (*marked, *coarse_first([len(axis) for axis in axes])) if i not in rows]
     if missing:
         with walk(precision=precision) as walker:
             for i in bar(missing, what=what, unit="point"):

@@ -8,7 +8,7 @@ import torch
 from conftest import MODELS, make_examples, make_model
 from test_landscape import keep_layers, make_plane
 
-from landscape_utils.engine import CHUNK, Walker, combine, moving
+from landscape_utils.engine import CHUNK, Walker, coarse_first, combine, moving
 from landscape_utils.errors import UserError
 from landscape_utils.landscape import Plane, scan
 from landscape_utils.objective import Objective
@@ -188,3 +188,12 @@ def tight(objective: Objective, monkeypatch, rows: int) -> None:
         return logits(batch)
 
     monkeypatch.setattr(objective, "logits", limited)
+
+
+def test_a_grid_is_visited_coarsely_first():
+    order = coarse_first((9, 6))
+    assert sorted(order) == list(range(54))
+    visited = [divmod(i, 6) for i in order]
+    for stride in (8, 4, 2):
+        coarse = {(i, j) for i in range(0, 9, stride) for j in range(0, 6, stride)}
+        assert set(visited[: len(coarse)]) == coarse
