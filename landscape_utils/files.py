@@ -56,12 +56,13 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(path.name + ".tmp")
 
 
-def _write_temporary(path: Path, data: bytes) -> None:
+def _write_temporary(path: Path, data: bytes, durably: bool) -> None:
     path.unlink(missing_ok=True)
     # "x" never follows a link that somebody laid under this name
     with open(path, "xb", buffering=0) as file:
         write_all(file.fileno(), data)
-        os.fsync(file.fileno())
+        if durably:
+            os.fsync(file.fileno())
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -75,7 +76,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     with disk_errors(f"write {path}"):
         make_folder(path.parent)
         try:
-            _write_temporary(temporary, data)
+            _write_temporary(temporary, data, durably=True)
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -90,7 +91,7 @@ def check_writable(path: Path, size: int = 1 << 20) -> None:
     with disk_errors(f"write {path}"):
         make_folder(path.parent)
         try:
-            _write_temporary(temporary, bytes(size))
+            _write_temporary(temporary, bytes(size), durably=False)
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()

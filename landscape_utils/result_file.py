@@ -14,6 +14,8 @@ import errno
 import hashlib
 import io
 import json
+import math
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ from .files import disk_errors, write_atomically
 from .recipes import recipe_key, safe_name
 
 _DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
+# what parsing raises for content with a right checksum that was made to fail; not MemoryError, which is no fault of it
+_HOSTILE = (ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile)
 
 
 class Damaged(Exception):
@@ -57,7 +61,9 @@ def encode(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
             if not name or set(name) & set("/\\:\0") or name.startswith("."):
                 raise ValueError(f"{name!r} is no name for an array: no / \\ : in it and no dot at its start")
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(arrays[name], order="C"), allow_pickle=False)
+                np.lib.format.write_array(
+                    member, np.asarray(arrays[name], order="C"), (1, 0), allow_pickle=False
+                )
         archive.comment = bytes(_DIGEST_LENGTH)
     content = buffer.getvalue()[:-_DIGEST_LENGTH]
     return content + hashlib.sha256(content).hexdigest().encode()
@@ -73,15 +79,24 @@ def decode(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             meta = json.loads(archive.read("meta.json"))
-            members = [name for name in archive.namelist() if name != "meta.json"]
-            return meta, {name.removesuffix(".npy"): _read_array(archive, name) for name in members}
-    except Exception as error:  # the checksum is right, so a file that fails here was made to fail
+            members = [member for member in archive.infolist() if member.filename != "meta.json"]
+            return meta, {m.filename.removesuffix(".npy"): _read_array(archive, m) for m in members}
+    except _HOSTILE as error:
         raise Damaged(f"it cannot be read safely ({type(error).__name__})") from error
 
 
-def _read_array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    with archive.open(member) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("a result is not compressed")
+    content = archive.read(member)
+    file = io.BytesIO(content)
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise ValueError("not the version of the format that is written here")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():  # before memory is asked for
+        raise ValueError("an array is not as long as it says")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -96,16 +96,16 @@ def test_truncated_at_every_byte_it_goes_on(tmp_path):
     assert list(tmp_path.iterdir()) == [path]  # a torn file is no damage: nothing was put aside
 
 
-def test_a_flip_of_any_bit_costs_one_row_at_most_unless_it_hits_the_header(tmp_path, caplog):
+def test_a_flip_in_any_byte_costs_one_row_at_most_unless_it_hits_the_header(tmp_path, caplog):
     path = tmp_path / "x.journal"
     whole = filled(path, rows=3)
-    for bit in range(8 * len(whole)):
+    for place in range(len(whole)):
         damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << bit % 8
+        damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
         caplog.clear()
         journal = Journal(path, STAMP)
-        hit = (bit // 8 - HEADER) // RECORD
+        hit = (place - HEADER) // RECORD
         check_holds(journal, [] if hit < 0 else [i for i in range(3) if i != hit])
         assert len(caplog.messages) == 1
         assert "\n" not in caplog.messages[0]

@@ -32,9 +32,9 @@ def sealed(archive: bytes) -> bytes:
     return content + hashlib.sha256(content).hexdigest().encode()
 
 
-def archive_of(members: dict[str, bytes]) -> bytes:
+def archive_of(members: dict[str, bytes], compression=zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
+    with zipfile.ZipFile(buffer, "w", compression) as file:
         for name, content in members.items():
             file.writestr(name, content)
     return buffer.getvalue()
@@ -164,6 +164,23 @@ HUGE = npy([1.0]).replace(b"(1,)", b"(9999999999999,)")
 def test_other_hostile_content_with_a_right_checksum_is_damage(members):
     with pytest.raises(Damaged):
         decode(sealed(archive_of(members)))
+
+
+def test_a_compressed_bomb_is_not_unpacked():
+    members = {"meta.json": json.dumps(META).encode(), "x.npy": npy(np.zeros(10**6))}
+    packed = sealed(archive_of(members, zipfile.ZIP_DEFLATED))
+    assert len(packed) < 10**5
+    with pytest.raises(Damaged):
+        decode(packed)
+
+
+def test_a_machine_without_memory_is_no_damage(monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", refuse)
+    with pytest.raises(MemoryError):
+        decode(encode(META, ARRAYS))
 
 
 @pytest.mark.parametrize("meta", [b"[]", b"3", b"{}", b'{"recipe": 3, "kind": "curves", "name": "mrpc"}'])
