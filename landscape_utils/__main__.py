@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 
 from . import book
 from .errors import UserError
-from .jobs import WHAT
+from .jobs import WHAT, usual_workers
 from .places import project_folder
+from .plan import estimate, report
 from .profiles import builtin_profiles
 from .store import Store
 from .study import Study
@@ -57,6 +58,17 @@ def parser() -> Parser:
     run.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
     run.add_argument("--workers", type=int, help="processes side by side; default: as the profile says")
     run.set_defaults(command=compute)
+
+    planned = commands.add_parser(
+        "plan",
+        parents=[study],
+        help="what a study costs: operations, memory, files, hours; and what is there",
+    )
+    planned.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
+    planned.add_argument(
+        "--workers", nargs="+", type=int, default=[2, 8, 64], metavar="N", help="default: 2 8 64"
+    )
+    planned.set_defaults(command=print_plan)
 
     add_results(commands.add_parser("results", help="look after what is in the store"))
     return top
@@ -112,6 +124,14 @@ def compute(options: argparse.Namespace) -> None:
     study = Study(options.profile, **given(options))
     study.compute(*options.what, workers=options.workers)
     print(f"all there: {study.store.folder}")
+
+
+def print_plan(options: argparse.Namespace) -> None:
+    if min(options.workers) < 1:
+        raise UserError(f"--workers {min(options.workers)}: at least 1 is needed")
+    study = Study(options.profile, **given(options))
+    for line in report(estimate(study, options.what, usual_workers(study)), [1, *options.workers]):
+        print(line)
 
 
 def stores(options: argparse.Namespace) -> Iterator[Store]:

@@ -87,6 +87,12 @@ def plane_jobs(study: Study, task: str, how: str) -> tuple[Job, ...]:
     return (run_job(study, task, how, study.seed), run_job(study, other, how, study.seed))
 
 
+def usual_workers(study: Study) -> int:
+    """How many work at once unless told otherwise: one on each core where the profile says `side_by_side`, else one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if study.profile.side_by_side else 1
+
+
 def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
     """Do the jobs, each as soon as those that it needs are done, `workers` at a time in processes of their own."""
     if workers == 1 or len(jobs) < 2:

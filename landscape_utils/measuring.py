@@ -1,0 +1,174 @@
+"""Seconds of a visit of a point and of a step of training on the machine at hand, from a few of each.
+
+They are measured with random weights and random tokens, at two sizes, by the code that does the work, and taken to
+grow in a straight line with the tokens in between.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, PretrainedConfig, TrainerCallback
+
+from .engine import Walker
+from .jobs import process_context
+from .objective import Objective
+from .parameters import ParameterSpace
+from .profiles import TrainingSpec
+from .progress import SWITCH, bar
+from .trainer import Collator, StepTrainer, arguments
+
+LONG_ENOUGH = 4.0  # seconds of three visits or more, on which a measurement ends
+TOO_LONG = 20.0  # and those on which it ends after one
+MOST_TOKENS = {"point": 4096, "step": 1024}  # of a measurement, however large the network
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Seconds of a visit as a straight line in its tokens, and those of getting ready for the first one."""
+
+    start: float
+    fixed: float
+    per_token: float
+
+    def __call__(self, tokens: float) -> float:
+        return self.fixed + self.per_token * tokens
+
+    @classmethod
+    def through(cls, small: tuple[int, float], large: tuple[int, float], start: float) -> Seconds:
+        """The line through two measured (tokens, seconds); it does not fall, and is nowhere negative."""
+        slope = max((large[1] - small[1]) / (large[0] - small[0]), 0.0)
+        fixed = small[1] - slope * small[0]
+        return cls(start, fixed, slope) if fixed >= 0 else cls(start, 0.0, large[1] / large[0])
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is to be measured: the network, and how many examples of which length a visit and a step take."""
+
+    config: PretrainedConfig
+    training: TrainingSpec
+    precision: str
+    length: int  # tokens of an example
+    examples: int  # of a visit
+    batch: int  # examples of a step
+    threads: int
+    device: str
+
+
+def measure(load: Load, workers: int) -> tuple[Seconds, Seconds]:
+    """Seconds of a visit and of a step, where so many workers are busy at the same time."""
+    points, steps = zip(*side_by_side(measure_here, load, workers), strict=True)
+    return mean(points), mean(steps)
+
+
+def side_by_side(function: Callable[[Any], Any], argument: Any, workers: int) -> list[Any]:
+    """What `function(argument)` returns in each of so many processes that run it at once."""
+    if workers == 1:
+        return list(bar(map(function, [argument]), total=1, what="measuring"))
+    with ProcessPoolExecutor(workers, process_context()) as pool:
+        return list(bar(pool.map(function, [argument] * workers), total=workers, what="measuring"))
+
+
+def mean(lines: Sequence[Seconds]) -> Seconds:
+    return Seconds(*np.mean([[line.start, line.fixed, line.per_token] for line in lines], axis=0).tolist())
+
+
+def measure_here(load: Load) -> tuple[Seconds, Seconds]:
+    """Seconds of a visit and of a step in this process."""
+    with measuring(load.threads):
+        return line_of(load, "point", load.examples, visit), line_of(load, "step", load.batch, step)
+
+
+@contextmanager
+def measuring(threads: int) -> Iterator[None]:
+    """So many threads, and no bars: one of ten thousand steps, of which a few are taken, tells nobody anything."""
+    before, switch = torch.get_num_threads(), os.environ.get(SWITCH, "on")
+    torch.set_num_threads(threads)
+    os.environ[SWITCH] = "off"
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        os.environ[SWITCH] = switch
+
+
+def line_of(load: Load, kind: str, examples: int, work: Callable[[Load, int], list[float]]) -> Seconds:
+    """Measure at a quarter of the examples and at all of them, as far as the limit goes."""
+    large = max(min(examples, MOST_TOKENS[kind] // load.length), 2)
+    small = max(large // 4, 1)
+    measured = []
+    for size in (small, large):
+        started = time.perf_counter()
+        times = work(load, size)
+        start = max(time.perf_counter() - started - sum(times), 0.0)
+        measured.append((size * load.length, float(np.median(times))))
+    return Seconds.through(measured[0], measured[1], start)
+
+
+def random_examples(load: Load, count: int) -> list[dict[str, Any]]:
+    ids = np.random.default_rng(0).integers(10, load.config.vocab_size, (count, load.length))
+    mask = [1] * load.length
+    return [{"input_ids": row, "attention_mask": mask, "labels": i % 2} for i, row in enumerate(ids.tolist())]
+
+
+def enough(times: list[float]) -> bool:
+    return sum(times) > (LONG_ENOUGH if len(times) >= 3 else TOO_LONG)
+
+
+def visit(load: Load, examples: int) -> list[float]:
+    """Seconds of each of a few visits of points with so many examples."""
+    model = AutoModelForSequenceClassification.from_config(load.config).to(load.device)
+    objective = Objective(model, random_examples(load, examples))
+    origin = ParameterSpace(model).read()
+    times: list[float] = []
+    with Walker([objective], origin, (1e-3 * origin, 1e-3 * origin), load.precision) as walker:
+        walker((0.0, 0.0))
+        while not enough(times):
+            started = time.perf_counter()
+            walker((1.0, 1.0))
+            times.append(time.perf_counter() - started)
+    return times
+
+
+class Clock(TrainerCallback):
+    """The time of each step; training ends when they are enough."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def times(self) -> list[float]:
+        return np.diff(self.ends).tolist()  # without the first step, which also warms up
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.ends.append(time.perf_counter())
+        control.should_training_stop = enough(self.times())
+
+
+def step(load: Load, examples: int) -> list[float]:
+    """Seconds of each of a few training steps with so many examples."""
+    clock = Clock()
+    StepTrainer(
+        model=AutoModelForSequenceClassification.from_config(load.config),
+        args=arguments(
+            device=load.device,
+            seed=0,
+            max_steps=10_000,
+            per_device_train_batch_size=examples,
+            learning_rate=1e-6,
+            bf16=load.training.precision == "bfloat16",
+        ),
+        what="measuring",
+        train_dataset=random_examples(load, 4 * examples),
+        data_collator=Collator(),
+        callbacks=[clock],
+    ).train()
+    return clock.times()

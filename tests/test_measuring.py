@@ -1,0 +1,86 @@
+"""Measuring: the line through two sizes, and that what is timed is the work itself."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from landscape_utils import measuring
+from landscape_utils.engine import Walker
+from landscape_utils.measuring import Load, Seconds
+from landscape_utils.pretraining import demo_config
+from landscape_utils.profiles import load_profile
+from landscape_utils.progress import SWITCH
+from landscape_utils.trainer import StepTrainer
+
+
+@pytest.fixture
+def load(monkeypatch) -> Load:
+    monkeypatch.setattr(measuring, "LONG_ENOUGH", 0.01)
+    training = load_profile("demo").training
+    return Load(demo_config(), training, "float32", length=8, examples=16, batch=8, threads=1, device="cpu")
+
+
+def test_the_line_goes_through_both_points():
+    line = Seconds.through((100, 3.0), (300, 5.0), start=0.5)
+    assert (line(100), line(300), line(0), line.start) == (3.0, 5.0, 2.0, 0.5)
+
+
+def test_the_line_neither_falls_nor_starts_below_zero():
+    falling = Seconds.through((100, 3.0), (300, 2.5), start=0)
+    assert (falling(0), falling(1000)) == (3.0, 3.0)
+    steep = Seconds.through((100, 1.0), (300, 6.0), start=0)
+    assert (steep(0), steep(300)) == (0.0, 6.0)
+
+
+def test_visits_and_steps_of_both_sizes_are_timed(load, monkeypatch):
+    seen = {"visits": set(), "steps": set()}
+    visit, step = Walker.__call__, StepTrainer.training_step
+
+    def watched_visit(walker, coordinates):
+        seen["visits"].add(walker.objectives[0].size)
+        return visit(walker, coordinates)
+
+    def watched_step(trainer, model, inputs, *rest):
+        seen["steps"].add(len(inputs["labels"]))
+        return step(trainer, model, inputs, *rest)
+
+    monkeypatch.setattr(Walker, "__call__", watched_visit)
+    monkeypatch.setattr(StepTrainer, "training_step", watched_step)
+    found = measuring.measure(load, workers=1)
+    assert seen == {"visits": {4, 16}, "steps": {2, 8}}
+    assert all(line(100) > 0 and line.start > 0 for line in found)
+
+
+def test_a_load_too_long_to_measure_is_cut(load, monkeypatch):
+    monkeypatch.setitem(measuring.MOST_TOKENS, "point", 64)
+    sizes = []
+
+    def work(load, size):
+        sizes.append(size)
+        return [1.0]
+
+    measuring.line_of(load, "point", 1000, work)
+    assert sizes == [2, 8]  # 64 tokens in examples of 8
+
+
+def test_one_visit_is_enough_where_it_takes_long():
+    assert measuring.enough([measuring.TOO_LONG + 1])
+    assert measuring.enough([measuring.LONG_ENOUGH] * 3)
+    assert not measuring.enough([measuring.LONG_ENOUGH + 1] * 2)
+
+
+def test_threads_and_bars_are_as_before_afterwards(monkeypatch):
+    monkeypatch.setenv(SWITCH, "on")
+    threads = torch.get_num_threads()
+    with pytest.raises(RuntimeError), measuring.measuring(threads + 1):
+        assert (torch.get_num_threads(), os.environ[SWITCH]) == (threads + 1, "off")
+        raise RuntimeError
+    assert (torch.get_num_threads(), os.environ[SWITCH]) == (threads, "on")
+
+
+def test_side_by_side_means_so_many_processes_at_once():
+    assert measuring.side_by_side(abs, -3, 1) == [3]
+    assert measuring.side_by_side(abs, -3, 2) == [3, 3]
