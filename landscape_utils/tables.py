@@ -192,6 +192,11 @@ def signed(value: float, digits: int = 2) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")
 
 
+def fixed(value: float) -> str:
+    """Three decimals, and no sign on a zero."""
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
+
+
 def spread(values: Iterable[float]) -> str:
     """Mean of shares in %, with the lowest and the highest where there are several."""
     percents = 100 * np.array(list(values))

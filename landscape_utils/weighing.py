@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -47,6 +48,10 @@ class Evidence:
     def word(self) -> str:
         return "for" if self.low > 0 else "against" if self.high < 0 else "open"
 
+    @property
+    def interval(self) -> str:
+        return "exact" if self.low == self.high else f"{number(self.low)} to {number(self.high)}"
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -87,14 +92,18 @@ class Claim:
         return f"{said}: the claim **{self.verdict}**.".replace("claim **und", "claim is **und") + left_out
 
     def markdown(self) -> str:
-        """The paper's sentence, the measure, a row for each task, the outcome."""
+        """The measure, a row for each task, the outcome."""
         head = ["task", *self.sides, "effect", "95 % interval", "speaks"]
-        rows = [
-            [e.task, *map(number, (*e.values, e.effect)), f"{number(e.low)} to {number(e.high)}", e.word]
-            for e in self.evidence
-        ]
-        quote = f"> {self.sentence} *(section {self.section})*"
-        return "\n\n".join([quote, self.measure, *([table(head, rows)] if rows else []), self.text])
+        rows = [[e.task, *map(number, (*e.values, e.effect)), e.interval, e.word] for e in self.evidence]
+        return "\n\n".join([self.measure, *([table(head, rows)] if rows else []), self.text])
+
+
+def report(claims: Iterable[Claim]) -> str:
+    """Claims in Markdown, each sentence of the paper above the measures of it."""
+    parts = []
+    for (section, sentence), measures in groupby(claims, key=lambda claim: (claim.section, claim.sentence)):
+        parts += [f"> {sentence} *(section {section})*", *(claim.markdown() for claim in measures)]
+    return "\n\n".join(parts)
 
 
 def number(value: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -16,6 +18,7 @@ from landscape_utils.weighing import (
     number,
     over_examples,
     over_seeds,
+    report,
     table,
 )
 
@@ -122,3 +125,17 @@ def test_numbers_as_they_are_printed(value, text):
 
 def test_table_has_a_line_for_each_row():
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
+
+
+def test_report_says_a_sentence_once_for_all_its_measures():
+    first, second = claim(FOR), claim(AGAINST)
+    other = replace(claim(OPEN), sentence="Another sentence.")
+    text = report([first, second, other])
+    assert text.count("> A sentence. *(section 5)*") == 1
+    assert text.index("> A sentence.") < text.index("**holds**") < text.index("**does not hold**")
+    assert text.index("**does not hold**") < text.index("> Another sentence.") < text.index("**undecided**")
+
+
+def test_an_exact_number_is_called_so():
+    assert exact("t", 1.0, 2.0, 0.1).interval == "exact"
+    assert FOR.interval == "1 to 2"
