@@ -52,7 +52,8 @@ class View:
         curve = next(iter(self.curves.values()), None)
         check_axes([*self.surfaces.values()], ("alpha", "beta"))
         check_axes([*self.curves.values()], ("alpha",))
-        names = list(scans[0].marks)
+        named = self.surfaces or self.curves
+        named_marks = [name for name in scans[0].marks if all(name in scan.marks for scan in named.values())]
         return {
             "task": self.task,
             "how": self.how,
@@ -62,8 +63,11 @@ class View:
             "fields": pack_fields(self.surfaces, self.quantities),
             "curve": curve
             and {"alpha": curve.alpha.tolist(), "fields": pack_fields(self.curves, self.quantities)},
-            "marks": [pack_mark(name, self.surfaces or self.curves, self.quantities) for name in names],
-            "focus": next((names.index(name) for name in FOCUS if name in names), -1),
+            "marks": [
+                pack_mark(name, {prefix: scan.marks[name] for prefix, scan in named.items()}, self.quantities)
+                for name in named_marks
+            ],
+            "focus": next((named_marks.index(name) for name in FOCUS if name in named_marks), -1),
             "norm": finite(scans[0].norm),
             "cosine": finite(surface.cosine) if surface else None,
             "trajectories": {t.method: pack_trajectory(t) for t in self.trajectories} or None,
@@ -129,9 +133,9 @@ def wide(parts: Sequence[np.ndarray]) -> bool:
     return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
 
 
-def shown(scans: Mapping[str, Curve], only: Sequence[str]) -> Iterable[tuple[str, str, Curve]]:
-    """(name, kind, scan) of each quantity to show."""
-    for prefix, scan in scans.items():
+def shown(measured: Mapping[str, Any], only: Sequence[str]) -> Iterable[tuple[str, str, Any]]:
+    """(name, kind, scan or mark) of each quantity to show."""
+    for prefix, scan in measured.items():
         for kind in KINDS:
             name = f"{prefix} {kind}".strip()
             if not only or name in only:
@@ -151,20 +155,16 @@ def pack_fields(scans: Mapping[str, Curve], only: Sequence[str]) -> list[dict[st
     ]
 
 
-def pack_mark(name: str, scans: Mapping[str, Curve], only: Sequence[str]) -> dict[str, Any]:
-    first: Mark = next(iter(scans.values())).marks[name]
+def pack_mark(name: str, marks: Mapping[str, Mark], only: Sequence[str]) -> dict[str, Any]:
+    first = next(iter(marks.values()))
     return {
         "name": name,
         "shape": "star" if MARKERS.get(name, ("o",))[0] == "*" else "dot",
         "alpha": first.alpha,
         "beta": first.beta,
         "values": {
-            label: [
-                finite(getattr(scan.marks[name], kind)),
-                finite(getattr(scan.marks[name], f"{kind}_stderr")),
-            ]
-            for label, kind, scan in shown(scans, only)
-            if name in scan.marks
+            label: [finite(getattr(mark, kind)), finite(getattr(mark, f"{kind}_stderr"))]
+            for label, kind, mark in shown(marks, only)
         },
     }
 

@@ -1,53 +1,50 @@
-"""The explorer: figures that answer, in JupyterLab and in a page without a kernel.
-
-One ES module (the files of `explorer/`, joined) draws for both hosts. In JupyterLab it is the front end of an
-anywidget; the same output also carries `text/html`, the whole figure for a static page, which the book prefers.
-"""
+"""`explore`: figures that answer, in the page of a book and, with the model behind them, in JupyterLab."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import anywidget
-import traitlets
-
-from .views import embedded
-
-FOLDER = Path(__file__).with_name("explorer")
-# The parts share one scope, and each uses only what stands before it (or is called later).
-PARTS = "data grids scales pens surface relief charts elements panel sections sentences downloads controls explorer hosts"
-MODULE = "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in PARTS.split())
-STYLE = (FOLDER / "explorer.css").read_text(encoding="utf-8")
+from .errors import UserError
+from .explorer_widget import Explorer
+from .landscape import Curve, Surface
+from .live import Live
+from .study import Study
+from .study_views import views_of
+from .views import View, payload
 
 
-class Explorer(anywidget.AnyWidget):
-    """The explorer as a widget.
+def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Live:
+    """The explorer of a study, or of surfaces and curves of your own.
 
-    Attributes:
-        payload: what is shown (`views.payload`).
-        scanned: one more view, in the making; {} for none.
-        cursor: {"alpha", "beta"} of the evaluated point the reader chose last.
-        selection: {"task", "how", "layers"} of the view on show.
+    In JupyterLab a study's surfaces come with the model behind them: ask for a point off the grid, see sentences
+    classified there, scan anew. In a page without a kernel the same figure stands alone.
+
+    Args:
+        subject: a Study; a Surface or Curve; a mapping of names to them; or a list of `views.View`.
+        tasks: of a study; all of them if none is given.
+        show: of a study: "surfaces" (with trajectories and curves), "curves", "overfitting" or "layers".
+
+    Raises:
+        UserError: nothing to show, an unknown task or `show`, a grid whose axes do not ascend.
     """
+    if isinstance(subject, Study):
+        views, cubes = views_of(subject, tasks, show)
+        explorer = Explorer(payload=payload(views, cubes))
+        return Live(subject, explorer) if show == "surfaces" else explorer
+    if isinstance(subject, Curve):
+        subject = {"": subject}
+    if isinstance(subject, Mapping):
+        subject = [view_of(name, scan) for name, scan in subject.items()]
+    if not isinstance(subject, Sequence) or not all(isinstance(view, View) for view in subject):
+        raise UserError(
+            f"explore takes a Study, a Surface, a Curve, or several; got {type(subject).__name__}"
+        )
+    return Explorer(payload=payload(subject))
 
-    _esm = MODULE
-    _css = STYLE
-    payload = traitlets.Dict().tag(sync=True)
-    scanned = traitlets.Dict().tag(sync=True)
-    cursor = traitlets.Dict().tag(sync=True)
-    selection = traitlets.Dict().tag(sync=True)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
-        return data | {"text/html": page(self.payload)}, metadata
-
-
-def page(payload: dict[str, Any]) -> str:
-    """HTML that holds the figure whole: data, style and module, nothing to fetch."""
-    return (
-        f'<div class="landscape-explorer"><style>{STYLE}</style>'
-        f'<script type="application/json">{embedded(payload)}</script>'
-        "<noscript>This figure moves, with JavaScript; the one beside it says the essential without.</noscript></div>"
-        f'<script type="module">{MODULE}\nmountAll();</script>'
-    )
+def view_of(name: str, scan: Any) -> View:
+    """One scan as a view; UserError if it is none."""
+    if not isinstance(scan, Curve):
+        raise UserError(f"{name!r} is a {type(scan).__name__}; explore takes a Surface or a Curve")
+    return View({"": scan}, task=name) if isinstance(scan, Surface) else View(curves={"": scan}, task=name)

@@ -21,12 +21,12 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from landscape_utils.explorer_widget import page as figure
 from landscape_utils.flatness import area_below, cross_section, width_below
 from landscape_utils.landscape import Curve, Mark, Surface
 from landscape_utils.style import COLOUR_MAPS
 from landscape_utils.trajectory import Trajectory
 from landscape_utils.views import Cube, View, payload
-from landscape_utils.widgets import page as figure
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")

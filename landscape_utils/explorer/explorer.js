@@ -29,6 +29,7 @@ class Explorer {
     const live = this.model.get("scanned");
     const views = [...payload.views, ...(live?.fields ? [live] : [])];
     const before = this.panels.map((p) => p.view);
+    const fresh = live?.fields && !this.views?.some((v) => sameFacets(v, live)); // a scan has begun: show it
     this.views = views.map(unpackView);
     this.cubes = (payload.cubes ?? []).map(unpackCube);
     this.quantities = payload.quantities;
@@ -38,7 +39,7 @@ class Explorer {
     const again = (view) => view && this.views.find((v) => sameFacets(v, view));
     const others = this.views.slice(1);
     const partner = others.find((v) => v.task === this.views[0].task) ?? others[0];
-    this.panels[0].view = again(before[0]) ?? this.views[0];
+    this.panels[0].view = fresh ? this.views.at(-1) : again(before[0]) ?? this.views[0];
     this.panels[1].view = again(before[1]) ?? partner ?? this.views[0];
   }
 
@@ -149,8 +150,9 @@ class Explorer {
   listen() {
     const redraw = () => this.redraw();
     const reload = () => (this.load(), this.redraw());
-    this.model.on("change:payload", reload);
-    this.model.on("change:scanned", reload);
+    const placed = () => this.place(this.model.get("cursor"));
+    const heard = { "change:payload": reload, "change:scanned": reload, "change:cursor": placed };
+    for (const [event, listener] of Object.entries(heard)) this.model.on(event, listener);
     const resized = new ResizeObserver(redraw);
     resized.observe(this.root);
     const themed = new MutationObserver(redraw);
@@ -160,7 +162,7 @@ class Explorer {
     dark.addEventListener("change", redraw);
     this.stop = () => {
       resized.disconnect(), themed.disconnect(), dark.removeEventListener("change", redraw);
-      this.model.off("change:payload", reload), this.model.off("change:scanned", reload);
+      for (const [event, listener] of Object.entries(heard)) this.model.off(event, listener);
       clearInterval(this.playing), clearTimeout(this.speaking), cancelAnimationFrame(this.frame);
     };
   }
@@ -189,13 +191,17 @@ class Explorer {
     else this.redraw();
   }
 
-  /** Puts the cursor on the evaluated point nearest to a place, to stay there. */
+  /** Puts the cursor on the evaluated point nearest to a place, to stay there, and tells the host. */
   hold(alpha, beta) {
-    this.hover = null;
     const point = nearestPoint(this.panels[0].view, alpha, beta);
     this.model.set("cursor", { alpha: point.alpha, beta: point.beta });
     this.model.save_changes();
-    this.set({ alpha: point.alpha, beta: point.beta });
+    this.place(point);
+  }
+
+  place({ alpha, beta }) {
+    this.hover = null;
+    this.set({ alpha, beta });
     this.speak();
   }
 
