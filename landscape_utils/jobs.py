@@ -47,6 +47,8 @@ def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool]
     overfit = study.profile.overfitting.task
     jobs: list[Job] = []
     if "runs" in wanted:
+        # first one that pre-trains the demo's encoder: the others train from scratch meanwhile, and none waits for it
+        jobs += [run_job(study, *pairs[-1], study.seed)]
         jobs += [run_job(study, task, how, seed) for task, how in pairs for seed in study.seeds]
     if "surfaces" in wanted:
         jobs += [Job("surface", pair, plane_jobs(study, *pair)) for pair in pairs]
