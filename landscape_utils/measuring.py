@@ -28,7 +28,8 @@ from .trainer import Collator, StepTrainer, arguments
 
 LONG_ENOUGH = 4.0  # seconds of three visits or more, on which a measurement ends
 TOO_LONG = 20.0  # and those on which it ends after one
-MOST_TOKENS = {"point": 4096, "step": 1024}  # of a measurement, however large the network
+VISIT = 5.0  # seconds that the larger visit may take, by what the smaller one took
+MOST_TOKENS = 65_536  # of a visit
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def mean(lines: Sequence[Seconds]) -> Seconds:
 def measure_here(load: Load) -> tuple[Seconds, Seconds]:
     """Seconds of a visit and of a step in this process."""
     with measuring(load.threads):
-        return line_of(load, "point", load.examples, visit), line_of(load, "step", load.batch, step)
+        return line_of(load, load.examples, visit), line_of(load, load.batch, step)
 
 
 @contextmanager
@@ -101,16 +102,17 @@ def measuring(threads: int) -> Iterator[None]:
         os.environ[SWITCH] = switch
 
 
-def line_of(load: Load, kind: str, examples: int, work: Callable[[Load, int], list[float]]) -> Seconds:
-    """Measure at a quarter of the examples and at all of them, as far as the limit goes."""
-    large = max(min(examples, MOST_TOKENS[kind] // load.length), 2)
-    small = max(large // 4, 1)
-    measured = []
-    for size in (small, large):
+def line_of(load: Load, examples: int, work: Callable[[Load, int], list[float]]) -> Seconds:
+    """Measure at a sixteenth of the examples and at all of them, as far as the limits go."""
+    most = max(min(examples, MOST_TOKENS // load.length), 2)
+    size, measured, start = max(most // 16, 1), [], 0.0
+    for _ in range(2):
         started = time.perf_counter()
         times = work(load, size)
         start = max(time.perf_counter() - started - sum(times), 0.0)
-        measured.append((size * load.length, float(np.median(times))))
+        seconds = float(np.median(times))
+        measured.append((size * load.length, seconds))
+        size = min(most, max(2 * size, int(size * VISIT / seconds)))
     return Seconds.through(measured[0], measured[1], start)
 
 

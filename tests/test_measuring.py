@@ -50,20 +50,24 @@ def test_visits_and_steps_of_both_sizes_are_timed(load, monkeypatch):
     monkeypatch.setattr(Walker, "__call__", watched_visit)
     monkeypatch.setattr(StepTrainer, "training_step", watched_step)
     found = measuring.measure(load, workers=1)
-    assert seen == {"visits": {4, 16}, "steps": {2, 8}}
+    assert seen == {"visits": {1, 16}, "steps": {1, 8}}
     assert all(line(100) > 0 and line.start > 0 for line in found)
 
 
-def test_a_load_too_long_to_measure_is_cut(load, monkeypatch):
-    monkeypatch.setitem(measuring.MOST_TOKENS, "point", 64)
-    sizes = []
+@pytest.mark.parametrize(
+    ("examples", "second_of_an_example", "sizes"),
+    [(160, 1e-4, [10, 160]), (160, 0.1, [10, 50]), (160, 100, [10, 20]), (10**6, 1e-9, [512, 8192])],
+)
+def test_the_larger_visit_is_as_large_as_time_and_memory_allow(load, examples, second_of_an_example, sizes):
+    """At most VISIT = 5 seconds by the pace of the smaller one, and 65,536 tokens: 8,192 examples of 8."""
+    seen = []
 
     def work(load, size):
-        sizes.append(size)
-        return [1.0]
+        seen.append(size)
+        return [size * second_of_an_example]
 
-    measuring.line_of(load, "point", 1000, work)
-    assert sizes == [2, 8]  # 64 tokens in examples of 8
+    measuring.line_of(load, examples, work)
+    assert seen == sizes
 
 
 def test_one_visit_is_enough_where_it_takes_long():
