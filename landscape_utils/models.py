@@ -44,7 +44,7 @@ def load_tokenizer(spec: ModelSpec, cache: Path) -> PreTrainedTokenizerBase:
         return make_tokenizer()
     folder = locate(spec, cache)
     with _reading(folder):
-        return AutoTokenizer.from_pretrained(folder)
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> PreTrainedModel:
@@ -62,12 +62,15 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     if how not in HOWS:
         raise UserError(f"unknown way to start {how!r}: choose from {', '.join(HOWS)}")
     config = _config(spec, cache)
+    folder = locate(spec, cache) if how == "pretrained" else None
     with torch.random.fork_rng(), _reading(spec.source):
         torch.manual_seed(seed)
-        if how == "scratch":
+        if folder is None:
             encoder = AutoModel.from_config(config, dtype=torch.float32)
         else:
-            encoder = AutoModel.from_pretrained(locate(spec, cache), config=config, dtype=torch.float32)
+            encoder = AutoModel.from_pretrained(
+                folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )
         config.num_labels = num_labels
         torch.manual_seed(seed)
         model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
@@ -84,7 +87,7 @@ def _config(spec: ModelSpec, cache: Path) -> PretrainedConfig:
         return demo_config()
     folder = locate(spec, cache)
     with _reading(folder):
-        return AutoConfig.from_pretrained(folder)
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
 def model_checksum(spec: ModelSpec, cache: Path) -> str:
