@@ -84,8 +84,9 @@ def draw_surface(axis: Axes, surface: Surface, scale: Scale, value: str = "loss"
         filled.set(edgecolor="face", linewidth=0.3)  # closes the hairlines that vector viewers leave
         if len(scale.lines):
             draw_lines(axis, surface, (alpha, beta, values), scale, value)
+    middle = np.mean([mark.alpha for mark in surface.marks.values()])
     for name, mark in surface.marks.items():
-        draw_mark(axis, name, mark)
+        draw_mark(axis, name, mark, left=mark.alpha < middle)
     axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     axis.spines[:].set_visible(True)
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -106,11 +107,10 @@ def draw_lines(axis: Axes, surface: Surface, grid: tuple[Any, Any, Any], scale: 
             label.remove()
 
 
-def draw_mark(axis: Axes, name: str, mark: Mark) -> None:
-    """A named place: a dot or a star with its name beside it."""
+def draw_mark(axis: Axes, name: str, mark: Mark, left: bool) -> None:
+    """A named place: a dot or a star with its name beside it, to the left or to the right."""
     marker, size = MARKERS.get(name, OTHER_MARKER)
     axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc="white", mec="black", mew=0.8, zorder=6)
-    left = marker == "o" if name != "fine-tuned" else False
     axis.annotate(
         name,
         (mark.alpha, mark.beta),

@@ -138,7 +138,7 @@ def surface_grid(
     the same mapping, are drawn on top. `window`: show only so far around the middle between start and end.
     """
     columns = list(next(iter(surfaces.values())))
-    side = min(1.95, 5.0 / len(columns))  # inches
+    side = min(1.95, 4.5 / len(columns))  # inches
     figure, axes = panels(len(surfaces), len(columns), height=side, width=len(columns) * side + 1.1)
     scales = [colour_scale(list(row.values()), value, log) for row in surfaces.values()]
     if share == "all":
@@ -165,7 +165,7 @@ def surface_grid(
 @style
 def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: Run) -> Figure:
     """Figure 4: dev-error surface with the epochs of a run and of its continuation; dev error and loss by epoch."""
-    figure = Figure(figsize=(WIDTH, 5.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
     grid = figure.subplot_mosaic([["whole", "close"], ["error", "loss"]], height_ratios=[3, 2])
     scale = colour_scale([surface], "error")
     for axis in (grid["whole"], grid["close"]):
@@ -221,7 +221,7 @@ def rollback_bars(
             edgecolor=INK,
             linewidth=0.5,
             error_kw={"lw": 0.8},
-            label=bar if bar == FINE_TUNED else f"{bar} rolled back",
+            label=bar,
         )
         known = {x: theirs[task][bar] / 100 for x, task in zip(at, rollbacks, strict=True) if task in theirs}
         axis.plot(known.keys(), known.values(), "D", ms=4, mfc="white", mec=INK, mew=0.9, zorder=5)
@@ -229,7 +229,7 @@ def rollback_bars(
     axis.set(ylabel="dev accuracy", ylim=(0, 1))
     axis.yaxis.set_major_formatter(PERCENT)
     legend_above(figure, axis)
-    whiskers = "Whiskers: two standard errors over the dev examples."
+    whiskers = "Low, middle, high: with these layers rolled back. Whiskers: two standard errors."
     note(figure, whiskers + (" Diamonds: the paper, BERT-large." if paper else ""))
     return figure
 
@@ -241,9 +241,7 @@ def _leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:
 def _failed(by_how: Mapping[str, Sequence[Run]]) -> str:
     """A line for each way of training of which some runs never learned the task."""
     failed = {how: sum(not run.learned for run in runs) for how, runs in by_how.items()}
-    return "\n".join(
-        f"{HOW_NAMES[how]}: {n} of {len(by_how[how])} did not learn" for how, n in failed.items() if n
-    )
+    return "\n".join(f"{how}: {n} of {len(by_how[how])} did not learn" for how, n in failed.items() if n)
 
 
 def _in_pairs(count: int) -> tuple[Figure, list[Axes]]:
@@ -270,3 +268,5 @@ def _colour_bar(figure: Figure, axes: Any, scale: Scale, value: str, aspect: flo
     ticks = scale.lines.tolist() or [float(scale.levels.mean())]
     bar.set_ticks(ticks, labels=[percent(tick) if value == "error" else f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
+    bar.ax.tick_params(labelsize=7.5)
+    bar.ax.yaxis.label.set_size(8.5)

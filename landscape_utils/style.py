@@ -19,7 +19,7 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
-WIDTH = 6.3  # inches: the text width of an A4 two-column paper; half of it is a column
+WIDTH = 5.5  # inches: fits a page of print, and a phone shows it with letters that can still be read
 HOW_NAMES = {"scratch": "Training from scratch", "pretrained": "Fine-tuning"}
 HOW_LINES: dict[str, dict[str, Any]] = {
     "scratch": {"color": "#b3471d", "linestyle": (0, (4, 1.6))},

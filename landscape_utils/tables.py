@@ -17,23 +17,18 @@ from .weighing import WAYS, Claim, number, runs, table
 
 
 def setup(study: Study) -> str:
-    """What is trained on what, and how (section 4)."""
-    head = ["task", "classes", "train", "dev", "largest class", *HOW_NAMES.values()]
+    """What is trained on what, and how (section 4); of two numbers, the first is from scratch."""
+    head = ["task", "classes", "train", "dev", "largest class", "epochs", "learning rate", "batch"]
     rows = []
     for task in study.tasks:
-        facts = study.facts(task)
-        settings = [getattr(study.profile.tasks[task], how) for how in HOW_NAMES]
-        rows.append(
-            [
-                display_name(task),
-                f"{len(facts['labels'])}",
-                f"{facts['train_examples']:,}",
-                f"{facts['dev_examples']:,}",
-                percent(facts["majority"]),
-                *(f"{s.epochs} epochs, {s.batch_size} a step, {s.learning_rate:g}" for s in settings),
-            ]
-        )
-    return table(head, rows)
+        facts, spec = study.facts(task), study.profile.tasks[task]
+        data = [len(facts["labels"]), facts["train_examples"], facts["dev_examples"]]
+        settings = [
+            " / ".join(f"{getattr(how, name):g}" for how in (spec.scratch, spec.pretrained))
+            for name in ("epochs", "learning_rate", "batch_size")
+        ]
+        rows.append([display_name(task), *(f"{n:,}" for n in data), percent(facts["majority"]), *settings])
+    return f"{table(head, rows)}\n\nThe largest class in % of dev. Of two numbers, the first is from scratch."
 
 
 def accuracies(study: Study) -> str:
@@ -72,7 +67,7 @@ def unseen_words(study: Study) -> str:
         parts = [select(data.dev, seen), select(data.dev, ~seen), data.test]
         for how in WAYS:
             scores = np.array(
-                [[score(study, task, how, seed, part) for part in parts] for seed in study.seeds]
+                [[score(study, task, how, seed, examples=part) for part in parts] for seed in study.seeds]
             )
             rows.append([display_name(task), HOW_NAMES[how], *map(spread, scores.T)])
     head = ["task", "", "dev, known words", "dev, other words", "test"]
@@ -157,7 +152,7 @@ def shares(study: Study, tasks: Iterable[str]) -> str:
             for epoch in sorted({1, (last + 1) // 2, last}):
                 values = (path.norm, path.cosine, path.in_plane, path.beta, printed.beta)
                 rows.append(
-                    [display_name(task), HOW_NAMES[how], f"{epoch}", *(number(v[epoch]) for v in values)]
+                    [display_name(task), HOW_NAMES[how], f"{epoch}", *(fixed(v[epoch]) for v in values)]
                 )
     return table(head, rows)
 

@@ -93,8 +93,11 @@ class Claim:
 
     def markdown(self) -> str:
         """The measure, a row for each task, the outcome."""
-        head = ["task", *self.sides, "effect", "95 % interval", "speaks"]
-        rows = [[e.task, *map(number, (*e.values, e.effect)), e.interval, e.word] for e in self.evidence]
+        head = ["task", *self.sides, "effect, 95 % interval", "speaks"]
+        rows = [
+            [e.task, *map(number, e.values), f"{number(e.effect)} ({e.interval})", e.word]
+            for e in self.evidence
+        ]
         return "\n\n".join([self.measure, *([table(head, rows)] if rows else []), self.text])
 
 

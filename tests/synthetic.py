@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from landscape_utils.finetune import Run
 from landscape_utils.landscape import Curve, Mark, Surface
-from landscape_utils.rollback import LAYER_MARKS
+from landscape_utils.rollback import LAYER_MARKS, Rollback
 from landscape_utils.trajectory import Trajectory
 
 START_END = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
@@ -81,3 +82,73 @@ def trajectory_of(alpha, beta, **changes: Any) -> Trajectory:
         cosine = alpha / norm
     known = {"in_plane": np.ones_like(alpha), "cosine": cosine, "norm": norm, "method": "plane"}
     return Trajectory(alpha=alpha, beta=beta, **known | changes)
+
+
+STEEP = {"scratch": 4.0, "pretrained": 1.0}  # curvature at the end
+NORM = {"scratch": 6.0, "pretrained": 2.0}  # |delta_1|
+
+
+def bowl(how):
+    return lambda x, y=0.0: 0.1 + STEEP[how] * ((x - 1) ** 2 + y**2) / 2
+
+
+def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamespace:
+    """From scratch: four times as steep, three times as far, slower, a wall on the way, a crooked path."""
+
+    def run(task, how="pretrained", seed=0):
+        ends = {"scratch": [0.5, 0.6], "pretrained": [0.5, 0.9], "continued": [0.9, 0.88]}[how]
+        speed = {"scratch": 0.25, "pretrained": 1.0, "continued": 1.0}[how]
+        return run_of(
+            lambda epoch: np.log(2) * np.exp(-speed * epoch),
+            task=task,
+            how=how,
+            seed=seed,
+            epochs=8 if how == "scratch" else 4,
+            dev_accuracy=np.array(ends),
+        )
+
+    def curve(task, how="pretrained", split="train"):
+        wall = 0.3 if how == "scratch" else 0.0
+        return curve_of(lambda x: bowl(how)(x) + wall * np.sin(10 * x) ** 2, 401, norm=NORM[how])
+
+    def trajectory(task, how="pretrained", method="plane"):
+        return trajectory_of([0, 0.5, 1.0], [0, 0.5 if how == "scratch" else 0.1, 0])
+
+    way = SimpleNamespace(epochs=4, learning_rate=1e-5, batch_size=32)
+    task_spec = SimpleNamespace(
+        source="glue", other="rte", pretrained=way, scratch=SimpleNamespace(**vars(way) | {"epochs": 8})
+    )
+    study = {
+        "tasks": tasks,
+        "layer_tasks": tasks[:1],
+        "seeds": (0,),
+        "profile": SimpleNamespace(
+            overfitting=SimpleNamespace(task="mrpc"), tasks=dict.fromkeys(tasks, task_spec)
+        ),
+        "facts": lambda task: {
+            "train_examples": 3600,
+            "dev_examples": 400,
+            "labels": ["no", "yes"],
+            "majority": 0.525,
+        },
+        "run": run,
+        "curve": curve,
+        "surface": lambda task, how="pretrained", split="train": surface_of(
+            bowl(how), norm=NORM[how], cosine=0.05
+        ),
+        "trajectory": trajectory,
+        "overfitting": lambda: trajectory_of([0, 0.5, 1.0, 1.3], [0, 0.1, 0, 0.4]),
+        "layer_surface": lambda task, group: layer_surface_of(
+            lambda x, y: {"low": 1.0, "high": 16.0}[group] * (x**2 + y**2) / 2,
+            points=401,
+        ),
+        "rollback": lambda task: Rollback(
+            400,
+            0.9,
+            0.015,
+            {"low": 0.88, "middle": 0.8, "high": 0.6},
+            {"low": 0.016, "middle": 0.02, "high": 0.024},
+            {"low": (0, 1), "middle": (2, 3), "high": (4, 5)},
+        ),
+    }
+    return SimpleNamespace(**study | changes)

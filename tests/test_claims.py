@@ -3,75 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
-from synthetic import curve_of, layer_surface_of, run_of, surface_of, trajectory_of
+from synthetic import NORM, bowl, curve_of, make_study, run_of
 
 from landscape_utils import paper
 from landscape_utils.claims import CLAIMS, weigh
-from landscape_utils.rollback import Rollback
-
-STEEP = {"scratch": 4.0, "pretrained": 1.0}  # curvature at the end
-NORM = {"scratch": 6.0, "pretrained": 2.0}  # |delta_1|
-
-
-def bowl(how):
-    return lambda x, y=0.0: 0.1 + STEEP[how] * ((x - 1) ** 2 + y**2) / 2
-
-
-def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamespace:
-    """From scratch: four times as steep, three times as far, slower, a wall on the way, a crooked path."""
-
-    def run(task, how="pretrained", seed=0):
-        ends = {"scratch": [0.5, 0.6], "pretrained": [0.5, 0.9], "continued": [0.9, 0.88]}[how]
-        speed = {"scratch": 0.25, "pretrained": 1.0, "continued": 1.0}[how]
-        return run_of(
-            lambda epoch: np.log(2) * np.exp(-speed * epoch),
-            task=task,
-            how=how,
-            seed=seed,
-            epochs=8 if how == "scratch" else 4,
-            dev_accuracy=np.array(ends),
-        )
-
-    def curve(task, how="pretrained", split="train"):
-        wall = 0.3 if how == "scratch" else 0.0
-        return curve_of(lambda x: bowl(how)(x) + wall * np.sin(10 * x) ** 2, 401, norm=NORM[how])
-
-    def trajectory(task, how="pretrained", method="plane"):
-        return trajectory_of([0, 0.5, 1.0], [0, 0.5 if how == "scratch" else 0.1, 0])
-
-    study = {
-        "tasks": tasks,
-        "layer_tasks": tasks[:1],
-        "seeds": (0,),
-        "profile": SimpleNamespace(overfitting=SimpleNamespace(task="mrpc")),
-        "facts": lambda task: {"dev_examples": 400, "labels": ["no", "yes"]},
-        "run": run,
-        "curve": curve,
-        "surface": lambda task, how="pretrained", split="train": surface_of(
-            bowl(how), norm=NORM[how], cosine=0.05
-        ),
-        "trajectory": trajectory,
-        "overfitting": lambda: trajectory_of([0, 0.5, 1.0, 1.3], [0, 0.1, 0, 0.4]),
-        "layer_surface": lambda task, group: layer_surface_of(
-            lambda x, y: {"low": 1.0, "high": 16.0}[group] * (x**2 + y**2) / 2,
-            points=401,
-        ),
-        "rollback": lambda task: Rollback(
-            400,
-            0.9,
-            0.015,
-            {"low": 0.88, "middle": 0.8, "high": 0.6},
-            {"low": 0.016, "middle": 0.02, "high": 0.024},
-            {"low": (0, 1), "middle": (2, 3), "high": (4, 5)},
-        ),
-    }
-    return SimpleNamespace(**study | changes)
-
 
 EFFECTS = {
     "better-accuracy": 30.0,  # 90 % against 60 %

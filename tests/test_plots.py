@@ -164,7 +164,7 @@ def test_histories_draw_every_step_and_name_runs_that_did_not_learn():
     stuck = [run_of(lambda epoch: 0.7, dev_accuracy=np.full(5, 0.5))]
     figure = plots.loss_histories({"RTE": {"scratch": stuck, "pretrained": learned}})
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 3 * 80 + 2 * 80
-    assert "Training from scratch: 1 of 1 did not learn" in words(figure)
+    assert "scratch: 1 of 1 did not learn" in words(figure)
     assert "1 or 2 seed(s)" in words(figure)
 
 

@@ -1,0 +1,100 @@
+"""Tables of the chapters on a study made of formulas: every number is in its cell."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from synthetic import make_study, run_of
+
+from landscape_utils import tables
+from landscape_utils.claims import weigh
+
+
+def cells(markdown: str) -> list[list[str]]:
+    """The rows of the table in a text, its head first."""
+    rows = [line for line in markdown.splitlines() if line.startswith("|") and "---" not in line]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_setup_has_the_data_and_both_trainings():
+    assert cells(tables.setup(make_study()))[1] == [
+        "MNLI",
+        "2",
+        "3,600",
+        "400",
+        "52.5",
+        "8 / 4",
+        "1e-05 / 1e-05",
+        "32 / 32",
+    ]
+
+
+def test_accuracies_of_one_seed():
+    assert cells(tables.accuracies(make_study()))[1] == ["MNLI", "50.0", "60.0", "90.0"]
+    assert "one seed" in tables.accuracies(make_study())
+
+
+def test_accuracies_over_seeds_and_a_run_that_did_not_learn():
+    ends = {0: 0.5, 1: 0.52}
+
+    def run(task, how="pretrained", seed=0):
+        return run_of(lambda epoch: 0.7, how=how, dev_accuracy=np.array([0.5, ends[seed]]), epochs=1)
+
+    text = tables.accuracies(make_study(run=run, seeds=(0, 1)))
+    assert cells(text)[1][2:] == ["51.0 (50.0–52.0) †"] * 2
+    assert "mean over 2 seeds" in text
+
+
+def test_gain_counts_the_tasks_that_are_far_enough_ahead():
+    (claim,) = weigh(make_study(), "better-accuracy")
+    assert "on 4 of 4 tasks (MNLI +30.0," in tables.gain(claim)
+    assert "by 31 points of dev accuracy or more on 0 of 4" in tables.gain(claim, points=31)
+
+
+def test_directions_have_length_cosine_and_angle():
+    rows = cells(tables.directions(make_study()))
+    assert rows[1] == ["MNLI", "Training from scratch", "RTE", "6", "0.05", "87°"]
+    assert rows[2][3] == "2"
+
+
+def test_agreement_of_surfaces_that_are_functions_of_one_another():
+    rows = cells(tables.agreements(make_study(tasks=("mrpc",))))
+    assert rows[2] == ["MRPC", "Fine-tuning", "1", "1", "1", "1"]
+
+
+def test_shares_show_first_middle_and_last_epoch():
+    rows = cells(tables.shares(make_study(), ["mrpc"]))
+    assert [row[2] for row in rows[1:]] == ["1", "2", "1", "2"]
+    assert rows[1][3:] == ["0.707", "0.707", "1.000", "0.500", "0.500"]
+    assert rows[2][3:] == ["1.000", "1.000", "1.000", "0.000", "0.000"]
+
+
+def test_rollbacks_stand_above_the_papers_with_the_misprint_noted():
+    text = tables.rollbacks(make_study(tasks=("mnli", "mine")))
+    rows = cells(text)
+    assert rows[0][3:] == ["low (0–1)", "middle (2–3)", "high (4–5)"]
+    assert rows[1] == ["MNLI", "here", "90.00", "88.00 (−2.00)", "80.00 (−10.00)", "60.00 (−30.00)"]
+    assert rows[2] == ["", "paper", "86.54", "86.73 (+0.19)", "84.71 (−1.83)", "32.85 (−53.69)"]
+    assert [row[0] for row in rows[3:]] == ["mine"]  # the paper knows nothing of it
+    assert "it prints −53.88, but its accuracies differ by −53.69" in text
+
+
+@pytest.mark.parametrize(("value", "text"), [(-1e-12, "0.000"), (-0.25, "−0.250"), (1.0, "1.000")])
+def test_three_decimals_have_no_negative_zero(value, text):
+    assert tables.fixed(value) == text
+
+
+def test_words_are_told_apart_in_the_embedded_language_alone(monkeypatch):
+    study = make_study(tasks=("rte",))
+    assert tables.unseen_words(study) == ""
+    study.profile.tasks["rte"].source = "demo"
+    study.task = lambda task: SimpleNamespace(
+        dev=["known"] * 3 + ["other"], dev_seen=np.array([True] * 3 + [False]), test=["test"] * 2
+    )
+    right = {"known": 0.9, "other": 0.4, "test": 0.6}
+    monkeypatch.setattr(
+        tables, "score", lambda study, task, how, seed, examples: right[examples[0]] + len(examples) / 100
+    )
+    assert cells(tables.unseen_words(study))[1] == ["RTE", "Training from scratch", "93.0", "41.0", "62.0"]
