@@ -25,6 +25,7 @@ from .progress import SWITCH
 from .study import Study
 from .study_views import HOWS, PAPERS, SPLITS
 from .style import HOW_NAMES
+from .trajectory import METHODS
 from .views import View, pack_mark
 from .watching import Coarse, Rows, WatchedStudy
 
@@ -87,7 +88,8 @@ class Live(ipywidgets.VBox):
         self.evaluate.on_click(lambda button: self._ask(self._measure))
         for control in (self.alpha, self.beta, self.sentences):
             control.observe(lambda change: self._ask(self._classify), "value")
-        controls = [self.alpha, self.beta, self.evaluate, self.sentences, self.answers]
+        title = ipywidgets.HTML("<b>Ask the model at a place</b>")
+        controls = [title, self.alpha, self.beta, self.evaluate, self.sentences, self.answers]
         return ipywidgets.VBox(controls, layout=COLUMN)
 
     def _make_scan(self) -> ipywidgets.VBox:
@@ -107,7 +109,8 @@ class Live(ipywidgets.VBox):
         self.stop.on_click(lambda button: self._stop.set())
         buttons = ipywidgets.HBox([self.scan, self.stop])
         fields = [self.span, self.resolution, self.examples, self.precision]
-        return ipywidgets.VBox([*fields, buttons, self.progress], layout=COLUMN)
+        title = ipywidgets.HTML("<b>Scan the plane on show anew</b>")
+        return ipywidgets.VBox([title, *fields, buttons, self.progress], layout=COLUMN)
 
     def say(self, text: str) -> None:
         """One line under the explorer; it is text, whatever it holds."""
@@ -211,6 +214,7 @@ class Live(ipywidgets.VBox):
         study = WatchedStudy(self.study, tell, **parameters)
         coarse = Coarse(study, task, study.plane(task, how))
         self.progress.max, self.progress.value = coarse.points, 0
+        self.say(f"Scanning {coarse.points} points ...")
         try:
             self._show_scan(task, how, {split: study.surface(task, how, split) for split in SPLITS.values()})
         except Stopped:
@@ -225,7 +229,10 @@ class Live(ipywidgets.VBox):
     def _show_scan(self, task: str, how: str, found: Mapping[str, Surface] | None) -> None:
         if found:
             surfaces = {title: found[split] for title, split in SPLITS.items()}
-            view = View(surfaces, task=display_name(task), how=HOW_NAMES[how] + NOW, quantities=PAPERS)
+            curves = {title: self.study.curve(task, how, split) for title, split in SPLITS.items()}
+            trajectories = [self.study.trajectory(task, how, method) for method in METHODS]
+            name = HOW_NAMES[how] + NOW
+            view = View(surfaces, curves, trajectories, display_name(task), name, quantities=PAPERS)
             self.explorer.scanned = view.packed()
 
 
