@@ -15,7 +15,6 @@ from .errors import UserError
 
 _PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,79}")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # device names under Windows, in any folder
-_EXACT_INTEGERS = 2.0**53
 
 
 def canonical(value: Any, where: str = "recipe") -> Any:
@@ -34,7 +33,7 @@ def canonical(value: Any, where: str = "recipe") -> Any:
         number = float(value)
         if not math.isfinite(number):
             raise UserError(f"{where} is {number}: a recipe holds finite numbers only")
-        return int(number) if number.is_integer() and abs(number) < _EXACT_INTEGERS else number
+        return int(number) if number.is_integer() else number
     if isinstance(value, Mapping):
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise TypeError(f"{where} has the key {wrong[0]!r}: keys of a recipe are strings")

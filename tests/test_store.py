@@ -361,6 +361,18 @@ def test_prune_leaves_what_a_process_works_on(store):
     assert removed == []
 
 
+def test_prune_leaves_what_was_mended_since_it_looked(store, monkeypatch):
+    path = compute(store).path
+    sound = path.read_bytes()
+    path.write_bytes(b"")
+    seen = list(store.verify())
+    path.write_bytes(sound)
+    monkeypatch.setattr(store, "verify", lambda: iter(seen))
+    assert store.prune() == [path]
+    assert store.prune(dry_run=False) == []
+    assert path.read_bytes() == sound
+
+
 def test_explain_tells_the_recipe_in_words(store):
     path = compute(store).path
     lines = store.explain(path).splitlines()
