@@ -21,6 +21,7 @@ from .trajectory import Trajectory
 STOPS = 32  # of a colour map; the browser interpolates
 FOCUS = ("end", "fine-tuned")  # marks around which an optimum's width and area are taken
 KINDS = ("loss", "error")
+NO_COUNT = 65535
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def pack_fields(scans: Mapping[str, Curve], only: Sequence[str]) -> list[dict[st
     return [
         {
             "name": name,
-            "values": floats(getattr(scan, kind)),
+            **(counts(scan.error, scan.examples) if kind == "error" else {"values": floats(scan.loss)}),
             "stderr": floats(scan.loss_stderr) if kind == "loss" else None,
             "examples": scan.examples,
         }
@@ -187,6 +188,14 @@ def check_axes(scans: Sequence[Curve], names: Sequence[str]) -> None:
                 )
             if not np.array_equal(axis, axes[0]):
                 raise UserError(f"what is shown in one view must have the same {name}")
+
+
+def counts(error: np.ndarray, examples: int) -> dict[str, str]:
+    """Error rates as the numbers of errors that they are, uint16 and NO_COUNT for NaN, or else as floats."""
+    wrong = np.where(np.isnan(error), NO_COUNT, np.rint(error * examples))
+    if not (examples < NO_COUNT and np.all((np.abs(wrong - error * examples) < 1e-3) | np.isnan(error))):
+        return {"values": floats(error)}
+    return {"counts": base64.b64encode(wrong.astype("<u2").tobytes()).decode()}
 
 
 def floats(values: np.ndarray) -> str:

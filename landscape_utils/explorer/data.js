@@ -1,15 +1,17 @@
 /* The payload that Python sends, unpacked; and the look-up of what was evaluated. */
 
-const decodeFloats = (base64) =>
-  new Float32Array(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+const NO_COUNT = 65535;
 
-const unpackFields = (fields) =>
-  new Map(
-    fields.map((f) => [
-      f.name,
-      { ...f, values: decodeFloats(f.values), stderr: f.stderr ? decodeFloats(f.stderr) : null },
-    ]),
-  );
+const decode = (base64, ArrayType) => new ArrayType(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)).buffer);
+const decodeFloats = (base64) => decode(base64, Float32Array);
+const decodeShares = (base64, n) => Float64Array.from(decode(base64, Uint16Array), (k) => (k === NO_COUNT ? NaN : k / n));
+
+const unpackField = (f) => ({
+  ...f,
+  values: f.counts ? decodeShares(f.counts, f.examples) : decodeFloats(f.values),
+  stderr: f.stderr ? decodeFloats(f.stderr) : null,
+});
+const unpackFields = (fields) => new Map(fields.map((f) => [f.name, unpackField(f)]));
 
 const unpackView = (raw) => ({
   ...raw,
