@@ -86,7 +86,7 @@ def draw_surface(axis: Axes, surface: Surface, scale: Scale, value: str = "loss"
             draw_lines(axis, surface, (alpha, beta, values), scale, value)
     middle = np.mean([mark.alpha for mark in surface.marks.values()])
     for name, mark in surface.marks.items():
-        draw_mark(axis, name, mark, left=mark.alpha < middle)
+        draw_mark(axis, name, mark, above=bool(mark.alpha >= middle))
     axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     axis.spines[:].set_visible(True)
     axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
@@ -107,16 +107,17 @@ def draw_lines(axis: Axes, surface: Surface, grid: tuple[Any, Any, Any], scale: 
             label.remove()
 
 
-def draw_mark(axis: Axes, name: str, mark: Mark, left: bool) -> None:
-    """A named place: a dot or a star with its name beside it, to the left or to the right."""
+def draw_mark(axis: Axes, name: str, mark: Mark, above: bool) -> None:
+    """A named place: a dot or a star with its name above or below."""
     marker, size = MARKERS.get(name, OTHER_MARKER)
     axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc="white", mec="black", mew=0.8, zorder=6)
     axis.annotate(
         name,
         (mark.alpha, mark.beta),
-        xytext=(-6 if left else 6, 5),
+        xytext=(0, 6 if above else -6),
         textcoords="offset points",
-        ha="right" if left else "left",
+        ha="center",
+        va="bottom" if above else "top",
         fontsize=7.5,
         color="black",
         path_effects=halo(),

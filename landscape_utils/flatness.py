@@ -33,12 +33,13 @@ class Extent:
     bounded: bool
 
 
-def along(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
-    """Alphas and losses, (A + marks,) each, sorted: the scanned points and the marks were measured alike."""
-    alpha = np.concatenate([curve.alpha, [mark.alpha for mark in curve.marks.values()]])
-    loss = np.concatenate([curve.loss, [mark.loss for mark in curve.marks.values()]])
-    alpha, first = np.unique(alpha, return_index=True)
-    return alpha, loss[first]
+def along(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Alpha, loss and its standard error, (A + marks,) each, sorted: points and marks were measured alike."""
+    marks = np.array([(mark.alpha, mark.loss, mark.loss_stderr) for mark in curve.marks.values()])
+    points = np.concatenate([np.c_[curve.alpha, curve.loss, curve.loss_stderr], marks.reshape(-1, 3)])
+    _, first = np.unique(points[:, 0], return_index=True)
+    alpha, loss, stderr = points[first].T
+    return alpha, loss, stderr
 
 
 def cross_section(surface: Surface) -> Curve:
@@ -54,7 +55,7 @@ def cross_section(surface: Surface) -> Curve:
 
 def width_below(curve: Curve, rise: float, at: str = "end") -> Extent:
     """Width in alpha of the stretch around a mark on which the loss stays within `rise` of the mark's."""
-    alpha, loss = along(curve)
+    alpha, loss, _ = along(curve)
     level = curve.marks[at].loss + rise
     centre = int(np.searchsorted(alpha, curve.marks[at].alpha))
     right, right_bounded = _first_crossing(alpha[centre:], loss[centre:], level)
@@ -77,11 +78,13 @@ def _first_crossing(alpha: np.ndarray, loss: np.ndarray, level: float) -> tuple[
 def largest_rise(curve: Curve, start: str = "start", end: str = "end") -> float:
     """The obstacle: the most that the loss climbs above an earlier value on the way from start to end.
 
-    Zero if the loss never climbs; infinite where a loss on the way is not finite.
+    Zero if the loss never climbs; infinite where a loss on the way is not finite; NaN with fewer than three points
+    between start and end, where a wall could stand unseen.
     """
-    alpha, loss = along(curve)
-    on_the_way = (alpha >= curve.marks[start].alpha) & (alpha <= curve.marks[end].alpha)
-    path = loss[on_the_way]
+    alpha, loss, _ = along(curve)
+    path = loss[(alpha >= curve.marks[start].alpha) & (alpha <= curve.marks[end].alpha)]
+    if len(path) < 5:
+        return float("nan")
     if not np.isfinite(path).all():
         return float("inf")
     return float(np.max(path - np.minimum.accumulate(path)))
@@ -93,7 +96,7 @@ def curvature(curve: Curve, reach: float = 1.0, at: str = "end") -> float:
     Over `norm` squared it is the directional second derivative in the space of weights. NaN with fewer than
     three finite points in reach.
     """
-    alpha, loss = along(curve)
+    alpha, loss, _ = along(curve)
     near = (np.abs(alpha - curve.marks[at].alpha) <= reach + 1e-9) & np.isfinite(loss)
     if near.sum() < 3:
         return float("nan")

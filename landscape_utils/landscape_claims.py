@@ -34,7 +34,7 @@ def smooth_path(study: Study, name: str) -> Claim:
 
     measure = (
         "Largest rise of the training loss above an earlier value on the straight way from start to end, in nats; "
-        "0 if it only falls. Effect: scratch minus fine-tuning."
+        "0 if it only falls, n/a with fewer than three points between. Effect: scratch minus fine-tuning."
     )
     return claim(name, measure, *of_learned(study, evidence))
 

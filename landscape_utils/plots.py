@@ -27,6 +27,7 @@ from .drawing import (
     percent,
     sample_note,
 )
+from .flatness import along
 from .history import smoothed
 from .rollback import FINE_TUNED
 from .style import (
@@ -102,10 +103,11 @@ def curves(
         for how, curve in by_how.items():
             colour = HOW_LINES[how]["color"]
             scale, origin = (1.0, 0.0) if against == "alpha" else (curve.norm, 1.0)
-            x = scale * (curve.alpha - origin)
-            reach.append((x.min(), x.max()))
-            axis.plot(x, curve.loss, **HOW_LINES[how], label=HOW_NAMES[how])
-            around = curve.loss + np.multiply.outer([-2, 2], curve.loss_stderr)  # (2, A)
+            alpha, loss, stderr = along(curve)
+            x = scale * (alpha - origin)
+            reach.append((x[0], x[-1]))
+            axis.plot(x, loss, **HOW_LINES[how], label=HOW_NAMES[how])
+            around = loss + np.multiply.outer([-2, 2], stderr)  # (2, A)
             axis.fill_between(x, *around, color=colour, alpha=0.15, lw=0)
             for name, mark in curve.marks.items():
                 marker, size = MARKERS.get(name, OTHER_MARKER)
@@ -269,4 +271,4 @@ def _colour_bar(figure: Figure, axes: Any, scale: Scale, value: str, aspect: flo
     bar.set_ticks(ticks, labels=[percent(tick) if value == "error" else f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
     bar.ax.tick_params(labelsize=7.5)
-    bar.ax.yaxis.label.set_size(8.5)
+    bar.ax.yaxis.label.set_fontsize(8.5)

@@ -67,6 +67,13 @@ def test_smooth_path_is_the_height_of_the_wall():
     )  # 60 h^2 / 8 at each turn, h = 1/50
 
 
+def test_smooth_path_is_open_where_too_few_points_lie_on_it():
+    curve = {"curve": lambda task, how, split="train": curve_of(bowl(how), 7)}
+    (claim,) = weigh(make_study(**curve), "smooth-path")
+    assert {evidence.word for evidence in claim.evidence} == {"open"}
+    assert "n/a" in claim.markdown()
+
+
 def test_a_task_that_was_not_learned_is_left_out():
     study = make_study()
     plain = study.run

@@ -58,6 +58,9 @@ def test_largest_rise_ignores_what_lies_off_the_way():
     broken = quadratic_curve(2.0)
     broken.loss[np.argmin(abs(broken.alpha - 0.5))] = np.inf
     assert flatness.largest_rise(broken) == np.inf
+    assert np.isnan(
+        flatness.largest_rise(quadratic_curve(2.0, points=9))
+    )  # the end points are all that it saw
 
 
 @pytest.mark.parametrize("a", [-1.0, 0.0, 3.0])

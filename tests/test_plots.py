@@ -150,7 +150,8 @@ def test_curves_in_alpha_and_in_distance():
     curves = {"RTE": {"scratch": curve_of(bowl(4), norm=6.0), "pretrained": curve_of(bowl(1), norm=2.0)}}
     axis = plots.curves(curves).axes[0]
     lines = {line.get_label(): line for line in axis.lines}
-    np.testing.assert_array_equal(lines["Fine-tuning"].get_xdata(), curves["RTE"]["pretrained"].alpha)
+    scanned = curves["RTE"]["pretrained"].alpha
+    np.testing.assert_array_equal(lines["Fine-tuning"].get_xdata(), np.union1d(scanned, [0.0, 1.0]))
     assert lines["Fine-tuning"].get_linestyle() == "-"
     assert lines["Training from scratch"].is_dashed()
     axis = plots.curves(curves, against="distance").axes[0]
