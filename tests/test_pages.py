@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tomllib
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
@@ -32,8 +33,13 @@ PHONE = {"width": 390, "height": 844}
 pytestmark = pytest.mark.slow
 
 
+@cache
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
 def soup(site: Path, page: str) -> BeautifulSoup:
-    return BeautifulSoup((site / f"{page}.html").read_text("utf-8"), "html.parser")
+    return parsed(site / f"{page}.html")
 
 
 def content(site: Path, page: str) -> BeautifulSoup:
@@ -111,7 +117,7 @@ def test_links_lead_somewhere(site, page):
         target = (site / f"{page}.html").parent / path if path else site / f"{page}.html"
         assert target.exists(), link["href"]
         if anchor and target.suffix == ".html":
-            assert BeautifulSoup(target.read_text("utf-8"), "html.parser").find(id=anchor), link["href"]
+            assert parsed(target.resolve()).find(id=anchor), link["href"]
 
 
 @pytest.mark.parametrize("page", PAGES)
