@@ -7,7 +7,7 @@ at every point, or read by nobody, is left out: see `shortcuts`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -156,6 +156,15 @@ class Walker:
         self.move([1.0] * len(self.directions))
         self._replay.verify(*shortest)
         first_token_only(self.model, *shortest, stack)
+
+
+def visits(
+    walk: Callable[..., Walker], points: Iterable[tuple[int, Sequence[float]]], precision: str
+) -> Generator[tuple[int, np.ndarray]]:
+    """(index, row) of every point, one after the other; `walk` makes a Walker of a given precision."""
+    with walk(precision=precision) as walker:
+        for i, point in points:
+            yield i, walker(point).numpy().ravel()
 
 
 @contextmanager

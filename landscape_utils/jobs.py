@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_all_start_methods, get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .cluster import apart
 from .keys import CONTINUED, one_of
 from .models import HOWS
 from .parameters import GROUPS
@@ -19,6 +20,8 @@ from .progress import SWITCH, bar
 from .trajectory import METHODS
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from .study import Study
 
 WHAT = ("runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks")
@@ -97,6 +100,9 @@ def usual_workers(study: Study) -> int:
 
 def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
     """Do the jobs, each as soon as those that it needs are done, `workers` at a time in processes of their own."""
+    if study.client is not None:
+        spread_jobs(study, study.client, jobs)
+        return
     if workers == 1 or len(jobs) < 2:
         for job in bar(jobs, what="study", unit="job"):
             getattr(study, job.method)(*job.arguments)
@@ -117,6 +123,21 @@ def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
                     progress.update()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def spread_jobs(study: Study, client: Client, jobs: Sequence[Job]) -> None:
+    """Do the jobs on a cluster: first the runs, a worker for each, then one result after another by all workers."""
+    runs = [job for job in jobs if job.method == "run"]
+    with bar(total=len(jobs), what="study on a cluster", unit="job") as progress:
+        for ready in ([job for job in runs if not job.needs], [job for job in runs if job.needs]):
+            calls = [(job, "train", (study.keys.run(*job.arguments),)) for job in ready]
+            for job, _ in apart(client, study, calls):
+                study.run(*job.arguments)
+                progress.update()
+        for job in jobs:
+            if job not in runs:
+                getattr(study, job.method)(*job.arguments)
+                progress.update()
 
 
 def process_context() -> Any:

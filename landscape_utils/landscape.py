@@ -8,86 +8,30 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
 
-from .engine import Walker, coarse_first
+from .cluster import Spread
+from .engine import Walker, coarse_first, visits
 from .errors import UserError
+from .interrupts import until_interrupted
 from .objective import Measurement, Objective
 from .parameters import ParameterSpace
 from .precision import PROBED, probe, probe_points, probed
 from .progress import bar
+from .regions import Line, Plane
 
+if TYPE_CHECKING:
+    from distributed import Client
+
+GO_ON = "what was computed is kept, and the same call goes on from there"
 MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
-
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """theta(alpha) = origin + alpha x; both (P,)."""
-
-    origin: Tensor
-    x: Tensor
-
-    def __post_init__(self):
-        check_directions(self.origin, {"x": self.x})
-
-    @property
-    def directions(self) -> tuple[Tensor, ...]:
-        return (self.x,)
-
-    @property
-    def norm(self) -> float:
-        """The parameter distance of one unit of alpha, |x|."""
-        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
-
-    def at(self, alpha: float) -> Tensor:
-        """theta, (P,), at alpha."""
-        return self.origin + alpha * self.x
-
-
-@dataclass(frozen=True, eq=False)
-class Plane:
-    """theta(alpha, beta) = origin + alpha x + beta y; all (P,).
-
-    y is rescaled to the norm of x, |x| / |y| y (section 3.2), unless `rescale` is False.
-    """
-
-    origin: Tensor
-    x: Tensor
-    y: Tensor
-    rescale: bool = True
-
-    def __post_init__(self):
-        check_directions(self.origin, {"x": self.x, "y": self.y})
-        if self.rescale:
-            scale = self.norm / float(torch.linalg.vector_norm(self.y, dtype=torch.float64))
-            object.__setattr__(self, "y", self.y * scale)
-
-    @property
-    def directions(self) -> tuple[Tensor, ...]:
-        return (self.x, self.y)
-
-    @property
-    def norm(self) -> float:
-        """The parameter distance of one unit of alpha, |x| (and of one of beta, if y was rescaled)."""
-        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
-
-    @property
-    def cosine(self) -> float:
-        """Cosine of the angle between x and y; the paper finds them near orthogonal (section 3.2)."""
-        x, y = self.x.double(), self.y.double()
-        return float(x @ y / (x.norm() * y.norm()))
-
-    def at(self, alpha: float, beta: float) -> Tensor:
-        """theta, (P,), at (alpha, beta)."""
-        return self.origin + alpha * self.x + beta * self.y
 
 
 class Mark(NamedTuple):
@@ -174,6 +118,8 @@ def scan(
     precision_bound: float = 1e-3,
     cache_bytes: int | None = None,
     journal: MutableMapping[int, np.ndarray] | None = None,
+    client: Client | None = None,
+    device: str | None = None,
     what: str = "scan",
 ) -> Any:
     """Evaluate an objective on a grid over a line (Eq. 1) or a plane (Eq. 2).
@@ -190,6 +136,8 @@ def scan(
             float32, on a probe of cells, is at most `precision_bound` in the loss.
         cache_bytes: memory for the output of layers that no direction moves; 0 for none.
         journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
+        client: of `dask.distributed`: its workers visit the points, this side alone fills the journal.
+        device: where the workers compute, for example "cuda" where this side has no GPU; default: as the model here.
         what: the progress bar's label.
 
     Returns:
@@ -197,6 +145,7 @@ def scan(
 
     Raises:
         UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model.
+        KeyboardInterrupt: Ctrl-C; the first one after the point in flight, a second one at once.
     """
     objectives = [objective] if isinstance(objective, Objective) else list(objective)
     axes = check_axes(region, alpha, beta)
@@ -206,15 +155,23 @@ def scan(
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
 
     walk = partial(Walker, objectives, region.origin, region.directions, cache_bytes=cache_bytes)
+    spread = None if client is None else Spread(client, walk, device)
     if PROBED not in rows:
-        rows[PROBED] = probe(walk, probe_points(axes, places), precision, precision_bound)
+        probing = spread.probe if spread else partial(probe, walk)
+        rows[PROBED] = probing(probe_points(axes, places), precision, precision_bound)
     precision, precision_error = probed(rows[PROBED])
     marked = range(len(points) - len(places), len(points))
     missing = [i for i in (*marked, *coarse_first([len(axis) for axis in axes])) if i not in rows]
     if missing:
-        with walk(precision=precision) as walker:
-            for i in bar(missing, what=what, unit="point"):
-                rows[i] = walker(points[i]).numpy().ravel()
+        visiting: Callable[..., Generator[tuple[int, np.ndarray]]]
+        visiting = spread.visits if spread else partial(visits, walk)
+        go_on = "no journal was given, so it begins anew" if journal is None else GO_ON
+        with (
+            until_interrupted(missing, f"{what} stopped: {go_on}") as todo,
+            closing(visiting(((i, points[i]) for i in todo), precision)) as visited,
+        ):
+            for i, row in bar(visited, total=len(missing), what=what, unit="point"):
+                rows[i] = row
 
     values = np.array([rows[i] for i in range(len(points))]).reshape(len(points), len(objectives), 4)
     results = tuple(
@@ -252,30 +209,6 @@ def assemble(
     if isinstance(region, Plane):
         return Surface(alpha=axes[0], beta=axes[1], cosine=region.cosine, **common)
     return Curve(alpha=axes[0], **common)
-
-
-def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
-    """Refuse vectors that span nothing, by one line that says the values."""
-    for name, vector in {"origin": origin, **directions}.items():
-        if not isinstance(vector, Tensor) or vector.ndim != 1 or not vector.is_floating_point():
-            found = (
-                f"{vector.dtype} {tuple(vector.shape)}"
-                if isinstance(vector, Tensor)
-                else type(vector).__name__
-            )
-            raise UserError(f"{name} must be a floating-point vector of shape (P,); got {found}")
-        if (vector.shape, vector.dtype, vector.device) != (origin.shape, origin.dtype, origin.device):
-            raise UserError(
-                f"{name} is {vector.dtype} {tuple(vector.shape)} on {vector.device}, but origin is "
-                f"{origin.dtype} {tuple(origin.shape)} on {origin.device}; they must agree"
-            )
-        norm = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
-        if not math.isfinite(norm):
-            raise UserError(
-                f"{name} holds values that are not finite (its norm is {norm}); no line or plane goes through it"
-            )
-        if norm == 0 and name != "origin":
-            raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")
 
 
 def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -> list[np.ndarray]:

@@ -44,6 +44,9 @@ class Batch:
     inputs: dict[str, Tensor]  # each (B, T)
     labels: Tensor  # (B,)
 
+    def to(self, device: torch.device) -> Batch:
+        return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
+
 
 class Objective:
     """Mean cross-entropy and error rate of `model` on `examples`, as a function of the model's present weights.
@@ -83,6 +86,12 @@ class Objective:
         """Loss and error of each example in order of length, two tensors (n,); NaN where the logits hold NaN."""
         losses, errors = zip(*(outcome(logits(batch), batch.labels) for batch in self.batches), strict=True)
         return torch.cat(losses), torch.cat(errors)
+
+    def to(self, device: str | torch.device) -> None:
+        """Move the model, in place, and the batches."""
+        self.device = torch.device(device)
+        self.model.to(self.device)
+        self.batches = [batch.to(self.device) for batch in self.batches]
 
     def halve(self) -> None:
         """Cut every batch in two, the order of the examples unchanged.

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .cluster import apart, device_names, join
 from .finetune import Run, epochs_of, fine_tune, load_run
 from .jobs import Job, plan_jobs, run_jobs, usual_workers
 from .keys import CONTINUED, SAMPLE_SEED, Key, Keys, one_of
 from .landscape import Curve, Line, Plane, Surface, scan
 from .models import build_model, load_tokenizer, model_checksum
-from .objective import Example, Objective
+from .objective import TOKENS_PER_BATCH, Example, Objective
 from .parameters import ParameterSpace, layer_groups
 from .places import check_device, data_folder, device_name, project_folder
 from .profiles import Profile, load_profile
@@ -34,6 +35,8 @@ from .tasks import Task, load_task, task_facts
 from .trajectory import Trajectory, project
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from .weighing import Claim
 
 SPLITS = ("train", "dev")
@@ -50,7 +53,9 @@ class Study:
         resolution, span, examples: of the grid and the sample; 0: as the profile says.
         data_dir: a folder in the GLUE layout; empty: the hub.
         results_dir: absolute, or in the project.
-        device: "auto", "cpu", "cuda" or one of several, "cuda:1".
+        device: "auto", "cpu", "cuda" or one of several, "cuda:1"; with a client, of its workers.
+        client: of `dask.distributed`: its workers train, each a run, and visit the points of the scans. They and this
+            side must share `results_dir`; this side alone writes results.
 
     Raises:
         UserError: before any work, for any value that is not allowed.
@@ -68,6 +73,7 @@ class Study:
         data_dir: str | Path = "",
         results_dir: str | Path = "results",
         device: str = "auto",
+        client: Client | None = None,
     ):
         base = load_profile(profile)
         self.profile = load_profile(
@@ -82,14 +88,19 @@ class Study:
         self.tasks = tuple(self.profile.chosen)
         self.seeds = tuple(self.profile.seeds)
         self.seed = self.seeds[0] if seed is None else seed
-        self.device = check_device(device)
         self.store = Store(project_folder(results_dir) / self.profile.name)
+        self.client = client
+        self.device = check_device(device) if client is None else join(client, device, self.store.folder)
         self.keys = Keys(self.profile, self.seed, self._data, self._model)
         self._tasks: dict[str, Task] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         if self.profile.data_dir:  # a folder that lacks a task is found out now, not after an hour
             for name in {*self.tasks, *(self.profile.tasks[name].other for name in self.tasks)}:
                 self.task(name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process, which computes by itself."""
+        return self.__dict__ | {"client": None}
 
     # Data and models
 
@@ -161,7 +172,9 @@ class Study:
         folder = self.store.folder_for(*key)
 
         def history() -> dict[str, np.ndarray]:
-            run = load_run(folder) or self._train(key, folder)
+            if how == CONTINUED:
+                self.snapshots(task, "pretrained", key[2]["seed"])
+            run = load_run(folder) or self._apart("train", key)
             return {f.name: np.asarray(getattr(run, f.name)) for f in fields(Run) if f.name != "folder"}
 
         arrays = self._computed(key, lambda journal: history())
@@ -171,10 +184,15 @@ class Study:
         """The run with its snapshots on disk: trained again if they are gone."""
         run = self.run(task, how, seed)
         with self.store.lock(run.folder), self._threads():
-            return load_run(run.folder) or self._train(self.keys.run(task, how, seed), run.folder)
+            return load_run(run.folder) or self._apart("train", self.keys.run(task, how, seed))
 
-    def _train(self, key: Key, folder: Path) -> Run:
-        recipe = key[2]
+    def train(self, key: Key) -> Run:
+        """The run of this key, trained here into its folder; nothing goes into the store."""
+        recipe, folder = key[2], self.store.folder_for(*key)
+        with self.store.lock(folder / "training"):  # a worker may still be at it for a client that was killed
+            return load_run(folder) or self._train(recipe, folder)
+
+    def _train(self, recipe: Mapping[str, Any], folder: Path) -> Run:
         name, how, seed = recipe["task"], recipe["how"], recipe["seed"]
         task, settings = self.task(name), self.keys.settings(name, how)
         if how == CONTINUED:
@@ -245,14 +263,18 @@ class Study:
             where = region()
             run = recipe["run"]
             model = self.run(run["task"], run["how"], run["seed"]).model()
-            model.to(torch.device(self.device))  # type: ignore[arg-type]
+            if self.client is None:
+                model.to(torch.device(self.device))  # type: ignore[arg-type]
+            batch = TOKENS_PER_BATCH[torch.device(self.device).type]
             found = scan(
-                [Objective(model, self.sample(run["task"], s)) for s in SPLITS],
+                [Objective(model, self.sample(run["task"], s), batch) for s in SPLITS],
                 where,
                 *[axis] * len(where.directions),
                 marks=marks,
                 precision=self.profile.precision,
                 journal=journal,
+                client=self.client,
+                device=self.device,
                 what=f"{kind} {name}",
             )
             return {
@@ -266,12 +288,15 @@ class Study:
         """Table 1: accuracy on the whole dev split with one layer group set back to theta_0."""
 
         def accuracies(journal: Any) -> dict[str, np.ndarray]:
-            run = self.snapshots(task)
-            model = run.model()
-            model.to(torch.device(self.device))  # type: ignore[arg-type]
-            return roll_back(model, run.theta(0), run.theta(), self.task(task).dev).arrays()
+            return self._apart("rolled_back", self.snapshots(task)).arrays()
 
         return Rollback.from_arrays(self._computed(self.keys.rollback(task), accuracies))
+
+    def rolled_back(self, run: Run) -> Rollback:
+        """The rollback of a run, computed here."""
+        model = run.model()
+        model.to(torch.device(self.device))  # type: ignore[arg-type]
+        return roll_back(model, run.theta(0), run.theta(), self.task(run.task).dev)
 
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Trajectory:
         """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""
@@ -300,7 +325,8 @@ class Study:
 
         Args:
             what: any of "runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks".
-            workers: processes; default: one for each core if the profile is `side_by_side`, else 1.
+            workers: processes; default: one for each core if the profile is `side_by_side`, else 1. Those of the
+                client, if there is one.
         """
         run_jobs(self, plan_jobs(self, what), workers or usual_workers(self))
 
@@ -318,7 +344,15 @@ class Study:
         self, key: Key, function: Callable[[Any], Mapping[str, np.ndarray]]
     ) -> dict[str, np.ndarray]:
         with self._threads():
-            return self.store.compute(*key, function, device=device_name(self.device)).arrays
+            device = device_names(self.client, self.device) if self.client else device_name(self.device)
+            return self.store.compute(*key, function, device=device).arrays
+
+    def _apart(self, method: str, *arguments: Any) -> Any:
+        """What a method returns, called at one of the client's workers, or here if there is no client."""
+        if self.client is None:
+            return getattr(self, method)(*arguments)
+        ((_, result),) = apart(self.client, self, [(method, method, arguments)])
+        return result
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
