@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from landscape_utils.errors import UserError
@@ -15,7 +16,7 @@ from landscape_utils.places import check_device, data_folder
 
 from .anatomy import dissect
 from .cases import AXIS, SIZES, Case
-from .layouts import layouts
+from .layouts import layouts, on_threads
 from .limit import operations
 from .race import race
 from .report import Machine, Report
@@ -23,21 +24,23 @@ from .report import Machine, Report
 
 def measure(name: str, device: str, rounds: int, data_dir: str, whole: bool) -> Report:
     """Everything about one size on one device."""
-    size, machine = SIZES[name], Machine.here(device)
+    size = SIZES[name]
     rounds = rounds or size.rounds
     case = size.case(data_dir, device)
     precisions = tuple(p for p in size.precisions if device != "cpu" or p not in ("tf32", "float16"))
-    return Report(
-        size=name,
-        title=case.title,
-        directions=case.directions,
-        machine=machine,
-        operations=operations(case.model, case.examples),
-        rows=race(case, precisions, rounds),
-        anatomy=dissect(case, precisions[0], rounds, size.visits),
-        layouts=layouts(name, data_dir) if device == "cpu" else [],
-        whole=surface_seconds(case, precisions[0]) if whole else None,
-    )
+    with on_threads(size.threads):
+        report = Report(
+            size=name,
+            title=case.title,
+            directions=case.directions,
+            machine=Machine.here(device),
+            operations=operations(case.model, case.examples),
+            rows=race(case, precisions, rounds),
+            anatomy=dissect(case, precisions[0], rounds, size.visits),
+            layouts=[],
+            whole=surface_seconds(case, precisions[0]) if whole else None,
+        )
+    return replace(report, layouts=layouts(name, data_dir)) if device == "cpu" else report
 
 
 def surface_seconds(case: Case, precision: str) -> float:

@@ -141,7 +141,8 @@ class Size:
     Attributes:
         precisions: the engine's, float32 among them; the rivals run in the first.
         rounds: in how many each contender visits a point.
-        visits: points of the long scan, which is compared with one of ten.
+        visits: points of the long walk, which is compared with one of ten.
+        threads: of the process in which the contenders meet; 0: as many as torch takes.
     """
 
     make: Callable[..., Case]
@@ -149,6 +150,7 @@ class Size:
     precisions: tuple[str, ...] = ("float32", "bfloat16")
     rounds: int = 10
     visits: int = 100
+    threads: int = 0
 
     def case(self, data_dir: str = "", device: str = "cpu") -> Case:
         case = self.make(self.examples, data_dir)
@@ -159,7 +161,7 @@ class Size:
 SIZES = {
     "small": Size(partial(random_bert, SMALL, "a small BERT"), 64),
     "minilm": Size(minilm, 256, visits=30),
-    "demo": Size(demo, 128),
+    "demo": Size(demo, 128, threads=1),
     "bert-large": Size(
         partial(random_bert, LARGE, "BERT-large"),
         PAIRS,

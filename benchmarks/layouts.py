@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 
@@ -34,6 +35,17 @@ class Layout:
     threads: int
     points: float
     rate: float
+
+
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """So many threads while the context lasts; 0: as many as there are."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(count or before)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def layouts(size: str, data_dir: str) -> list[Layout]:

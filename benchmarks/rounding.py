@@ -28,8 +28,8 @@ from .cases import Case, Size, minilm
 ROUNDED = ("bfloat16", "float16")
 EXACT = "float32"
 STEPS = (0.012, 0.003, 0.00075)  # |delta_1| / |theta_0|: that of MiniLM on MRPC, a fourth, a sixteenth
-ALPHA = np.linspace(-4, 4, 33)
-EXAMPLES = 128
+ALPHA = np.linspace(-4, 4, 17)
+EXAMPLES = 64
 LOOKS = (("#1b2a49", "-", "o"), ("#b3471d", (0, (4, 1.6)), "s"), ("#2a8f7f", (0, (1, 1.2)), "^"))
 FLOOR = 1e-8  # a difference of zero is drawn here
 
@@ -86,7 +86,8 @@ class Rounding:
         return (
             "Two charts on a logarithmic scale: how far the loss in bfloat16 (left) and in float16 (right) is from "
             f"that in float32 along α from {self.alpha[0]:g} to {self.alpha[-1]:g}, a line for each of "
-            f"{len(self.steps)} lengths of the step. A short bar at the right edge marks how much the loss itself changes along the line"
+            f"{len(self.steps)} lengths of the step. Short bars at the right edge mark how much the loss itself "
+            "changes along each line"
         )
 
     @style
