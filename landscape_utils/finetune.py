@@ -172,7 +172,7 @@ def fine_tune(
         ),
         what=f"{task.name} {how} seed {seed}",
         train_dataset=task.train,
-        eval_dataset=task.dev,
+        eval_dataset=sorted(task.dev, key=lambda example: len(example["input_ids"])),  # little padding
         data_collator=Collator(model.config.pad_token_id or 0),
         compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())},
         callbacks=[_Snapshots(folder)],
