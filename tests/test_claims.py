@@ -19,6 +19,10 @@ EFFECTS = {
     "flatter-curve-distance": 1 - np.log2(3),  # and three times as far
     "wider-optimum-alpha": 2.0,  # an area goes as 1 / curvature: log2 4
     "wider-optimum-distance": 2 - 2 * np.log2(3),
+    "flatter-curve-alpha-nats": 1.0,
+    "flatter-curve-distance-nats": 1 - np.log2(3),
+    "wider-optimum-alpha-nats": 2.0,
+    "wider-optimum-distance-nats": 2 - 2 * np.log2(3),
     "flatter-curve-curvature": 4 - 1.0,
     "wider-optimum-sharpness": (4 - 1) * 0.5**2 / 2,
     "surfaces-agree": 0.5,  # error is an increasing function of loss: correlation 1
@@ -30,6 +34,7 @@ EFFECTS = {
     "low-layers-wider": 2.0,
 }
 TOLERANCE = {"faster-convergence": 0.11, "wider-optimum-alpha": 0.05, "wider-optimum-distance": 0.05}
+TOLERANCE |= {f"{name}-nats": bound for name, bound in TOLERANCE.items()}
 
 
 @pytest.mark.parametrize("name", EFFECTS)
