@@ -46,7 +46,7 @@ lock:
 	$(PYTHON) -m venv _build/lock
 	_build/lock/bin/python -m pip install --quiet uv
 	sed '/^#/d' constraints.txt > _build/pins.txt
-	_build/lock/bin/uv pip compile pyproject.toml --extra book --extra test --extra lab --universal \
+	_build/lock/bin/uv pip compile pyproject.toml --extra book --extra test --extra lab --extra cluster --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet --output-file _build/pins.txt
 	{ sed -n '/^#/p' constraints.txt; grep -v -E '^(nvidia-|cuda-|triton)' _build/pins.txt; } > _build/constraints.txt
 	mv _build/constraints.txt constraints.txt

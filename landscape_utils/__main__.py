@@ -6,10 +6,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
 from . import book
+from .cluster import connect
 from .errors import UserError
 from .jobs import WHAT, usual_workers
 from .places import project_folder
@@ -57,6 +59,7 @@ def parser() -> Parser:
     run = commands.add_parser("run", parents=[study], help="compute a study's results into its store")
     run.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
     run.add_argument("--workers", type=int, help="processes side by side; default: as the profile says")
+    run.add_argument("--cluster", metavar="ADDRESS", help="of a dask scheduler, whose workers do it")
     run.set_defaults(command=compute)
 
     planned = commands.add_parser(
@@ -121,8 +124,9 @@ def make_book(options: argparse.Namespace) -> None:
 def compute(options: argparse.Namespace) -> None:
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: at least 1 is needed")
-    study = Study(options.profile, **given(options))
-    study.compute(*options.what, workers=options.workers)
+    with connect(options.cluster) if options.cluster else nullcontext() as client:
+        study = Study(options.profile, **given(options), client=client)
+        study.compute(*options.what, workers=options.workers)
     print(f"all there: {study.store.folder}")
 
 

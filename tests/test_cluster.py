@@ -19,6 +19,7 @@ import torch
 from conftest import make_examples, make_model
 from test_landscape import make_plane
 
+from landscape_utils import __main__ as cli
 from landscape_utils import cluster, cluster_worker
 from landscape_utils.errors import UserError
 from landscape_utils.landscape import Line, scan
@@ -192,9 +193,11 @@ def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile,
     settings = {"tasks": "mrpc", "resolution": 3}
     what = ("rollbacks", "overfitting")
     here = Study(tiny_profile, results_dir=tmp_path / "here", **settings)
-    there = Study(tiny_profile, results_dir=tmp_path / "there", client=client, **settings)
-    for study in (here, there):
-        study.compute(*what, workers=1)
+    here.compute(*what, workers=1)
+    there = Study(tiny_profile, results_dir=tmp_path / "there", **settings)
+    run = ["run", "--profile", str(tiny_profile), "--tasks", "mrpc", "--resolution", "3", "--what", *what]
+    place = ["--results-dir", str(tmp_path / "there"), "--cluster", client.scheduler_info()["address"]]
+    assert cli.main([*run, *place]) == 0
     entries = {entry.path.relative_to(here.store.folder): entry for entry in here.store.entries()}
     assert entries.keys() == {entry.path.relative_to(there.store.folder) for entry in there.store.entries()}
     for path, entry in entries.items():
@@ -246,11 +249,13 @@ def test_no_worker_is_one_line(landscape, monkeypatch):
         scan(objectives, plane, ALPHA, BETA, client=client)
 
 
-def test_no_scheduler_is_one_line(monkeypatch):
+def test_no_scheduler_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(cluster, "ANSWER", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with pytest.raises(UserError, match="no dask scheduler answers"):
             cluster.connect(address)
+    assert cli.main(["run", "--cluster", "nowhere"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 WITHOUT_DASK = """
