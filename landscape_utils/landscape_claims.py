@@ -83,7 +83,10 @@ def wider_optimum(study: Study, name: str, unit: str, rim: str = "half") -> Clai
 
         return over_examples(task, (study.surface(task, how) for how in WAYS), area, np.log2)
 
-    measure = f"Area of the region around the end in which {RIMS[rim]}, {UNITS[unit]}; less than a cell of the grid counts as a cell. Effect: log2 of fine-tuning over scratch."
+    measure = (
+        f"Area of the region around the end in which {RIMS[rim]}, {UNITS[unit]}; less than a cell of the grid counts "
+        "as a cell. Effect: log2 of fine-tuning over scratch."
+    )
     return claim(name, measure, *of_learned(study, evidence))
 
 
