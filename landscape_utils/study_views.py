@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from .cube import rollback_cube
 from .errors import UserError
+from .finetune import Run
+from .landscape import Curve
 from .parameters import GROUPS
 from .profiles import display_name
 from .study import Study
@@ -18,6 +23,49 @@ SPLITS = {"training": "train", "dev": "dev"}
 PAPERS = ("training loss", "dev error")  # what the paper draws
 
 Shown = tuple[list[View], list[Cube]]
+
+
+def histories(study: Study, tasks: Sequence[str]) -> Shown:
+    """Section 5.2: the training, epoch by epoch, in the form of curves along it."""
+    return [
+        View(
+            curves=history(study.run(task, how), study.facts(task)),
+            task=display_name(task),
+            how=HOW_NAMES[how],
+            quantities=("training loss", "dev loss", "dev error"),
+            axis="epoch",
+        )
+        for task in tasks
+        for how in HOWS
+    ], []
+
+
+def history(run: Run, facts: Mapping[str, Any]) -> dict[str, Curve]:
+    """Training loss: the mean over an epoch's steps, with its standard error; there is none before the first."""
+    parts = np.array_split(run.loss, run.epochs)
+    loss = np.array([np.nan, *(part.mean() for part in parts)])
+    stderr = np.array([np.nan, *(part.std(ddof=min(1, len(part) - 1)) / len(part) ** 0.5 for part in parts)])
+    unknown = np.full(run.epochs + 1, np.nan)
+    return {
+        "training": along_epochs(loss, stderr, unknown, facts["train_examples"]),
+        "dev": along_epochs(run.dev_loss, unknown, 1 - run.dev_accuracy, facts["dev_examples"]),
+    }
+
+
+def along_epochs(loss: np.ndarray, stderr: np.ndarray, error: np.ndarray, examples: int) -> Curve:
+    """A history in the form of a curve: epochs for alpha, no marks, no distance."""
+    return Curve(
+        alpha=np.arange(float(len(loss))),
+        loss=loss,
+        error=error,
+        loss_stderr=stderr,
+        error_stderr=np.full(len(loss), np.nan),
+        marks={},
+        examples=examples,
+        norm=np.nan,
+        precision="",
+        precision_error=0.0,
+    )
 
 
 def curves(study: Study, tasks: Sequence[str]) -> Shown:
@@ -73,6 +121,7 @@ def layers(study: Study, tasks: Sequence[str]) -> Shown:
 
 
 SHOWN: dict[str, Callable[[Study, Sequence[str]], Shown]] = {
+    "histories": histories,
     "surfaces": surfaces,
     "curves": curves,
     "overfitting": overfitting,

@@ -34,6 +34,7 @@ class View:
         trajectories: of the run whose end is the mark "end", one for each method of projection.
         task, how, layers: what tells views apart, as the reader is to see it; "" where it does not matter.
         quantities: the names to show, such as "training loss"; all that there are where this is empty.
+        axis: what the curves run along; of all views shown together the same.
     """
 
     surfaces: Mapping[str, Surface] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class View:
     how: str = ""
     layers: str = ""
     quantities: Sequence[str] = ()
+    axis: str = "α"
 
     def packed(self) -> dict[str, Any]:
         """The view as the browser takes it; UserError if its parts do not fit together."""
@@ -59,6 +61,7 @@ class View:
             "task": self.task,
             "how": self.how,
             "layers": self.layers,
+            "axis": self.axis,
             "alpha": surface.alpha.tolist() if surface else None,
             "beta": surface.beta.tolist() if surface else None,
             "fields": pack_fields(self.surfaces, self.quantities),

@@ -23,7 +23,8 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
     Args:
         subject: a Study; a Surface or Curve; a mapping of names to them; or a list of `views.View`.
         tasks: of a study; all of them if none is given.
-        show: of a study: "surfaces" (with trajectories and curves), "curves", "overfitting" or "layers".
+        show: of a study: "surfaces" (with trajectories and curves), "curves", "overfitting", "layers" or
+            "histories" (of the trainings).
 
     Raises:
         UserError: nothing to show, an unknown task or `show`, a grid whose axes do not ascend.

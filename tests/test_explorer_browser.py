@@ -28,8 +28,7 @@ from landscape_utils.style import COLOUR_MAPS
 from landscape_utils.trajectory import Trajectory
 from landscape_utils.views import Cube, View, payload
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -117,6 +116,8 @@ def cube() -> Cube:
 
 @pytest.fixture(scope="module")
 def browser():
+    if not CHROMIUM:
+        pytest.fail("the explorer is checked in Chromium: install it")
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium
@@ -193,7 +194,7 @@ def test_says_what_was_measured_at_each_point(show):
     page = show(views())
     surface = scanned(15, 2.0, "train")
     error = scanned(15, 2.0, "dev").error
-    for i, j in [(0, 0), (14, 3), (6, 9), (7, 7)]:
+    for i, j in [(0, 0), (14, 3), (6, 9), (8, 7)]:
         slide(page, "\u03b1", i)
         slide(page, "\u03b2", j)
         said = numbers(readout(page)[0].split(":", 1)[1])
@@ -416,6 +417,27 @@ def test_curves_alone(show):
     wanted = [width_below(line(w), level - 0.2).size for w in WIDTHS.values()]
     said = [numbers(s.split("point: ")[1])[0] for s in text(page, "Threshold").splitlines()]
     assert np.allclose(said, wanted, rtol=0.02)  # the level is printed to 3 digits
+
+
+def test_a_history_is_read_epoch_by_epoch(show):
+    curve = dataclasses.replace(
+        line(2.0), alpha=np.arange(61.0), marks={}, norm=np.nan, loss_stderr=np.full(61, np.nan)
+    )
+    curve.loss[0] = np.nan
+    page = show(
+        [View(curves={"training": curve}, how="Fine-tuning", axis="epoch", quantities=("training loss",))]
+    )
+    slide(page, "epoch", 7)
+    assert readout(page) == [f"Fine-tuning: epoch = 7: training loss {curve.loss[7]:.4g}"]
+    slide(page, "epoch", 0)
+    assert readout(page) == ["Fine-tuning: epoch = 0: not evaluated"]
+    assert not page.get_by_role("group", name="Threshold").is_visible()
+
+
+def test_a_mark_on_a_grid_point_is_named(show):
+    page = show([View({"": scanned(9, 2.0, "train")}, task="MRPC")])
+    slide(page, "\u03b1", 4)
+    assert "\u03b1 = 0, \u03b2 = 0 (start)" in readout(page)[0]
 
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</script>]]>"

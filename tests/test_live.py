@@ -201,6 +201,8 @@ def test_what_explore_takes(study, first):
     assert explore(surface).payload["views"][0]["alpha"] == surface.alpha.tolist()
     mixed = explore({"mine": surface, "line": curve}).payload["views"]
     assert [(v["task"], v["beta"] is None) for v in mixed] == [("mine", False), ("line", True)]
+    (history, _) = explore(study, "mrpc", show="histories").payload["views"]
+    assert history["curve"]["alpha"] == list(range(study.run("mrpc").epochs + 1))
     layers = explore(study, "mrpc", show="layers").payload
     assert [v["layers"] for v in layers["views"]] == ["low layers", "middle layers", "high layers"]
     assert layers["cubes"][0]["axis"] == [-1, -0.75, -0.5, -0.25, 0]
@@ -212,5 +214,5 @@ def test_what_explore_takes(study, first):
     ]:
         with pytest.raises(UserError, match=words):
             explore(*wrong)
-    with pytest.raises(UserError, match="surfaces, curves, overfitting, layers"):
+    with pytest.raises(UserError, match="histories, surfaces, curves, overfitting, layers"):
         explore(study, show="colours")

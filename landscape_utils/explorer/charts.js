@@ -9,7 +9,7 @@ function drawChart(pen, { width, height }, chart, theme) {
   const x = axisMap(domain[0] === domain[1] ? [domain[0] - 0.5, domain[0] + 0.5] : domain, box.x, box.x + box.w);
   const y = (v) => box.y + box.h - chart.scale.at(v) * box.h;
   drawChartFrame(pen, box, domain, chart, x, y, theme);
-  clipped(pen, { x: box.x - 4, y: box.y - 4, w: box.w + 8, h: box.h + 8 }, () => {
+  clipped(pen, { x: box.x - 7, y: box.y - 7, w: box.w + 14, h: box.h + 14 }, () => {
     for (const line of chart.lines) drawBand(pen, line, x, y);
     for (const line of chart.lines) drawLine(pen, line, x, y);
     if (chart.level !== undefined) strokePath(pen, [[box.x, y(chart.level)], [box.x + box.w, y(chart.level)]], theme.accent, 1.5, [6, 3]);
@@ -20,12 +20,15 @@ function drawChart(pen, { width, height }, chart, theme) {
 }
 
 function drawChartFrame(pen, box, domain, chart, x, y, theme) {
-  for (const t of ticks(chart.scale, 4)) {
-    strokePath(pen, [[box.x, y(t)], [box.x + box.w, y(t)]], theme.grid, 1);
-    write(pen, number(t, 2), box.x - 6, y(t), theme.ink, "right");
-  }
-  for (const t of ticks({ lo: domain[0], hi: domain[1] }, Math.max(4, Math.round(box.w / 60))))
-    write(pen, number(t, 3), x(t), box.y + box.h + 12, theme.ink, "center");
+  const heights = ticks(chart.scale, 4);
+  tickTexts(heights).forEach((text, k) => {
+    strokePath(pen, [[box.x, y(heights[k])], [box.x + box.w, y(heights[k])]], theme.grid, 1);
+    write(pen, text, box.x - 6, y(heights[k]), theme.ink, "right");
+  });
+  const whole = chart.lines.every((line) => line.x.every(Number.isInteger)); // epochs
+  const all = ticks({ lo: domain[0], hi: domain[1] }, Math.max(4, Math.round(box.w / 60)));
+  const places = whole ? all.filter(Number.isInteger) : all;
+  tickTexts(places).forEach((text, k) => write(pen, text, x(places[k]), box.y + box.h + 12, theme.ink, "center"));
   write(pen, chart.title, 4, 10, theme.ink);
   write(pen, chart.axis, box.x + box.w / 2, box.y + box.h + 29, theme.ink, "center");
 }

@@ -38,7 +38,7 @@ class Controls {
     this.shading = this.select("shading", Object.values(smoothness), (v) => explorer.set({ shading: v }));
     const checks = [this.toggle("in three dimensions", "relief"), this.toggle("side by side", "compare"), this.toggle("one colour scale for all", "shared")];
     if (explorer.views.length < 2) checks.slice(1).forEach((c) => (c.hidden = true));
-    if (!explorer.views.some((v) => v.beta)) checks[0].hidden = this.shading.parentElement.hidden = true;
+    if (!explorer.views.some((v) => v.beta)) checks[0].hidden = checks[2].hidden = this.shading.parentElement.hidden = true;
     return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log, this.shading].map((s) => s.parentElement), ...checks));
   }
 
@@ -51,7 +51,7 @@ class Controls {
   makePoint() {
     const { explorer } = this;
     const move = () => explorer.holdIndex(Number(this.alpha.value), Number(this.beta.value));
-    const [alpha, alphaInput] = slider("\u03b1", move);
+    const [alpha, alphaInput] = slider(explorer.views[0].axis, move);
     const [beta, betaInput] = slider("\u03b2", move);
     Object.assign(this, { alpha: alphaInput, beta: betaInput });
     this.marks = h("div", { class: "lx-row" });
@@ -63,7 +63,9 @@ class Controls {
     const [label, input] = slider("below", (e) => explorer.set({ level: explorer.shownScale().invert(e.target.value / LEVELS) }));
     this.level = input;
     this.width = h("p", { class: "lx-text", role: "status" });
-    return group("Threshold", label, this.width);
+    const threshold = group("Threshold", label, this.width);
+    threshold.hidden = !explorer.isLandscape;
+    return threshold;
   }
 
   makeTrajectory() {
@@ -108,7 +110,7 @@ class Controls {
     const size = { width: 450, height: CHART_HEIGHT };
     const charts = this.charts.filter((c) => !c.el.hidden).map(({ along }) => {
       const paint = (pen) => drawChart(pen, size, sectionChart(explorer, along), explorer.theme);
-      return { ...size, title: `Along ${along}`, paint };
+      return { ...size, title: `Along ${along === "alpha" ? explorer.views[0].axis : "\u03b2"}`, paint };
     });
     return [...surfaces, ...charts];
   }

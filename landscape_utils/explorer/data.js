@@ -46,7 +46,7 @@ function nearestPoint(view, alpha, beta) {
   const i = nearestIndex(view.alpha ?? view.curve.alpha, alpha);
   const j = view.beta ? nearestIndex(view.beta, beta) : 0;
   const grid = { alpha: (view.alpha ?? view.curve.alpha)[i], beta: view.beta ? view.beta[j] : 0, i, j };
-  return view.marks.reduce((best, m) => (distance(m) < distance(best) ? { ...m, i, j } : best), grid);
+  return view.marks.reduce((best, m) => (distance(m) <= distance(best) ? { ...m, i, j } : best), grid);
 }
 
 /** [value, standard error] of a field at a point that nearestPoint returned, or null where it was not evaluated. */

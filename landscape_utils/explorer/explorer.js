@@ -68,6 +68,11 @@ class Explorer {
     return unique(this.views.flatMap((v) => [...v.fields.keys(), ...(v.curve?.fields.keys() ?? [])]));
   }
 
+  /** False for a history, whose axis is time: it has no width. */
+  get isLandscape() {
+    return this.views[0].axis === "\u03b1";
+  }
+
   get smooth() {
     return this.state.shading === smoothness.smooth;
   }
@@ -80,14 +85,18 @@ class Explorer {
     return this.cached(field, () => field.values.reduce((n, v) => n + !Number.isFinite(v), 0));
   }
 
-  domain(view) {
+  /** The range of a view's values, or of its values with a standard error either way. */
+  domain(view, errors = false) {
     const { field, log } = this.state;
-    const arrays = [view, view.curve].map((g) => g?.fields.get(field)?.values).filter(Boolean);
-    return this.cached(["domain", this.views.indexOf(view), field, log].join(), () => extent(arrays, log));
+    return this.cached(["domain", this.views.indexOf(view), field, log, errors].join(), () => {
+      const fields = [view, view.curve].map((g) => g?.fields.get(field)).filter(Boolean);
+      const shifted = (f, sign) => f.values.map((v, k) => v + sign * (stderrAt(f, k) || 0));
+      return extent(fields.flatMap((f) => (errors ? [shifted(f, 1), shifted(f, -1)] : [f.values])), log);
+    });
   }
 
-  sharedDomain(views) {
-    const domains = views.map((v) => this.domain(v)).filter(Boolean);
+  sharedDomain(views, errors) {
+    const domains = views.map((v) => this.domain(v, errors)).filter(Boolean);
     return domains.length ? [Math.min(...domains.map((d) => d[0])), Math.max(...domains.map((d) => d[1]))] : null;
   }
 
@@ -98,9 +107,9 @@ class Explorer {
     return Object.assign(scale, { own: own ?? [NaN, NaN] });
   }
 
-  /** The scale of threshold and cross-sections: of the views shown. */
-  shownScale() {
-    return makeScale(this.sharedDomain(this.shown.map((p) => p.view)), this.state.log);
+  /** The scale of the threshold, and with `errors` that of the cross-sections: of the views shown. */
+  shownScale(errors) {
+    return makeScale(this.sharedDomain(this.shown.map((p) => p.view), errors), this.state.log);
   }
 
   point(view) {

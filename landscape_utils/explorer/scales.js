@@ -33,6 +33,13 @@ function ticks(scale, count) {
   return Array.from({ length: Math.floor(scale.hi / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
 }
 
+/** Ticks as text, with as many digits as tell them apart. */
+function tickTexts(values) {
+  const step = values.length > 1 ? Math.abs(values[1] - values[0]) : 0;
+  const digits = step ? Math.ceil(Math.log10(Math.max(...values.map(Math.abs)) / step)) + 1 : 3;
+  return values.map((v) => number(v, clamp(digits, 2, 12)));
+}
+
 function decades(lo, hi, count) {
   for (const steps of [[1, 2, 5], [1, 3], [1]]) {
     const all = [];
@@ -49,7 +56,8 @@ const number = (v, digits = 4) =>
   Number.isFinite(v) ? minus(String(Number(v.toPrecision(digits)))) : "not finite";
 /** Coordinates are known to be of order one: no digits of rounding noise. */
 const coordinate = (v) => (Number.isFinite(v) ? minus(String(Number(v.toFixed(3)))) : "not finite");
-const measured = (m) => (m ? `${number(m[0])} \u00b1 ${number(m[1], 2)}` : "not evaluated");
+const measured = ([value, stderr]) =>
+  number(value) + (Number.isFinite(stderr) ? ` \u00b1 ${number(stderr, 2)}` : "");
 
 function makeLut(colours) {
   const stops = colours.map((c) => [1, 3, 5].map((k) => parseInt(c.slice(k, k + 2), 16)));

@@ -35,9 +35,9 @@ function sectionChart(explorer, along) {
   const each = (f) => views.flatMap((v, k) => f(v, explorer.point(v), styleOf(theme, k)));
   return {
     title: state.field,
-    axis: onAlpha ? "\u03b1" : "\u03b2",
-    scale: explorer.shownScale(),
-    level: state.level,
+    axis: onAlpha ? views[0].axis : "\u03b2",
+    scale: explorer.shownScale(true),
+    level: explorer.isLandscape ? state.level : undefined,
     lines: each((v, p, style) => sectionLines(v, state.field, p, along, style, theme)),
     marks: onAlpha ? each((v, p, style) => sectionMarks(v, state.field, style.colour)) : [],
     cursors: views.slice(0, 1).map((v) => explorer.point(v)[along]),
@@ -50,12 +50,12 @@ function sectionCaption(explorer, along) {
   const parts = views.map((view, k) => {
     const point = explorer.point(view);
     const stroke = k ? "dashed" : "solid";
-    if (!view.beta) return `${stroke}: ${view.name}, the 1D curve`;
+    if (!view.beta) return `${stroke}: ${view.name}`;
     const fixed = along === "alpha" ? `\u03b2 = ${coordinate(view.beta[point.j])}` : `\u03b1 = ${coordinate(view.alpha[point.i])}`;
     return `${stroke}: ${view.name} at ${fixed}`;
   });
   const dotted = along === "alpha" && views.some((v) => v.beta && v.curve);
-  return `Along ${along === "alpha" ? "\u03b1" : "\u03b2"}. ${parts.join("; ")}${dotted ? "; dotted: the 1D curve (\u03b2 = 0), scanned on its own" : ""}. Bands: \u00b1 one standard error.`;
+  return `Along ${along === "alpha" ? views[0].axis : "\u03b2"}. ${parts.join("; ")}${dotted ? "; dotted: the 1D curve (\u03b2 = 0), scanned on its own" : ""}. Bands: \u00b1 one standard error.`;
 }
 
 /** Dev accuracy while one layer group moves and the other two stay where the sliders are. */

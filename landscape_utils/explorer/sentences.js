@@ -2,15 +2,15 @@
 
 /** How a point got its numbers: a mark by its name, a grid point by saying so. */
 const pointName = (view, point) => {
-  const place = view.beta ? `\u03b1 = ${coordinate(point.alpha)}, \u03b2 = ${coordinate(point.beta)}` : `\u03b1 = ${coordinate(point.alpha)}`;
-  return `${place} (${point.name ?? "grid point"})`;
+  const place = view.beta ? `\u03b1 = ${coordinate(point.alpha)}, \u03b2 = ${coordinate(point.beta)}` : `${view.axis} = ${coordinate(point.alpha)}`;
+  return `${place}${view.beta || point.name ? ` (${point.name ?? "grid point"})` : ""}`;
 };
 
 function describePoint(view, point) {
   const names = [...new Set([...view.fields.keys(), ...(view.curve?.fields.keys() ?? [])])];
   const values = names
     .map((name) => [name, measuredAt(view, name, point)])
-    .filter(([, m]) => m)
+    .filter(([, m]) => m && (view.beta || Number.isFinite(m[0]) || view.axis === "\u03b1"))
     .map(([name, m]) => `${name} ${measured(m)}`);
   return `${view.name}: ${pointName(view, point)}: ${values.join("; ") || "not evaluated"}`;
 }

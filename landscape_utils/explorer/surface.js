@@ -101,10 +101,12 @@ function drawFrame(pen, box, map, theme) {
   Object.assign(pen, { strokeStyle: theme.line, lineWidth: 1 });
   pen.beginPath(), pen.rect(box.x, box.y, box.w, box.h), pen.stroke();
   const count = Math.max(4, Math.round(box.w / 60));
-  for (const t of ticks({ lo: map.domainA[0], hi: map.domainA[1] }, count))
-    write(pen, number(t, 3), map(t, 0)[0], box.y + box.h + 12, theme.ink, "center");
-  for (const t of ticks({ lo: map.domainB[0], hi: map.domainB[1] }, count))
-    write(pen, number(t, 3), box.x - 6, map(0, t)[1], theme.ink, "right");
+  const labels = ([lo, hi], place) => {
+    const values = ticks({ lo, hi }, count);
+    tickTexts(values).forEach((text, k) => place(text, values[k]));
+  };
+  labels(map.domainA, (text, t) => write(pen, text, map(t, 0)[0], box.y + box.h + 12, theme.ink, "center"));
+  labels(map.domainB, (text, t) => write(pen, text, box.x - 6, map(0, t)[1], theme.ink, "right"));
   write(pen, "\u03b1, along \u03b4\u2081", box.x + box.w / 2, box.y + box.h + 30, theme.ink, "center");
   write(pen, "\u03b2", 6, box.y + box.h / 2, theme.ink);
 }
@@ -116,10 +118,11 @@ function drawColourBar(pen, box, scale, lut, theme) {
     pen.fillRect(x, box.y + box.h - ((k + 1) * box.h) / 64, 12, box.h / 64 + 0.6);
   }
   const y = (v) => box.y + box.h - scale.at(v) * box.h;
-  for (const t of ticks(scale, 6)) {
-    strokePath(pen, [[x + 12, y(t)], [x + 16, y(t)]], theme.ink, 1);
-    write(pen, number(t, 2), x + 19, y(t), theme.ink);
-  }
+  const values = ticks(scale, 6);
+  tickTexts(values).forEach((text, k) => {
+    strokePath(pen, [[x + 12, y(values[k])], [x + 16, y(values[k])]], theme.ink, 1);
+    write(pen, text, x + 19, y(values[k]), theme.ink);
+  });
 }
 
 /** The threshold's place on the colour bar. */
