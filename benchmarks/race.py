@@ -21,7 +21,7 @@ from landscape_utils.progress import bar
 
 from .cases import Case
 from .limit import Limit
-from .rivals import LossLandscapes, PlainLoop, installed
+from .rivals import PACKAGE, LossLandscapes, PlainLoop, installed
 
 PACKAGE_ROUNDS = 3  # each is a plane of four points
 Visit = Callable[[Point], float]
@@ -70,7 +70,7 @@ def race(case: Case, precisions: tuple[str, ...], rounds: int) -> list[Row]:
     first, points = precisions[0], case.points
     rows = [Row("this engine", precision) for precision in precisions]
     rows += [Row("loop, dynamic padding", first), Row(f"loop, padded to {case.longest}", first)]
-    package = Row("loss-landscapes 3.0.6", first)
+    package = Row(f"{PACKAGE} {installed() or ''}".strip(), first)
     with ExitStack() as stack:
         visits: list[Visit] = []
         for precision in precisions:
@@ -105,7 +105,7 @@ def loss_at(walker: Walker, point: Point) -> float:
 def judge(row: Row, rival: LossLandscapes | None, engine: Visit) -> None:
     """How far the package's values are from the loss at the points that it places them at."""
     if rival is None:
-        row.remark = "not installed: pip install loss-landscapes==3.0.6"
+        row.remark = "not installed (it is in the extra `benchmark`)"
         return
     values = np.array(row.losses)
     loss = {point: engine(point) for point in (*rival.claimed(), *rival.visited())}

@@ -7,8 +7,8 @@ parameter written in place. What they lack is order of length, batches by tokens
 from __future__ import annotations
 
 import copy
-import importlib.util
 import time
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from landscape_utils.precision import Point
 from .cases import Case
 
 BATCH = 32
-PACKAGE = "loss_landscapes"  # loss-landscapes on PyPI
+PACKAGE = "loss-landscapes"
 
 
 def tensors(examples: list[Example], width: int, device: torch.device) -> tuple[dict[str, Tensor], Tensor]:
@@ -137,5 +137,9 @@ class LossLandscapes:
         ]
 
 
-def installed() -> bool:
-    return importlib.util.find_spec(PACKAGE) is not None
+def installed() -> str | None:
+    """The package's version, None where it is not installed."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return None
