@@ -99,7 +99,7 @@ class Spread:
     def _parcel(self) -> Parcel:
         here = self.walk.args[0][0].device
         walk = self.walk if here.type == "cpu" else moved(self.walk, "cpu")
-        return Parcel(walk, self.device or str(here), self.threads)
+        return Parcel(walk, self.device or here.type, self.threads)
 
 
 def results(

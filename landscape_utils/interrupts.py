@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)  # the second stops the processes of a study: see `jobs`
 PATIENCE = "stopping after the point in flight; Ctrl-C again stops at once"
 
 
@@ -29,7 +28,7 @@ def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterato
     def first(number: int, frame: Any) -> None:
         nonlocal interrupted
         interrupted = True
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         print(PATIENCE, file=sys.stderr)
 
     def remaining() -> Iterator[T]:
@@ -39,13 +38,13 @@ def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterato
             yield item
 
     main = threading.current_thread() is threading.main_thread()
-    ours = [s for s in SIGNALS if main and signal.getsignal(s) is signal.default_int_handler]
+    ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     try:
-        for number in ours:
-            signal.signal(number, first)
+        if ours:
+            signal.signal(signal.SIGINT, first)
         yield remaining()
     finally:
-        for number in ours:
-            signal.signal(number, signal.default_int_handler)
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     if interrupted:
         raise KeyboardInterrupt(how_to_go_on)
