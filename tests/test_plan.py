@@ -37,7 +37,7 @@ def test_a_run_is_its_steps_and_its_looks_at_dev(demo):
     watched = (settings.epochs + 1) * sum(len(e["input_ids"]) for e in task.dev)
     assert item.visits == settings.epochs * math.ceil(len(task.train) / settings.batch_size)
     assert item.visits * item.tokens == pytest.approx(trained)
-    expected = STEP.start + item.visits * STEP.fixed + (trained + watched / 3) * STEP.per_token
+    expected = STEP.start + item.visits * STEP.fixed + (trained + watched / 2) * STEP.per_token
     assert item.seconds == pytest.approx(expected)
     assert item.chain == item.seconds
     assert item.bytes == 4 * 562_944 * (
