@@ -119,7 +119,7 @@ class Planner:
         steps = settings.epochs * math.ceil(size.train / settings.batch_size)
         trained = settings.epochs * size.train * size.train_length  # tokens
         watched = (settings.epochs + 1) * size.dev * size.dev_length  # the dev split after each epoch
-        # Going forward, which is all that the dev split needs, is a third of a step's operations; it took half its time.
+        # Going forward, all that the dev split needs, is a third of a step's operations; it took half its time.
         seconds = self.step.start + steps * self.step(trained / steps) + watched * self.step.per_token / 2
         before = sum(self.run(need, there).chain for need in job.needs)
         return Item(
