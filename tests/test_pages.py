@@ -72,6 +72,13 @@ def local(url: str) -> bool:
     return url.startswith(("file:", "data:", "blob:"))
 
 
+def test_the_figures_of_the_paper_are_there(site):
+    """Each of the six chapters has its figure; Figures 1 and 6 share a page."""
+    figures = {page: len(content(site, page).select(".cell_output img")) for page in CHAPTERS[:6]}
+    assert min(figures.values()) >= 1, figures
+    assert figures["notebooks/03_loss_surfaces_2d"] >= 2, figures
+
+
 def test_every_notebook_is_a_chapter():
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     assert [f"notebooks/{path.stem}" for path in notebooks] == CHAPTERS
@@ -128,9 +135,9 @@ def test_pictures_are_described(site, page):
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_a_chapter_shows_figures_and_nothing_left_over(site, page):
+def test_a_chapter_shows_results_and_nothing_left_over(site, page):
     chapter = content(site, page)
-    assert chapter.select(".cell_output img, .cell_output svg"), "no figure"
+    assert chapter.select(".cell_output img, .cell_output svg, .cell_output table"), "no figure, no table"
     assert not chapter.select(".output.stderr, .output.traceback"), "stderr or a traceback"
     for output in chapter.select(".cell_output"):
         assert not re.search(r"\d+%\|| object at 0x|Progress\(|Figure\(|\bnan\b", output.text), output.text
