@@ -116,12 +116,12 @@ def results(
     while True:
         wait_for_worker(client)
         lost, arrived = list[Task](), 0
-        for task, future in flight(client, payload, function, chain(again, remaining)):
-            if future is None:
+        for task, result in flight(client, payload, function, chain(again, remaining)):
+            if result is None:
                 lost.append(task)
             else:
                 arrived += 1
-                yield task[0], future.result()
+                yield task[0], result
         if not lost:
             return
         if not arrived:
@@ -135,10 +135,8 @@ def results(
 
 def flight(
     client: Client, payload: Any, function: Callable[..., Any], tasks: Iterator[Task]
-) -> Iterator[tuple[Task, Future | None]]:
-    """The tasks and their finished futures, None for what was lost; after a loss no further tasks are taken."""
-    from distributed import KilledWorker
-
+) -> Iterator[tuple[Task, Any]]:
+    """The tasks and their results, None for what was lost; after a loss no further tasks are taken."""
     shared = client.scatter(payload, broadcast=True, hash=False)
     flying: dict[Future, Task] = {}
     arrivals: queue.SimpleQueue[Future] = queue.SimpleQueue()
@@ -153,12 +151,9 @@ def flight(
             if not flying:
                 return
             for future in landed(arrivals, flying):
-                task = flying.pop(future)
-                gone = future.status in ("cancelled", "lost") or (
-                    future.status == "error" and isinstance(future.exception(), KilledWorker)
-                )
-                sound = sound and not gone
-                yield task, None if gone else future
+                result = fetched(future)
+                sound = sound and result is not None
+                yield flying.pop(future), result
     finally:
         client.cancel(list(flying))
 
@@ -169,6 +164,18 @@ def landed(arrivals: queue.SimpleQueue[Future], flying: Iterable[Future]) -> lis
         return [arrivals.get(timeout=TICK)]
     except queue.Empty:
         return [future for future in flying if future.status in ("cancelled", "lost")]
+
+
+def fetched(future: Future) -> Any:
+    """The result, which is not None; None if it was lost with its worker, be it on the way here."""
+    from distributed import CancelledError, KilledWorker
+
+    if future.status in ("cancelled", "lost"):
+        return None
+    try:
+        return future.result()
+    except (CancelledError, KilledWorker):
+        return None
 
 
 def wait_for_worker(client: Client) -> None:
