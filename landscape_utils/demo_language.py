@@ -60,7 +60,7 @@ ADJECTIVE, ADVERB = 42, 54  # where their sets begin in SETS
 VOCABULARY = (*SPECIAL, "the", "not", *ANY_MARKER, *SETS.ravel().tolist())
 
 NEGATION = 0.1  # chance that an adjective or adverb is said as "not" and the opposite pole
-MARKED = 0.5  # chance that the second clause of a corpus pair opens with a marker
+MARKED = 0.8  # chance that the second clause of a corpus pair opens with a marker
 
 
 @dataclass(frozen=True)

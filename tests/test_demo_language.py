@@ -84,7 +84,7 @@ def test_corpus_pairs_hold_what_their_markers_promise():
         kinds["random" if label else kind] += 1
         kinds["marked"] += marker is not None
     shares = {kind: count / len(pairs) for kind, count in kinds.items()}
-    expected = {"restated": 0.5, "opposed": 0.2, "continued": 0.15, "random": 0.15, "marked": 0.5}
+    expected = {"restated": 0.5, "opposed": 0.2, "continued": 0.15, "random": 0.15, "marked": 0.8}
     assert shares == pytest.approx(expected, abs=0.032)
 
 
