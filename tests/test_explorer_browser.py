@@ -179,7 +179,7 @@ def numbers(sentence: str) -> list[float]:
 
 
 def slide(page: Page, label: str, step: int) -> None:
-    page.get_by_label(label, exact=True).fill(str(step))
+    page.get_by_label(label, exact=True).filter(visible=True).fill(str(step))
     settle(page)
 
 
