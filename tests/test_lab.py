@@ -23,7 +23,6 @@ from landscape_utils.study_views import views_of
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium on the PATH"),
     pytest.mark.skipif(find_spec("jupyterlab") is None, reason="needs the extra `lab`"),
 ]
 PATIENCE = 120_000  # ms: the kernel loads torch on what may be a busy machine
@@ -92,6 +91,8 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
 
 @pytest.fixture
 def page(notebook: str):
+    if not CHROMIUM:
+        pytest.fail("JupyterLab is driven in Chromium: install it")
     errors: list[str] = []
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
