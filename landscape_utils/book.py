@@ -55,7 +55,7 @@ def front_picture(study: Study, path: Path) -> Path:
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = display_name(task)
-    plots.surface_grid({name: surfaces}, trajectories={name: paths}).savefig(path, dpi=200)
+    plots.surface_grid({name: surfaces}, trajectories={name: paths}).savefig(path, dpi=200, bbox_inches="tight")
     return path
 
 
@@ -143,7 +143,7 @@ def render(root: Path, executed: Iterable[Path], front: Path) -> Path:
     (stage / "notebooks").mkdir()
     for notebook in executed:
         check_executed(notebook)
-        shutil.copy(notebook, stage / "notebooks")
+        stage_notebook(notebook, stage / "notebooks")
     layout: list[str | Path] = [
         "--config",
         root / "_config.yml",
@@ -157,3 +157,10 @@ def render(root: Path, executed: Iterable[Path], front: Path) -> Path:
     if failed or not (html / "index.html").exists():
         raise UserError("the book was not made: mend what jupyter-book warns of above")
     return html / "index.html"
+
+
+def stage_notebook(notebook: Path, folder: Path) -> None:
+    """A copy without the state of widgets: a page has no kernel for them, and their outputs hold all that it shows."""
+    content = nbformat.read(notebook, as_version=4)
+    content.metadata.pop("widgets", None)
+    nbformat.write(content, folder / notebook.name)
