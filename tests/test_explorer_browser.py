@@ -288,7 +288,7 @@ def test_choices_change_the_view(show):
     page.get_by_label("training", exact=True).select_option("Training from scratch")
     page.get_by_label("scale", exact=True).select_option("logarithmic")
     page.get_by_label("shading", exact=True).select_option("point by point")
-    page.get_by_label("one colour scale for all").uncheck()
+    page.get_by_label("one colour scale for a task").uncheck()
     assert np.abs(pixels(page) - before).mean() > 1
     page.get_by_label("side by side").uncheck()
     assert len(readout(page)) == 1

@@ -12,7 +12,7 @@ function drawChart(pen, { width, height }, chart, theme) {
   clipped(pen, { x: box.x - 7, y: box.y - 7, w: box.w + 14, h: box.h + 14 }, () => {
     for (const line of chart.lines) drawBand(pen, line, x, y);
     for (const line of chart.lines) drawLine(pen, line, x, y);
-    if (chart.level !== undefined) strokePath(pen, [[box.x, y(chart.level)], [box.x + box.w, y(chart.level)]], theme.accent, 1.5, [6, 3]);
+    if (chart.level !== undefined) strokePath(pen, [[box.x, y(chart.level)], [box.x + box.w, y(chart.level)]], theme.level, 1.5, [6, 3]);
     for (const c of chart.cursors ?? []) strokePath(pen, [[x(c), box.y], [x(c), box.y + box.h]], theme.ink, 1, [2, 3]);
     for (const m of chart.marks ?? [])
       if (Number.isFinite(m.y)) drawMark(pen, m.shape, [x(m.x), y(m.y)], { fill: m.colour, line: theme.ink }, 4.5);

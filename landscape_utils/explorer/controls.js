@@ -36,7 +36,7 @@ class Controls {
     this.field = this.select("quantity", explorer.fieldNames, (v) => explorer.chooseField(v));
     this.log = this.select("scale", Object.values(SCALES), (v) => explorer.set({ log: v === SCALES.true, level: NaN }));
     this.shading = this.select("shading", Object.values(smoothness), (v) => explorer.set({ shading: v }));
-    const checks = [this.toggle("in three dimensions", "relief"), this.toggle("side by side", "compare"), this.toggle("one colour scale for all", "shared")];
+    const checks = [this.toggle("in three dimensions", "relief"), this.toggle("side by side", "compare"), this.toggle("one colour scale for a task", "shared")];
     if (explorer.views.length < 2) checks.slice(1).forEach((c) => (c.hidden = true));
     if (!explorer.views.some((v) => v.beta)) checks[0].hidden = checks[2].hidden = this.shading.parentElement.hidden = true;
     return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log, this.shading].map((s) => s.parentElement), ...checks));

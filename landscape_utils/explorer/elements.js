@@ -53,5 +53,5 @@ function fitCanvas(canvas, width, height) {
 function readTheme(el) {
   const style = getComputedStyle(el);
   const get = (name) => style.getPropertyValue(`--lx-${name}`).trim();
-  return Object.fromEntries(["ink", "paper", "line", "grid", "accent", "first", "second"].map((n) => [n, get(n)]));
+  return Object.fromEntries(["ink", "paper", "line", "grid", "accent", "cool", "first", "second"].map((n) => [n, get(n)]));
 }

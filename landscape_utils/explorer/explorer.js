@@ -100,10 +100,11 @@ class Explorer {
     return domains.length ? [Math.min(...domains.map((d) => d[0])), Math.max(...domains.map((d) => d[1]))] : null;
   }
 
-  /** The colour scale of a view: shared by all views with the quantity, or its own. */
+  /** The colour scale of a view: shared by all views of its task, or its own. */
   scale(view) {
     const own = this.domain(view);
-    const scale = makeScale(this.state.shared ? this.sharedDomain(this.views) : own, this.state.log);
+    const alike = this.views.filter((v) => v.task === view.task);
+    const scale = makeScale(this.state.shared ? this.sharedDomain(alike) : own, this.state.log);
     return Object.assign(scale, { own: own ?? [NaN, NaN] });
   }
 
@@ -282,6 +283,7 @@ class Explorer {
   draw() {
     const started = performance.now();
     this.theme = readTheme(this.root);
+    this.theme.level = this.quantities[this.state.field].kind === "loss" ? this.theme.accent : this.theme.cool;
     if (!Number.isFinite(this.state.level)) this.state.level = this.firstLevel();
     this.panels[1].el.hidden = !this.state.compare;
     this.root.classList.toggle("lx-compare", this.state.compare);

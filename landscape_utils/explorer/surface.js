@@ -128,7 +128,7 @@ function drawColourBar(pen, box, scale, lut, theme) {
 /** The threshold's place on the colour bar. */
 function drawLevel(pen, box, { scale, level, theme }) {
   const [x, y] = [box.x + box.w + 8, box.y + box.h - scale.at(level) * box.h];
-  if (level >= scale.lo && level <= scale.hi) strokePath(pen, [[x, y], [x + 20, y]], theme.accent, 2.5);
+  if (level >= scale.lo && level <= scale.hi) strokePath(pen, [[x, y], [x + 20, y]], theme.level, 2.5);
 }
 
 /** Colours of contour lines: light on the dark half of the scale, dark on the light half. */
@@ -154,13 +154,13 @@ function drawSurfaceBase(pen, box, s) {
 /** What moves: the region below the threshold, the trajectory, the marks, the cursor. `map` may be the 3D one. */
 function drawOverlay(pen, map, s) {
   strokeSegments(pen, s.region.outline, map.level ?? map, "#000", 4.5);
-  strokeSegments(pen, s.region.outline, map.level ?? map, s.theme.accent, 2.5);
+  strokeSegments(pen, s.region.outline, map.level ?? map, s.theme.level, 2.5);
   if (s.path.length) {
     const points = s.path.map(([a, b]) => map(a, b));
     strokePath(pen, points, "#000", 4);
     strokePath(pen, points, "#fff", 2);
     for (const p of points) drawMark(pen, "dot", p, { fill: "#fff", line: "#000" }, 3.5);
-    drawMark(pen, "dot", points[points.length - 1], { fill: s.theme.accent, line: "#000" }, 5.5);
+    drawMark(pen, "dot", points[points.length - 1], { fill: s.theme.level, line: "#000" }, 5.5);
   }
   for (const m of s.view.marks) drawMark(pen, m.shape, map(m.alpha, m.beta), { fill: "#fff", line: "#000" });
   drawCursor(pen, map(s.point.alpha, s.point.beta));
