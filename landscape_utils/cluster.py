@@ -30,7 +30,7 @@ from .precision import Point
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from .study import Study
+    from .runs import Runs
 
 logger = logging.getLogger(__name__)
 ANSWER = 10.0  # seconds for a scheduler to answer
@@ -223,7 +223,7 @@ def device_names(client: Client, device: str) -> str:
 
 
 def apart(
-    client: Client, study: Study, calls: Iterable[tuple[Any, str, tuple[Any, ...]]]
+    client: Client, study: Runs, calls: Iterable[tuple[Any, str, tuple[Any, ...]]]
 ) -> Iterator[tuple[Any, Any]]:
     """(name, result) of methods of a study, each by one worker, as they come; `calls`: name, method, arguments."""
     threads = torch.get_num_threads()

@@ -20,14 +20,18 @@ def project_folder(folder: str | Path) -> Path:
 
 
 def data_folder(folder: str | Path) -> str:
-    """An existing folder relative to the working folder or else to the project, made absolute; others unchanged."""
+    """An existing folder relative to the working folder or else to the project, made absolute; none remains none."""
     if not isinstance(folder, str | Path):
         raise UserError(f"data_dir must be the path of a folder; got {folder!r}")
     path = Path(folder).expanduser()
     for candidate in (path, ROOT / path):
         if str(folder) and candidate.is_dir():
             return str(candidate.resolve())
-    return str(folder)
+    if str(folder):
+        raise UserError(
+            f"data_dir {str(folder)!r} is no folder; give one in the GLUE layout, or none for the hub"
+        )
+    return ""
 
 
 def check_device(device: str) -> str:

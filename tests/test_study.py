@@ -88,7 +88,7 @@ def test_a_second_study_reads_what_the_first_computed(study, tiny_profile, monke
         raise AssertionError("computed again")
 
     monkeypatch.setattr("landscape_utils.study.scan", never)
-    monkeypatch.setattr("landscape_utils.study.fine_tune", never)
+    monkeypatch.setattr("landscape_utils.runs.fine_tune", never)
     np.testing.assert_array_equal(again.surface("mrpc").loss, study.surface("mrpc").loss)
 
 

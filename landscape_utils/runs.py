@@ -1,0 +1,211 @@
+"""Runs: a profile's data, models and trainings, bound to a store. What a study stands on.
+
+Where a result is in the store, neither the data set nor the model is needed to read it again, unless the user names a
+folder of data, which is then read and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from .cluster import apart, device_names, join
+from .finetune import Run, fine_tune, load_run
+from .keys import CONTINUED, SAMPLE_SEED, Key, Keys
+from .models import build_model, load_tokenizer, model_checksum
+from .objective import Example
+from .places import check_device, data_folder, device_name, project_folder
+from .profiles import Profile, load_profile
+from .result_file import plain_values
+from .store import Store
+from .tasks import Task, load_task, task_facts
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+
+class Runs:
+    """The tasks and trainings of a profile, and their place in the results; arguments and errors: see `Study`."""
+
+    def __init__(
+        self,
+        profile: str | Path | Profile = "demo",
+        *,
+        tasks: str | Sequence[str] = "all",
+        seed: int | None = None,
+        resolution: int = 0,
+        span: float = 0.0,
+        examples: int = 0,
+        data_dir: str | Path = "",
+        results_dir: str | Path = "results",
+        device: str = "auto",
+        client: Client | None = None,
+    ):
+        base = load_profile(profile)
+        self.profile = load_profile(
+            base,
+            tasks=tasks,
+            seed=None if type(seed) is int and seed in base.seeds else seed,
+            resolution=resolution,
+            span=span,
+            examples=examples,
+            data_dir=data_folder(data_dir or base.data_dir),
+        )
+        self.tasks = tuple(self.profile.chosen)
+        self.seeds = tuple(self.profile.seeds)
+        self.seed = self.seeds[0] if seed is None else seed
+        self.store = Store(project_folder(results_dir) / self.profile.name)
+        self.client = client
+        self.device = check_device(device) if client is None else join(client, device, self.store.folder)
+        self.keys = Keys(self.profile, self.seed, self._data, self._model)
+        self._tasks: dict[str, Task] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
+        if self.profile.data_dir:  # a folder that lacks a task is found out now, not after an hour
+            for name in {*self.tasks, *(self.profile.tasks[name].other for name in self.tasks)}:
+                self.task(name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process, which computes by itself."""
+        return self.__dict__ | {"client": None}
+
+    # Data and models
+
+    def task(self, name: str) -> Task:
+        """The tokenised task."""
+        name = self.keys.known(name)
+        if name not in self._tasks:
+            self._tasks[name] = load_task(
+                name,
+                self.profile.tasks[name],
+                load_tokenizer(self.profile.model, self._cache),
+                max_length=self.profile.model.max_length,
+                data_dir=self.profile.data_dir or None,
+            )
+        return self._tasks[name]
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What is known of a task without its data: checksum, labels, how many examples and tokens, majority share.
+
+        Kept in the store, so that results can be read where the data set is not. A folder of data is always read.
+        """
+        name = self.keys.known(name)
+        if name in self._facts:
+            return self._facts[name]
+        spec = self.profile.tasks[name]
+        of: dict[str, Any] = spec.model_dump(include={"source", "train_limit"})
+        of |= {"model": self._model(), "max_length": self.profile.model.max_length}
+        if self.profile.data_dir or spec.source != "glue":
+            of["checksum"] = self.task(name).checksum
+        arrays = self.store.compute("tasks", name, of, lambda journal: task_facts(self.task(name))).arrays
+        self._facts[name] = {key: value.tolist() for key, value in arrays.items()}
+        return self._facts[name]
+
+    def sample(self, name: str, split: str) -> list[Example]:
+        """The examples of a split that a landscape is computed on: the same ones, in the same order, every time."""
+        examples, size = getattr(self.task(name), split), getattr(self.profile.sample, split)
+        if size == 0 or size >= len(examples):
+            return examples
+        chosen = np.random.default_rng(SAMPLE_SEED).permutation(len(examples))[:size]
+        return [examples[i] for i in np.sort(chosen)]
+
+    def _data(self, task: str) -> str:
+        return self.facts(task)["checksum"]
+
+    def _model(self) -> str:
+        return self._checksum
+
+    @cached_property
+    def _checksum(self) -> str:
+        return model_checksum(self.profile.model, self._cache)
+
+    @property
+    def _cache(self) -> Path:
+        return self.store.folder / "models"
+
+    @property
+    def layer_tasks(self) -> tuple[str, ...]:
+        """Figure 7's tasks among the chosen ones; all the chosen ones if none of them is."""
+        return tuple(task for task in self.tasks if task in self.profile.layers.tasks) or self.tasks
+
+    # Runs
+
+    def run(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run:
+        """The training of a task: "pretrained" (fine-tuned), "scratch", or "continued" (Figure 4's further epochs).
+
+        Its history is in the store; its snapshots lie beside, and are made again if they are gone and needed.
+        """
+        key = self.keys.run(task, how, seed)
+        folder = self.store.folder_for(*key)
+
+        def history() -> dict[str, np.ndarray]:
+            if how == CONTINUED:
+                self.snapshots(task, "pretrained", key[2]["seed"])
+            run = load_run(folder) or self._apart("train", key)
+            return {f.name: np.asarray(getattr(run, f.name)) for f in fields(Run) if f.name != "folder"}
+
+        arrays = self._computed(key, lambda journal: history())
+        return Run(folder=folder, **plain_values(arrays))
+
+    def snapshots(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run:
+        """The run with its snapshots on disk: trained again if they are gone."""
+        run = self.run(task, how, seed)
+        with self.store.lock(run.folder), self._threads():
+            return load_run(run.folder) or self._apart("train", self.keys.run(task, how, seed))
+
+    def train(self, key: Key) -> Run:
+        """The run of this key, trained here into its folder; nothing goes into the store."""
+        recipe, folder = key[2], self.store.folder_for(*key)
+        with self.store.lock(folder / "training"):  # a worker may still be at it for a client that was killed
+            return load_run(folder) or self._train(recipe, folder)
+
+    def _train(self, recipe: Mapping[str, Any], folder: Path) -> Run:
+        name, how, seed = recipe["task"], recipe["how"], recipe["seed"]
+        task, settings = self.task(name), self.keys.settings(name, how)
+        if how == CONTINUED:
+            model = self.snapshots(name, "pretrained", seed).model()
+        else:
+            model = build_model(self.profile.model, len(task.labels), how, seed, self._cache)
+        return fine_tune(
+            model,
+            task,
+            folder=folder,
+            how=how,
+            seed=seed,
+            training=self.profile.training,
+            device=self.device,
+            **settings.model_dump(),
+        )
+
+    # Computing and keeping
+
+    def _computed(
+        self, key: Key, function: Callable[[Any], Mapping[str, np.ndarray]]
+    ) -> dict[str, np.ndarray]:
+        with self._threads():
+            device = device_names(self.client, self.device) if self.client else device_name(self.device)
+            return self.store.compute(*key, function, device=device).arrays
+
+    def _apart(self, method: str, *arguments: Any) -> Any:
+        """What a method returns, called at one of the client's workers, or here if there is no client."""
+        if self.client is None:
+            return getattr(self, method)(*arguments)
+        ((_, result),) = apart(self.client, self, [(method, method, arguments)])
+        return result
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """One thread where networks are tiny: faster, and the same bits in a notebook and in a worker."""
+        before = torch.get_num_threads()
+        try:
+            if self.profile.side_by_side:
+                torch.set_num_threads(1)
+            yield
+        finally:
+            torch.set_num_threads(before)
