@@ -95,14 +95,14 @@ class Network:
         size = BYTES[precision]
         return 4 * 4 * self.parameters + size * (self.parameters + 20 * batch_tokens * self.width)
 
-    def training_bytes(self, batch_tokens: float, length: float, precision: str) -> int:
+    def training_bytes(self, batch_tokens: float, length: float) -> int:
         """Memory of training: weights, gradients, Adam's two moments, and the activations kept for going back.
 
         The activations of a layer are some 17 vectors and 2.5 attention maps a token (Korthikanti et al. 2022,
-        section 4, counted there at two bytes each).
+        section 4), at four bytes: under autocast most of them stay float32.
         """
         kept = 17 * self.width + 2.5 * length * max(self.width // 64, 1)
-        return 16 * self.parameters + int(BYTES[precision] * self.layers * batch_tokens * kept)
+        return 4 * int(4 * self.parameters + self.layers * batch_tokens * kept)
 
     def host_bytes(self, tokens: float) -> int:
         """Memory beside the device's: the libraries, the vectors that span a plane, a task of so many tokens."""

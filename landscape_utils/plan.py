@@ -99,12 +99,11 @@ class Planner:
         items = [makers.get(job.method, self.scan)(job, job in there) for job in jobs]
         batch_tokens = TOKENS_PER_BATCH["cuda" if self.study.device.startswith("cuda") else "cpu"]
         longest = max(self.lengths)
-        training = self.study.profile.training.precision
         return Plan(
             self.network,
             (*self.pretraining(), *items),
             self.network.scan_bytes(batch_tokens, self.load.precision),
-            self.network.training_bytes(self.load.batch * longest, longest, training),
+            self.network.training_bytes(self.load.batch * longest, longest),
             self.network.host_bytes(max(s.train * s.train_length for s in self.sizes.values())),
         )
 

@@ -52,7 +52,7 @@ def test_memory_holds_at_least_the_vectors_that_must_be_there():
     vector = 4 * network.parameters
     assert network.scan_bytes(1024, "float32") >= 5 * vector  # weights, buffer, origin, two directions
     assert network.scan_bytes(1024, "bfloat16") < network.scan_bytes(1024, "float32")
-    assert network.training_bytes(200, 13, "float32") >= 4 * vector  # weights, gradients, two moments
+    assert network.training_bytes(200, 13) >= 4 * vector  # weights, gradients, two moments
 
 
 @pytest.mark.parametrize(
