@@ -191,7 +191,7 @@ scratch = { epochs = 2, learning_rate = 1e-4, batch_size = 8 }
             ["'web'", "demo", "glue", "files"],
         ),
         ('source = "glue"\nother = "rte"', 'source = "files"\nother = "rte"', ["tasks.mrpc", "files"]),
-        ("[grid]\nresolution = 21\nspan = 4.0", "grid = 5", ["grid"]),
+        ("[grid]\nresolution = 21\ncurve_resolution = 41\nspan = 4.0", "grid = 5", ["grid"]),
         ("seeds = [0]", "seeds = [0", ["no TOML"]),
     ],
 )
