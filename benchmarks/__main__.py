@@ -32,7 +32,8 @@ def measure(name: str, device: str, rounds: int, data_dir: str, whole: bool) -> 
         report = Report(
             size=name,
             title=case.title,
-            directions=case.directions,
+            directions=" and ".join(dict.fromkeys(case.directions)),
+            step=case.step,
             machine=Machine.here(device),
             operations=operations(case.model, case.examples),
             rows=race(case, precisions, rounds),

@@ -50,6 +50,7 @@ class Case:
         model: a classifier, float32.
         longest: tokens that a loop without dynamic padding pads to.
         directions: where the plane's two come from.
+        step: |delta_1| / |theta_0|.
     """
 
     title: str
@@ -57,7 +58,11 @@ class Case:
     examples: list[Example]
     plane: Plane
     longest: int = 128
-    directions: str = f"random, |δ| / |θ₀| = {STEP}"
+    directions: tuple[str, str] = ("random", "random")
+
+    @property
+    def step(self) -> float:
+        return self.plane.norm / float(self.plane.origin.norm())
 
     @property
     def points(self) -> list[Point]:
@@ -111,9 +116,7 @@ def minilm(count: int, data_dir: str) -> Case:
     if run and other:
         origin = run.theta(0)
         plane = Plane(origin, run.theta() - origin, other.theta() - origin)
-        directions = (
-            f"of fine-tuning on MRPC and {other.task.upper()}, |δ₁| / |θ₀| = {plane.norm / origin.norm():.3f}"
-        )
+        directions = ("fine-tuning on MRPC", f"fine-tuning on {other.task.upper()}")
         return Case(title, run.model(), examples, plane, directions=directions)
     cache = study.store.folder / "models"
     model = build_model(study.profile.model, 2, "pretrained", study.seed, cache).eval()

@@ -73,6 +73,7 @@ class Report:
     size: str
     title: str
     directions: str
+    step: float
     machine: Machine
     operations: float
     rows: list[Row]
@@ -104,7 +105,8 @@ class Report:
     def heading(self) -> str:
         m = self.machine
         return (
-            f"{self.title}. The plane's directions: {self.directions}. Measured on {m.name}, {m.threads} in use, "
+            f"{self.title}. Directions of the plane: {self.directions}, |δ₁| / |θ₀| = {self.step:.3f}. "
+            f"Measured on {m.name}, {m.threads} in use, "
             f"load {m.load:.1f} at the start, with Python {m.python}, PyTorch {m.torch} and transformers "
             f"{m.transformers}, {m.date}."
         )

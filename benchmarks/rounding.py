@@ -24,6 +24,7 @@ from landscape_utils.progress import bar
 from landscape_utils.style import MUTED, WIDTH, legend_above, note, style
 
 from .cases import Case, Size, minilm
+from .report import Machine
 
 ROUNDED = ("bfloat16", "float16")
 EXACT = "float32"
@@ -45,7 +46,8 @@ class Rounding:
     """
 
     title: str
-    directions: str
+    direction: str
+    machine: str
     alpha: list[float]
     steps: list[float]
     loss: dict[str, list[list[float]]]
@@ -69,16 +71,16 @@ class Rounding:
 
     def caption(self) -> str:
         said = [
-            f"along a step of {step:g} the loss itself changes by {rise:.2g}, in bfloat16 it is wrong by up to "
-            f"{coarse:.1g}, in float16 by up to {fine:.1g}"
+            f"where |δ₁| / |θ₀| is {step:g} the loss itself changes by {rise:.2g}, in bfloat16 it is off by up to "
+            f"{coarse:.2g}, in float16 by up to {fine:.2g}"
             for step, rise, coarse, fine in zip(
                 self.steps, self.rise(), *(self.difference(p).max(axis=1) for p in ROUNDED), strict=True
             )
         ]
         return (
-            f"What rounding weights and arithmetic does to the loss on the line from the start through the end of "
-            f"training: {self.title}, direction {self.directions}, lengthened or shortened to |δ₁| / |θ₀| as given. "
-            f"{'; '.join(said).capitalize()}."
+            f"What rounding weights and arithmetic does to the loss on a line from the start: {self.title}; direction "
+            f"{self.direction}, made longer or shorter; computed on "
+            f"{self.machine}. {'; '.join(said).capitalize()}."
         )
 
     def description(self) -> str:
@@ -106,7 +108,6 @@ class Rounding:
                     ls=dashes,
                     marker=marker,
                     ms=3,
-                    markevery=4,
                     lw=1.2,
                     label=label,
                 )
@@ -121,7 +122,7 @@ class Rounding:
         return figure
 
 
-def measure(case: Case, alpha: np.ndarray = ALPHA) -> Rounding:
+def measure(case: Case, machine: str, alpha: np.ndarray = ALPHA) -> Rounding:
     """The loss along alpha in every precision, for steps of every length in the direction of the case's x."""
     objective = Objective(case.model, case.examples)
     origin, x = case.plane.origin, case.plane.x
@@ -131,7 +132,7 @@ def measure(case: Case, alpha: np.ndarray = ALPHA) -> Rounding:
     for precision, step in bar(walks, what="rounding", unit="line"):
         with Walker([objective], origin, (step * unit,), precision) as walker:
             loss[precision].append([float(walker((a,))[0, 0]) for a in alpha.tolist()])
-    return Rounding(case.title, case.directions, alpha.tolist(), list(STEPS), loss)
+    return Rounding(case.title, case.directions[0], machine, alpha.tolist(), list(STEPS), loss)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,8 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        case = Size(minilm, EXAMPLES).case(data_folder(given.data_dir), check_device(given.device))
-        found = measure(case)
+        device = check_device(given.device)
+        case = Size(minilm, EXAMPLES).case(data_folder(given.data_dir), device)
+        found = measure(case, Machine.here(device).name)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -75,11 +75,12 @@ def test_minilm_takes_the_directions_of_its_runs_once_they_are_there(tiny_profil
     settings = {"examples": 16, "results_dir": tmp_path}
     monkeypatch.setattr(cases, "Study", lambda name, **_: Study(tiny_profile, **settings))
     before = cases.minilm(16, "")
-    assert "random" in before.directions
+    assert before.directions == ("random", "random")
     study = Study(tiny_profile, **settings)
     plane = study.plane("mrpc")
     after = cases.minilm(16, "")
-    assert "MRPC and RTE" in after.directions
+    assert after.directions == ("fine-tuning on MRPC", "fine-tuning on RTE")
+    assert after.step == pytest.approx(plane.norm / float(plane.origin.norm()))
     for found, expected in zip(after.plane.directions, plane.directions, strict=True):
         assert torch.equal(found, expected)
     assert after.examples == before.examples == study.sample("mrpc", "train")
@@ -248,7 +249,7 @@ def make_report(package: Row) -> Report:
     )
     machine = Machine("a machine", "2 threads", 0.25, "3.11", "2.13", "5.23", "2026-01-02")
     ways = [Layout(1, 1, 0.2, 6e9), Layout(2, 1, 0.375, 1e10)]
-    return Report("small", "a case", "random", machine, 2e10, rows, anatomy, ways)
+    return Report("small", "a case", "random", 0.012, machine, 2e10, rows, anatomy, ways)
 
 
 def test_the_table_says_what_was_measured(tmp_path):
@@ -315,7 +316,7 @@ def test_bad_options_are_one_line(options, named, capsys):
 
 
 def test_rounding_is_measured_against_float32(case, tmp_path):
-    found = rounding.measure(case, np.array([-1.0, 0.0, 2.0]))
+    found = rounding.measure(case, "a machine", np.array([-1.0, 0.0, 2.0]))
     assert found.steps == list(rounding.STEPS)
     scale = found.steps[0] / cases.STEP
     for i, alpha in enumerate(found.alpha):
@@ -327,6 +328,6 @@ def test_rounding_is_measured_against_float32(case, tmp_path):
     at_the_start = [losses[1] for losses in found.loss["bfloat16"]]
     assert len(set(at_the_start)) == 1, "no step is taken at alpha = 0"
     said = found.save(tmp_path).read_text()
-    assert f"{coarse:.1g}" in said
+    assert f"{coarse:.2g}" in said
     assert json.loads((tmp_path / "rounding.json").read_text())["alpha"] == found.alpha
     assert "<svg" in (tmp_path / "rounding.svg").read_text()
