@@ -147,15 +147,14 @@ class Walker:
         return self._within_memory(function)
 
     def _shorten(self, stack: ExitStack) -> None:
-        """Take the shortcuts that give the same logits, tried at a point off the origin."""
+        """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
         batches = [(o, batch) for o in self.objectives for batch in o.batches]
-        shortest = batches[0]
         stack.enter_context(self._replay)
+        first_token_only(self.model, self.objectives[0], stack)
         if self._replay.below and self.cache_bytes:
             self._replay.record(batches, self.cache_bytes)
-        self.move([1.0] * len(self.directions))
-        self._replay.verify(*shortest)
-        first_token_only(self.model, *shortest, stack)
+            self.move([1.0] * len(self.directions))
+            self._replay.verify(batches)
 
 
 def visits(

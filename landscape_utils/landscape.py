@@ -150,7 +150,9 @@ def scan(
     objectives = [objective] if isinstance(objective, Objective) else list(objective)
     axes = check_axes(region, alpha, beta)
     check_objectives(objectives, region)
-    places = {n: tuple(map(float, at))[: len(axes)] for n, at in (MARKS if marks is None else marks).items()}
+    places = {
+        name: check_place(name, at, len(axes)) for name, at in (MARKS if marks is None else marks).items()
+    }
     points = list(itertools.product(*(axis.tolist() for axis in axes))) + list(places.values())
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
 
@@ -226,13 +228,25 @@ def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -
             values = np.asarray(axis, dtype=np.float64)
         except (TypeError, ValueError):
             raise UserError(f"{name} must be a sequence of numbers; got {axis!r:.60}") from None
-        if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+        finite = np.abs(values) <= np.finfo(np.float32).max  # what the weights are computed in
+        if values.ndim != 1 or values.size == 0 or not finite.all():
             raise UserError(
                 f"{name} must be a sequence of one or more finite numbers; got shape {values.shape} "
-                f"with {int((~np.isfinite(values)).sum())} not finite"
+                f"with {int((~finite).sum())} not finite"
             )
         axes.append(values)
     return axes
+
+
+def check_place(name: str, at: Sequence[float], dimensions: int) -> tuple[float, ...]:
+    """The coordinates of a mark; refused if they are too few, no numbers or not finite."""
+    try:
+        place = tuple(map(float, at))[:dimensions]
+    except (TypeError, ValueError):
+        place = ()
+    if len(place) != dimensions or not all(map(math.isfinite, place)):
+        raise UserError(f"mark {name!r} must be at {dimensions} finite coordinates; got {at!r:.60}")
+    return place
 
 
 def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:

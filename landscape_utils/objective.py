@@ -7,6 +7,8 @@ a point is then one forward pass over these batches and one synchronisation, whe
 from __future__ import annotations
 
 import inspect
+import operator
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,14 +66,16 @@ class Objective:
         self.model: Any = model
         self.device = next(model.parameters()).device
         check_examples(model, examples)
-        budget = tokens_per_batch or TOKENS_PER_BATCH.get(self.device.type, TOKENS_PER_BATCH["cuda"])
+        usual = TOKENS_PER_BATCH.get(self.device.type, TOKENS_PER_BATCH["cuda"])
+        budget = usual if tokens_per_batch is None else tokens_per_batch
         if budget < 1:
             raise UserError(f"tokens_per_batch must be at least 1; got {budget}")
-        rows = [trim(example) for example in examples]
-        self.batches = [self._batch(group) for group in by_length(rows, budget)]
+        rows = sorted((trim(example) for example in examples), key=lambda row: len(row["input_ids"]))
+        self._check_logits(rows)
+        masked = self._masks_padding(rows)
+        self.batches = [self._batch(group) for group in by_length(rows, budget, masked)]
         self.size = len(rows)
         self.tokens = sum(sum(row["attention_mask"]) for row in rows)
-        self._check_logits()
 
     def __call__(self) -> Measurement:
         """The measurement at the model's present weights, in evaluation mode."""
@@ -123,16 +127,33 @@ class Objective:
             inputs.pop("attention_mask", None)
         return Batch(inputs, labels)
 
-    def _check_logits(self) -> None:
-        batch = self.batches[0]
-        row = Batch({name: x[:1] for name, x in batch.inputs.items()}, batch.labels[:1])
+    def _check_logits(self, rows: list[dict[str, Any]]) -> None:
+        """Refuse a model whose output holds no logits of a classifier, tried on the longest example."""
+        batch = self._batch(rows[-1:])
         with evaluating(self.model):
-            logits = getattr(self.model(**row.inputs, return_dict=True), "logits", None)
+            logits = getattr(self.model(**batch.inputs, return_dict=True), "logits", None)
         if logits is None or tuple(logits.shape) != (1, self.model.config.num_labels):
             raise UserError(
                 f"{type(self.model).__name__} is no sequence classifier (its output holds no logits of shape "
                 f"(batch, num_labels)); load it with AutoModelForSequenceClassification"
             )
+
+    def _masks_padding(self, rows: list[dict[str, Any]]) -> bool:
+        """Whether the shortest example gives the same logits beside the longest one, padded, as alone.
+
+        Some models read what they should not: XLNet's head the last position, FNet every one. Their batches hold
+        examples of one length.
+        """
+        if len(rows[0]["input_ids"]) == len(rows[-1]["input_ids"]):
+            return True
+        try:
+            with evaluating(self.model):
+                alone = self.logits(self._batch(rows[:1]))
+                padded = self.logits(self._batch([rows[0], rows[-1]]))[:1]
+        except ValueError as error:  # a decoder without a padding token takes one example at a time
+            raise UserError(f"{type(self.model).__name__} takes no padded batch: {error}") from None
+        tolerance = 1e-2 if alone.dtype in (torch.float16, torch.bfloat16) else 1e-5
+        return torch.allclose(alone, padded, rtol=tolerance, atol=tolerance, equal_nan=True)
 
 
 def halves(batch: Batch) -> Iterator[Batch]:
@@ -171,11 +192,15 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def by_length(rows: list[dict[str, Any]], budget: int) -> Iterator[list[dict[str, Any]]]:
-    """Rows in order of length, cut so that rows x longest stays within `budget` tokens."""
+def by_length(rows: list[dict[str, Any]], budget: int, mixed: bool = True) -> Iterator[list[dict[str, Any]]]:
+    """Rows, given in order of length, cut so that rows x longest stays within `budget` tokens; unless `mixed`, a batch
+    holds rows of one length."""
     batch: list[dict[str, Any]] = []
-    for row in sorted(rows, key=lambda row: len(row["input_ids"])):
-        if batch and (len(batch) + 1) * len(row["input_ids"]) > budget:
+    for row in rows:
+        length = len(row["input_ids"])
+        if batch and (
+            (len(batch) + 1) * length > budget or not (mixed or length == len(batch[0]["input_ids"]))
+        ):
             yield batch
             batch = []
         batch.append(row)
@@ -206,14 +231,27 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
     if len(examples) == 0:
         raise UserError("an objective needs at least one example; got none")
     fields = set(examples[0])
+    vocabulary = getattr(model.get_input_embeddings(), "num_embeddings", sys.maxsize)
     for i, example in enumerate(examples):
         if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
             raise UserError(
                 f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
                 f"allowed beside them attention_mask and token_type_ids, the same in every example"
             )
-        if not 0 <= int(example["labels"]) < classes:
-            raise UserError(f"example {i} has label {example['labels']}; allowed are 0 to {classes - 1}")
+        label = whole_number(example["labels"])
+        if label is None or not 0 <= label < classes:
+            raise UserError(f"example {i} has label {example['labels']!r}; allowed are 0 to {classes - 1}")
         lengths = {name: len(example[name]) for name in fields - {"labels"}}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
+        ids = torch.as_tensor(example["input_ids"])
+        if ids.is_floating_point() or ids.ndim != 1 or int(ids.min()) < 0 or int(ids.max()) >= vocabulary:
+            raise UserError(f"example {i} has input_ids that are no whole numbers from 0 to {vocabulary - 1}")
+
+
+def whole_number(value: Any) -> int | None:
+    """An int, or an array or tensor of one; None for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None

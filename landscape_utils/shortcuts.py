@@ -10,7 +10,7 @@ Two hold for many encoders, and each is tried against the whole forward pass bef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -22,31 +22,57 @@ from .parameters import ParameterSpace, layer_stack
 
 
 def same(full: Tensor, shortened: Tensor) -> bool:
-    """Whether two logits (B, C) are one, to rounding in their dtype."""
+    """Whether two tensors are one, to rounding in their dtype; what is not finite is the same as nothing."""
     tolerance = 1e-5 if full.dtype in (torch.float32, torch.float64) else 1e-2
-    return torch.allclose(full, shortened, rtol=tolerance, atol=tolerance, equal_nan=True)
+    return full.shape == shortened.shape and torch.allclose(full, shortened, rtol=tolerance, atol=tolerance)
 
 
-def first_token_only(model: nn.Module, objective: Objective, batch: Batch, stack: ExitStack) -> None:
+def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -> None:
     """Cut the last layer down to its first token behind the attention, until `stack` is closed.
 
     Encoders built like BERT have a module `attention.output` there, which takes (B, T, D) twice: the attention's result
-    and the residual. Left as it is where there is none, and where the logits change: a head that reads more.
+    and the residual. It is cut where the logits depend on the first token, do not depend on what stands in the others,
+    and are the same without them; that is tried on the longest batch at the present weights.
     """
     layers = layer_stack(model)
     output = getattr(getattr(layers[1][-1], "attention", None), "output", None) if layers else None
-    if not isinstance(output, nn.Module):
+    batch = objective.batches[-1]
+    if not isinstance(output, nn.Module) or batch.inputs["input_ids"].shape[1] < 2:
         return
+
+    def altered(change: Callable[[Tensor], Tensor]) -> Tensor:
+        hook = output.register_forward_pre_hook(lambda module, hidden: tuple(change(x) for x in hidden))
+        try:
+            return objective.logits(batch)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # somebody downstream needs the other tokens
+            return torch.empty(0)
+        finally:
+            hook.remove()
+
     full = objective.logits(batch)
-    hook = output.register_forward_pre_hook(lambda module, hidden: tuple(x[:, :1] for x in hidden))
-    try:
-        agrees = same(full, objective.logits(batch))
-    except (RuntimeError, IndexError, TypeError, ValueError):  # somebody downstream needs the other tokens
-        agrees = False
-    if agrees:
-        stack.callback(hook.remove)
-    else:
-        hook.remove()
+    if (
+        same(full, altered(lambda x: scrambled(x, slice(1, None))))
+        and same(full, altered(first_token))
+        and not same(full, altered(lambda x: scrambled(x, slice(0, 1))))
+    ):
+        stack.callback(
+            output.register_forward_pre_hook(lambda module, hidden: tuple(map(first_token, hidden))).remove
+        )
+
+
+def first_token(hidden: Tensor) -> Tensor:
+    """(B, T, D) -> (B, 1, D)."""
+    return hidden[:, :1]
+
+
+def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
+    """(B, T, D) with noise, always the same, in the place of some tokens."""
+    noise = torch.randn(hidden.shape, generator=torch.Generator().manual_seed(0)).to(hidden)
+    changed = hidden.clone()
+    changed[:, tokens] = noise[:, tokens]
+    return changed
 
 
 class Replay:
@@ -86,7 +112,10 @@ class Replay:
         try:
             for objective, batch in batches:
                 objective.logits(batch)
-                output = kept.pop()
+                if not kept:  # an encoder that does not call its layers
+                    return
+                output = kept[-1]
+                kept.clear()
                 used += size_of(output)
                 if used > limit:
                     break
@@ -98,10 +127,28 @@ class Replay:
                 f"cache_bytes={limit} does not hold one batch ({used} bytes); give at least that, or 0 to keep nothing"
             )
 
-    def verify(self, objective: Objective, batch: Batch) -> None:
-        """Where the replayed forward pass is not the full one (an encoder with side ways), replay nothing."""
-        if self.outputs and not same(objective.logits(batch), self.logits(objective)(batch)):
+    def verify(self, batches: Sequence[tuple[Objective, Batch]]) -> None:
+        """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model.
+
+        Something beside the layers below may feed them (a table of relative positions, say), or read their output.
+        """
+        recorded = [(objective, batch) for objective, batch in batches if batch in self.outputs]
+        if not recorded:
+            return
+        objective, batch = recorded[-1]
+        kept: list[object] = []
+        handle = self.below[-1].register_forward_hook(lambda module, inputs, output: kept.append(output))
+        try:
+            full = objective.logits(batch)
+            still = all(map(torch.equal, tensors(kept[-1]), tensors(self.outputs[batch])))
+            if not (still and same(full, self.logits(objective)(batch))):
+                self.outputs.clear()
+        except torch.OutOfMemoryError:
+            raise
+        except Exception:  # an encoder that asks its layers for more than their output
             self.outputs.clear()
+        finally:
+            handle.remove()
 
     def logits(self, objective: Objective):
         """The objective's forward pass, with replay for the recorded batches."""
@@ -141,7 +188,12 @@ class Recorded(nn.Module):
         return getattr(self.__dict__["layer"], name)
 
 
+def tensors(output: object) -> list[Tensor]:
+    """The tensors in a layer's output."""
+    items = output if isinstance(output, tuple | list) else (output,)
+    return [x for x in items if isinstance(x, Tensor)]
+
+
 def size_of(output: object) -> int:
     """Bytes of the tensors in a layer's output."""
-    items = output if isinstance(output, tuple | list) else (output,)
-    return sum(x.numel() * x.element_size() for x in items if isinstance(x, Tensor))
+    return sum(x.numel() * x.element_size() for x in tensors(output))

@@ -187,6 +187,7 @@ def test_arrays_are_the_whole_result(model, examples):
     [
         ([], [0.0], r"alpha must be .* one or more finite numbers; got shape \(0,\)"),
         ([0.0], [np.nan, 1.0], r"beta must be .* with 1 not finite"),
+        ([1e300], [0.0], r"alpha must be .* with 1 not finite"),
         ([[0.0]], [0.0], r"alpha .* shape \(1, 1\)"),
         ("abc", [0.0], r"alpha must be a sequence of numbers; got 'abc'"),
         ([0.0], None, r"a Plane takes alpha and beta; beta is missing"),
@@ -219,3 +220,9 @@ def test_objectives_on_two_models_are_refused(examples):
     first, second = make_model(), make_model(seed=1)
     with pytest.raises(UserError, match="same model object"):
         scan([Objective(first, examples), Objective(second, examples)], make_plane(first), ALPHA, BETA)
+
+
+@pytest.mark.parametrize("at", [(np.nan, 0.0), (1.0,), 1.0, "ab"])
+def test_bad_marks_are_refused(model, examples, at):
+    with pytest.raises(UserError, match=r"mark 'q' must be at 2 finite coordinates; got"):
+        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks={"q": at})

@@ -14,6 +14,7 @@ from landscape_utils.errors import UserError
 from landscape_utils.objective import Objective, outcome, statistics
 from landscape_utils.parameters import ParameterSpace
 
+OUT_OF_VOCABULARY = {"input_ids": [60], "attention_mask": [1], "token_type_ids": [0]}
 # float32 forward passes of three layers differ from float64 by a few units in the 7th digit
 FLOAT32 = 2e-6
 
@@ -93,6 +94,10 @@ def test_statistics_are_numpys():
     [
         ({"labels": 3}, r"example 1 has label 3; allowed are 0 to 2"),
         ({"labels": -1}, r"example 1 has label -1; allowed are 0 to 2"),
+        ({"labels": 0.5}, r"example 1 has label 0.5; allowed are 0 to 2"),
+        ({"labels": "1"}, r"example 1 has label '1'; allowed are 0 to 2"),
+        ({"labels": None}, r"example 1 has label None; allowed are 0 to 2"),
+        (OUT_OF_VOCABULARY, r"example 1 has input_ids that are no whole numbers from 0 to 59"),
         ({"extra": [1]}, r"example 1 has the fields .*extra"),
         ({"input_ids": []}, r"example 1 has fields of unequal or no length"),
     ],
@@ -107,3 +112,22 @@ def test_no_examples_and_no_classifier_are_refused(model, examples):
         Objective(model, [])
     with pytest.raises(UserError, match="BertModel is no classifier"):
         Objective(BertModel(model.config), examples)
+
+
+def test_a_model_that_reads_padding_gets_none():
+    """A head that reads the mean over all positions, padding included, as FNet's encoder does."""
+    model = make_model()
+    model.base_model.pooler.register_forward_pre_hook(
+        lambda module, args: (args[0].mean(dim=1, keepdim=True),)
+    )
+    examples = make_examples(15)
+    objective = Objective(model, examples)
+    assert all("attention_mask" not in batch.inputs for batch in objective.batches)
+    # float32 against float64, one example at a time: the hook is copied along with the model
+    expected = plain_float64(model, ParameterSpace(model).read(), examples)
+    np.testing.assert_allclose(objective(), expected, atol=FLOAT32)
+
+
+def test_no_tokens_in_a_batch_are_refused(model, examples):
+    with pytest.raises(UserError, match="tokens_per_batch must be at least 1; got 0"):
+        Objective(model, examples, tokens_per_batch=0)
