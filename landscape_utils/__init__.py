@@ -5,6 +5,7 @@ from .finetune import Run, fine_tune
 from .landscape import Curve, Line, Mark, Plane, Surface, scan
 from .objective import Measurement, Objective
 from .parameters import ParameterSpace, layer_groups
+from .places import check_names
 from .profiles import Profile, load_profile
 from .rollback import Rollback, roll_back
 from .study import Study
@@ -27,6 +28,7 @@ __all__ = [
     "Task",
     "Trajectory",
     "UserError",
+    "check_names",
     "fine_tune",
     "layer_groups",
     "load_profile",

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from .errors import UserError
 
+PARAMETERS = (
+    "profile",
+    "tasks",
+    "seed",
+    "resolution",
+    "span",
+    "examples",
+    "data_dir",
+    "results_dir",
+    "device",
+)
+FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def check_names(namespace: Mapping[str, Any]) -> None:
+    """Refuse, in the first cells of a notebook, a parameter that it does not have: papermill only warns of it.
+
+    Args:
+        namespace: the notebook's globals().
+    """
+    first = len(namespace.get("In", ())) <= FIRST_CELLS
+    given = [
+        name for name, value in namespace.items() if isinstance(value, str | int | float) and name[0] != "_"
+    ]
+    unknown = [name for name in given if name not in PARAMETERS]
+    if first and unknown:
+        raise UserError(f"unknown parameter {unknown[0]!r}; a notebook takes {', '.join(PARAMETERS)}")
 
 
 def project_folder(folder: str | Path) -> Path:

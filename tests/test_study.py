@@ -14,6 +14,7 @@ from landscape_utils.jobs import plan_jobs
 from landscape_utils.landscape import Line, Plane, scan
 from landscape_utils.objective import Objective
 from landscape_utils.parameters import ParameterSpace, layer_groups
+from landscape_utils.places import check_names
 from landscape_utils.trajectory import project
 
 
@@ -164,3 +165,14 @@ def test_unknown_words_are_refused(study):
     ):
         with pytest.raises(UserError, match=r"unknown .* (allowed are|has) "):
             call()
+
+
+def test_a_parameter_that_no_notebook_has_is_refused_once():
+    namespace = {"In": [""] * 4, "profile": "demo", "resolutoin": 7, "_i": "x", "study": object()}
+    with pytest.raises(
+        UserError, match="unknown parameter 'resolutoin'; a notebook takes profile, tasks, seed"
+    ):
+        check_names(namespace)
+    check_names(namespace | {"In": [""] * 9})  # later, when the reader has names of their own
+    del namespace["resolutoin"]
+    check_names(namespace)
