@@ -55,7 +55,9 @@ def front_picture(study: Study, path: Path) -> Path:
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = display_name(task)
-    plots.surface_grid({name: surfaces}, trajectories={name: paths}).savefig(path, dpi=200, bbox_inches="tight")
+    plots.surface_grid({name: surfaces}, trajectories={name: paths}).savefig(
+        path, dpi=200, bbox_inches="tight"
+    )
     return path
 
 
