@@ -44,7 +44,6 @@ class Recipe:
     muon_rate: float = 0.01
     adam_rate: float = 3e-3
     warmup: float = 0.1
-    spread: float = 0.05  # standard deviation of the weights at the start
     output_scale: float = 0.1  # of what each sublayer adds to the residual stream at the start
 
 
@@ -60,6 +59,7 @@ NETWORK: dict[str, Any] = {
     "max_position_embeddings": 40,
     "hidden_dropout_prob": 0.0,
     "attention_probs_dropout_prob": 0.0,
+    "initializer_range": 0.05,  # BERT's 0.02 is about half of 1 / sqrt(768); this is half of 1 / sqrt(96)
 }
 
 
@@ -140,11 +140,8 @@ def pretrain(recipe: Recipe = DEMO) -> BertForPreTraining:
 
 
 def initial_model(recipe: Recipe) -> BertForPreTraining:
-    """The start: wider than BERT's own, with sublayers that add little to the residual stream at first."""
-    config = demo_config()
-    standard, config.initializer_range = config.initializer_range, recipe.spread
-    model = BertForPreTraining(config)
-    config.initializer_range = standard  # what is saved, and what training from scratch starts with
+    """The start: BERT's own, but that the sublayers add little to the residual stream at first."""
+    model = BertForPreTraining(demo_config())
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("output.dense.weight"):
