@@ -179,6 +179,7 @@ def numbers(sentence: str) -> list[float]:
 
 
 def slide(page: Page, label: str, step: int) -> None:
+    settle(page)  # a choice made just before may change how far the slider goes
     page.get_by_label(label, exact=True).filter(visible=True).fill(str(step))
     settle(page)
 
