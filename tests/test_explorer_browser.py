@@ -275,6 +275,22 @@ def test_area_of_a_disc(show):
     assert area == pytest.approx(np.pi * 4 * (level - 0.2), rel=0.01)
 
 
+def test_area_is_of_the_basin_around_the_end_alone(show):
+    """Two discs of radius r, 3 apart: one counts until they touch, at r = 1.5, and then both."""
+    surface = scanned(81, 1.0, "train")
+    other = bowl(surface.alpha[:, None] + 3, surface.beta[None, :], 1.0)
+    loss = np.minimum(np.minimum(surface.loss, other), 8.0)
+    page = show([View({"": dataclasses.replace(surface, loss=loss)})])
+    page.get_by_label("scale", exact=True).select_option("linear")
+    for radius, discs in ((1.2, 1), (1.4, 1), (1.8, 2)):
+        step = round(400 * radius**2 / (8.0 - loss.min()))
+        slide(page, "below", step)
+        area = float(re.search(r"region: ([\d.]+)", text(page, "Threshold")).group(1))
+        exact = np.pi * step / 400 * (8.0 - loss.min())
+        lens = 2 * radius**2 * np.arccos(1.5 / radius) - 3 * np.sqrt(radius**2 - 1.5**2) if discs == 2 else 0
+        assert area == pytest.approx(discs * exact - lens, rel=0.02)  # the lens is of the unrounded radius
+
+
 def test_choices_change_the_view(show):
     page = show(views(), (cube(),))
     before = pixels(page)
