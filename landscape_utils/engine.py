@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .objective import Objective, evaluating, statistics
+from . import bootstrap
+from .objective import Measurement, Objective, evaluating, statistics
 from .parameters import ParameterSpace
 from .shortcuts import Replay, first_token_only
 
@@ -79,6 +80,7 @@ class Walker:
         origin, directions: vectors (P,).
         precision: what the weights are rounded to and the forward pass is done in.
         cache_bytes: memory for the output of layers that no direction moves; 0 recomputes it at every point.
+        draws: how many bootstrap draws of the examples are measured beside.
 
     Use as a context manager: within it the model's weights are those of the point visited last; on leaving, also by an
     exception, the model is what it was.
@@ -94,6 +96,7 @@ class Walker:
         directions: Sequence[Tensor],
         precision: str = "float32",
         cache_bytes: int | None = None,
+        draws: int = 0,
     ):
         self.objectives = objectives
         self.model = objectives[0].model
@@ -103,6 +106,8 @@ class Walker:
         self.precision = precision
         self.cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
         self.moving = moving(self.directions)
+        self.width = len(objectives) * (len(Measurement._fields) + 2 * draws)
+        self._shares = [bootstrap.draws(o.size, draws).to(self.space.device) for o in objectives]
         self._stack = ExitStack()
         self._replay = Replay(self.model, self.space, self.moving)
 
@@ -122,13 +127,16 @@ class Walker:
         self._stack.close()
 
     def __call__(self, coordinates: Sequence[float]) -> Tensor:
-        """(objectives, 4) float64 on the CPU: loss, error and their standard errors. The one synchronisation."""
+        """(objectives, 4 + 2 draws) float64 on the CPU: loss, error, their standard errors, and the draws' losses and
+        errors. The one synchronisation."""
         self.move(coordinates)
         return self._within_memory(
-            lambda: torch.stack(
-                [statistics(*o.outcomes(self._replay.logits(o))) for o in self.objectives]
-            ).cpu()
+            lambda: torch.stack(list(map(self._measure, self.objectives, self._shares))).cpu()
         )
+
+    def _measure(self, objective: Objective, shares: Tensor) -> Tensor:
+        outcomes = objective.outcomes(self._replay.logits(objective))
+        return torch.cat([statistics(*outcomes), bootstrap.means(*outcomes, shares)])
 
     def move(self, coordinates: Sequence[float]) -> None:
         """Set the weights to origin + sum of coordinate * direction."""

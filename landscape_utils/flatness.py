@@ -16,7 +16,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import ndimage, stats
-from scipy.interpolate import RegularGridInterpolator
 
 from .landscape import Curve, Surface
 
@@ -50,7 +49,7 @@ def cross_section(surface: Surface) -> Curve:
     }
     marks = {name: mark for name, mark in surface.marks.items() if mark.beta == 0}
     whole = {f.name: getattr(surface, f.name) for f in fields(Curve)}
-    return Curve(**whole | values | {"marks": marks})
+    return Curve(**whole | values | {"marks": marks, "draws": surface.draws[:0]})
 
 
 def width_below(curve: Curve, rise: float, at: str = "end") -> Extent:
@@ -136,13 +135,21 @@ def sharpness(surface: Surface, radius: float, at: str = "end") -> float:
 
 def _refine(surface: Surface) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The surface's loss, bilinear, on a grid of FINE x FINE points; NaN beside non-finite cells."""
-    alpha = np.linspace(surface.alpha.min(), surface.alpha.max(), FINE)
-    beta = np.linspace(surface.beta.min(), surface.beta.max(), FINE)
-    rows, columns = np.argsort(surface.alpha), np.argsort(surface.beta)
-    grid = (surface.alpha[rows], surface.beta[columns])
-    with np.errstate(invalid="ignore"):  # inf - inf beside a non-finite cell is the NaN we want
-        fine = RegularGridInterpolator(grid, surface.loss[np.ix_(rows, columns)])
-        return alpha, beta, fine(tuple(np.meshgrid(alpha, beta, indexing="ij")))
+    (alpha, across), (beta, along_beta) = map(_between, (surface.alpha, surface.beta))
+    finite = np.isfinite(surface.loss)
+    fine = across @ np.where(finite, surface.loss, 0.0) @ along_beta.T
+    if not finite.all():
+        fine[across @ ~finite @ along_beta.T > 0] = np.nan
+    return alpha, beta, fine
+
+
+def _between(axis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """FINE places along an axis, and (FINE, A): the share of each of its points in what stands there, linearly."""
+    places, order = np.linspace(axis.min(), axis.max(), FINE), np.argsort(axis)
+    shares = np.empty((FINE, len(axis)))
+    for i, unit in zip(order, np.eye(len(axis)), strict=True):
+        shares[:, i] = np.interp(places, axis[order], unit)
+    return places, shares
 
 
 def _scanned(surface: Surface, at: str) -> bool:

@@ -17,6 +17,7 @@ from .trajectory import METHODS
 
 CONTINUED = "continued"
 SAMPLE_SEED = 0
+DRAWS = 100  # of the bootstrap: its 95 % interval then has two or three draws outside on each side
 
 Recipe = dict[str, Any]
 Key = tuple[str, str, Recipe]  # kind, name, recipe
@@ -108,6 +109,7 @@ class Keys:
             "span": self.profile.grid.span,
             "sample": {**self.profile.sample.model_dump(), "seed": SAMPLE_SEED},
             "precision": self.profile.precision,
+            "draws": DRAWS,
         }
 
 

@@ -10,9 +10,9 @@ import itertools
 import math
 from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,6 +57,8 @@ class Curve:
         norm: |delta_1|, the parameter distance of one unit of alpha.
         precision, precision_error: what it was computed in, and the largest difference of the loss from float32 that a
             probe of cells showed (0 for float32).
+        draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples: at the grid's points,
+            row by row, and then at the marks; none unless they were asked for.
     """
 
     alpha: np.ndarray
@@ -69,11 +71,25 @@ class Curve:
     norm: float
     precision: str
     precision_error: float
+    draws: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 0), np.float32))
 
     @property
     def non_finite(self) -> int:
         """How many points of the grid have a loss that is not finite."""
         return int((~np.isfinite(self.loss)).sum())
+
+    def redrawn(self, draw: int) -> Self:
+        """The scan, its marks too, with the losses and errors of a bootstrap draw of the examples."""
+        losses, errors = self.draws[draw].astype(float)  # (points,) each
+        count, shape = self.loss.size, self.loss.shape
+        marks = {
+            name: mark._replace(loss=float(loss), error=float(error))
+            for (name, mark), loss, error in zip(
+                self.marks.items(), losses[count:], errors[count:], strict=True
+            )
+        }
+        grids = {"loss": losses[:count].reshape(shape), "error": errors[:count].reshape(shape)}
+        return replace(self, **grids, marks=marks)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays without Python objects, for a file."""
@@ -117,6 +133,7 @@ def scan(
     precision: str = "float32",
     precision_bound: float = 1e-3,
     cache_bytes: int | None = None,
+    draws: int = 0,
     journal: MutableMapping[int, np.ndarray] | None = None,
     client: Client | None = None,
     device: str | None = None,
@@ -135,6 +152,7 @@ def scan(
         precision: "float32", "float16", "bfloat16", "tf32" (CUDA), or "auto": the fastest whose largest difference from
             float32, on a probe of cells, is at most `precision_bound` in the loss.
         cache_bytes: memory for the output of layers that no direction moves; 0 for none.
+        draws: how many bootstrap draws of the examples to take at every point, for intervals; see `bootstrap`.
         journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
         client: of `dask.distributed`: its workers visit the points, this side alone fills the journal.
         device: where the workers compute, for example "cuda" where this side has no GPU; default: as the model here.
@@ -156,7 +174,7 @@ def scan(
     points = list(itertools.product(*(axis.tolist() for axis in axes))) + list(places.values())
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
 
-    walk = partial(Walker, objectives, region.origin, region.directions, cache_bytes=cache_bytes)
+    walk = partial(Walker, objectives, region.origin, region.directions, cache_bytes=cache_bytes, draws=draws)
     spread = None if client is None else Spread(client, walk, device)
     if PROBED not in rows:
         probing = spread.probe if spread else partial(probe, walk)
@@ -175,7 +193,7 @@ def scan(
             for i, row in bar(visited, total=len(missing), what=what, unit="point"):
                 rows[i] = row
 
-    values = np.array([rows[i] for i in range(len(points))]).reshape(len(points), len(objectives), 4)
+    values = np.array([rows[i] for i in range(len(points))]).reshape(len(points), len(objectives), -1)
     results = tuple(
         assemble(region, axes, places, values[:, k], o.size, precision, precision_error)
         for k, o in enumerate(objectives)
@@ -192,12 +210,12 @@ def assemble(
     precision: str,
     precision_error: float,
 ) -> Curve:
-    """The curve or surface of one objective from its values (points, 4), the grid's first and then the marks'."""
+    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks'."""
     shape = tuple(len(axis) for axis in axes)
     count = math.prod(shape)
     grids = {name: values[:count, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
     marks = {
-        name: Mark(*(*at, 0.0)[:2], *row)
+        name: Mark(*(*at, 0.0)[:2], *row[:4])
         for (name, at), row in zip(places.items(), values[count:].tolist(), strict=True)
     }
     common: dict[str, Any] = {
@@ -207,6 +225,7 @@ def assemble(
         "norm": region.norm,
         "precision": precision,
         "precision_error": precision_error,
+        "draws": values[:, 4:].T.reshape(2, -1, len(values)).swapaxes(0, 1).astype(np.float32),
     }
     if isinstance(region, Plane):
         return Surface(alpha=axes[0], beta=axes[1], cosine=region.cosine, **common)

@@ -13,7 +13,19 @@ import numpy as np
 
 from . import flatness
 from .landscape import Curve, Surface
-from .weighing import WAYS, Claim, Evidence, Z, claim, exact, guessing, of_learned, over_examples
+from .weighing import (
+    WAYS,
+    Claim,
+    Evidence,
+    Z,
+    claim,
+    exact,
+    guessing,
+    interval,
+    of_learned,
+    over_examples,
+    redrawn,
+)
 
 if TYPE_CHECKING:
     from .study import Study
@@ -106,24 +118,25 @@ def less_sharp(study: Study, name: str) -> Claim:
 
 def surfaces_agree(study: Study, name: str) -> Claim:
     def evidence(task: str) -> Evidence:
-        scratch, pretrained = (agreement(study, task, how) for how in WAYS)
-        cells = flatness.near(study.surface(task), RADIUS).sum()
-        around = Z / np.sqrt(max(cells - 3, 1)) * np.array([-1, 1])
-        low, high = np.tanh(np.arctanh(np.clip(pretrained, -0.999, 0.999)) + around) - AGREEMENT
-        return Evidence(task, (scratch, pretrained), pretrained - AGREEMENT, float(low), float(high))
+        (scratch, _), (pretrained, draws) = (agreement(study, task, how) for how in WAYS)
+        low, high = interval(draws - AGREEMENT)
+        return Evidence(task, (scratch, pretrained), pretrained - AGREEMENT, low, high)
 
     measure = (
         f"Spearman's rank correlation of training loss and dev error over the points within {RADIUS:g} of the end. "
-        f"Effect: that of fine-tuning minus {AGREEMENT}. The interval is Fisher's, which takes the points as "
-        "independent; neighbours are not, and so it is too narrow."
+        f"Effect: that of fine-tuning minus {AGREEMENT}."
     )
     return claim(name, measure, *of_learned(study, evidence))
 
 
-def agreement(study: Study, task: str, how: str, radius: float = RADIUS) -> float:
-    """Rank correlation of the training-loss and the dev-error surface within `radius` of the end."""
+def agreement(study: Study, task: str, how: str, radius: float = RADIUS) -> tuple[float, np.ndarray]:
+    """Rank correlation of the training-loss and the dev-error surface within `radius` of the end, and (draws,) that of
+    each bootstrap draw."""
     train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
-    return flatness.rank_correlation(train.loss, dev.error, flatness.near(train, radius))
+    near = flatness.near(train, radius)
+    pairs = zip(redrawn(train), redrawn(dev), strict=True)
+    draws = [flatness.rank_correlation(loss.loss, error.error, near) for loss, error in pairs]
+    return flatness.rank_correlation(train.loss, dev.error, near), np.array(draws)
 
 
 def orthogonal_directions(study: Study, name: str) -> Claim:

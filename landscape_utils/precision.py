@@ -36,7 +36,7 @@ def probe(walk: Callable[..., Walker], points: Sequence[Point], precision: str, 
         precision: one of PRECISIONS, or "auto": the fastest whose difference is at most `bound`.
 
     Returns:
-        A row for a journal, (4 x objectives,) float64, that `probed` reads.
+        A row for a journal, of the walker's width, float64, that `probed` reads.
 
     Raises:
         UserError: an unknown precision, or one that the device does not have.
@@ -44,7 +44,7 @@ def probe(walk: Callable[..., Walker], points: Sequence[Point], precision: str, 
     walker = walk(precision="float32")
     device = walker.space.device.type
     check_precision(precision, device)
-    row = np.full(4 * len(walker.objectives), math.nan)
+    row = np.full(walker.width, math.nan)
     row[:2] = PRECISIONS.index("float32"), 0.0
     offered = CANDIDATES.get(device, ()) if precision == "auto" else (precision,)
     if not offered or precision == "float32":

@@ -16,7 +16,7 @@ import torch
 
 from .finetune import Run, epochs_of
 from .jobs import Job, plan_jobs, run_jobs, usual_workers
-from .keys import Key, one_of
+from .keys import DRAWS, Key, one_of
 from .landscape import Curve, Line, Plane, Surface, scan
 from .objective import TOKENS_PER_BATCH, Objective
 from .parameters import ParameterSpace, layer_groups
@@ -110,6 +110,7 @@ class Study(Runs):
                 *[axis] * len(where.directions),
                 marks=marks,
                 precision=self.profile.precision,
+                draws=DRAWS,
                 journal=journal,
                 client=self.client,
                 device=self.device,

@@ -13,7 +13,6 @@ import numpy as np
 
 from .engine import strides
 from .landscape import MARKS, Plane, Surface, assemble
-from .objective import Measurement
 from .study import SPLITS, Study
 
 STRIDES = (8, 4, 2)  # of the coarse grids
@@ -99,7 +98,7 @@ class Coarse:
 
     def _surfaces(self, rows: Rows, stride: int) -> dict[str, Surface]:
         values = np.array([rows[i] for i in self._grid(stride)])
-        values = values.reshape(-1, len(SPLITS), len(Measurement._fields))  # (points, splits, 4)
+        values = values.reshape(len(values), len(SPLITS), -1)  # (points, splits, 4 + 2 draws)
         axes = [self.axis[::stride]] * 2
         found: list[Any] = [
             assemble(self.plane, axes, MARKS, values[:, k], size, self.precision, 0.0)

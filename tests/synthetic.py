@@ -21,7 +21,7 @@ def curve_of(function, points: int = 41, span: float = 4.0, **changes: Any) -> C
     alpha = np.linspace(-span, span, points)
     loss = np.asarray(function(alpha), dtype=float) + 0 * alpha
     marks = {name: mark_of(function(np.array(at[0])), at) for name, at in START_END.items()}
-    return Curve(alpha=alpha, marks=marks, **common(loss) | changes)
+    return Curve(alpha=alpha, marks=marks, **common(loss, marks) | changes)
 
 
 def surface_of(function, points: int = 81, span: float = 4.0, places=START_END, **changes: Any) -> Surface:
@@ -29,7 +29,9 @@ def surface_of(function, points: int = 81, span: float = 4.0, places=START_END, 
     axis = np.linspace(-span, span, points)
     loss = np.asarray(function(axis[:, None], axis[None, :]), dtype=float) + 0 * axis[:, None] * axis
     marks = {name: mark_of(function(*map(np.array, at)), at) for name, at in places.items()}
-    return Surface(alpha=axis, beta=axis.copy(), marks=marks, **{"cosine": 0.0} | common(loss) | changes)
+    return Surface(
+        alpha=axis, beta=axis.copy(), marks=marks, **{"cosine": 0.0} | common(loss, marks) | changes
+    )
 
 
 def layer_surface_of(function, **changes: Any) -> Surface:
@@ -40,8 +42,16 @@ def mark_of(loss: Any, at: tuple[float, float]) -> Mark:
     return Mark(*at, float(loss), float(1 - np.exp(-loss)), 0.0, 0.0)
 
 
-def common(loss: np.ndarray) -> dict[str, Any]:
+def draws_of(loss: np.ndarray, marks: dict[str, Mark], added=(0.0, 0.0, 0.0)) -> np.ndarray:
+    """Bootstrap draws (draws, 2, points): the loss raised everywhere by each of `added`, the error as it is."""
+    losses = np.concatenate([loss.ravel(), [mark.loss for mark in marks.values()]])
+    draws = [[losses + more, 1 - np.exp(-losses)] for more in added]
+    return np.array(draws, dtype=np.float32)
+
+
+def common(loss: np.ndarray, marks: dict[str, Mark]) -> dict[str, Any]:
     return {
+        "draws": draws_of(loss, marks),
         "loss": loss,
         "error": 1 - np.exp(-loss),
         "loss_stderr": np.zeros_like(loss),

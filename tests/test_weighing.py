@@ -7,14 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from synthetic import curve_of
+from synthetic import curve_of, draws_of
 
 from landscape_utils.weighing import (
     Claim,
     Evidence,
-    Z,
     exact,
-    moved,
     number,
     over_examples,
     over_seeds,
@@ -77,15 +75,29 @@ def lowest(curve):
     return float(curve.loss.min()), True
 
 
-def test_interval_over_examples_moves_all_losses_together():
-    """The lowest loss moves by 1.96 of its own standard error; two independent scans add in squares."""
-    first = curve_of(lambda x: 1 + x**2, loss_stderr=np.full(41, 0.3))
-    second = curve_of(lambda x: 4 + x**2, loss_stderr=np.full(41, 0.4))
+def with_draws(curve, *added):
+    return replace(curve, draws=draws_of(curve.loss, curve.marks, added))
+
+
+def test_interval_over_examples_is_the_middle_of_the_draws_effects():
+    """The i-th of 100 draws raises the first scan by i / 100 and the second by i / 50."""
+    first = with_draws(curve_of(lambda x: 1 + x**2), *np.arange(100) / 100)
+    second = with_draws(curve_of(lambda x: 4 + x**2), *np.arange(100) / 50)
     found = over_examples("t", (first, second), lowest)
     assert found.effect == pytest.approx(3.0)
-    assert found.high - found.effect == pytest.approx(Z * 0.5)
-    assert found.effect - found.low == pytest.approx(Z * 0.5)
-    assert pytest.approx(1.95996, abs=1e-5) == Z
+    assert (found.low, found.high) == pytest.approx((3.02, 3.97))  # 2.5 % and 97.5 % of 99, to the outer draw
+
+
+def test_draws_that_two_scans_share_do_not_widen_the_interval():
+    scans = [with_draws(curve_of(lambda x, c=c: c + x**2), -0.5, 0.0, 0.5) for c in (1, 4)]
+    found = over_examples("t", scans, lowest)
+    assert (found.low, found.high) == pytest.approx((3.0, 3.0), abs=1e-6)  # the draws are float32
+
+
+def test_without_draws_nothing_is_decided():
+    scans = [with_draws(curve_of(lambda x, c=c: c + x**2)) for c in (1, 4)]
+    found = over_examples("t", scans, lowest)
+    assert (found.effect, found.word) == (pytest.approx(3.0), "open")
 
 
 def test_a_lower_bound_bounds_the_effect_on_one_side_only():
@@ -99,16 +111,6 @@ def test_a_lower_bound_bounds_the_effect_on_one_side_only():
     found = over_examples("t", (higher, curve), lambda c: bounds[float(c.loss.min())])
     assert (found.low, found.high) == (-np.inf, -1.0)
     assert found.word == "against"
-
-
-def test_moving_a_scan_moves_its_marks_and_stops_at_zero():
-    curve = curve_of(lambda x: 1 + x**2, loss_stderr=np.full(41, 2.0))
-    curve.marks["end"] = curve.marks["end"]._replace(loss_stderr=0.5)
-    up, down = moved(curve, 1.0), moved(curve, -1.0)
-    np.testing.assert_allclose(up.loss, curve.loss + 2)
-    assert up.marks["end"].loss == pytest.approx(2.5)
-    assert down.loss.min() == 0
-    assert curve.loss.min() == 1  # the scan itself is left alone
 
 
 def test_exact_numbers_have_no_width():
