@@ -22,6 +22,7 @@ from .weighing import (
     exact,
     guessing,
     interval,
+    of_fitted,
     of_learned,
     over_examples,
     redrawn,
@@ -54,7 +55,7 @@ def smooth_path(study: Study, name: str) -> Claim:
         "Largest rise of the training loss above an earlier value on the straight way from start to end, in nats; "
         "0 if it only falls, n/a with fewer than three points between. Effect: scratch minus fine-tuning."
     )
-    return claim(name, measure, *of_learned(study, evidence))
+    return claim(name, measure, *of_fitted(study, evidence))
 
 
 def flatter_curve(study: Study, name: str, unit: str, rim: str = "half") -> Claim:
@@ -69,7 +70,7 @@ def flatter_curve(study: Study, name: str, unit: str, rim: str = "half") -> Clai
         f"Width of the stretch around the end on which {RIMS[rim]}, {UNITS[unit]}. "
         "Effect: log2 of fine-tuning over scratch, so that 1 is twice as wide."
     )
-    return claim(name, measure, *of_learned(study, evidence))
+    return claim(name, measure, *of_fitted(study, evidence))
 
 
 def lower_curvature(study: Study, name: str) -> Claim:
@@ -83,7 +84,7 @@ def lower_curvature(study: Study, name: str) -> Claim:
         "Second derivative of the training loss along the line, of the parabola that fits it best within 1 of the end, "
         "in nats per α². Effect: scratch minus fine-tuning."
     )
-    return claim(name, measure, *of_learned(study, evidence))
+    return claim(name, measure, *of_fitted(study, evidence))
 
 
 def wider_optimum(study: Study, name: str, unit: str, rim: str = "half") -> Claim:
@@ -99,7 +100,7 @@ def wider_optimum(study: Study, name: str, unit: str, rim: str = "half") -> Clai
         f"Area of the region around the end in which {RIMS[rim]}, {UNITS[unit]}; less than a cell of the grid counts "
         "as a cell. Effect: log2 of fine-tuning over scratch."
     )
-    return claim(name, measure, *of_learned(study, evidence))
+    return claim(name, measure, *of_fitted(study, evidence))
 
 
 def less_sharp(study: Study, name: str) -> Claim:
@@ -113,7 +114,7 @@ def less_sharp(study: Study, name: str) -> Claim:
         f"Sharpness: the most that the training loss rises within {SMALL:g} of the end, in α, in nats. "
         "Effect: scratch minus fine-tuning."
     )
-    return claim(name, measure, *of_learned(study, evidence))
+    return claim(name, measure, *of_fitted(study, evidence))
 
 
 def surfaces_agree(study: Study, name: str) -> Claim:
@@ -126,7 +127,7 @@ def surfaces_agree(study: Study, name: str) -> Claim:
         f"Spearman's rank correlation of training loss and dev error over the points within {RADIUS:g} of the end. "
         f"Effect: that of fine-tuning minus {AGREEMENT}."
     )
-    return claim(name, measure, *of_learned(study, evidence))
+    return claim(name, measure, *of_learned(study, evidence, ways=WAYS[1:]))
 
 
 def agreement(study: Study, task: str, how: str, radius: float = RADIUS) -> tuple[float, np.ndarray]:
@@ -175,7 +176,7 @@ def low_layers_wider(study: Study, name: str) -> Claim:
         f"Width in α of the stretch around the fine-tuned model on which {RIMS['half']}, where one layer group "
         "moves. Effect: log2 of low over high."
     )
-    learned = of_learned(study, evidence, study.layer_tasks, WAYS[1:])
+    learned = of_fitted(study, evidence, study.layer_tasks, WAYS[1:])
     return claim(name, measure, *learned, sides=("high", "low"))
 
 
