@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from . import bootstrap
 from .objective import Measurement, Objective, evaluating, statistics
 from .parameters import ParameterSpace
-from .shortcuts import Replay, first_token_only
+from .shortcuts import Replay, first_token_only, ready_masks
 
 logger = logging.getLogger(__name__)
 CHUNK = {
@@ -156,8 +156,10 @@ class Walker:
 
     def _shorten(self, stack: ExitStack) -> None:
         """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
-        batches = [(o, batch) for o in self.objectives for batch in o.batches]
         stack.enter_context(self._replay)
+        for objective in self.objectives:
+            ready_masks(objective, stack)
+        batches = [(o, batch) for o in self.objectives for batch in o.batches]
         first_token_only(self.model, self.objectives[0], stack)
         if self._replay.below and self.cache_bytes:
             self._replay.record(batches, self.cache_bytes)

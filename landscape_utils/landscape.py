@@ -57,6 +57,7 @@ class Curve:
         norm: |delta_1|, the parameter distance of one unit of alpha.
         precision, precision_error: what it was computed in, and the largest difference of the loss from float32 that a
             probe of cells showed (0 for float32).
+        learned: False if the training that led to the end stayed at the majority class; a bare scan does not know.
         draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples: at the grid's points,
             row by row, and then at the marks; none unless they were asked for.
     """
@@ -71,6 +72,7 @@ class Curve:
     norm: float
     precision: str
     precision_error: float
+    learned: bool = True
     draws: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 0), np.float32))
 
     @property

@@ -114,7 +114,8 @@ def curves(
                 at = scale * (mark.alpha - origin)
                 axis.plot(at, mark.loss, marker, ms=size, color=colour, mec="white", mew=0.8)
         lows, highs = zip(*reach, strict=True)
-        axis.set_title(heading, parse_math=False)
+        failed = " and ".join(how for how, curve in by_how.items() if not curve.learned)
+        axis.set_title(f"{heading}: {failed} did not learn" if failed else heading, parse_math=False)
         axis.set(ylim=(0, top), xlim=(max(lows), min(highs)))
         axis.set_ylim(bottom=-0.04 * axis.get_ylim()[1])  # room for a star at zero
     legend_above(figure, axes[0])
@@ -152,6 +153,16 @@ def surface_grid(
                 draw_trajectory(axis, trajectories[heading][name])
             if window:
                 close_up(axis, surface, window)
+            if not surface.learned:
+                axis.text(
+                    0.97,
+                    0.04,
+                    "did not learn",
+                    transform=axis.transAxes,
+                    ha="right",
+                    fontsize=8,
+                    path_effects=halo(),
+                )
             axis.set(xlabel="α", ylabel="β")
             axis.label_outer()
         row[0].set_ylabel(f"{heading}\nβ", parse_math=False)

@@ -1,9 +1,10 @@
 """Shortcuts: parts of a forward pass that need not be computed at every point, or at all.
 
-Two hold for many encoders, and each is tried against the whole forward pass before it is taken:
+Three hold for many encoders, and each is tried against the whole forward pass before it is taken:
 
 - Where the directions leave the layers below k alone, these layers' output is the same at every point. It is computed
   once for each batch, as far as a memory budget goes, and replayed.
+- An attention mask of the shape that the attention takes is made once, and nobody has to look into it again.
 - A head that reads the first token alone needs no more of the last layer: behind its attention, its projections and
   feed-forward network are computed for that token only.
 """
@@ -25,6 +26,47 @@ def same(full: Tensor, shortened: Tensor) -> bool:
     """Whether two tensors are one, to rounding in their dtype; what is not finite is the same as nothing."""
     tolerance = 1e-5 if full.dtype in (torch.float32, torch.float64) else 1e-2
     return full.shape == shortened.shape and torch.allclose(full, shortened, rtol=tolerance, atol=tolerance)
+
+
+def ready_masks(objective: Objective, stack: ExitStack) -> None:
+    """Give the attention its masks as (B, 1, 1, T) in the place of (B, T), until `stack` is closed.
+
+    Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and the host waits for the device's
+    answer. It is replaced where the logits of the longest padded batch stay the same.
+    """
+    padded = [batch for batch in objective.batches if "attention_mask" in batch.inputs]
+    if not padded:
+        return
+    try:
+        if not same(objective.logits(padded[-1]), objective.logits(with_mask(padded[-1], widened))):
+            return
+    except torch.OutOfMemoryError:
+        raise
+    except Exception:  # a model that takes no such mask
+        return
+
+    def change(shape: Callable[[Tensor], Tensor]) -> None:
+        objective.batches = [with_mask(batch, shape) for batch in objective.batches]
+
+    change(widened)
+    stack.callback(change, narrowed)
+
+
+def with_mask(batch: Batch, shape: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch with its mask, if it has one, in another shape."""
+    if "attention_mask" not in batch.inputs:
+        return batch
+    return Batch(batch.inputs | {"attention_mask": shape(batch.inputs["attention_mask"])}, batch.labels)
+
+
+def widened(mask: Tensor) -> Tensor:
+    """(B, T) of 0 and 1 -> (B, 1, 1, T) bool."""
+    return mask.bool()[:, None, None, :] if mask.ndim == 2 else mask
+
+
+def narrowed(mask: Tensor) -> Tensor:
+    """(B, 1, 1, T) bool -> (B, T) of 0 and 1."""
+    return mask[:, 0, 0, :].long() if mask.ndim == 4 else mask
 
 
 def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -> None:

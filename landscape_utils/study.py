@@ -8,7 +8,7 @@ Every result has a recipe: what changes its numbers and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,7 +100,8 @@ class Study(Runs):
         def both(journal: Any) -> dict[str, np.ndarray]:
             where = region()
             run = recipe["run"]
-            model = self.run(run["task"], run["how"], run["seed"]).model()
+            trained = self.run(run["task"], run["how"], run["seed"])
+            model = trained.model()
             if self.client is None:
                 model.to(torch.device(self.device))  # type: ignore[arg-type]
             batch = TOKENS_PER_BATCH[torch.device(self.device).type]
@@ -117,7 +118,9 @@ class Study(Runs):
                 what=f"{kind} {name}",
             )
             return {
-                f"{s}.{k}": a for s, one in zip(SPLITS, found, strict=True) for k, a in one.arrays().items()
+                f"{split}.{name}": array
+                for split, one in zip(SPLITS, found, strict=True)
+                for name, array in replace(one, learned=trained.learned).arrays().items()
             }
 
         arrays = self._computed(key, both)

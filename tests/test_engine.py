@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
 from conftest import MODELS, make_examples, make_model
 from test_landscape import keep_layers, make_plane
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape_utils.engine import CHUNK, Walker, coarse_first, combine, moving
 from landscape_utils.errors import UserError
 from landscape_utils.landscape import Line, Plane, scan
 from landscape_utils.objective import Objective
 from landscape_utils.parameters import ParameterSpace, layer_stack
+from landscape_utils.shortcuts import ready_masks
 
 GRID = {"alpha": [-1.0, 0.0, 2.0], "beta": [-1.0, 0.5]}
 POINTS = 3 * 2 + 2  # and two marks
@@ -63,8 +67,8 @@ def test_still_layers_are_run_once(kind):
     plane = layer_plane(model, (2,))
     calls = count_calls(model, layer=0)
     scan(objective, plane, **GRID)
-    # once for each batch to record it, and on one batch to check replay and first token against the whole model
-    assert calls.count <= len(objective.batches) + 5
+    # once for each batch to record it, and on one batch to check masks, replay and first token
+    assert calls.count <= len(objective.batches) + 7
     calls.count = 0
     scan(objective, plane, **GRID, cache_bytes=0)
     assert calls.count >= len(objective.batches) * POINTS
@@ -208,6 +212,40 @@ def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, exa
         assert [v.data_ptr() for v in held] == [v.data_ptr() for v in given], "not copied"
         storages = {p.untyped_storage().data_ptr() for p in model.base_model.parameters()}
         assert storages == {walker.buffer.untyped_storage().data_ptr()}
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often the host asks a tensor for its value: each would be a wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"modernbert"}))  # which makes its own masks, and looks
+def test_within_a_point_the_host_reads_nothing(kind):
+    model, plane = make_model(kind), make_plane(make_model(kind))
+    objective = Objective(model, make_examples(20), tokens_per_batch=60)
+    assert any("attention_mask" in batch.inputs for batch in objective.batches)
+    with Walker([objective], plane.origin, plane.directions, draws=2) as walker, Reads() as reads:
+        walker((0.5, -1.0))
+    assert reads.count == 0
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_ready_masks_change_no_digit_and_are_taken_back(kind):
+    model = make_model(kind)
+    objective = Objective(model, make_examples(20), tokens_per_batch=60)
+    before = [{name: x.clone() for name, x in batch.inputs.items()} for batch in objective.batches]
+    with ExitStack() as stack:
+        expected = objective()
+        ready_masks(objective, stack)
+        np.testing.assert_allclose(objective(), expected, rtol=1e-6)
+    for batch, inputs in zip(objective.batches, before, strict=True):
+        assert {n: x.dtype for n, x in batch.inputs.items()} == {n: x.dtype for n, x in inputs.items()}
+        assert all(torch.equal(batch.inputs[name], x) for name, x in inputs.items())
 
 
 def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):

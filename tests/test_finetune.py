@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import make_examples, make_model
 from safetensors import safe_open
+from synthetic import run_of
 
 from landscape_utils.errors import UserError
 from landscape_utils.finetune import Run, fine_tune, load_run, snapshot_path
@@ -148,10 +149,11 @@ def test_a_run_in_bfloat16_stays_near_and_leaves_a_float32_model(tmp_path):
         assert torch.equal(model.eval()(**batch).logits, again(**batch).logits)
 
 
-def test_a_run_that_learned_and_one_that_did_not(tmp_path):
-    assert train(tmp_path / "a", epochs=12, learning_rate=3e-3).learned
-    stayed = train(tmp_path / "b", learning_rate=1e-12)
-    assert not stayed.learned
+@pytest.mark.parametrize(("accuracy", "learned"), [(0.9, True), (0.69, True), (0.67, False), (0.5, False)])
+def test_a_run_that_ends_at_the_majority_class_has_not_learned(accuracy, learned):
+    """Whatever its training loss: two points above the majority's share of 0.66, or not."""
+    run = run_of(lambda epoch: 0.7 / epoch, majority=0.66, dev_accuracy=np.array([0.3, 0.9, accuracy]))
+    assert run.learned is learned
 
 
 # What goes wrong

@@ -230,3 +230,16 @@ def test_figures_are_no_wider_than_a_page_and_keep_the_readers_style():
     figure = plots.surface_grid(grid("MNLI", "RTE"))
     assert figure.get_size_inches()[0] <= 6.3
     assert dict(mpl.rcParams) == before
+
+
+def test_scans_of_a_training_that_did_not_learn_say_so():
+    stuck, fine = curve_of(bowl(1.0), learned=False), curve_of(bowl(1.0))
+    titles = [axis.get_title() for axis in plots.curves({"RTE": {"scratch": stuck, "pretrained": fine}}).axes]
+    assert titles == ["RTE: scratch did not learn"]
+    grid = {
+        "RTE": {"scratch": surface_of(bowl(1.0), 9, learned=False), "pretrained": surface_of(bowl(1.0), 9)}
+    }
+    marked = [
+        "did not learn" in [text.get_text() for text in axis.texts] for axis in plots.surface_grid(grid).axes
+    ]
+    assert marked[:2] == [True, False]
