@@ -53,6 +53,8 @@ def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool]
         # first one that pre-trains the demo's encoder: the others train from scratch meanwhile, and none waits for it
         jobs += [run_job(study, *pairs[-1], study.seed)]
         jobs += [run_job(study, task, how, seed) for task, how in pairs for seed in study.seeds]
+        tried = [(task, rate) for task in study.tasks for rate in study.profile.tasks[task].tried]
+        jobs += [Job("run", (task, "pretrained", study.seed, rate)) for task, rate in tried]
     if "surfaces" in wanted:
         jobs += [Job("surface", pair, plane_jobs(study, *pair)) for pair in pairs]
     if "layers" in wanted:

@@ -51,7 +51,13 @@ class Keys:
             return spec.pretrained.model_copy(update={"epochs": self.profile.overfitting.extra_epochs})
         return getattr(spec, how)
 
-    def run(self, task: str, how: str = "pretrained", seed: int | None = None) -> Key:
+    def run(
+        self,
+        task: str,
+        how: str = "pretrained",
+        seed: int | None = None,
+        learning_rate: float | None = None,
+    ) -> Key:
         task, seed = self.known(task), self.seed if seed is None else seed
         one_of("way to train", how, (*HOWS, CONTINUED))
         recipe = {
@@ -63,6 +69,8 @@ class Keys:
             **self.settings(task, how).model_dump(),
             **self.profile.training.model_dump(),
         }
+        if learning_rate is not None:
+            recipe["learning_rate"] = learning_rate
         if how == CONTINUED:
             recipe["after"] = self.run(task, "pretrained", seed)[2]
         return "runs", f"{task}-{how}-{seed}", recipe

@@ -113,7 +113,7 @@ class Planner:
         return min(of.train or size.train, size.train), min(of.dev or size.dev, size.dev)
 
     def run(self, job: Job, there: bool) -> Item:
-        name, how, _ = job.arguments
+        name, how = job.arguments[:2]
         size, settings = self.sizes[name], self.study.keys.settings(name, how)
         steps = settings.epochs * math.ceil(size.train / settings.batch_size)
         trained = settings.epochs * size.train * size.train_length  # tokens

@@ -128,6 +128,7 @@ class TaskSpec(Part):
     other: TaskName
     pretrained: Training
     scratch: Training
+    tried: list[Positive] = []  # other learning rates of fine-tuning, which the dev set did not choose
     train_limit: Annotated[int, Field(ge=0)] = 0  # 0: the whole train split
     files: Files | None = None
 

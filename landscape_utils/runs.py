@@ -22,7 +22,7 @@ from .keys import CONTINUED, SAMPLE_SEED, Key, Keys
 from .models import build_model, load_tokenizer, model_checksum
 from .objective import Example
 from .places import check_device, data_folder, device_name, project_folder
-from .profiles import Profile, load_profile
+from .profiles import Profile, Training, load_profile
 from .result_file import plain_values
 from .store import Store
 from .tasks import Task, load_task, task_facts
@@ -136,12 +136,19 @@ class Runs:
 
     # Runs
 
-    def run(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run:
+    def run(
+        self,
+        task: str,
+        how: str = "pretrained",
+        seed: int | None = None,
+        learning_rate: float | None = None,
+    ) -> Run:
         """The training of a task: "pretrained" (fine-tuned), "scratch", or "continued" (Figure 4's further epochs).
 
-        Its history is in the store; its snapshots lie beside, and are made again if they are gone and needed.
+        `learning_rate`: another one than the profile chose; see `tried`. The history is in the store; the snapshots lie
+        beside it, and are made again if they are gone and needed.
         """
-        key = self.keys.run(task, how, seed)
+        key = self.keys.run(task, how, seed, learning_rate)
         folder = self.store.folder_for(*key)
 
         def history() -> dict[str, np.ndarray]:
@@ -152,6 +159,12 @@ class Runs:
 
         arrays = self._computed(key, lambda journal: history())
         return Run(folder=folder, **plain_values(arrays))
+
+    def tried(self, task: str) -> dict[float, Run]:
+        """Fine-tuning at every learning rate that the profile names, the lowest first: what the dev set chose from."""
+        spec = self.profile.tasks[self.keys.known(task)]
+        rates = sorted({spec.pretrained.learning_rate, *spec.tried})
+        return {rate: self.run(task, learning_rate=rate) for rate in rates}
 
     def snapshots(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run:
         """The run with its snapshots on disk: trained again if they are gone."""
@@ -167,7 +180,7 @@ class Runs:
 
     def _train(self, recipe: Mapping[str, Any], folder: Path) -> Run:
         name, how, seed = recipe["task"], recipe["how"], recipe["seed"]
-        task, settings = self.task(name), self.keys.settings(name, how)
+        task = self.task(name)
         if how == CONTINUED:
             model = self.snapshots(name, "pretrained", seed).model()
         else:
@@ -180,7 +193,7 @@ class Runs:
             seed=seed,
             training=self.profile.training,
             device=self.device,
-            **settings.model_dump(),
+            **{setting: recipe[setting] for setting in Training.model_fields},
         )
 
     # Computing and keeping

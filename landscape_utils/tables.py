@@ -48,6 +48,29 @@ def accuracies(study: Study) -> str:
     return f"{table(head, rows)}\n\n{note}"
 
 
+def learning_rates(study: Study) -> str:
+    """Dev accuracy of fine-tuning at every learning rate that was tried, the chosen one in bold; "" if only one was."""
+    rows = []
+    for task in study.tasks:
+        tried, chosen = study.tried(task), study.profile.tasks[task].pretrained.learning_rate
+        cells = [f"{percent(run.dev_accuracy[-1])} at {rate:g}" for rate, run in tried.items()]
+        if len(tried) > 1:
+            rows.append(
+                [
+                    display_name(task),
+                    *(f"**{c}**" if rate == chosen else c for rate, c in zip(tried, cells, strict=True)),
+                ]
+            )
+    if not rows:
+        return ""
+    columns = max(map(len, rows))
+    filled = [row + [""] * (columns - len(row)) for row in rows]
+    said = (
+        "Accuracy on the whole dev set, in %, after the last epoch of one fine-tuning; bold: what was chosen."
+    )
+    return f"{table(['task', *['learning rate'] * (columns - 1)], filled)}\n\n{said}"
+
+
 UNSEEN_WORDS = """### Known words, other words
 
 The embedded language tells more than a real data set can: which dev examples are made of words that the task's

@@ -15,6 +15,7 @@ from landscape_utils.landscape import Line, Plane, scan
 from landscape_utils.objective import Objective
 from landscape_utils.parameters import ParameterSpace, layer_groups
 from landscape_utils.places import check_names
+from landscape_utils.profiles import load_profile
 from landscape_utils.trajectory import project
 
 
@@ -134,6 +135,21 @@ def test_a_seed_of_the_profile_leaves_the_others_for_means(tiny_profile, tmp_pat
     assert Study(tiny_profile, results_dir=tmp_path).seed == 0
     other = Study(tiny_profile, seed=5, results_dir=tmp_path)
     assert (other.seed, other.seeds) == (5, (5,))
+
+
+def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_profile, tmp_path):
+    profile = load_profile(tiny_profile, tasks="rte")
+    task = profile.tasks["rte"].model_copy(update={"tried": [1e-9]})
+    profile = profile.model_copy(update={"tasks": profile.tasks | {"rte": task}})
+    study = Study(profile, results_dir=tmp_path)
+    study.compute("runs", workers=1)
+    assert not plan_jobs(study, ["runs"])
+    tried = study.tried("rte")
+    assert list(tried) == [1e-9, 1e-3]
+    assert tried[1e-3].folder == study.run("rte").folder
+    moved = {rate: float((run.theta() - run.theta(0)).norm()) for rate, run in tried.items()}
+    assert moved[1e-9] < 1e-4 * moved[1e-3]  # a step of Adam goes as the learning rate
+    assert study.run("rte").folder == Study(tiny_profile, results_dir=tmp_path).run("rte").folder
 
 
 @pytest.mark.parametrize(

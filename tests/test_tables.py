@@ -47,6 +47,16 @@ def test_accuracies_over_seeds_and_a_run_that_did_not_learn():
     assert "mean over 2 seeds" in text
 
 
+def test_learning_rates_show_what_the_dev_set_chose_from():
+    tried = {
+        1e-5: run_of(np.exp, dev_accuracy=np.array([0.9])),
+        3e-5: run_of(np.exp, dev_accuracy=np.array([0.8])),
+    }
+    study = make_study(tried=lambda task: tried if task == "rte" else {1e-5: tried[1e-5]})
+    assert cells(tables.learning_rates(study))[1:] == [["RTE", "**90.0 at 1e-05**", "80.0 at 3e-05"]]
+    assert tables.learning_rates(make_study(tried=lambda task: {1e-5: tried[1e-5]})) == ""
+
+
 def test_gain_counts_the_tasks_that_are_far_enough_ahead():
     (claim,) = weigh(make_study(), "better-accuracy")
     assert "on 4 of 4 tasks (MNLI +30.0," in tables.gain(claim)
