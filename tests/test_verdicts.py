@@ -1,0 +1,30 @@
+"""The picture of the verdicts: a mark for each task that speaks, the verdict in words."""
+
+from __future__ import annotations
+
+import numpy as np
+from synthetic import make_study
+
+from landscape_utils.claims import weigh
+from landscape_utils.verdicts import WORDS, verdicts
+
+
+def test_every_word_of_every_task_is_a_mark_in_its_row():
+    claims = weigh(make_study(), "better-accuracy", "wider-optimum-distance", "robust-to-overfitting")
+    (axis,) = verdicts({"demo": claims}).axes
+    labels = [label.get_text() for label in axis.get_xticklabels()]
+    marks = dict(zip(WORDS, axis.lines, strict=False))
+    for word, line in marks.items():
+        found = {(labels[round(x)], round(y)) for x, y in zip(*np.array(line.get_data()), strict=True)}
+        expected = {
+            (e.task, row) for row, claim in enumerate(claims) for e in claim.evidence if e.word == word
+        }
+        assert found == expected
+    assert [text.get_text() for text in axis.texts] == [claim.verdict for claim in claims]
+    assert [label.get_text() for label in axis.get_yticklabels()] == [c.id.replace("-", " ") for c in claims]
+
+
+def test_two_runs_stand_side_by_side_under_their_headings():
+    claims = weigh(make_study(), "better-accuracy", "smooth-path")
+    figure = verdicts({"$demo$": claims, "<script>": claims})
+    assert [axis.get_title() for axis in figure.axes] == ["$demo$", "<script>"]
