@@ -49,7 +49,9 @@ def parser() -> Parser:
     study.add_argument("--examples", type=int, help="of each split, for a surface; default: the profile's")
     study.add_argument("--data-dir", help="a folder in the GLUE layout; default: the hub")
     study.add_argument("--results-dir", help="default: results")
-    study.add_argument("--device", help='"cpu" or "cuda"; default: a GPU if there is one')
+    study.add_argument(
+        "--device", help='"cpu", "cuda", or "none" to read results alone; default: a GPU if there is one'
+    )
 
     made = commands.add_parser(
         "book", parents=[study], help="execute every notebook under a profile and render the book"

@@ -8,23 +8,16 @@ back) to 0 (fine-tuned).
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from .keys import SAMPLE_SEED
 from .landscape import Plane, scan
 from .objective import Example, Objective
-from .parameters import GROUPS, ParameterSpace, layer_groups
-from .places import device_name
-from .profiles import display_name
-from .study import Study
-from .views import Cube
+from .parameters import ParameterSpace, layer_groups
 
-STEPS = 5  # on each axis: quarters
+AXIS = np.linspace(-1, 0, 5)  # in quarters
 
 
 def roll_back_together(
@@ -48,22 +41,3 @@ def roll_back_together(
             found = scan(objective, plane, axis, axis, marks={}, what=f"low layers at {a:g}")
             journal[i] = 1 - found.error.ravel()
     return np.stack([journal[i] for i in range(len(axis))]).reshape(3 * [len(axis)])
-
-
-def rollback_cube(study: Study, task: str) -> Cube:
-    """The cube of a task's fine-tuned run on the sample of its dev split, computed or read from the store."""
-    axis = np.linspace(-1, 0, STEPS)
-    name = study.keys.known(task)
-    sample = {"dev": study.profile.sample.dev, "seed": SAMPLE_SEED}
-    recipe = {"run": study.keys.run(task)[2], "axis": axis.tolist(), "sample": sample}
-
-    def accuracies(journal: Any) -> dict[str, np.ndarray]:
-        run, examples = study.snapshots(task), study.sample(task, "dev")
-        model = run.model()
-        model.to(torch.device(study.device))  # type: ignore[arg-type]
-        cube = roll_back_together(model, run.theta(0), run.theta(), examples, axis, journal)
-        return {"accuracy": cube, "examples": np.array(len(examples))}
-
-    found = study.store.compute("cubes", name, recipe, accuracies, device=device_name(study.device)).arrays
-    groups = [f"{group} layers" for group in GROUPS]
-    return Cube(display_name(name), groups, axis, found["accuracy"], int(found["examples"]))

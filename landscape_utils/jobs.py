@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .study import Study
 
-WHAT = ("runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks")
+WHAT = ("runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks", "cubes")
 
 
 class Job(NamedTuple):
@@ -70,6 +70,8 @@ def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool]
         jobs += [Job("trajectory", (*pair, m), plane_jobs(study, *pair)) for pair in pairs for m in METHODS]
     if "rollbacks" in wanted:
         jobs += [Job("rollback", (t,), (run_job(study, t, "pretrained", study.seed),)) for t in study.tasks]
+    if "cubes" in wanted:
+        jobs += [Job("cube", (t,), (run_job(study, t, "pretrained", study.seed),)) for t in study.layer_tasks]
     missing: dict[Job, None] = {}
 
     def add(job: Job) -> None:
@@ -81,6 +83,11 @@ def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool]
     for job in jobs:
         add(job)
     return list(missing)
+
+
+def label(job: Job) -> str:
+    """What a job makes, in words: "layer surface mrpc low"."""
+    return " ".join([job.method.replace("_", " "), *map(str, job.arguments)])
 
 
 def run_job(study: Study, task: str, how: str, seed: int) -> Job:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .cube import AXIS
 from .errors import UserError
 from .models import HOWS
 from .parameters import GROUPS
@@ -94,6 +95,10 @@ class Keys:
 
     def rollback(self, task: str) -> Key:
         return "rollbacks", self.known(task), {"run": self.run(task)[2], "examples": "dev, all"}
+
+    def cube(self, task: str) -> Key:
+        sample = {"dev": self.profile.sample.dev, "seed": SAMPLE_SEED}
+        return "cubes", self.known(task), {"run": self.run(task)[2], "axis": AXIS.tolist(), "sample": sample}
 
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Key:
         return self._legs(task, (how,), method)

@@ -21,6 +21,7 @@ PARAMETERS = (
     "results_dir",
     "device",
 )
+NOTHING = "none"  # the device of a study that only reads
 FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -64,9 +65,9 @@ def data_folder(folder: str | Path) -> str:
 
 
 def check_device(device: str) -> str:
-    """The device to compute on; "auto" is an NVIDIA GPU if there is one, else the CPU."""
+    """The device to compute on; "auto" is an NVIDIA GPU if there is one, else the CPU; "none" computes nothing."""
     count = torch.cuda.device_count()
-    allowed = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count))]
+    allowed = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count)), NOTHING]
     if device not in ("auto", *allowed):
         raise UserError(f"unknown device {device!r}; here are auto, {', '.join(allowed)}")
     return ("cuda" if count else "cpu") if device == "auto" else device

@@ -14,9 +14,10 @@ import torch
 
 from . import hub, pretraining
 from .costs import Network, Sizes, network_config, task_sizes
+from .cube import AXIS
 from .engine import CACHE_BYTES
 from .errors import UserError
-from .jobs import Job, plan_jobs
+from .jobs import Job, label, plan_jobs
 from .measuring import Load, measure, measuring, side_by_side
 from .objective import TOKENS_PER_BATCH
 from .parameters import layer_ranges
@@ -60,6 +61,10 @@ class Plan:
 
 def estimate(study: Study, what: Sequence[str] = (), workers: int = 1) -> Plan:
     """The plan of everything that `what` (default: all) stands for, timed with so many busy workers."""
+    if study.store.read_only:
+        raise UserError(
+            "device 'none' computes nothing, and so there is nothing to plan: give another device"
+        )
     jobs = plan_jobs(study, what, has=lambda job: False)
     involved = {job.arguments[0] for job in jobs if job.method != "overfitting"}
     with hub.left_alone():
@@ -93,6 +98,7 @@ class Planner:
         makers = {
             "run": self.run,
             "rollback": self.rollback,
+            "cube": self.cube,
             "trajectory": self.path,
             "overfitting": self.path,
         }
@@ -146,6 +152,10 @@ class Planner:
     def rollback(self, job: Job, there: bool) -> Item:
         size = self.sizes[job.arguments[0]]
         return self.visits(job, there, 9, 0, (size.dev, size.dev_length))  # three points for each layer group
+
+    def cube(self, job: Job, there: bool) -> Item:
+        size, (_, dev) = self.sizes[job.arguments[0]], self.sample(job.arguments[0])
+        return self.visits(job, there, len(AXIS) ** 3, 0, (dev, size.dev_length))
 
     def visits(self, job: Job, there: bool, points: int, first: int, *splits: tuple[int, float]) -> Item:
         """Points at which the layers from `first` on move, on splits of (examples, length)."""
@@ -203,10 +213,6 @@ def seconds_of_pretraining(threads: int) -> float:
             pretraining.pretrain(replace(pretraining.DEMO, steps=steps, pairs=2000))
             taken.append(time.perf_counter() - started)
     return taken[0] + (pretraining.DEMO.steps - few) * (taken[1] - taken[0]) / (more - few)
-
-
-def label(job: Job) -> str:
-    return " ".join([job.method.replace("_", " "), *map(str, job.arguments)])
 
 
 def is_there(study: Study, job: Job) -> bool:

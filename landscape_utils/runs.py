@@ -1,13 +1,13 @@
 """Runs: a profile's data, models and trainings, bound to a store. What a study stands on.
 
 Where a result is in the store, neither the data set nor the model is needed to read it again, unless the user names a
-folder of data, which is then read and compared.
+folder of data, which is then read and compared. On device "none" nothing is computed, fetched or written at all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from . import hub
 from .cluster import apart, device_names, join
+from .errors import Lacking, UserError
 from .finetune import Run, fine_tune, load_run
-from .keys import CONTINUED, SAMPLE_SEED, Key, Keys
+from .keys import CONTINUED, SAMPLE_SEED, Key, Keys, Recipe
 from .models import build_model, load_tokenizer, model_checksum
 from .objective import Example
-from .places import check_device, data_folder, device_name, project_folder
-from .profiles import Profile, Training, load_profile
+from .places import NOTHING, check_device, data_folder, device_name, project_folder
+from .profiles import Profile, Training, display_name, load_profile
 from .result_file import plain_values
 from .store import Store
 from .tasks import Task, load_task, task_facts
@@ -61,7 +63,7 @@ class Runs:
         self.tasks = tuple(self.profile.chosen)
         self.seeds = tuple(self.profile.seeds)
         self.seed = self.seeds[0] if seed is None else seed
-        self.store = Store(project_folder(results_dir) / self.profile.name)
+        self.store = Store(project_folder(results_dir) / self.profile.name, read_only=device == NOTHING)
         self.client = client
         self.device = check_device(device) if client is None else join(client, device, self.store.folder)
         self.keys = Keys(self.profile, self.seed, self._data, self._model)
@@ -78,34 +80,65 @@ class Runs:
     # Data and models
 
     def task(self, name: str) -> Task:
-        """The tokenised task."""
+        """The tokenised task.
+
+        Raises:
+            UserError: data that are not at hand, or not those that the results here were found by.
+        """
         name = self.keys.known(name)
         if name not in self._tasks:
-            self._tasks[name] = load_task(
-                name,
-                self.profile.tasks[name],
-                load_tokenizer(self.profile.model, self._cache),
-                max_length=self.profile.model.max_length,
-                data_dir=self.profile.data_dir or None,
-            )
+            with hub.left_alone() if self.store.read_only else nullcontext():
+                task = load_task(
+                    name,
+                    self.profile.tasks[name],
+                    load_tokenizer(self.profile.model, self._cache),
+                    max_length=self.profile.model.max_length,
+                    data_dir=self.profile.data_dir or None,
+                )
+            if self._facts.get(name, {}).get("checksum", task.checksum) != task.checksum:
+                raise UserError(
+                    f"the results in {self.store.folder} are of other data of {display_name(name)} than the hub's: "
+                    f"give data_dir, the folder of those data, or another results_dir"
+                )
+            self._tasks[name] = task
         return self._tasks[name]
 
     def facts(self, name: str) -> dict[str, Any]:
         """What is known of a task without its data: checksum, labels, how many examples and tokens, majority share.
 
-        Kept in the store, so that results can be read where the data set is not. A folder of data is always read.
+        Kept in the store, so that results can be read where the data set is not. A folder of data is always read. Where
+        none is given and the results are of one data set of this task, model and limit, it is that one.
         """
         name = self.keys.known(name)
-        if name in self._facts:
-            return self._facts[name]
-        spec = self.profile.tasks[name]
-        of: dict[str, Any] = spec.model_dump(include={"source", "train_limit"})
-        of |= {"model": self._model(), "max_length": self.profile.model.max_length}
-        if self.profile.data_dir or spec.source != "glue":
-            of["checksum"] = self.task(name).checksum
-        arrays = self.store.compute("tasks", name, of, lambda journal: task_facts(self.task(name))).arrays
-        self._facts[name] = {key: value.tolist() for key, value in arrays.items()}
+        if name not in self._facts:
+            spec = self.profile.tasks[name]
+            of: Recipe = spec.model_dump(include={"source", "train_limit"})
+            of |= {"model": self._model(), "max_length": self.profile.model.max_length}
+            elsewhere = spec.source == "glue" and not self.profile.data_dir and name not in self._tasks
+            arrays = (self._kept_facts(name, of) if elsewhere else None) or self._read_facts(name, of)
+            self._facts[name] = {key: value.tolist() for key, value in arrays.items()}
         return self._facts[name]
+
+    def _kept_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray] | None:
+        """The facts of the one data set that the results are of; None if there is none, or several to choose from."""
+        kept = {str(found.arrays["checksum"]): found.arrays for found in self.store.find("tasks", name, of)}
+        if len(kept) == 1:
+            return next(iter(kept.values()))
+        if self.store.read_only:
+            task, several = (
+                display_name(name),
+                f"{len(kept)} data sets: give data_dir, the folder of the one meant",
+            )
+            raise Lacking(
+                f"{self.store.folder} has results of {task} of {several if kept else 'no data set'}"
+            )
+        return None
+
+    def _read_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray]:
+        """The facts of the data as they are read now."""
+        task = self.task(name)
+        recipe = {**of, "checksum": task.checksum}
+        return self.store.compute("tasks", name, recipe, lambda journal: task_facts(task)).arrays
 
     def sample(self, name: str, split: str) -> list[Example]:
         """The examples of a split that a landscape is computed on: the same ones, in the same order, every time."""
@@ -169,6 +202,10 @@ class Runs:
     def snapshots(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run:
         """The run with its snapshots on disk: trained again if they are gone."""
         run = self.run(task, how, seed)
+        if self.store.read_only:
+            raise Lacking(
+                f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.folder.name}"
+            )
         with self.store.lock(run.folder), self._threads():
             return load_run(run.folder) or self._apart("train", self.keys.run(task, how, seed))
 

@@ -15,7 +15,7 @@ from typing import Any
 import filelock
 import numpy as np
 
-from .errors import UserError
+from .errors import Lacking, UserError
 from .exports import csv_bytes, netcdf_bytes
 from .files import check_writable, disk_errors, logger, make_folder, put_aside, write_atomically
 from .journal import Journal, read_journal
@@ -98,11 +98,12 @@ class Store:
     """The results of a profile: `folder/<kind>/<name>-<key>.npz`.
 
     Names are made safe (`recipes.safe_name`), so that no path leaves the folder. Whatever the disk refuses
-    is a one-line `UserError`.
+    is a one-line `UserError`. With `read_only`, `load`, `find` and `compute` change nothing on the disk, and
+    what is not there, or is damaged, is `Lacking`.
     """
 
-    def __init__(self, folder: Path | str):
-        self.folder = Path(folder)
+    def __init__(self, folder: Path | str, read_only: bool = False):
+        self.folder, self.read_only = Path(folder), read_only
 
     @staticmethod
     def key(recipe: Mapping[str, Any]) -> str:
@@ -148,6 +149,8 @@ class Store:
         except FileNotFoundError:
             return None
         except Damaged as damage:
+            if self.read_only:
+                raise Lacking(f"{path} is damaged ({damage})") from damage
             try:
                 with self.lock(path, wait=False):
                     return self._load_held(path)
@@ -167,6 +170,16 @@ class Store:
         except Damaged as damage:
             put_aside(path, str(damage))
             return None
+
+    def find(self, kind: str, name: str, part: Mapping[str, Any]) -> list[Result]:
+        """The sound results whose recipes hold everything in `part`, whatever else they hold."""
+        found = []
+        for path in sorted((self.folder / safe_name(kind)).glob(f"{safe_name(name)}-*.npz")):
+            with contextlib.suppress(FileNotFoundError, Damaged):
+                result = read_result(path)
+                if result.meta["name"] == name and canonical(part, "part").items() <= result.recipe.items():
+                    found.append(result)
+        return found
 
     def save(
         self,
@@ -206,6 +219,8 @@ class Store:
         path = self.path(kind, name, recipe)
         if result := self.load(kind, name, recipe):
             return result
+        if self.read_only:
+            raise Lacking(f"{self.folder} lacks {kind} {name}: there is no {path.name}")
         with self.lock(path):
             if result := self._load_held(path):
                 return result

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .cube import AXIS, roll_back_together
+from .errors import Lacking
 from .finetune import Run, epochs_of
-from .jobs import Job, plan_jobs, run_jobs, usual_workers
+from .jobs import Job, label, plan_jobs, run_jobs, usual_workers
 from .keys import DRAWS, Key, one_of
 from .landscape import Curve, Line, Plane, Surface, scan
 from .objective import TOKENS_PER_BATCH, Objective
@@ -42,7 +44,8 @@ class Study(Runs):
         resolution, span, examples: of the grid and the sample; 0: as the profile says.
         data_dir: a folder in the GLUE layout; empty: the hub.
         results_dir: absolute, or in the project.
-        device: "auto", "cpu", "cuda" or one of several, "cuda:1"; with a client, of its workers.
+        device: "auto", "cpu", "cuda" or one of several, "cuda:1"; with a client, of its workers. "none": results are
+            read, and nothing is computed, fetched or written; what is not there is `Lacking`.
         client: of `dask.distributed`: its workers train, each a run, and visit the points of the scans. They and this
             side must share `results_dir`; this side alone writes results.
 
@@ -140,6 +143,21 @@ class Study(Runs):
         model.to(torch.device(self.device))  # type: ignore[arg-type]
         return roll_back(model, run.theta(0), run.theta(), self.task(run.task).dev)
 
+    def cube(self, task: str) -> dict[str, np.ndarray]:
+        """Dev "accuracy" with each layer group rolled back by the shares of `cube.AXIS`; on how many "examples"."""
+
+        def accuracies(journal: Any) -> dict[str, np.ndarray]:
+            return self._apart("rolled_back_together", self.snapshots(task), {} if self.client else journal)
+
+        return self._computed(self.keys.cube(task), accuracies)
+
+    def rolled_back_together(self, run: Run, journal: Any) -> dict[str, np.ndarray]:
+        """The cube of a run, computed here."""
+        model, examples = run.model(), self.sample(run.task, "dev")
+        model.to(torch.device(self.device))  # type: ignore[arg-type]
+        found = roll_back_together(model, run.theta(0), run.theta(), examples, AXIS, journal)
+        return {"accuracy": found, "examples": np.array(len(examples))}
+
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Trajectory:
         """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""
         return self._projected(self.keys.trajectory(task, how, method))
@@ -166,11 +184,17 @@ class Study(Runs):
         """Compute what the store lacks of `what` (default: everything), side by side where the profile says so.
 
         Args:
-            what: any of "runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks".
+            what: any of "runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks", "cubes".
             workers: processes; default: one for each core if the profile is `side_by_side`, else 1. Those of the
                 client, if there is one.
+
+        Raises:
+            Lacking: something is to be computed, on device "none".
         """
-        run_jobs(self, plan_jobs(self, what), workers or usual_workers(self))
+        jobs = plan_jobs(self, what)
+        if jobs and self.store.read_only:
+            raise Lacking(f"{self.store.folder} lacks {len(jobs)} results: {label(jobs[0])} is the first")
+        run_jobs(self, jobs, workers or usual_workers(self))
 
     def claims(self) -> list[Claim]:
         """The paper's claims, weighed on this study's results; what is lacking is computed first."""

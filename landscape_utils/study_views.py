@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .cube import rollback_cube
+from .cube import AXIS
 from .errors import UserError
 from .finetune import Run
 from .landscape import Curve
@@ -118,6 +118,13 @@ def layers(study: Study, tasks: Sequence[str]) -> Shown:
         for task in tasks
         for group in GROUPS
     ], [rollback_cube(study, task) for task in tasks]
+
+
+def rollback_cube(study: Study, task: str) -> Cube:
+    """The three layer groups of a task's fine-tuned run, each rolled back by any share."""
+    found = study.cube(task)
+    groups = [f"{group} layers" for group in GROUPS]
+    return Cube(display_name(task), groups, AXIS, found["accuracy"], int(found["examples"]))
 
 
 SHOWN: dict[str, Callable[[Study, Sequence[str]], Shown]] = {

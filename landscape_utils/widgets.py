@@ -18,7 +18,8 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
     """The explorer of a study, or of surfaces and curves of your own.
 
     In JupyterLab a study's surfaces come with the model behind them: ask for a point off the grid, see sentences
-    classified there, scan anew. In a page without a kernel the same figure stands alone.
+    classified there, scan anew. In a page without a kernel, and for a study that only reads, the same figure is
+    alone.
 
     Args:
         subject: a Study; a Surface or Curve; a mapping of names to them; or a list of `views.View`.
@@ -32,7 +33,7 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
     if isinstance(subject, Study):
         views, cubes = views_of(subject, tasks, show)
         explorer = Explorer(payload=payload(views, cubes))
-        return Live(subject, explorer) if show == "surfaces" else explorer
+        return Live(subject, explorer) if show == "surfaces" and not subject.store.read_only else explorer
     if isinstance(subject, Curve):
         subject = {"": subject}
     if isinstance(subject, Mapping):

@@ -11,7 +11,7 @@ from test_explorer_browser import browser, readout, settle, slide, text  # noqa:
 from test_pages import CHAPTERS, soup
 
 import landscape_utils as lu
-from landscape_utils.cube import rollback_cube
+from landscape_utils.study_views import rollback_cube
 
 pytestmark = pytest.mark.slow
 EXPLORED = [chapter for chapter in CHAPTERS if chapter[len("notebooks/")] == "0" and "claims" not in chapter]

@@ -54,6 +54,7 @@ def test_every_command_has_help(command, capsys):
         (["run", "--workers", "0"], ["0", "at least 1"]),
         (["run", "--device", "abacus"], ["'abacus'", "cpu"]),
         (["run", "--profile", "minilm", "--data-dir", "/nowhere"], ["/nowhere"]),
+        (["plan", "--device", "none"], ["'none'", "another device"]),
         (["book", "--profile", "dmo"], ["'dmo'"]),
         (["results", "list", "--profile", "../mine"], ["'../mine'"]),
         (["results", "explain", "nothing.npz"], ["nothing.npz"]),

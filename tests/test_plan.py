@@ -55,6 +55,11 @@ def test_a_surface_is_its_grid_and_its_marks(demo):
     assert item.tokens == pytest.approx(sampled, rel=0.05)  # the sample is near the mean of the split
 
 
+def test_a_cube_is_five_to_the_third_visits_of_the_dev_sample(demo):
+    item = items(demo, "cubes")["cube mrpc"]
+    assert (item.visits, item.examples) == (125, demo.profile.sample.dev)
+
+
 def test_layers_that_do_not_move_cost_nothing(demo):
     found = items(demo, "layers")
     low, middle, high = (found[f"layer surface mrpc {group}"] for group in ("low", "middle", "high"))

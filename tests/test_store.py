@@ -10,7 +10,7 @@ import filelock
 import numpy as np
 import pytest
 
-from landscape_utils.errors import UserError
+from landscape_utils.errors import Lacking, UserError
 from landscape_utils.journal import Journal
 from landscape_utils.store import Store
 
@@ -263,6 +263,32 @@ def test_a_disk_that_fills_up_at_the_end_costs_no_point(store, monkeypatch, fail
     compute(store, scan)
     assert scan.computed == list(range(POINTS))
     assert files(store) == [path.with_suffix(".json").name, path.name]
+
+
+def test_results_are_found_by_a_part_of_their_recipe(store):
+    first, second = (compute(store, recipe=RECIPE | {"seed": seed}) for seed in (1, 2))
+    compute(store, name="mrpc-2")
+    found = store.find("curves", "mrpc", {"task": "mrpc", "grid": RECIPE["grid"]})
+    assert {result.path for result in found} == {first.path, second.path}
+    assert [r.recipe["seed"] for r in store.find("curves", "mrpc", {"seed": 2.0})] == [2]
+    assert store.find("curves", "mrpc", {"seed": 3}) == store.find("surfaces", "mrpc", {}) == []
+    second.path.write_bytes(second.path.read_bytes()[:-1])
+    assert store.find("curves", "mrpc", {"seed": 2}) == []
+
+
+def test_a_store_that_only_reads_computes_and_changes_nothing(store):
+    path = compute(store).path
+    before = sorted(store.folder.rglob("*"))
+    reading = Store(store.folder, read_only=True)
+    assert compute(reading, scan=None).path == path
+    scan = Scan()
+    with pytest.raises(Lacking, match=r"lacks curves rte: there is no rte-[0-9a-f]{16}\.npz"):
+        compute(reading, scan, name="rte")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Lacking, match="is damaged"):
+        compute(reading, scan)
+    assert scan.computed == []
+    assert sorted(store.folder.rglob("*")) == before
 
 
 def littered(store):

@@ -16,6 +16,7 @@ from landscape_utils.objective import Objective
 from landscape_utils.parameters import ParameterSpace, layer_groups
 from landscape_utils.places import check_names
 from landscape_utils.profiles import load_profile
+from landscape_utils.rollback import roll_back
 from landscape_utils.trajectory import project
 
 
@@ -94,6 +95,17 @@ def test_a_second_study_reads_what_the_first_computed(study, tiny_profile, monke
     np.testing.assert_array_equal(again.surface("mrpc").loss, study.surface("mrpc").loss)
 
 
+def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
+    cube, run, examples = study.cube("mrpc"), study.run("mrpc"), study.sample("mrpc", "dev")
+    assert cube["examples"] == len(examples)
+    whole = cube["accuracy"]
+    assert whole[-1, -1, -1] == 1 - Objective(run.model(), examples)().error
+    edges = dict(
+        zip(("low", "middle", "high"), (whole[0, -1, -1], whole[-1, 0, -1], whole[-1, -1, 0]), strict=True)
+    )
+    assert edges == roll_back(run.model(), run.theta(0), run.theta(), examples).groups
+
+
 def test_lost_snapshots_are_made_again_to_the_same_bits(study):
     run = study.run("sst2")
     before = run.theta()
@@ -115,7 +127,7 @@ def test_jobs_come_after_those_they_need(study):
     for i, job in enumerate(planned):
         assert set(job.needs) <= set(planned[:i])
     assert len(planned) == len(set(planned))
-    assert {job.method for job in planned} >= {"run", "surface", "curve", "layer_surface", "rollback"}
+    assert {job.method for job in planned} >= {"run", "surface", "curve", "layer_surface", "rollback", "cube"}
     assert set(jobs.WHAT) >= {"runs", "surfaces"}
 
 
