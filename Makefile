@@ -1,4 +1,4 @@
-# make book   set up, execute every notebook under a profile, render: _build/html/index.html
+# make book   set up, execute every notebook under a profile, render with the reference run: _build/html/index.html
 # make test   set up, then tests, types and style
 # make lab    set up, then open the notebooks in JupyterLab
 #

@@ -1,42 +1,42 @@
-"""The book: notebooks executed by papermill, checked, laid beside the pages and rendered.
+"""The book: notebooks executed, laid beside the pages and rendered, in two parts.
 
-Sphinx stays content with a notebook that holds a traceback or was never run, so every executed notebook is
-checked here before it is rendered. Nothing is executed while rendering: what a page shows is what papermill left.
+The reference run is read from results that are kept with the book, by the same notebooks as the reader's own run.
+Nothing is executed while rendering: what a page shows is what papermill left.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import papermill
-
-from . import plots
-from .errors import UserError
+from . import plots, tables
+from .beside import RUNS
+from .errors import Lacking, UserError
+from .executing import Execution, check_parameters, execute, fingerprint, surroundings
+from .files import logger
 from .models import HOWS
-from .places import ROOT
+from .places import NOTHING, ROOT
 from .profiles import display_name
-from .progress import SWITCH, bar
+from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 from .study import Study
 
-SIDE_BY_SIDE = 2  # kernels at a time: each holds its own torch
 
-
-def build(profile: str = "demo", *, root: Path = ROOT, **parameters: Any) -> Path:
+def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
     """Compute what the notebooks need, execute them all, render the book; returns the path of its front page.
 
-    `parameters` are those of the notebooks (`tasks`, `seed`, `resolution`, ...). Raises `UserError` for a
-    parameter that some notebook does not take or cannot use, for a notebook that fails, and for a page that
-    Sphinx warns about.
+    Args:
+        profile: of the reader's run; `parameters` are the others that notebooks take (`tasks`, `seed`, ...).
+        root: of the book: its pages, notebooks, and `results`.
+        reference: the profile of the reference run, read from `results`. What these lack is left out, with a line.
+
+    Raises:
+        UserError: a parameter that some notebook does not take or cannot use, a notebook that fails, a page that Sphinx
+            warns about.
     """
     given = {"profile": profile, **parameters}
     sources = find_notebooks(root)
@@ -44,13 +44,60 @@ def build(profile: str = "demo", *, root: Path = ROOT, **parameters: Any) -> Pat
         check_parameters(notebook, given)
     study = Study(**given)
     study.compute()
-    folder = root / "_build" / "executed" / study.profile.name
-    executed = execute(sources, folder, given)
-    return render(root, executed, front_picture(study, folder / "front.png"))
+    executed = root / "_build" / "executed" / study.profile.name
+    yours = [Execution(notebook, executed / notebook.name, given) for notebook in sources]
+    reading = Study(reference, results_dir=root / "results", device=NOTHING)
+    theirs = readings(root, reference, reading)
+    lacking = execute([*yours, *theirs])
+    tell_lacking(theirs, lacking, reading)
+    read = [one.output for one in theirs if one.output not in lacking]
+    parts = [
+        Part(YOURS, "your run", about(study), [one.output for one in yours]),
+        *([Part(REFERENCE, "the reference run", about(reading), read)] if read else []),
+    ]
+    return render(root, parts, front_picture(reading, study, root / "_build" / "front.png"))
 
 
-def front_picture(study: Study, path: Path) -> Path:
-    """What the book is about in one picture: one task's surfaces and paths, from scratch and fine-tuned."""
+def readings(root: Path, reference: str, study: Study) -> list[Execution]:
+    """The executions of the reference run's chapters, which read its results; none where there are none at all."""
+    if not study.store.folder.is_dir():
+        return []
+    parameters = {"profile": reference, "device": NOTHING}
+    if root != ROOT:  # a page shows them: no path of this machine that need not be there
+        parameters["results_dir"] = str(root / "results")
+    around = surroundings(parameters, {root / "results" / name for name in (study.profile.name, *RUNS)})
+    named = chapters(read_contents(root / "book"), REFERENCE)
+    sources = [notebook for notebook in find_notebooks(root) if notebook.stem in named]
+    folder = root / "_build" / REFERENCE
+    return [Execution(path, folder / path.name, parameters, fingerprint(path, around)) for path in sources]
+
+
+def tell_lacking(theirs: Sequence[Execution], lacking: dict[Path, str], study: Study) -> None:
+    """One line on what the book has not of its reference run, and why."""
+    if not theirs:
+        logger.warning("the book has no reference run: there is no %s", study.store.folder)
+    elif lacking:
+        left_out = ", ".join(path.stem for path in lacking)
+        logger.warning("left out of the reference run: %s; %s", left_out, next(iter(lacking.values())))
+
+
+def about(study: Study) -> str:
+    """What a part was computed from."""
+    partly = ""
+    with suppress(Lacking):  # nothing is said of data that no result is of
+        partly = tables.samples(study)
+    return f"under the profile `{study.profile.name}`{partly and f' ({partly})'}"
+
+
+def front_picture(reading: Study, study: Study, path: Path) -> Path:
+    """What the book is about in one picture: of the reference run if that has it, else of the reader's."""
+    with suppress(Lacking):
+        return draw_front(reading, path)
+    return draw_front(study, path)
+
+
+def draw_front(study: Study, path: Path) -> Path:
+    """One task's surfaces and paths, from scratch and fine-tuned."""
     task = "mrpc" if "mrpc" in study.tasks else study.tasks[0]
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
@@ -71,98 +118,26 @@ def find_notebooks(root: Path = ROOT) -> list[Path]:
     return notebooks
 
 
-def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
-    """`UserError` for a name that the notebook does not declare or a value of another type than declared.
-
-    papermill itself only warns of the first and passes the second on.
-    """
-    declared = {
-        name: entry["inferred_type_name"] for name, entry in papermill.inspect_notebook(notebook).items()
-    }
-    for name, value in parameters.items():
-        if name not in declared:
-            raise UserError(f"{notebook.name} has no parameter {name!r}; it has {', '.join(declared)}")
-        taken = {declared[name], "int"} if declared[name] == "float" else {declared[name]}
-        if type(value).__name__ not in taken:
-            raise UserError(f"parameter {name} of {notebook.name} must be {declared[name]}, not {value!r}")
-
-
-def execute(notebooks: Sequence[Path], folder: Path, parameters: Mapping[str, object]) -> list[Path]:
-    """Execute notebooks into `folder`, a few side by side; the executed copies, each checked."""
-    folder.mkdir(parents=True, exist_ok=True)
-    outputs = [folder / notebook.name for notebook in notebooks]
-    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        runs = pool.map(partial(_papermill, parameters), notebooks, outputs)
-        for _ in bar(runs, total=len(outputs), what="notebooks"):
-            pass
-    return outputs
-
-
-def _papermill(parameters: Mapping[str, object], notebook: Path, output: Path) -> None:
-    """One notebook in a process of its own; `UserError` where it did not get to its end without an error."""
-    output.unlink(missing_ok=True)
-    options = ["--no-progress-bar", "--kernel", "python3", "--parameters_yaml", json.dumps(parameters)]
-    done = subprocess.run(
-        [sys.executable, "-m", "papermill", notebook, output, *options],
-        env=os.environ | {SWITCH: "off"},
-        capture_output=True,
-        text=True,
-    )
-    if output.exists():
-        check_executed(output)
-    if done.returncode:  # a kernel that died leaves no error in the notebook
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise UserError(f"{notebook.name} was not executed to its end: {last}")
-
-
-def check_executed(path: Path) -> None:
-    """`UserError` unless papermill ran every cell of the notebook to its end without an error."""
-    notebook = nbformat.read(path, as_version=4)
-    if "papermill" not in notebook.metadata:
-        raise UserError(f"{path} was not executed by papermill")
-    for number, cell in enumerate(notebook.cells):
-        if cell.cell_type != "code":
-            continue
-        for output in cell.outputs:
-            if output.output_type == "error":
-                reason = " ".join(f"{output.ename}: {output.evalue}".split())
-                raise UserError(f"{path.name}, cell {number}: {reason} (in full: {path})")
-        run = cell.metadata.get("papermill", {})
-        if run.get("status") != "completed" or run.get("duration") is None:
-            raise UserError(f"{path} is not finished: cell {number} was not run")
-
-
-def render(root: Path, executed: Iterable[Path], front: Path) -> Path:
+def render(root: Path, parts: Sequence[Part], front: Path) -> Path:
     """Lay executed notebooks and the front picture beside the pages of `root/book` and make HTML of them.
 
     A warning of Sphinx is an error. Returns the front page, `root/_build/html/index.html`.
     """
-    stage, html = root / "_build" / "stage", root / "_build" / "html"
-    for stale in (stage, html, root / "_build" / ".doctrees"):
+    staged, html = root / "_build" / "stage", root / "_build" / "html"
+    for stale in (staged, html, root / "_build" / ".doctrees"):
         shutil.rmtree(stale, ignore_errors=True)
-    shutil.copytree(root / "book", stage)
-    shutil.copy(front, stage)
-    (stage / "notebooks").mkdir()
-    for notebook in executed:
-        check_executed(notebook)
-        stage_notebook(notebook, stage / "notebooks")
+    stage(root / "book", staged, parts)
+    shutil.copy(front, staged)
     layout: list[str | Path] = [
         "--config",
         root / "_config.yml",
         "--toc",
-        stage / "_toc.yml",
+        staged / "_toc.yml",
         "--path-output",
         root,
     ]
     program = Path(sys.executable).with_name("jupyter-book")
-    failed = subprocess.run([program, "build", stage, *layout, "-n", "-W", "--keep-going"]).returncode
+    failed = subprocess.run([program, "build", staged, *layout, "-n", "-W", "--keep-going"]).returncode
     if failed or not (html / "index.html").exists():
         raise UserError("the book was not made: mend what jupyter-book warns of above")
     return html / "index.html"
-
-
-def stage_notebook(notebook: Path, folder: Path) -> None:
-    """A copy without the state of widgets: a page has no kernel for them, and their outputs hold all that it shows."""
-    content = nbformat.read(notebook, as_version=4)
-    content.metadata.pop("widgets", None)
-    nbformat.write(content, folder / notebook.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # Table 1: accuracy in % on the dev sets of BERT-large, fine-tuned; then with layers 0-7, 8-15, 16-23 rolled back.
 TABLE_1 = {
     "mnli": {"fine-tuned": 86.54, "low": 86.73, "middle": 84.71, "high": 32.85},
@@ -102,6 +104,46 @@ SENTENCES = {
 }
 
 
+# What the sentences speak of; the others stand in the text alone.
+FIGURES = {
+    "Figure 1": ("wider-optimum", "smooth-path"),
+    "Figure 2": ("faster-convergence", "lower-final-loss"),
+    "Figure 3": ("straighter-path",),
+    "Figure 4": ("robust-to-overfitting", "stays-near"),
+    "Figure 5": ("flatter-curve",),
+    "Figure 6": ("surfaces-agree",),
+    "Figure 7": ("low-layers-wider",),
+    "Table 1": ("low-layers-transfer",),
+}
+# The set-up where the paper leaves open what profile `paper` had to choose, or counts in another way; sections 3 to 5.
+OPEN = "not said"
+SETUP = {
+    "parameters of the encoder": "345 million, by its own count",
+    "tokens of an example, at most": OPEN,
+    "epochs of fine-tuning": "3, 4 or 5",
+    "precision of training": OPEN,
+    "precision of landscapes": OPEN,
+    "seeds": OPEN,
+    "δ₂ from": "a data set chosen at random",
+    "examples of a landscape": OPEN,
+}
+
+
 def sentence(claim: str) -> tuple[str, str]:
     """Section and sentence of a claim, or of the claim that it is a variant of: "wider-optimum-distance"."""
-    return next(found for name, found in SENTENCES.items() if claim.startswith(name))
+    return SENTENCES[_stem(claim)]
+
+
+def messages(claims: Iterable[str]) -> list[tuple[str, tuple[str, str], list[str]]]:
+    """(figure, (section, sentence), the claims that measure it), in the order of the figures."""
+    found: dict[str, list[str]] = {}
+    for claim in claims:
+        found.setdefault(_stem(claim), []).append(claim)
+    figure = {stem: figure for figure, stems in FIGURES.items() for stem in stems}
+    places = [*FIGURES, "the text"]
+    rows = [(figure.get(stem, "the text"), SENTENCES[stem], names) for stem, names in found.items()]
+    return sorted(rows, key=lambda row: places.index(row[0]))
+
+
+def _stem(claim: str) -> str:
+    return next(name for name in SENTENCES if claim.startswith(name))

@@ -137,6 +137,8 @@ class Runs:
     def _read_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray]:
         """The facts of the data as they are read now."""
         task = self.task(name)
+        if self.store.read_only:
+            return task_facts(task)
         recipe = {**of, "checksum": task.checksum}
         return self.store.compute("tasks", name, recipe, lambda journal: task_facts(task)).arrays
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import flatness, paper
+from .costs import GLUE_SIZES
 from .landscape_claims import RADIUS, agreement
 from .objective import Objective
 from .profiles import display_name
@@ -28,7 +29,24 @@ def setup(study: Study) -> str:
             for name in ("epochs", "learning_rate", "batch_size")
         ]
         rows.append([display_name(task), *(f"{n:,}" for n in data), percent(facts["majority"]), *settings])
-    return f"{table(head, rows)}\n\nThe largest class in % of dev. Of two numbers, the first is from scratch."
+    partly = samples(study)
+    note = "The largest class in % of dev. Of two numbers, the first is from scratch."
+    return f"{table(head, rows)}\n\n{note}{partly and f' Not the whole data set: {partly}.'}"
+
+
+def samples(study: Study) -> str:
+    """Of which GLUE tasks a study has only a part: "MNLI, 900 of 392,702 training and 90 of 9,815 dev examples"."""
+    partly = []
+    for task in study.tasks:
+        if study.profile.tasks[task].source == "glue":
+            facts, whole = study.facts(task), GLUE_SIZES[task]
+            counts = [
+                ("training", facts["train_examples"], whole[0]),
+                ("dev", facts["dev_examples"], whole[1]),
+            ]
+            short = [f"{here:,} of {there:,} {split}" for split, here, there in counts if here < there]
+            partly += [f"{display_name(task)}, {' and '.join(short)} examples"] if short else []
+    return "; ".join(partly)
 
 
 def accuracies(study: Study) -> str:
@@ -192,13 +210,18 @@ def rollbacks(study: Study) -> str:
         rows.append([display_name(task), "here", *beside({k: 100 * v for k, v in ours.items()})])
         if task in paper.TABLE_1:
             rows.append(["", "paper", *beside(paper.TABLE_1[task])])
-    notes = [
-        f"For {display_name(task)}, {group}, it prints {signed(printed)}, but its accuracies differ by {signed(right)}."
-        for task, group, printed, right in paper.misprints()
-    ]
     head = ["task", "", "fine-tuned", *groups]
     theirs = "The paper's groups are layers 0–7, 8–15 and 16–23; the differences in brackets are computed."
-    return f"{table(head, rows)}\n\n{theirs} {' '.join(notes)}"
+    return f"{table(head, rows)}\n\n{theirs} {misprints()}"
+
+
+def misprints() -> str:
+    """Where Table 1 of the paper contradicts itself."""
+    return " ".join(
+        f"For {display_name(task)}, {group}, the paper prints {signed(printed)}, but its accuracies differ by "
+        f"{signed(right)}."
+        for task, group, printed, right in paper.misprints()
+    )
 
 
 def beside(accuracy: dict[str, float]) -> list[str]:

@@ -133,9 +133,9 @@ def number(value: float) -> str:
     return f"{value:.3g}".replace("-", "−") if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table: the first column to the left, the others to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = False) -> str:
+    """A Markdown table: the first column to the left, the others to the right, or to the left where they are prose."""
+    lines = [head, ["---", *["---" if prose else "---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import shutil
 from pathlib import Path
@@ -13,9 +14,11 @@ import torch
 import transformers as hf
 from filelock import FileLock
 
-from landscape_utils import book
+from landscape_utils import Study, book
 from landscape_utils.demo_language import make_tokenizer
 from landscape_utils.pretraining import demo_config
+from landscape_utils.result_file import read_result
+from landscape_utils.store import Store
 
 torch.set_num_threads(
     1
@@ -121,11 +124,45 @@ def tiny_profile(tmp_path_factory) -> Path:
     return folder / "tiny.toml"
 
 
+def keep_as_reference(study: Study, profile: Path) -> None:
+    """The results of a study as those of another profile in the same folder, which names GLUE as their source.
+
+    Of a study on real data the repository has as much: histories and landscapes, no snapshots, no data.
+    """
+    table = study.profile.model_dump(exclude={"name", "chosen"})
+    for task in table["tasks"].values():
+        task["source"] = "glue"
+    profile.write_text(toml(table), "utf-8")
+    folder = study.store.folder.with_name(profile.stem)
+    shutil.copytree(
+        study.store.folder, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.lock", "run.npz")
+    )
+    store = Store(folder)
+    for entry in list(store.entries()):
+        if entry.kind == "tasks":
+            found = read_result(entry.path)
+            store.save(entry.kind, entry.name, found.recipe | {"source": "glue"}, found.arrays)
+
+
+def toml(table: dict) -> str:
+    """A table of plain values as TOML, each on a line of its own."""
+
+    def lines(place: str, value: object) -> list[str]:
+        if isinstance(value, dict):
+            return [
+                line for key, inner in value.items() for line in lines(f"{place}{place and '.'}{key}", inner)
+            ]
+        return [] if value is None else [f"{place} = {json.dumps(value)}"]
+
+    return "\n".join(lines("", table))
+
+
 @pytest.fixture(scope="session")
 def site(tiny_profile, tmp_path_factory) -> Path:
     """The book of the tiny profile, made once for all workers: the folder of its HTML.
 
-    The executed notebooks lie beside it, in `executed/tiny`.
+    The executed notebooks lie beside it, in `executed/tiny`. Its reference run is the same study's, read from a copy
+    of the results without data and snapshots.
     """
     shared = (
         tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tiny_profile.parent
@@ -136,7 +173,20 @@ def site(tiny_profile, tmp_path_factory) -> Path:
             shutil.copytree(book.ROOT / "book", root / "book")
             shutil.copytree(book.ROOT / "notebooks", root / "notebooks")
             shutil.copy(book.ROOT / "_config.yml", root)
-            book.build(str(tiny_profile), root=root, results_dir=str(shared / "results"))
+            study, reference = Study(tiny_profile, results_dir=root / "results"), shared / "reference.toml"
+            study.compute()
+            keep_as_reference(study, reference)
+            claims = root / "notebooks" / "07_claims.ipynb"
+            beside = claims.read_text("utf-8").replace(
+                "weighed)\\n", f"weighed, '{tiny_profile}', '{reference}')\\n"
+            )
+            claims.write_text(beside, "utf-8")
+            book.build(
+                str(tiny_profile),
+                root=root,
+                reference=str(reference),
+                results_dir=str(study.store.folder.parent),
+            )
     html = root / "_build" / "html"
     assert (html / "index.html").exists(), "the book could not be made: see the first test that asked for it"
     return html

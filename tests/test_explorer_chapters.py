@@ -8,20 +8,21 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 from test_explorer_browser import browser, readout, settle, slide, text  # noqa: F401
-from test_pages import CHAPTERS, soup
+from test_pages import CHAPTERS, TWINS, soup
 
 import landscape_utils as lu
 from landscape_utils.study_views import rollback_cube
 
 pytestmark = pytest.mark.slow
 EXPLORED = [chapter for chapter in CHAPTERS if chapter[len("notebooks/")] == "0" and "claims" not in chapter]
+READ = [twin for twin in TWINS if "claims" not in twin]
 MINUS = str.maketrans("-", "\u2212")
 
 
 @pytest.fixture(scope="module")
 def study(site: Path, tiny_profile: Path) -> lu.Study:
     """The study that the book was made from: its results are read, none is computed."""
-    return lu.Study(tiny_profile, results_dir=site.parents[2] / "results")
+    return lu.Study(tiny_profile, results_dir=site.parents[1] / "results")
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_every_control_moves_by_keyboard_and_by_mouse(chapter, name):
     assert readout(page)[0]
 
 
-@pytest.mark.parametrize("name", EXPLORED)
+@pytest.mark.parametrize("name", [*EXPLORED, *READ])
 def test_it_stands_beside_a_static_figure_and_is_light(site, name):
     page = soup(site, name)
     (explorer,) = page.select(".landscape-explorer")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,8 @@ import nbformat
 import papermill
 import pytest
 
-from landscape_utils.book import ROOT, check_executed
+from landscape_utils.executing import check_executed
+from landscape_utils.places import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DECLARED = {
@@ -51,6 +53,14 @@ def test_sources_hold_no_outputs(path):
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
+
+
+@each_notebook
+def test_no_label_would_stand_twice(path):
+    """A notebook is rendered for both parts of the book: a label in it would be defined twice."""
+    defined = r"^\([\w-]+\)=|^\$\$ *\([\w-]+\)|:(label|name):|\\label\{"
+    for cell in read(path).cells:
+        assert not re.search(defined, cell.source, re.M), cell.source
 
 
 @each_notebook

@@ -28,6 +28,7 @@ FLAGS = (
 TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
+TWINS = [page for page in PAGES if page.startswith("reference_run/")]
 PHONE = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.slow
@@ -134,7 +135,19 @@ def test_pictures_are_described(site, page):
         assert len(words) >= 5, f"alt text {picture.get('alt')!r} of {picture['src']}"
 
 
-@pytest.mark.parametrize("page", CHAPTERS)
+@pytest.mark.parametrize("page", TWINS)
+def test_a_chapter_and_its_twin_lead_to_one_another(site, page):
+    name = page.partition("/")[2]
+    theirs, mine = content(site, page), content(site, f"notebooks/{name}")
+    assert theirs.select_one("h1 ~ p a")["href"] == f"../notebooks/{name}.html"
+    assert mine.select_one("h1 ~ p a")["href"] == f"../{page}.html"
+    assert theirs.h1.text == mine.h1.text
+    assert len(theirs.select(".cell_output img")) == len(mine.select(".cell_output img"))
+    assert "48 of 392,702 training" in theirs.select_one("h1 ~ p").text
+    assert page in " ".join(link["href"] for link in content(site, "index").select("td a"))
+
+
+@pytest.mark.parametrize("page", [*CHAPTERS, *TWINS])
 def test_a_chapter_shows_results_and_nothing_left_over(site, page):
     chapter = content(site, page)
     assert chapter.select(".cell_output img, .cell_output svg, .cell_output table"), "no figure, no table"

@@ -12,6 +12,13 @@ def test_table_1_has_one_misprint():
     assert paper.misprints() == [("mnli", "high", -53.88, -53.69)]
 
 
+def test_what_a_figure_shows_is_a_sentence_and_no_figure_shows_what_another_does():
+    shown = [stem for stems in paper.FIGURES.values() for stem in stems]
+    assert len(set(shown)) == len(shown)
+    assert set(shown) <= set(paper.SENTENCES)
+    assert {name for *_, names in paper.messages(CLAIMS) for name in names} == set(CLAIMS)
+
+
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_claim_finds_one_sentence(claim):
     assert sum(claim.startswith(name) for name in paper.SENTENCES) == 1

@@ -31,6 +31,22 @@ def test_setup_has_the_data_and_both_trainings():
     ]
 
 
+def test_parts_of_glue_are_told_from_the_whole():
+    study = make_study(tasks=("mnli", "rte", "mrpc"))
+    whole = {"train_examples": 2490, "dev_examples": 277}
+    plain = study.facts
+    study.facts = lambda task: plain(task) | (whole if task == "rte" else {})
+    said = (
+        "MNLI, 3,600 of 392,702 training and 400 of 9,815 dev examples; "
+        "MRPC, 3,600 of 3,668 training and 400 of 408 dev examples"
+    )
+    assert tables.samples(study) == said
+    assert tables.setup(study).endswith(f"Not the whole data set: {said}.")
+    for spec in study.profile.tasks.values():
+        spec.source = "demo"
+    assert tables.samples(study) == ""
+
+
 def test_accuracies_of_one_seed():
     assert cells(tables.accuracies(make_study()))[1] == ["MNLI", "50.0", "60.0", "90.0"]
     assert "one seed" in tables.accuracies(make_study())
@@ -88,7 +104,7 @@ def test_rollbacks_stand_above_the_papers_with_the_misprint_noted():
     assert rows[1] == ["MNLI", "here", "90.00", "88.00 (−2.00)", "80.00 (−10.00)", "60.00 (−30.00)"]
     assert rows[2] == ["", "paper", "86.54", "86.73 (+0.19)", "84.71 (−1.83)", "32.85 (−53.69)"]
     assert [row[0] for row in rows[3:]] == ["mine"]  # the paper knows nothing of it
-    assert "it prints −53.88, but its accuracies differ by −53.69" in text
+    assert "the paper prints −53.88, but its accuracies differ by −53.69" in text
 
 
 @pytest.mark.parametrize(("value", "text"), [(-1e-12, "0.000"), (-0.25, "−0.250"), (1.0, "1.000")])

@@ -1,0 +1,117 @@
+"""The pages of the book laid out for Sphinx: those of `book/`, and beside them the executed notebooks of each part.
+
+The pages and their table of contents name all chapters of both parts. Of the reference run some may lack their
+results: those are left out, and links to them lead to the reader's own run.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from .executing import check_executed
+
+YOURS, REFERENCE = "notebooks", "reference_run"  # of like depth: a notebook's links hold in both
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rendering of the chapters.
+
+    Attributes:
+        folder: of its pages, YOURS or REFERENCE.
+        title: what the text calls it.
+        about: what it was computed from, in Markdown.
+        notebooks: executed.
+    """
+
+    folder: str
+    title: str
+    about: str
+    notebooks: Sequence[Path]
+
+    def pages(self) -> set[str]:
+        """As the table of contents names them."""
+        return {f"{self.folder}/{notebook.stem}" for notebook in self.notebooks}
+
+
+def chapters(contents: dict[str, Any], folder: str) -> list[str]:
+    """The pages of a folder that a table of contents names, without the folder."""
+    named = [chapter["file"] for part in contents.get("parts", [contents]) for chapter in part["chapters"]]
+    return [page.removeprefix(f"{folder}/") for page in named if page.startswith(f"{folder}/")]
+
+
+def read_contents(pages: Path) -> dict[str, Any]:
+    """The table of contents in a folder of pages."""
+    return yaml.safe_load((pages / "_toc.yml").read_text("utf-8"))
+
+
+def stage(pages: Path, folder: Path, parts: Sequence[Part]) -> None:
+    """Copy the book's pages and the notebooks of its parts into `folder`, a new one.
+
+    Raises:
+        UserError: a notebook that was not executed to its end.
+    """
+    shutil.copytree(pages, folder)
+    there = set[str]().union(*(part.pages() for part in parts))
+    for part in parts:
+        (folder / part.folder).mkdir()
+        for notebook in part.notebooks:
+            stage_notebook(notebook, folder / part.folder, introduction(part, notebook.stem, parts))
+    contents = read_contents(folder)
+    (folder / "_toc.yml").write_text(yaml.safe_dump(without(contents, there), sort_keys=False), "utf-8")
+    for page in folder.glob("*.md"):
+        page.write_text(redirected(page.read_text("utf-8"), there), "utf-8")
+
+
+def introduction(part: Part, chapter: str, parts: Sequence[Part]) -> str:
+    """The line that says which part a chapter belongs to and leads to its twin in the other; "" where it has none."""
+    for twin in parts:
+        if twin is not part and f"{twin.folder}/{chapter}" in twin.pages():
+            return (
+                f"*{part.title.capitalize()}*, {part.about}. "
+                f"The same chapter of [{twin.title}](../{twin.folder}/{chapter}.ipynb)."
+            )
+    return ""
+
+
+def stage_notebook(notebook: Path, folder: Path, line: str) -> None:
+    """A copy with `line` below its title, and without the state of widgets.
+
+    A page has no kernel for widgets, and their outputs hold all that it shows.
+    """
+    check_executed(notebook)
+    content = nbformat.read(notebook, as_version=4)
+    content.metadata.pop("widgets", None)
+    title, _, text = content.cells[0].source.partition("\n")
+    content.cells[0].source = "\n\n".join(filter(None, (title, line, text.strip())))
+    nbformat.write(content, folder / notebook.name)
+
+
+def without(contents: dict[str, Any], there: set[str]) -> dict[str, Any]:
+    """A table of contents without the reference run's chapters that are not there, and without a part that is empty."""
+
+    def kept(part: dict[str, Any]) -> dict[str, Any]:
+        absent = {f"{REFERENCE}/{chapter}" for chapter in chapters(part, REFERENCE)} - there
+        return part | {"chapters": [c for c in part["chapters"] if c["file"] not in absent]}
+
+    if "parts" not in contents:
+        return kept(contents)
+    return contents | {"parts": [part for part in map(kept, contents["parts"]) if part["chapters"]]}
+
+
+def redirected(text: str, there: set[str]) -> str:
+    """A page whose links to chapters of the reference run that are not there lead to the reader's run."""
+
+    def link(found: re.Match[str]) -> str:
+        chapter = found["chapter"]
+        return f"]({REFERENCE if f'{REFERENCE}/{chapter}' in there else YOURS}/{chapter}.ipynb)"
+
+    return re.sub(rf"\]\({REFERENCE}/(?P<chapter>\w+)\.ipynb\)", link, text)
