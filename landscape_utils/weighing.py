@@ -106,18 +106,6 @@ class Claim:
         return "\n\n".join([self.measure, *([table(head, rows)] if rows else []), self.text])
 
 
-def summary(claims: Iterable[Claim]) -> str:
-    """A row for each claim: its place in the paper, what each task says, the verdict."""
-    head = ["claim", "section", "for", "against", "neither", "verdict"]
-    rows = []
-    for claim in claims:
-        tasks = [
-            ", ".join(e.task for e in claim.evidence if e.word == word) for word in ("for", "against", "open")
-        ]
-        rows.append([claim.id.replace("-", " "), claim.section, *tasks, f"**{claim.verdict}**"])
-    return table(head, rows)
-
-
 def report(claims: Iterable[Claim]) -> str:
     """Claims in Markdown, each sentence of the paper above the measures of it."""
     parts = []

@@ -14,8 +14,7 @@ import landscape_utils as lu
 from landscape_utils.study_views import rollback_cube
 
 pytestmark = pytest.mark.slow
-EXPLORED = [chapter for chapter in CHAPTERS if chapter[len("notebooks/")] == "0" and "claims" not in chapter]
-READ = [twin for twin in TWINS if "claims" not in twin]
+EXPLORED = [chapter for chapter in CHAPTERS if chapter[len("notebooks/")] == "0"]
 MINUS = str.maketrans("-", "\u2212")
 
 
@@ -103,7 +102,7 @@ def test_every_control_moves_by_keyboard_and_by_mouse(chapter, name):
     assert readout(page)[0]
 
 
-@pytest.mark.parametrize("name", [*EXPLORED, *READ])
+@pytest.mark.parametrize("name", [*EXPLORED, *TWINS])
 def test_it_stands_beside_a_static_figure_and_is_light(site, name):
     page = soup(site, name)
     (explorer,) = page.select(".landscape-explorer")
@@ -143,8 +142,9 @@ def test_02_says_the_curve(chapter, study):
     assert f"dev error {printed(dev.error[40])} \u00b1 {printed(dev.error_stderr[40], 2)}" in readout(page)[0]
 
 
-def test_03_says_the_surface_on_both_sides(chapter, study):
-    page = chapter(EXPLORED[2])
+@pytest.mark.parametrize("place", [2, 6])
+def test_03_and_07_say_the_surface_on_both_sides(chapter, study, place):
+    page = chapter(EXPLORED[place])
     page.get_by_label("task", exact=True).select_option("RTE")
     page.get_by_label("task (right)", exact=True).select_option("MRPC")
     slide(page, "\u03b1", 3)

@@ -9,9 +9,13 @@ from landscape_utils.claims import weigh
 from landscape_utils.verdicts import WORDS, verdicts
 
 
+def by_id(claims):
+    return {claim.id: claim for claim in claims}
+
+
 def test_every_word_of_every_task_is_a_mark_in_its_row():
     claims = weigh(make_study(), "better-accuracy", "wider-optimum-distance", "robust-to-overfitting")
-    (axis,) = verdicts({"demo": claims}).axes
+    (axis,) = verdicts({"demo": by_id(claims)}).axes
     labels = [label.get_text() for label in axis.get_xticklabels()]
     marks = dict(zip(WORDS, axis.lines, strict=False))
     for word, line in marks.items():
@@ -26,5 +30,9 @@ def test_every_word_of_every_task_is_a_mark_in_its_row():
 
 def test_two_runs_stand_side_by_side_under_their_headings():
     claims = weigh(make_study(), "better-accuracy", "smooth-path")
-    figure = verdicts({"$demo$": claims, "<script>": claims})
-    assert [axis.get_title() for axis in figure.axes] == ["$demo$", "<script>"]
+    first, second = verdicts({"$demo$": by_id(claims), "<script>": by_id(claims[1:])}).axes
+    assert (first.get_title(), second.get_title()) == ("$demo$", "<script>")
+    assert [text.get_position()[1] for text in first.texts] == [0, 1]
+    assert [text.get_position()[1] for text in second.texts] == [1], (
+        "the second has no results for the first claim"
+    )

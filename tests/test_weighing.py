@@ -17,7 +17,6 @@ from landscape_utils.weighing import (
     over_examples,
     over_seeds,
     report,
-    summary,
     table,
 )
 
@@ -137,11 +136,6 @@ def test_report_says_a_sentence_once_for_all_its_measures():
     assert text.count("> A sentence. *(section 5)*") == 1
     assert text.index("> A sentence.") < text.index("**holds**") < text.index("**does not hold**")
     assert text.index("**does not hold**") < text.index("> Another sentence.") < text.index("**undecided**")
-
-
-def test_summary_names_the_tasks_on_each_side():
-    row = summary([claim(FOR, replace(FOR, task="u"), AGAINST)]).splitlines()[-1]
-    assert row == "| id | 5 | t, u | t |  | **holds** |"
 
 
 def test_an_exact_number_is_called_so():
