@@ -11,6 +11,7 @@ import torch
 
 import landscape_utils as lu
 from landscape_utils.errors import UserError
+from landscape_utils.explorer_widget import Explorer
 from landscape_utils.live import NOW, Live, NoBars, table
 from landscape_utils.place import Place
 from landscape_utils.progress import SWITCH
@@ -194,6 +195,13 @@ def test_bars_are_off_while_any_thread_works(monkeypatch):
                 pass
             assert os.environ[SWITCH] == "off"
         assert os.environ.get(SWITCH) == before
+
+
+def test_a_study_that_only_reads_has_the_figure_and_no_panel(study, first):
+    reading = lu.Study(study.profile, results_dir=study.store.folder.parent, device="none")
+    found = explore(reading, "mrpc")
+    assert isinstance(found, Explorer)
+    assert found.payload == first.explorer.payload
 
 
 def test_what_explore_takes(study, first):
