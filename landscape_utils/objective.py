@@ -21,6 +21,12 @@ from torch.nn import functional as F
 from .errors import UserError
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
+POSITIONS = (
+    "position_embeddings",
+    "positions_embed",
+    "embed_positions",
+    "wpe",
+)  # tables of learned positions
 TOKENS_PER_BATCH = {
     "cpu": 1024,
     "cuda": 16384,
@@ -231,6 +237,7 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
     if len(examples) == 0:
         raise UserError("an objective needs at least one example; got none")
     fields = set(examples[0])
+    longest = positions(model) or sys.maxsize
     vocabulary = getattr(model.get_input_embeddings(), "num_embeddings", sys.maxsize)
     for i, example in enumerate(examples):
         if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
@@ -244,9 +251,27 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
         lengths = {name: len(example[name]) for name in fields - {"labels"}}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
+        if (length := len(trim(example)["input_ids"])) > longest:
+            raise UserError(
+                f"example {i} has {length} tokens; {type(model).__name__} has positions for {longest}: "
+                f"tokenise with truncation=True, max_length={longest}"
+            )
         ids = torch.as_tensor(example["input_ids"])
         if ids.is_floating_point() or ids.ndim != 1 or int(ids.min()) < 0 or int(ids.max()) >= vocabulary:
             raise UserError(f"example {i} has input_ids that are no whole numbers from 0 to {vocabulary - 1}")
+
+
+def positions(model: Any) -> int | None:
+    """How many tokens an example may have: what the encoder's table of positions holds; None where there is none."""
+    encoder = getattr(model, "base_model", model)
+    tables = [
+        m
+        for name, m in encoder.named_modules()
+        if isinstance(m, nn.Embedding) and name.split(".")[-1] in POSITIONS
+    ]
+    # RoBERTa counts from behind its padding token, BART from 2
+    taken = [(-1 if m.padding_idx is None else m.padding_idx) + 1 + getattr(m, "offset", 0) for m in tables]
+    return min((m.num_embeddings - n for m, n in zip(tables, taken, strict=True)), default=None)
 
 
 def whole_number(value: Any) -> int | None:

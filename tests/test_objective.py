@@ -11,7 +11,7 @@ from conftest import MODELS, make_examples, make_model, plain_float64
 from transformers import BertModel
 
 from landscape_utils.errors import UserError
-from landscape_utils.objective import Objective, outcome, statistics
+from landscape_utils.objective import Objective, outcome, positions, statistics
 from landscape_utils.parameters import ParameterSpace
 
 OUT_OF_VOCABULARY = {"input_ids": [60], "attention_mask": [1], "token_type_ids": [0]}
@@ -25,6 +25,25 @@ def test_agrees_with_one_example_at_a_time_in_float64(kind):
     found = Objective(model, examples, tokens_per_batch=40)()
     expected = plain_float64(model, ParameterSpace(model).read(), examples)
     np.testing.assert_allclose(found, expected, atol=FLOAT32)
+
+
+# RoBERTa and MPNet count positions from behind their padding token, 1; ModernBERT has no table of them
+LONGEST = dict.fromkeys(MODELS, 48) | {"roberta": 46, "mpnet": 46, "modernbert": None}
+
+
+@pytest.mark.parametrize(("kind", "longest"), LONGEST.items())
+def test_an_example_longer_than_the_positions_is_refused_before_computing(kind, longest):
+    model = make_model(kind)
+    assert positions(model) == longest
+
+    def example(length):
+        return {"input_ids": [7] * length + [0] * 3, "attention_mask": [1] * length + [0] * 3, "labels": 0}
+
+    assert np.isfinite(Objective(model, [example(longest or 60)])().loss), "padding at the end is no token"
+    if longest:
+        words = rf"1 has {longest + 1} tokens; \w+ has positions for {longest}: .* max_length={longest}"
+        with pytest.raises(UserError, match=words):
+            Objective(model, [example(3), example(longest + 1)])
 
 
 @pytest.mark.parametrize("budget", [1, 30, 10_000])
