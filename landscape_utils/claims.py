@@ -74,7 +74,7 @@ def straighter_path(study: Study, name: str, share: float = 0.0) -> Claim:
 
     def evidence(task: str) -> Evidence:
         scratch, pretrained = (cosine(task, how) for how in WAYS)
-        return exact(task, scratch, pretrained, pretrained - scratch)
+        return exact(task, (scratch, pretrained), pretrained - scratch)
 
     when = f"after {share:.0%} of the epochs of each" if share else "after the first epoch"
     measure = f"Cosine of the way gone {when} with the whole way, δ₁. Effect: fine-tuning minus scratch."
@@ -103,7 +103,7 @@ def stays_near(study: Study, name: str) -> Claim:
         "Distance between the weights before and after, in units of |δ₁|. Effect: that of the first training minus "
         "that of the further one."
     )
-    evidence = exact(study.profile.overfitting.task, 1.0, far, 1.0 - far)
+    evidence = exact(study.profile.overfitting.task, (1.0, far), 1.0 - far)
     return claim(name, measure, [evidence], sides=("first training", "further training"))
 
 

@@ -14,10 +14,10 @@ from .errors import UserError
 from .models import HOWS
 from .parameters import GROUPS
 from .profiles import Profile, Training, task_key
+from .tasks import SAMPLE_SEED
 from .trajectory import METHODS
 
 CONTINUED = "continued"
-SAMPLE_SEED = 0
 DRAWS = 100  # of the bootstrap: its 95 % interval then has two or three draws outside on each side
 
 Recipe = dict[str, Any]

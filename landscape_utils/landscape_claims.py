@@ -119,15 +119,15 @@ def less_sharp(study: Study, name: str) -> Claim:
 
 def surfaces_agree(study: Study, name: str) -> Claim:
     def evidence(task: str) -> Evidence:
-        (scratch, _), (pretrained, draws) = (agreement(study, task, how) for how in WAYS)
-        low, high = interval(draws - AGREEMENT)
-        return Evidence(task, (scratch, pretrained), pretrained - AGREEMENT, low, high)
+        found = [agreement(study, task, how) for how in study.ways]  # fine-tuning is the last
+        low, high = interval(found[-1][1] - AGREEMENT)
+        return Evidence(task, tuple(rank for rank, _ in found), found[-1][0] - AGREEMENT, low, high)
 
     measure = (
         f"Spearman's rank correlation of training loss and dev error over the points within {RADIUS:g} of the end. "
         f"Effect: that of fine-tuning minus {AGREEMENT}."
     )
-    return claim(name, measure, *of_learned(study, evidence, ways=WAYS[1:]))
+    return claim(name, measure, *of_learned(study, evidence, ways=WAYS[1:]), sides=study.ways)
 
 
 def agreement(study: Study, task: str, how: str, radius: float = RADIUS) -> tuple[float, np.ndarray]:
@@ -142,11 +142,11 @@ def agreement(study: Study, task: str, how: str, radius: float = RADIUS) -> tupl
 
 def orthogonal_directions(study: Study, name: str) -> Claim:
     def evidence(task: str) -> Evidence:
-        scratch, pretrained = (abs(study.surface(task, how).cosine) for how in WAYS)
-        return exact(task, scratch, pretrained, RIGHT_ANGLE - max(scratch, pretrained))
+        found = tuple(abs(study.surface(task, how).cosine) for how in study.ways)
+        return exact(task, found, RIGHT_ANGLE - max(found))
 
-    measure = f"|cos(δ₁, δ₂)|. Effect: {RIGHT_ANGLE} minus the larger of the two."
-    return claim(name, measure, map(evidence, study.tasks))
+    measure = f"|cos(δ₁, δ₂)|. Effect: {RIGHT_ANGLE} minus the largest."
+    return claim(name, measure, map(evidence, study.tasks), sides=study.ways)
 
 
 def low_layers_transfer(study: Study, name: str) -> Claim:

@@ -23,11 +23,11 @@ from .place import Place
 from .profiles import Profile, display_name
 from .progress import SWITCH
 from .study import Study
-from .study_views import HOWS, PAPERS, SPLITS
+from .study_views import PAPERS, SPLITS
 from .style import HOW_NAMES
 from .trajectory import METHODS
 from .views import View, pack_mark
-from .watching import Coarse, Rows, WatchedStudy
+from .watching import Coarse, Rows, watched
 
 PRECISIONS = get_args(Profile.model_fields["precision"].annotation)
 LISTED = 200  # dev examples to choose from
@@ -56,7 +56,7 @@ class Live(ipywidgets.VBox):
         self.runs = {
             (display_name(task), HOW_NAMES[how] + when): (task, how)
             for task in study.tasks
-            for how in HOWS
+            for how in reversed(study.ways)
             for when in ("", NOW)
         }
         self._asking, self._scanning = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
@@ -211,7 +211,7 @@ class Live(ipywidgets.VBox):
         parameters = {
             name: getattr(self, name).value for name in ("span", "resolution", "examples", "precision")
         }
-        study = WatchedStudy(self.study, tell, **parameters)
+        study = watched(self.study, tell, **parameters)
         coarse = Coarse(study, task, study.plane(task, how))
         self.progress.max, self.progress.value = coarse.points, 0
         self.say(f"Scanning {coarse.points} points ...")

@@ -43,7 +43,7 @@ def load_tokenizer(spec: ModelSpec, cache: Path) -> PreTrainedTokenizerBase:
     if spec.source == "demo":
         return make_tokenizer()
     folder = locate(spec, cache)
-    with _reading(folder):
+    with reading(folder):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
@@ -63,7 +63,7 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
         raise UserError(f"unknown way to start {how!r}: choose from {', '.join(HOWS)}")
     config = _config(spec, cache)
     folder = locate(spec, cache) if how == "pretrained" else None
-    with torch.random.fork_rng(), _reading(spec.source):
+    with torch.random.fork_rng(), reading(spec.source):
         torch.manual_seed(seed)
         if folder is None:
             encoder = AutoModel.from_config(config, dtype=torch.float32)
@@ -86,7 +86,7 @@ def _config(spec: ModelSpec, cache: Path) -> PretrainedConfig:
     if spec.source == "demo":
         return demo_config()
     folder = locate(spec, cache)
-    with _reading(folder):
+    with reading(folder):
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
@@ -99,8 +99,13 @@ def model_checksum(spec: ModelSpec, cache: Path) -> str:
         return recipe_key()
     if spec.source == "minilm":
         return MINILM_SHA256
+    return weights_checksum(locate(spec, cache))
+
+
+def weights_checksum(folder: Path) -> str:
+    """One sha256 of all the safetensors in a folder."""
     digest = hashlib.sha256()
-    for path in sorted(locate(spec, cache).glob("*.safetensors")):
+    for path in sorted(folder.glob("*.safetensors")):
         digest.update(_sha256(path).encode())
     return digest.hexdigest()
 
@@ -115,8 +120,7 @@ def locate(spec: ModelSpec, cache: Path) -> Path:
     if spec.source == "demo":
         return pretrained_folder(cache)
     if spec.source != "minilm":
-        path = Path(spec.source).expanduser()
-        return _checked(path) if path.is_dir() else _checked(_from_hub(spec.source))
+        return folder_of(spec.source)
     package = importlib.util.find_spec(MINILM_PACKAGE)
     folder = Path(str(package.origin)).parent / "model" if package else _from_hub(MINILM)
     found = _sha256(_checked(folder) / "model.safetensors")
@@ -126,6 +130,12 @@ def locate(spec: ModelSpec, cache: Path) -> Path:
             f"install it again"
         )
     return folder
+
+
+def folder_of(source: str) -> Path:
+    """A folder of `save_pretrained`, or the local copy of a model on the hub; errors as those of `locate`."""
+    path = Path(source).expanduser()
+    return _checked(path) if path.is_dir() else _checked(_from_hub(source))
 
 
 def _checked(folder: Path) -> Path:
@@ -167,7 +177,7 @@ def _from_hub(name: str) -> Path:
 
 
 @contextmanager
-def _reading(what: Path | str) -> Iterator[None]:
+def reading(what: Path | str) -> Iterator[None]:
     """Reading a model: no bars and reports of the library, and its errors as one line."""
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +23,26 @@ PARAMETERS = (
     "device",
 )
 NOTHING = "none"  # the device of a study that only reads
+OF_CHECKPOINTS = ("checkpoints", "other", "scratch", "scratch_other", "train", "dev", "text", "label")
 FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def check_names(namespace: Mapping[str, Any]) -> None:
+def check_names(namespace: Mapping[str, Any], *further: str) -> None:
     """Refuse, in the first cells of a notebook, a parameter that it does not have: papermill only warns of it.
 
     Args:
         namespace: the notebook's globals().
+        further: its parameters beside those that all notebooks take.
     """
+    taken = (*PARAMETERS, *further)
     first = len(namespace.get("In", ())) <= FIRST_CELLS
     given = [
         name for name, value in namespace.items() if isinstance(value, str | int | float) and name[0] != "_"
     ]
-    unknown = [name for name in given if name not in PARAMETERS]
+    unknown = [name for name in given if name not in taken]
     if first and unknown:
-        raise UserError(f"unknown parameter {unknown[0]!r}; a notebook takes {', '.join(PARAMETERS)}")
+        raise UserError(f"unknown parameter {unknown[0]!r}; a notebook takes {', '.join(taken)}")
 
 
 def project_folder(folder: str | Path) -> Path:
@@ -71,6 +75,17 @@ def check_device(device: str) -> str:
     if device not in ("auto", *allowed):
         raise UserError(f"unknown device {device!r}; here are auto, {', '.join(allowed)}")
     return ("cuda" if count else "cpu") if device == "auto" else device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One thread where networks are tiny: faster, and the same bits in a notebook and in a worker."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def device_name(device: str) -> str:

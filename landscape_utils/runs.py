@@ -6,28 +6,26 @@ folder of data, which is then read and compared. On device "none" nothing is com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from . import hub
 from .cluster import apart, device_names, join
 from .errors import Lacking, UserError
 from .finetune import Run, fine_tune, load_run
-from .keys import CONTINUED, SAMPLE_SEED, Key, Keys, Recipe
+from .keys import CONTINUED, Key, Keys, Recipe
 from .models import build_model, load_tokenizer, model_checksum
-from .objective import Example
-from .places import NOTHING, check_device, data_folder, device_name, project_folder
+from .places import NOTHING, check_device, data_folder, device_name, one_thread, project_folder
 from .profiles import Profile, Training, display_name, load_profile
 from .result_file import plain_values
 from .store import Store
-from .tasks import Task, load_task, task_facts
+from .tasks import Example, Task, load_task, sample_of, task_facts
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -144,11 +142,7 @@ class Runs:
 
     def sample(self, name: str, split: str) -> list[Example]:
         """The examples of a split that a landscape is computed on: the same ones, in the same order, every time."""
-        examples, size = getattr(self.task(name), split), getattr(self.profile.sample, split)
-        if size == 0 or size >= len(examples):
-            return examples
-        chosen = np.random.default_rng(SAMPLE_SEED).permutation(len(examples))[:size]
-        return [examples[i] for i in np.sort(chosen)]
+        return sample_of(getattr(self.task(name), split), getattr(self.profile.sample, split))
 
     def _data(self, task: str) -> str:
         return self.facts(task)["checksum"]
@@ -251,13 +245,5 @@ class Runs:
         ((_, result),) = apart(self.client, self, [(method, method, arguments)])
         return result
 
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """One thread where networks are tiny: faster, and the same bits in a notebook and in a worker."""
-        before = torch.get_num_threads()
-        try:
-            if self.profile.side_by_side:
-                torch.set_num_threads(1)
-            yield
-        finally:
-            torch.set_num_threads(before)
+    def _threads(self) -> AbstractContextManager[None]:
+        return one_thread() if self.profile.side_by_side else nullcontext()

@@ -110,8 +110,9 @@ def from_hub(name: str) -> Sentences:
     return Sentences(layout.labels, read("train"), read(layout.hub_dev))
 
 
-def from_files(files: Files) -> Sentences:
-    """A user's own task. Its labels are those that the train file uses, in order."""
+def from_files(files: Files, names: Sequence[str] = ()) -> Sentences:
+    """A user's own task. Its labels are those that the train file uses, in order; or, of a model that knows its
+    classes by `names`, these or their numbers from 0."""
     train, dev = ([*_rows(Path(path), [*files.text, files.label])] for path in (files.train, files.dev))
     labels = {str(values[-1]) for _, values in train}
     if len(labels) < 2:
@@ -119,8 +120,22 @@ def from_files(files: Files) -> Sentences:
             f"{files.train}: column {files.label!r} holds fewer than two labels: {sorted(labels)}"
         )
     order = sorted(labels, key=lambda label: (int(label) if label.lstrip("-").isdecimal() else 0, label))
+    if names:
+        order = _as_the_model(files, labels, names)
     return Sentences(
         tuple(order), _examples(Path(files.train), train, order), _examples(Path(files.dev), dev, order)
+    )
+
+
+def _as_the_model(files: Files, labels: set[str], names: Sequence[str]) -> list[str]:
+    """The labels of a file in the order of a model's classes: an order of our own would give each another's loss."""
+    numbers = [str(i) for i in range(len(names))]
+    for order in (list(names), numbers):
+        if labels <= set(order):
+            return order
+    raise UserError(
+        f"{files.train}: column {files.label!r} holds the labels {reprlib.repr(sorted(labels))}; the model's classes "
+        f"are {reprlib.repr(list(names))}: write these or their numbers, 0 to {len(names) - 1}"
     )
 
 

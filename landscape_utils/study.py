@@ -7,9 +7,10 @@ Every result has a recipe: what changes its numbers and nothing else.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -20,8 +21,10 @@ from .finetune import Run, epochs_of
 from .jobs import Job, label, plan_jobs, run_jobs, usual_workers
 from .keys import DRAWS, Key, one_of
 from .landscape import Curve, Line, Plane, Surface, scan
+from .models import HOWS
 from .objective import TOKENS_PER_BATCH, Objective
 from .parameters import ParameterSpace, layer_groups
+from .profiles import load_profile
 from .result_file import plain_values
 from .rollback import LAYER_MARKS, Rollback, roll_back
 from .runs import Runs
@@ -53,10 +56,16 @@ class Study(Runs):
         UserError: before any work, for any value that is not allowed.
     """
 
+    ways: tuple[str, ...] = HOWS[::-1]  # from scratch on the left, as in the paper's figures
+
+    def partner(self, task: str) -> str:
+        """The task that lends the second direction."""
+        return self.profile.tasks[self.keys.known(task)].other
+
     def plane(self, task: str, how: str = "pretrained") -> Plane:
         """Through theta_0 along delta_1 of the task and delta_2 of its partner in the profile (section 3.2)."""
         task = self.keys.known(task)
-        run, other = self.snapshots(task, how), self.snapshots(self.profile.tasks[task].other, how)
+        run, other = self.snapshots(task, how), self.snapshots(self.partner(task), how)
         origin = run.theta(0)
         if not torch.equal(origin, other.theta(0)):
             raise RuntimeError(f"{task} and {other.task} do not start from the same theta_0")
@@ -177,6 +186,14 @@ class Study(Runs):
 
         arrays = self._computed(key, coordinates)
         return Trajectory(**plain_values(arrays))
+
+    def under(self, precision: str, **changes: Any) -> Self:
+        """This study with another precision and other `resolution`, `span` or `examples`; the same trainings."""
+        again = copy.copy(self)
+        again.profile = load_profile(self.profile.model_copy(update={"precision": precision}), **changes)
+        again.keys = copy.copy(self.keys)
+        again.keys.profile = again.profile
+        return again
 
     # Computing
 

@@ -18,7 +18,6 @@ from .style import HOW_NAMES
 from .trajectory import METHODS
 from .views import Cube, View
 
-HOWS = ("pretrained", "scratch")
 SPLITS = {"training": "train", "dev": "dev"}
 PAPERS = ("training loss", "dev error")  # what the paper draws
 
@@ -36,7 +35,7 @@ def histories(study: Study, tasks: Sequence[str]) -> Shown:
             axis="epoch",
         )
         for task in tasks
-        for how in HOWS
+        for how in reversed(study.ways)
     ], []
 
 
@@ -78,7 +77,7 @@ def curves(study: Study, tasks: Sequence[str]) -> Shown:
             quantities=PAPERS,
         )
         for task in tasks
-        for how in HOWS
+        for how in reversed(study.ways)
     ], []
 
 
@@ -94,7 +93,7 @@ def surfaces(study: Study, tasks: Sequence[str]) -> Shown:
             quantities=PAPERS,
         )
         for task in tasks
-        for how in HOWS
+        for how in reversed(study.ways)
     ], []
 
 

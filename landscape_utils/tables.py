@@ -11,6 +11,7 @@ from . import flatness, paper
 from .costs import GLUE_SIZES
 from .landscape_claims import RADIUS, agreement
 from .objective import Objective
+from .own_study import Checkpoints
 from .profiles import display_name
 from .study import Study
 from .style import HOW_NAMES
@@ -141,10 +142,10 @@ def directions(study: Study) -> str:
     head = ["task", "", "δ₂ from", "‖δ₁‖", "cos(δ₁, δ₂)", "angle"]
     rows = []
     for task in study.tasks:
-        for how in WAYS:
+        for how in study.ways:
             surface = study.surface(task, how)
             angle = np.degrees(np.arccos(surface.cosine))
-            other = display_name(study.profile.tasks[task].other)
+            other = display_name(study.partner(task))
             rows.append(
                 [
                     display_name(task),
@@ -162,7 +163,7 @@ def agreements(study: Study) -> str:
     head = ["task", "", "rank correlation near", "in the plane", "overlap near", "in the plane"]
     rows = []
     for task in study.tasks:
-        for how in WAYS:
+        for how in study.ways:
             train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
             near = flatness.near(train, RADIUS)
             ranks = [agreement(study, task, how)[0], flatness.rank_correlation(train.loss, dev.error)]
@@ -188,7 +189,7 @@ def shares(study: Study, tasks: Iterable[str]) -> str:
     ]
     rows = []
     for task in tasks:
-        for how in WAYS:
+        for how in study.ways:
             path, printed = study.trajectory(task, how), study.trajectory(task, how, "paper")
             last = len(path.alpha) - 1
             for epoch in sorted({1, (last + 1) // 2, last}):
@@ -221,6 +222,23 @@ def misprints() -> str:
         f"For {display_name(task)}, {group}, the paper prints {signed(printed)}, but its accuracies differ by "
         f"{signed(right)}."
         for task, group, printed, right in paper.misprints()
+    )
+
+
+def checkpoints(study: Checkpoints) -> str:
+    """Trainings that were done elsewhere: how many checkpoints there are, how good the first and the last."""
+    (task,) = study.tasks
+    head = ["", "checkpoints", "dev accuracy, start", "end", "training loss, end"]
+    rows = []
+    for how in study.ways:
+        run = study.run(task, how)
+        accuracies = (number(100 * run.dev_accuracy[epoch]) for epoch in (0, -1))
+        rows.append([HOW_NAMES[how], f"{run.epochs + 1}", *accuracies, number(run.loss[-1])])
+    facts = study.facts(task)
+    return (
+        f"{table(head, rows)}\n\n{display_name(task)}, {facts['train_examples']:,} training examples; an encoder of "
+        f"{study.size:,} parameters. Accuracy in % on {facts['dev_examples']:,} dev examples, of which "
+        f"{percent(facts['majority'])} are of the largest class; n/a: a checkpoint without a head."
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
@@ -16,7 +17,8 @@ from .profiles import TASK_NAMES, TaskSpec
 from .sources import Sentences, Split
 
 Example = dict[str, list[int] | int]  # "input_ids", "attention_mask", ("token_type_ids"), "labels"
-SUBSET_SEED = 0
+SAMPLE_SEED = 0
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,18 @@ def load_task(
     GLUE is read from `data_dir`, a folder in the GLUE layout, or else from the hub. Raises UserError for what
     is not there or cannot be read, with the file and the line.
     """
-    sentences = _read(name, spec, data_dir)
-    train_split = _subset(sentences.train, spec.train_limit)
+    return tokenised(name, _read(name, spec, data_dir), tokenizer, max_length, spec.train_limit)
+
+
+def tokenised(
+    name: str,
+    sentences: Sentences,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    train_limit: int = 0,
+) -> Task:
+    """The task that these sentences are, of the train split at most `train_limit` (0: all)."""
+    train_split = sample_of(sentences.train, train_limit)
     train, dev, test = (
         _tokenise(tokenizer, split, max_length) for split in (train_split, sentences.dev, sentences.test)
     )
@@ -79,14 +91,6 @@ def _read(name: str, spec: TaskSpec, data_dir: str | Path | None) -> Sentences:
     if spec.source == "demo":
         return sources.from_demo(name)
     return sources.from_folder(name, data_dir) if data_dir else sources.from_hub(name)
-
-
-def _subset(split: Split, limit: int) -> Split:
-    """At most `limit` examples (0: all), the same at every call, in the order of the split."""
-    if limit == 0 or limit >= len(split):
-        return split
-    chosen = np.random.default_rng(SUBSET_SEED).permutation(len(split))[:limit]
-    return [split[i] for i in sorted(chosen.tolist())]
 
 
 def _tokenise(tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int) -> list[Example]:
@@ -115,6 +119,14 @@ def task_facts(task: Task) -> dict[str, np.ndarray]:
         **{f"{split}_examples": np.array(len(n)) for split, n in lengths.items()},
         **{f"{split}_tokens": n.sum() for split, n in lengths.items()},
     }
+
+
+def sample_of(examples: list[T], size: int) -> list[T]:
+    """At most `size` examples (0: all), the same ones every time, in their order."""
+    if size == 0 or size >= len(examples):
+        return examples
+    chosen = np.random.default_rng(SAMPLE_SEED).permutation(len(examples))[:size]
+    return [examples[i] for i in np.sort(chosen)]
 
 
 def token_counts(examples: list[Example]) -> np.ndarray:

@@ -43,27 +43,24 @@ class Watched(MutableMapping[int, np.ndarray]):
         return len(self.rows)
 
 
-class WatchedStudy(Study):
+def watched(study: Study, tell: Callable[[Rows], None], precision: str, **changes: Any) -> Study:
     """A study like another, but for a few parameters; it tells of the rows of the surfaces that it scans.
 
     Args:
         study: the other.
         tell: is called with the rows of a scan after each new one; what it raises stops the scan.
-        precision, parameters: as `Profile` and `Study` take them.
+        precision, changes: as `Study.under` takes them.
     """
+    again = study.under(precision, **changes)
+    computed = again._computed
 
-    def __init__(self, study: Study, tell: Callable[[Rows], None], precision: str, **parameters: Any):
-        profile = study.profile.model_copy(update={"precision": precision})
-        folder = study.store.folder.parent
-        super().__init__(profile, seed=study.seed, results_dir=folder, device=study.device, **parameters)
-        self.tell = tell
-
-    def _computed(
-        self, key: Any, function: Callable[[Any], Mapping[str, np.ndarray]]
-    ) -> dict[str, np.ndarray]:
+    def told(key: Any, function: Callable[[Any], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
         if key[0] == "surfaces":
-            return super()._computed(key, lambda journal: function(Watched(journal, self.tell)))
-        return super()._computed(key, function)
+            return computed(key, lambda journal: function(Watched(journal, tell)))
+        return computed(key, function)
+
+    again._computed = told  # type: ignore[method-assign]
+    return again
 
 
 class Coarse:

@@ -41,10 +41,10 @@ Z = float(stats.norm.ppf(0.975))
 
 @dataclass(frozen=True)
 class Evidence:
-    """One task's word on a claim: the values of the two sides, the effect and its 95 % interval."""
+    """One task's word on a claim: the values of its sides, the effect and its 95 % interval."""
 
     task: str
-    values: tuple[float, float]
+    values: tuple[float, ...]
     effect: float
     low: float
     high: float
@@ -74,7 +74,7 @@ class Claim:
     section: str
     sentence: str
     measure: str
-    sides: tuple[str, str]
+    sides: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     left_out: dict[str, str] = field(default_factory=dict)
 
@@ -127,9 +127,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = Fals
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def exact(task: str, first: float, second: float, effect: float) -> Evidence:
+def exact(task: str, values: tuple[float, ...], effect: float) -> Evidence:
     """An effect that rests on no sample."""
-    return Evidence(task, (first, second), effect, effect, effect)
+    return Evidence(task, values, effect, effect, effect)
 
 
 def over_seeds(
@@ -194,7 +194,7 @@ def claim(
     measure: str,
     evidence: Iterable[Evidence],
     left_out: dict[str, str] | None = None,
-    sides: tuple[str, str] = WAYS,
+    sides: tuple[str, ...] = WAYS,
 ) -> Claim:
     """A claim with its sentence of the paper, and the tasks' names as papers write them."""
     section, sentence = paper.sentence(name)

@@ -130,6 +130,8 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
     )
     study = {
         "tasks": tasks,
+        "ways": ("scratch", "pretrained"),
+        "partner": lambda task: "rte",
         "layer_tasks": tasks[:1],
         "seeds": (0,),
         "profile": SimpleNamespace(

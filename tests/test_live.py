@@ -13,10 +13,10 @@ import landscape_utils as lu
 from landscape_utils.errors import UserError
 from landscape_utils.explorer_widget import Explorer
 from landscape_utils.live import NOW, Live, NoBars, table
+from landscape_utils.models import HOWS
 from landscape_utils.place import Place
 from landscape_utils.progress import SWITCH
-from landscape_utils.study_views import HOWS
-from landscape_utils.watching import Coarse, WatchedStudy
+from landscape_utils.watching import Coarse, watched
 from landscape_utils.widgets import explore
 
 pytestmark = pytest.mark.slow  # it trains four tiny models
@@ -125,9 +125,9 @@ def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
 
 def test_a_watched_scan_has_the_bits_of_an_unwatched_one(study, first, tmp_path):
     rows_seen = []
-    watched = WatchedStudy(study, lambda rows: rows_seen.append(len(rows)), "float32", span=0.7, resolution=4)
-    surface = watched.surface("mrpc")
-    watched.store.path(*watched.keys.surface("mrpc")).unlink()
+    again = watched(study, lambda rows: rows_seen.append(len(rows)), "float32", span=0.7, resolution=4)
+    surface = again.surface("mrpc")
+    again.store.path(*again.keys.surface("mrpc")).unlink()
     plain = lu.Study(study.profile, span=0.7, resolution=4, results_dir=study.store.folder.parent)
     assert np.array_equal(plain.surface("mrpc").loss, surface.loss)
     assert max(rows_seen) >= 16
@@ -135,10 +135,10 @@ def test_a_watched_scan_has_the_bits_of_an_unwatched_one(study, first, tmp_path)
 
 def test_coarse_grids_are_thinned_surfaces(study, first):
     rows: dict[int, np.ndarray] = {}
-    watched = WatchedStudy(study, lambda found: rows.update(found), "float32", span=1.1, resolution=5)
-    coarse = Coarse(watched, "mrpc", study.plane("mrpc"))
+    again = watched(study, lambda found: rows.update(found), "float32", span=1.1, resolution=5)
+    coarse = Coarse(again, "mrpc", study.plane("mrpc"))
     assert coarse.take({}) is None
-    whole = watched.surface("mrpc")
+    whole = again.surface("mrpc")
     found = coarse.take(rows)
     assert found is not None
     assert np.array_equal(found["train"].loss, whole.loss[::2, ::2])

@@ -14,7 +14,7 @@ from landscape_utils.jobs import plan_jobs
 from landscape_utils.landscape import Line, Plane, scan
 from landscape_utils.objective import Objective
 from landscape_utils.parameters import ParameterSpace, layer_groups
-from landscape_utils.places import check_names
+from landscape_utils.places import OF_CHECKPOINTS, check_names
 from landscape_utils.profiles import load_profile
 from landscape_utils.rollback import roll_back
 from landscape_utils.trajectory import project
@@ -204,3 +204,7 @@ def test_a_parameter_that_no_notebook_has_is_refused_once():
     check_names(namespace | {"In": [""] * 9})  # later, when the reader has names of their own
     del namespace["resolutoin"]
     check_names(namespace)
+    namespace["checkpoints"] = "start,end"
+    with pytest.raises(UserError, match="unknown parameter 'checkpoints'"):
+        check_names(namespace)
+    check_names(namespace, *OF_CHECKPOINTS)

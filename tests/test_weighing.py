@@ -113,8 +113,8 @@ def test_a_lower_bound_bounds_the_effect_on_one_side_only():
 
 
 def test_exact_numbers_have_no_width():
-    assert exact("t", 1.0, 2.0, 0.0).word == "open"
-    assert exact("t", 1.0, 2.0, 0.1).word == "for"
+    assert exact("t", (1.0, 2.0), 0.0).word == "open"
+    assert exact("t", (1.0, 2.0), 0.1).word == "for"
 
 
 @pytest.mark.parametrize(
@@ -139,5 +139,5 @@ def test_report_says_a_sentence_once_for_all_its_measures():
 
 
 def test_an_exact_number_is_called_so():
-    assert exact("t", 1.0, 2.0, 0.1).interval == "exact"
+    assert exact("t", (1.0, 2.0), 0.1).interval == "exact"
     assert FOR.interval == "1 to 2"

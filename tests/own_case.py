@@ -1,0 +1,40 @@
+"""Checkpoints and files such as a user has, of small networks with random weights."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import torch
+from conftest import make_model
+
+from landscape_utils.demo_language import VOCABULARY, make_task, make_tokenizer
+
+NAMES = ("negative", "positive")
+
+
+def save_training(
+    folder: Path, kind: str = "electra", checkpoints: int = 3, seed: int = 0, **changes
+) -> list[Path]:
+    """Checkpoints on a straight line with a little noise, the last one with a tokenizer."""
+    model = make_model(kind, seed, **{"vocab_size": len(VOCABULARY), "num_labels": 2} | changes)
+    model.config.id2label = dict(enumerate(NAMES))
+    step = {name: torch.randn_like(p) * p.std().nan_to_num(0.1) for name, p in model.named_parameters()}
+    folders = [folder / f"checkpoint-{90 * i}" for i in range(checkpoints)]
+    for i, path in enumerate(folders):
+        model.save_pretrained(path)
+        with torch.no_grad():
+            for name, p in model.named_parameters():
+                p += 0.3 * step[name] / (i + 1) + 0.02 * torch.randn_like(p)
+    make_tokenizer().save_pretrained(folders[-1])
+    return folders
+
+
+def write_examples(folder: Path, count: int = 24) -> tuple[str, str]:
+    """`reviews-train.csv` and `reviews-dev.csv` with the columns `text` and `tone`."""
+    task = make_task("sst2")
+    for split in ("train", "dev"):
+        rows = [(text, NAMES[label]) for (text,), label in getattr(task, split)[:count]]
+        with (folder / f"reviews-{split}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("text", "tone"), *rows])
+    return str(folder / "reviews-train.csv"), str(folder / "reviews-dev.csv")
