@@ -7,10 +7,11 @@ we have, which words are synonyms.
 
 from __future__ import annotations
 
+import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from transformers import (
     BertConfig,
     BertForPreTraining,
     DataCollatorForLanguageModeling,
+    PreTrainedModel,
     get_linear_schedule_with_warmup,
     set_seed,
 )
@@ -95,31 +97,41 @@ def recipe_key(recipe: Recipe = DEMO) -> str:
 
 def pretrained_folder(cache: Path, recipe: Recipe = DEMO) -> Path:
     """The folder of the pre-trained model and its tokenizer, made on the first call, by one process only."""
-    folder = cache / f"demo-{recipe_key(recipe)}"
+
+    def make(folder: Path) -> None:
+        pretrain(recipe).save_pretrained(folder)
+        make_tokenizer().save_pretrained(folder)
+
+    return made_once(cache / f"demo-{recipe_key(recipe)}", make)
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` has filled: whole or not there, and by one process only."""
     if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
-                _pretrain_into(folder, recipe)
+                unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
+                try:
+                    make(unfinished)
+                    os.replace(unfinished, folder)
+                finally:
+                    shutil.rmtree(unfinished, ignore_errors=True)
     return folder
-
-
-def _pretrain_into(folder: Path, recipe: Recipe) -> None:
-    unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
-    try:
-        pretrain(recipe).save_pretrained(unfinished)
-        make_tokenizer().save_pretrained(unfinished)
-        os.replace(unfinished, folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def pretrain(recipe: Recipe = DEMO) -> BertForPreTraining:
     """The demo's BERT after pre-training on the CPU; the same recipe on one thread gives the same bits."""
-    tokenizer = make_tokenizer()
     set_seed(recipe.seed)
     model = initial_model(recipe)
-    optimizer = MuonAdamW(model, model.bert.encoder, recipe)
+    learn_words(model, model.bert.encoder, recipe, "pre-training of the demo's BERT")
+    return model.eval()
+
+
+def learn_words(model: PreTrainedModel, layers: nn.Module, recipe: Recipe, what: str) -> None:
+    """Train a model of masked words on the corpus; `layers` are those whose matrices Muon trains."""
+    tokenizer = make_tokenizer()
+    optimizer = MuonAdamW(model, layers, recipe)
     warmup = int(recipe.warmup * recipe.steps)
     trainer = StepTrainer(
         model=model,
@@ -130,13 +142,12 @@ def pretrain(recipe: Recipe = DEMO) -> BertForPreTraining:
             per_device_train_batch_size=recipe.batch_size,
             max_grad_norm=1.0,
         ),
-        what="pre-training of the demo's BERT",
-        train_dataset=_examples(tokenizer, recipe),
+        what=what,
+        train_dataset=_examples(tokenizer, recipe, set(inspect.signature(model.forward).parameters)),
         data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masked),
         optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
     )
     trainer.train()
-    return model.eval()
 
 
 def initial_model(recipe: Recipe) -> BertForPreTraining:
@@ -149,11 +160,10 @@ def initial_model(recipe: Recipe) -> BertForPreTraining:
     return model
 
 
-def _examples(tokenizer: Any, recipe: Recipe) -> list[dict[str, Any]]:
-    """The corpus as BERT reads it: ``[CLS] first [SEP] second [SEP]`` and whether the second follows."""
+def _examples(tokenizer: Any, recipe: Recipe, taken: Collection[str]) -> list[dict[str, Any]]:
+    """The corpus as BERT reads it, ``[CLS] first [SEP] second [SEP]``, and whether the second follows; of all this what
+    the model takes."""
     first, second, labels = zip(*make_corpus(recipe.seed, recipe.pairs), strict=True)
-    encoded = tokenizer(list(first), list(second))
-    return [
-        {name: encoded[name][i] for name in encoded} | {"next_sentence_label": label}
-        for i, label in enumerate(labels)
-    ]
+    encoded = {**tokenizer(list(first), list(second)), "next_sentence_label": labels}
+    fields = [name for name in encoded if name in taken]
+    return [{name: encoded[name][i] for name in fields} for i in range(recipe.pairs)]
