@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
+from own_case import save_training, write_examples
 
 from landscape_utils.executing import check_executed
 from landscape_utils.places import ROOT
@@ -26,6 +27,9 @@ DECLARED = {
     "results_dir": "str",
     "device": "str",
 }
+OWN = dict.fromkeys(
+    ("checkpoints", "other", "scratch", "scratch_other", "train", "dev", "text", "label"), "str"
+)
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -66,9 +70,12 @@ def test_no_label_would_stand_twice(path):
 @each_notebook
 def test_every_notebook_takes_the_same_parameters(path):
     declared = papermill.inspect_notebook(path)
-    assert {name: entry["inferred_type_name"] for name, entry in declared.items()} == DECLARED
+    more = OWN if path.stem == "08_your_model" else {}
+    assert {name: entry["inferred_type_name"] for name, entry in declared.items()} == DECLARED | more
     first = papermill.inspect_notebook(NOTEBOOKS[0])
-    assert {n: e["default"] for n, e in declared.items()} == {n: e["default"] for n, e in first.items()}
+    assert {name: declared[name]["default"] for name in DECLARED} == {
+        n: e["default"] for n, e in first.items()
+    }
     assert all(entry["help"] for entry in declared.values())
 
 
@@ -97,6 +104,24 @@ def test_a_notebook_runs_alone_from_its_own_folder(tiny_profile, tmp_path):
     assert done.returncode == 0, done.stderr
     check_executed(out)
     assert {path.name.split("-")[0] for path in (results / "tiny" / "curves").glob("*.npz")} == {"mrpc"}
+
+
+@pytest.mark.slow
+def test_a_users_checkpoints_need_no_other_task_and_no_layer_groups(tiny_profile, tmp_path):
+    """Two checkpoints of an ALBERT and two files, from the folder that they lie in."""
+    save_training(tmp_path, "albert", checkpoints=2)
+    write_examples(tmp_path)
+    out, results = tmp_path / "out.ipynb", tmp_path / "results"
+    options = (
+        f"-p profile {tiny_profile} -p results_dir {results} -p checkpoints checkpoint-* -p resolution 4"
+    )
+    options += " -p train reviews-train.csv -p dev reviews-dev.csv -p text text -p label tone"
+    done = papermill_run(ROOT / "notebooks" / "08_your_model.ipynb", out, *options.split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    check_executed(out)
+    kinds = {path.parent.name for path in (results / "tiny").glob("*/reviews-*.npz")}
+    assert kinds == {"runs", "curves", "surfaces", "trajectories"}
+    assert not (results / "tiny" / "models").exists(), "no small case was made"
 
 
 @pytest.mark.slow

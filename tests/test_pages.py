@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import tomllib
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -18,7 +18,8 @@ from playwright.sync_api import sync_playwright
 
 from landscape_utils.book import ROOT
 from landscape_utils.demo_language import VOCABULARY, make_tokenizer
-from landscape_utils.profiles import Profile
+from landscape_utils.profiles import load_profile
+from landscape_utils.study import Study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
@@ -29,6 +30,7 @@ TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
 TWINS = [page for page in PAGES if page.startswith("reference_run/")]
+EXAMPLES = ROOT / "book" / "examples"
 PHONE = {"width": 390, "height": 844}
 
 pytestmark = pytest.mark.slow
@@ -169,21 +171,43 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def test_the_code_for_your_own_model_runs(tmp_path, monkeypatch, capsys):
-    """As a reader would run it: three checkpoints in the working folder, the blocks one after the other."""
+    """As a reader would run it, one block after the other: three checkpoints and two files in the working folder."""
     monkeypatch.chdir(tmp_path)
+    for path in EXAMPLES.glob("reviews-*.csv"):
+        shutil.copy(path, tmp_path)
     make_tokenizer().save_pretrained("end")
     for seed, folder in enumerate(("start", "end", "other")):
-        make_model("bert", seed, vocab_size=len(VOCABULARY)).save_pretrained(folder)
+        make_model("bert", seed, vocab_size=len(VOCABULARY), num_labels=2).save_pretrained(folder)
     names: dict = {}
     for block in blocks("your_model", "python"):
-        exec(compile(block, "your_model.md", "exec"), names)
+        exec(compile(block.replace('="results"', f'="{tmp_path}"'), "your_model.md", "exec"), names)
     surface = names["surface"]
     assert surface.loss.shape == (13, 13)
-    assert f"{surface.marks['end'].loss:.3f}" in capsys.readouterr().out
+    assert names["mine"].surface("reviews").loss.shape == (7, 7)
+    said = capsys.readouterr().out
+    assert f"{surface.marks['end'].loss:.3f}" in said
+    assert "('low-layers-transfer', '" in said
     assert torch.equal(names["lu"].ParameterSpace(names["model"]).read(), names["end"])
     assert all(Path(name).stat().st_size > 10_000 for name in ("curve.png", "surface.png"))
 
 
-def test_the_profile_for_your_own_task_is_one():
-    profile = Profile.model_validate({"name": "mine"} | tomllib.loads(*blocks("your_model", "toml")))
-    assert list(profile.tasks) == ["reviews", "questions"]
+def test_the_example_of_a_profile_makes_a_study_of_its_files(tmp_path, monkeypatch):
+    """As it lies there, but for the model, a small ELECTRA in a folder, and the epochs."""
+    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
+    make_model("electra", vocab_size=len(VOCABULARY), num_labels=2).save_pretrained(tmp_path / "model")
+    make_tokenizer().save_pretrained(tmp_path / "model")
+    text = re.sub(r"{ epochs = \d+", "{ epochs = 2", (EXAMPLES / "reviews.toml").read_text())
+    assert text.count('source = "minilm"') == 1
+    for path in EXAMPLES.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "reviews.toml").write_text(text.replace('source = "minilm"', 'source = "model"'))
+    study = Study(tmp_path / "reviews.toml", resolution=3, results_dir=tmp_path)
+    assert study.tasks == ("reviews", "questions")
+    counts = {
+        task: tuple(study.facts(task)[f"{s}_examples"] for s in ("train", "dev")) for task in study.tasks
+    }
+    assert counts == {"reviews": (12, 6), "questions": (12, 6)}
+    assert np.isfinite(study.surface("reviews", "scratch").loss).all()
+    assert np.isfinite(study.layer_surface("questions", "low").loss).all()
+    assert study.overfitting().alpha.shape == (1 + 2 + 20,)
+    assert load_profile(EXAMPLES / "reviews.toml").model.source == "minilm"
