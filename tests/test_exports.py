@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray
 from scipy.io import netcdf_file
 
 from landscape_utils.errors import UserError
@@ -108,7 +109,6 @@ def test_types_that_netcdf_lacks():
 
 
 def test_xarray_reads_it():
-    xarray = pytest.importorskip("xarray")
     data = xarray.open_dataset(io.BytesIO(netcdf_bytes(result(SURFACE))), engine="scipy")
     np.testing.assert_array_equal(data.loss.sel(alpha=1.0, beta=0.0), SURFACE["loss"][2, 1])
     assert data.mark_names.values.tolist() == ["start", "Ende é"]

@@ -19,7 +19,9 @@ PINS = [
 
 def test_every_dependency_is_pinned_within_its_range():
     extras = PROJECT["optional-dependencies"]
-    wanted = [Requirement(line) for name in ("book", "lab", "test", "cluster") for line in extras[name]]
+    wanted = [
+        Requirement(line) for name in ("book", "curvature", "lab", "test", "cluster") for line in extras[name]
+    ]
     for dependency in [*map(Requirement, PROJECT["dependencies"]), *wanted]:
         pins = [pin for pin in PINS if canonicalize_name(pin.name) == canonicalize_name(dependency.name)]
         assert pins, f"{dependency} is not pinned: make lock"
@@ -37,4 +39,4 @@ def test_what_is_installed_is_what_is_pinned():
 
 def test_conda_installs_the_same_list():
     steps = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"][-1]["pip"]
-    assert steps == ["-c constraints.txt", "-e .[book,lab,test]"]
+    assert steps == ["-c constraints.txt", "-e .[book,curvature,lab,test]"]
