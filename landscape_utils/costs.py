@@ -105,8 +105,9 @@ class Network:
         return 4 * int(4 * self.parameters + self.layers * batch_tokens * kept)
 
     def host_bytes(self, tokens: float) -> int:
-        """Memory beside the device's: the libraries, the vectors that span a plane, a task of so many tokens."""
-        return LIBRARIES + 5 * 4 * self.parameters + int(TOKEN_BYTES * tokens)
+        """Memory beside the device's: the libraries, a task of so many tokens, and vectors: the five that span a plane
+        and the sixteen that Lanczos's method keeps."""
+        return LIBRARIES + 21 * 4 * self.parameters + int(TOKEN_BYTES * tokens)
 
 
 def task_sizes(study: Study, name: str) -> Sizes:

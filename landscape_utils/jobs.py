@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     from .study import Study
 
-WHAT = ("runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks", "cubes")
+WHAT = (
+    "runs",
+    "curves",
+    "surfaces",
+    "trajectories",
+    "overfitting",
+    "layers",
+    "rollbacks",
+    "cubes",
+    "curvatures",
+)
 
 
 class Job(NamedTuple):
@@ -72,6 +82,8 @@ def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool]
         jobs += [Job("rollback", (t,), (run_job(study, t, "pretrained", study.seed),)) for t in study.tasks]
     if "cubes" in wanted:
         jobs += [Job("cube", (t,), (run_job(study, t, "pretrained", study.seed),)) for t in study.layer_tasks]
+    if "curvatures" in wanted:
+        jobs += [Job("curvature", pair, (run_job(study, *pair, study.seed),)) for pair in pairs]
     missing: dict[Job, None] = {}
 
     def add(job: Job) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .cube import AXIS
+from .curvature import RECIPE
 from .errors import UserError
 from .models import HOWS
 from .parameters import GROUPS
@@ -99,6 +100,10 @@ class Keys:
     def cube(self, task: str) -> Key:
         sample = {"dev": self.profile.sample.dev, "seed": SAMPLE_SEED}
         return "cubes", self.known(task), {"run": self.run(task)[2], "axis": AXIS.tolist(), "sample": sample}
+
+    def curvature(self, task: str, how: str = "pretrained") -> Key:
+        run, sample = self.run(task, how)[2], {"train": self.profile.sample.train, "seed": SAMPLE_SEED}
+        return "curvatures", f"{run['task']}-{how}", {"run": run, "sample": sample, **RECIPE}
 
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Key:
         return self._legs(task, (how,), method)

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 
 from .cube import AXIS, roll_back_together
+from .curvature import Curvature, measure_curvature
+from .derivatives import DERIVATIVE_TOKENS, check_installed
 from .errors import Lacking
 from .finetune import Run, epochs_of
 from .jobs import Job, label, plan_jobs, run_jobs, usual_workers
@@ -167,6 +169,21 @@ class Study(Runs):
         found = roll_back_together(model, run.theta(0), run.theta(), examples, AXIS, journal)
         return {"accuracy": found, "examples": np.array(len(examples))}
 
+    def curvature(self, task: str, how: str = "pretrained") -> Curvature:
+        """Top eigenvalues of the Hessian and sharpness within balls at theta_1, on the examples of the landscapes."""
+
+        def measured(journal: Any) -> dict[str, np.ndarray]:
+            return self._apart("curvature_of", self.snapshots(task, how)).arrays()
+
+        return Curvature.from_arrays(self._computed(self.keys.curvature(task, how), measured))
+
+    def curvature_of(self, run: Run) -> Curvature:
+        """The curvature at the end of a run, computed here."""
+        model = run.model()
+        model.to(torch.device(self.device))  # type: ignore[arg-type]
+        batch = DERIVATIVE_TOKENS[torch.device(self.device).type]
+        return measure_curvature(Objective(model, self.sample(run.task, "train"), batch), run.theta(0))
+
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Trajectory:
         """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""
         return self._projected(self.keys.trajectory(task, how, method))
@@ -201,7 +218,8 @@ class Study(Runs):
         """Compute what the store lacks of `what` (default: everything), side by side where the profile says so.
 
         Args:
-            what: any of "runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks", "cubes".
+            what: any of "runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks", "cubes",
+                "curvatures".
             workers: processes; default: one for each core if the profile is `side_by_side`, else 1. Those of the
                 client, if there is one.
 
@@ -211,6 +229,8 @@ class Study(Runs):
         jobs = plan_jobs(self, what)
         if jobs and self.store.read_only:
             raise Lacking(f"{self.store.folder} lacks {len(jobs)} results: {label(jobs[0])} is the first")
+        if any(job.method == "curvature" for job in jobs):
+            check_installed()
         run_jobs(self, jobs, workers or usual_workers(self))
 
     def claims(self) -> list[Claim]:

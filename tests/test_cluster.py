@@ -193,7 +193,7 @@ def test_ctrl_c_waits_for_the_points_in_flight_and_the_next_scan_goes_on(client,
 @pytest.mark.slow
 def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile, tmp_path):
     settings = {"tasks": "mrpc", "resolution": 3}
-    what = ("rollbacks", "overfitting", "cubes")
+    what = ("rollbacks", "overfitting", "cubes", "curvatures")
     here = Study(tiny_profile, results_dir=tmp_path / "here", **settings)
     here.compute(*what, workers=1)
     there = Study(tiny_profile, results_dir=tmp_path / "there", **settings)

@@ -69,6 +69,13 @@ def test_layers_that_do_not_move_cost_nothing(demo):
     assert high.operations == pytest.approx(low.operations * 1.25 / 5.25)
 
 
+def test_a_curvature_is_products_and_gradients_in_visits_of_the_training_sample(demo):
+    item = items(demo, "curvatures")["curvature mrpc scratch"]
+    assert item.visits == 10 * (16 + 2 * 3) + 3 * (1 + 3 * 10)
+    assert item.examples == demo.profile.sample.train
+    assert item.seconds == POINT.start + item.visits * (POINT.fixed + POINT.per_token * item.tokens)
+
+
 def test_partners_and_further_epochs_are_counted_once(demo):
     found = estimate(demo).items
     names = [item.name for item in found]

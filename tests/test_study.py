@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import numpy as np
 import pytest
 import torch
 
 from landscape_utils import Study, UserError, jobs
+from landscape_utils.curvature import RADIUS, sharpness
 from landscape_utils.finetune import load_run
 from landscape_utils.jobs import plan_jobs
 from landscape_utils.landscape import Line, Plane, scan
@@ -71,6 +73,25 @@ def test_layer_surface_moves_one_group_around_the_end(study):
     assert (surface.marks["rolled back"].alpha, surface.marks["rolled back"].beta) == (-1, 0)
 
 
+def test_curvature_is_that_of_the_end_on_the_examples_of_the_surface(study):
+    found, run, surface = (
+        getattr(study, what)("mrpc", "scratch") for what in ("curvature", "run", "surface")
+    )
+    objective = Objective(run.model(), study.sample("mrpc", "train"))
+    assert found.examples == surface.examples == objective.size
+    assert found.norm == pytest.approx(surface.norm, rel=1e-12)
+    assert found.balls["distance"] == sharpness(objective, RADIUS)  # the same sums on the same thread
+    assert np.isfinite(found.spectrum.eigenvalues[0])
+
+
+def test_without_curvlinops_nothing_is_begun(study, monkeypatch):
+    monkeypatch.setitem(sys.modules, "curvlinops", None)
+    monkeypatch.setattr("landscape_utils.study.run_jobs", lambda *_: pytest.fail("begun"))
+    fresh = Study(study.profile, results_dir=study.store.folder / "bare")
+    with pytest.raises(UserError, match="curvlinops"):
+        fresh.compute("curvatures")
+
+
 def test_trajectories_are_the_epochs(study):
     run = study.run("mrpc")
     thetas = [run.theta(epoch) for epoch in range(run.epochs + 1)]
@@ -127,7 +148,15 @@ def test_jobs_come_after_those_they_need(study):
     for i, job in enumerate(planned):
         assert set(job.needs) <= set(planned[:i])
     assert len(planned) == len(set(planned))
-    assert {job.method for job in planned} >= {"run", "surface", "curve", "layer_surface", "rollback", "cube"}
+    assert {job.method for job in planned} >= {
+        "run",
+        "surface",
+        "curve",
+        "layer_surface",
+        "rollback",
+        "cube",
+        "curvature",
+    }
     assert set(jobs.WHAT) >= {"runs", "surfaces"}
 
 
