@@ -2,7 +2,7 @@
 
 The rule of the verdict is `weighing.RULE`. What counts as early or dramatic is set below, before any number is
 seen, and is the same for all tasks and profiles. Claims on trainings are here, those on landscapes in
-`landscape_claims`.
+`landscape_claims` and, on all directions at once, in `curvature_claims`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import curvature_claims as bent
 from . import landscape_claims as land
 from .history import epochs_to, final_loss
 from .weighing import WAYS, Claim, Evidence, Z, claim, exact, guessing, of_learned, over_seeds, runs
@@ -122,6 +123,11 @@ CLAIMS: dict[str, Callable[[Study, str], Claim]] = {
     "flatter-curve-distance": partial(land.flatter_curve, unit="distance"),
     "flatter-curve-distance-nats": partial(land.flatter_curve, unit="distance", rim="nats"),
     "flatter-curve-curvature": land.lower_curvature,
+    "flatter-optimum-eigenvalue-alpha": partial(bent.smaller_eigenvalue, unit="alpha"),
+    "flatter-optimum-eigenvalue-distance": partial(bent.smaller_eigenvalue, unit="distance"),
+    "flatter-optimum-ball-alpha": partial(bent.smaller_rise, ball="alpha"),
+    "flatter-optimum-ball-distance": partial(bent.smaller_rise, ball="distance"),
+    "flatter-optimum-ball-adaptive": partial(bent.smaller_rise, ball="adaptive"),
     "wider-optimum-alpha": partial(land.wider_optimum, unit="alpha"),
     "wider-optimum-alpha-nats": partial(land.wider_optimum, unit="alpha", rim="nats"),
     "wider-optimum-distance": partial(land.wider_optimum, unit="distance"),

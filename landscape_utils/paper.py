@@ -31,6 +31,12 @@ def misprints() -> list[tuple[str, str, float, float]]:
     return found
 
 
+FLATTER = (
+    "6.1",
+    "Figure 5 shows that the optima of fine-tuning BERT are more flat, while training from scratch obtains "
+    "more sharp optima.",
+)
+
 # Claim -> section and sentence; [...] marks what is left out. Variants of a claim share its sentence.
 SENTENCES = {
     "better-accuracy": (
@@ -53,11 +59,8 @@ SENTENCES = {
         "As shown in Figure 1, the fine-tuning path from the start point to the end point on the loss landscape "
         "is more smooth than training from scratch.",
     ),
-    "flatter-curve": (
-        "6.1",
-        "Figure 5 shows that the optima of fine-tuning BERT are more flat, while training from scratch obtains "
-        "more sharp optima.",
-    ),
+    "flatter-curve": FLATTER,
+    "flatter-optimum": FLATTER,
     "wider-optimum": (
         "5.1",
         "We observe that the optima obtained by fine-tuning BERT are much wider than training from scratch.",

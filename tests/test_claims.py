@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from synthetic import NORM, bowl, curve_of, make_study, run_of
+from synthetic import NORM, bowl, curvature_of, curve_of, make_study, run_of
 
 from landscape_utils import paper
 from landscape_utils.claims import CLAIMS, weigh
@@ -24,6 +24,11 @@ EFFECTS = {
     "wider-optimum-alpha-nats": 2.0,
     "wider-optimum-distance-nats": 2 - 2 * np.log2(3),
     "flatter-curve-curvature": 4 - 1.0,
+    "flatter-optimum-eigenvalue-alpha": 2.0,  # four times as steep: log2 4
+    "flatter-optimum-eigenvalue-distance": 2 - 2 * np.log2(3),
+    "flatter-optimum-ball-alpha": 2.0,
+    "flatter-optimum-ball-distance": 2 - 2 * np.log2(3),
+    "flatter-optimum-ball-adaptive": np.log2(3),
     "wider-optimum-sharpness": (4 - 1) * 0.5**2 / 2,
     "surfaces-agree": 0.5,  # error is an increasing function of loss: correlation 1
     "orthogonal-directions": 0.15,  # 0.2 - 0.05
@@ -77,6 +82,41 @@ def test_smooth_path_is_open_where_too_few_points_lie_on_it():
     (claim,) = weigh(make_study(**curve), "smooth-path")
     assert {evidence.word for evidence in claim.evidence} == {"open"}
     assert "n/a" in claim.markdown()
+
+
+def test_errors_of_sharpness_add_up_as_those_of_a_ratio():
+    """Of a value with a relative error of 1 %, log2 has one of 0.01 / ln 2; two such are independent."""
+    curvature = {"curvature": lambda task, how="pretrained": curvature_of(how, error=0.01)}
+    for name in ("flatter-optimum-eigenvalue-alpha", "flatter-optimum-ball-adaptive"):
+        (claim,) = weigh(make_study(**curvature), name)
+        found = claim.evidence[0]
+        half = 1.96 * np.hypot(0.01, 0.01) / np.log(2)
+        assert (found.high - found.effect, found.effect - found.low) == pytest.approx((half, half), rel=1e-4)
+
+
+@pytest.mark.parametrize(("gains", "open_side"), [("scratch", "high"), ("pretrained", "low")])
+def test_an_ascent_that_still_gains_bounds_on_one_side(gains, open_side):
+    def curvature(task, how="pretrained"):
+        found = curvature_of(how)
+        balls = {name: replace(ball, settled=how != gains) for name, ball in found.balls.items()}
+        return replace(found, balls=balls)
+
+    (claim,) = weigh(make_study(curvature=curvature), "flatter-optimum-ball-alpha")
+    found = claim.evidence[0]
+    assert found.effect == pytest.approx(2.0)
+    assert [side for side in ("low", "high") if np.isinf(getattr(found, side))] == [open_side]
+
+
+@pytest.mark.parametrize("rise", [0.0, np.inf, np.nan])
+def test_a_rise_that_is_no_finite_number_decides_nothing(rise):
+    def curvature(task, how="pretrained"):
+        found = curvature_of(how)
+        ball = replace(found.balls["alpha"], rise=rise, stderr=rise)
+        return found if how == "scratch" else replace(found, balls=found.balls | {"alpha": ball})
+
+    (claim,) = weigh(make_study(curvature=curvature), "flatter-optimum-ball-alpha")
+    assert claim.verdict == "undecided"
+    assert {evidence.word for evidence in claim.evidence} == {"open"}
 
 
 def test_a_task_that_was_not_fitted_is_left_out():
