@@ -19,10 +19,12 @@ from .curvature import BALLS, EIGENVALUES
 from .engine import CACHE_BYTES
 from .errors import UserError
 from .jobs import Job, label, plan_jobs
+from .keys import DRAWS
 from .measuring import Load, measure, measuring, side_by_side
 from .objective import TOKENS_PER_BATCH
 from .parameters import layer_ranges
-from .study import Study
+from .precision import RANDOM_CELLS
+from .study import SPLITS, Study
 
 # In visits of a point, on one core, with the demo's network and with MiniLM: a product with the Hessian (9 to 12), a
 # gradient (3.3). And how many products Lanczos's method, and how many steps an ascent took on the demo's trainings.
@@ -100,6 +102,9 @@ class Planner:
 
     def plan(self, jobs: Sequence[Job], there: set[Job]) -> Plan:
         self.point, self.step = measure(self.load, self.workers)
+        self.exact = self.point  # a point in float32, which a probe compares with
+        if self.load.precision != "float32":
+            self.exact, _ = measure(replace(self.load, precision="float32"), self.workers)
         makers = {
             "run": self.run,
             "rollback": self.rollback,
@@ -153,7 +158,13 @@ class Planner:
         first = layer_ranges(self.network.layers)[job.arguments[1]][0] if job.method == "layer_surface" else 0
         train, dev = self.sample(name)
         size = self.sizes[name]
-        return self.visits(job, there, points, first, (train, size.train_length), (dev, size.dev_length))
+        item = self.visits(job, there, points, first, (train, size.train_length), (dev, size.dev_length))
+        item = replace(item, bytes=len(SPLITS) * points * (32 + 8 * DRAWS) + 16_000)
+        if self.load.precision == "float32":
+            return item
+        probe = 2 ** (1 if job.method == "curve" else 2) + 2 + RANDOM_CELLS  # corners, marks, cells at random
+        each = self.exact.fixed + self.exact.per_token * item.tokens, item.seconds / points
+        return replace(item, seconds=item.seconds + probe * sum(each))
 
     def rollback(self, job: Job, there: bool) -> Item:
         size = self.sizes[job.arguments[0]]

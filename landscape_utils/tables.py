@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from . import flatness, paper
 from .costs import GLUE_SIZES
@@ -105,13 +106,8 @@ def unseen_words(study: Study) -> str:
     for task in study.tasks:
         if study.profile.tasks[task].source != "demo":
             continue
-        data = study.task(task)
-        seen = np.asarray(data.dev_seen, dtype=bool)
-        parts = [select(data.dev, seen), select(data.dev, ~seen), data.test]
         for how in WAYS:
-            scores = np.array(
-                [[score(study, task, how, seed, examples=part) for part in parts] for seed in study.seeds]
-            )
+            scores = np.array([accuracies_on(study, task, how, seed) for seed in study.seeds])  # (seeds, 3)
             rows.append([display_name(task), HOW_NAMES[how], *map(spread, scores.T)])
     head = ["task", "", "dev, known words", "dev, other words", "test"]
     return f"{UNSEEN_WORDS}\n{table(head, rows)}" if rows else ""
@@ -121,10 +117,19 @@ def select(examples: Sequence, chosen: np.ndarray) -> list:
     return [example for example, keep in zip(examples, chosen, strict=True) if keep]
 
 
-def score(study: Study, task: str, how: str, seed: int, examples: list) -> float:
-    """Accuracy of one run's final model."""
-    model: Any = study.snapshots(task, how, seed).model()
-    return 1 - Objective(model.to(study.device), examples)().error
+def accuracies_on(study: Study, task: str, how: str, seed: int) -> np.ndarray:
+    """(3,): accuracy of one run's final model on dev examples with known words, on those with others, and on test."""
+    run = study.keys.run(task, how, seed)[2]
+
+    def measured(journal: Any) -> dict[str, np.ndarray]:
+        data, model = study.task(task), study.snapshots(task, how, seed).model()
+        model.to(torch.device(study.device))  # type: ignore[arg-type]
+        seen = np.asarray(data.dev_seen, dtype=bool)
+        parts = (select(data.dev, seen), select(data.dev, ~seen), data.test)
+        return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
+
+    found = study.store.compute("words", f"{task}-{how}-{seed}", {"run": run}, measured, device=study.device)
+    return found.arrays["accuracy"]
 
 
 def gain(claim: Claim, points: float = 10.0) -> str:

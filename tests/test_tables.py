@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import shutil
 
 import numpy as np
 import pytest
 from synthetic import make_study, run_of
 
-from landscape_utils import tables
+from landscape_utils import Study, tables
 from landscape_utils.claims import weigh
+from landscape_utils.objective import Objective
 
 
 def cells(markdown: str) -> list[list[str]]:
@@ -116,11 +117,19 @@ def test_words_are_told_apart_in_the_embedded_language_alone(monkeypatch):
     study = make_study(tasks=("rte",))
     assert tables.unseen_words(study) == ""
     study.profile.tasks["rte"].source = "demo"
-    study.task = lambda task: SimpleNamespace(
-        dev=["known"] * 3 + ["other"], dev_seen=np.array([True] * 3 + [False]), test=["test"] * 2
-    )
-    right = {"known": 0.9, "other": 0.4, "test": 0.6}
-    monkeypatch.setattr(
-        tables, "score", lambda study, task, how, seed, examples: right[examples[0]] + len(examples) / 100
-    )
+    monkeypatch.setattr(tables, "accuracies_on", lambda *run: np.array([0.93, 0.41, 0.62]))
     assert cells(tables.unseen_words(study))[1] == ["RTE", "Training from scratch", "93.0", "41.0", "62.0"]
+
+
+def test_accuracies_on_known_and_other_words_and_test_are_kept(tiny_profile, tmp_path):
+    study = Study(tiny_profile, results_dir=tmp_path, tasks="rte")
+    found = tables.accuracies_on(study, "rte", "pretrained", 0)
+    task, model = study.task("rte"), study.run("rte").model()
+    parts = [
+        [e for e, seen in zip(task.dev, task.dev_seen, strict=True) if bool(seen) is s] for s in (True, False)
+    ]
+    expected = [1 - Objective(model, part)().error for part in (*parts, task.test)]
+    np.testing.assert_array_equal(found, expected)
+    shutil.rmtree(study.run("rte").folder)
+    reading = Study(tiny_profile, results_dir=tmp_path, tasks="rte", device="none")
+    np.testing.assert_array_equal(tables.accuracies_on(reading, "rte", "pretrained", 0), expected)
