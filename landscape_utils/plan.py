@@ -28,7 +28,7 @@ from .study import SPLITS, Study
 
 # In visits of a point, on one core, with the demo's network and with MiniLM: a product with the Hessian (9 to 12), a
 # gradient (3.3). And how many products Lanczos's method, and how many steps an ascent took on the demo's trainings.
-PRODUCT, SLOPE, LANCZOS, ASCENT = 10, 3, 16, 10
+PRODUCT, SLOPE, LANCZOS, ASCENT = 11, 3, 16, 12
 
 
 @dataclass(frozen=True)
