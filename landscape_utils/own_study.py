@@ -8,6 +8,7 @@ task that began at the same start (section 3.2), or it is a random one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from .keys import Key, Keys, Recipe, one_of
 from .models import HOWS, weights_checksum
 from .objective import Measurement, Objective
 from .parameters import ParameterSpace, layer_groups
-from .profiles import Profile, task_key
+from .profiles import Profile, load_profile, task_key
 from .progress import bar
 from .regions import Plane
 from .study import Study
@@ -29,9 +30,10 @@ from .tasks import Task, sample_of, task_facts
 if TYPE_CHECKING:
     from .weighing import Claim
 
+OWN = "own"  # the folder of their results: a profile's hold its own trainings
 SMALL = 1_000_000  # parameters: a network below is slower on two threads than on one
 HISTORY = 512  # examples of train on which the checkpoints' loss is measured
-NOTHING = Measurement(*4 * (float("nan"),))
+UNKNOWN = Measurement(*4 * (float("nan"),))
 
 
 class CheckpointKeys(Keys):
@@ -90,6 +92,7 @@ class Checkpoints(Study):
         others: way of training -> the folder of a checkpoint from the same start, trained on another task, for the
             second direction; where there is none, it is drawn at random.
         profile: whose grid, sample and precision to take; `seed` is of random directions, the others as for `Study`.
+            The results are in `results_dir/own`.
 
     Raises:
         UserError: as `Study`; checkpoints that are no classifiers of the task's classes, or of different networks.
@@ -110,7 +113,7 @@ class Checkpoints(Study):
         device: str = "auto",
     ):
         super().__init__(
-            profile,
+            load_profile(profile).model_copy(update={"name": OWN, "data_dir": ""}),
             seed=seed,
             resolution=resolution,
             span=span,
@@ -171,7 +174,7 @@ class Checkpoints(Study):
             model, whole = classifier(folder, len(task.labels))
             moved: Any = model.to(torch.device(self.device))  # type: ignore[arg-type]
             train, dev = (
-                Objective(moved, examples)() if whole else NOTHING for examples in (sample, task.dev)
+                Objective(moved, examples)() if whole else UNKNOWN for examples in (sample, task.dev)
             )
             rows.append((train.loss, dev.loss, 1 - dev.error))
         loss, dev_loss, dev_accuracy = np.transpose(rows)
@@ -201,7 +204,8 @@ class Checkpoints(Study):
         """The claims that these checkpoints can answer for.
 
         One training answers for the agreement of its surfaces, the angle of its directions and its layers; with a
-        training from scratch beside it, the two are compared by their accuracy, curves, surfaces and paths.
+        training from scratch beside it, the two are compared by their accuracy, curves, surfaces and paths, and by the
+        curvature of their ends where curvlinops is installed.
         """
         from .claims import CLAIMS, weigh
 
@@ -210,6 +214,7 @@ class Checkpoints(Study):
         asked += ["low-layers"] if self.layered else []
         if len(self.ways) == 2:
             asked += ["better-accuracy", "smooth-path", "flatter-curve", "wider-optimum"]
+            asked += ["flatter-optimum"] if find_spec("curvlinops") else []
             asked += ["straighter-path"] if min(map(len, self.trained.values())) > 2 else []
         return weigh(self, *(name for name in CLAIMS if name.startswith(tuple(asked))))
 

@@ -119,9 +119,9 @@ def test_a_users_checkpoints_need_no_other_task_and_no_layer_groups(tiny_profile
     done = papermill_run(ROOT / "notebooks" / "08_your_model.ipynb", out, *options.split(), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     check_executed(out)
-    kinds = {path.parent.name for path in (results / "tiny").glob("*/reviews-*.npz")}
+    kinds = {path.parent.name for path in (results / "own").glob("*/reviews-*.npz")}
     assert kinds == {"runs", "curves", "surfaces", "trajectories"}
-    assert not (results / "tiny" / "models").exists(), "no small case was made"
+    assert not (results / "own" / "models").exists(), "no small case was made"
 
 
 @pytest.mark.slow

@@ -134,6 +134,7 @@ def test_one_training_answers_for_itself_alone(mine, case):
     assert orthogonal.effect == pytest.approx(0.2 - orthogonal.values[0])
     both = [claim.id for claim in mine.claims()]
     assert set(ONE) < set(both)
+    assert "flatter-optimum-ball-adaptive" in both
     assert {"better-accuracy", "smooth-path", "wider-optimum-alpha", "straighter-path-first-epoch"} < set(
         both
     )
@@ -201,6 +202,16 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
                 **{"task": task, "trained": trained, "others": others} | changes, results_dir=tmp_path
             )
         assert "\n" not in str(caught.value)
+
+
+def test_of_the_profile_neither_tasks_nor_data_are_read(case, tmp_path):
+    """It names a folder of data that has nothing of its tasks."""
+    profile = load_profile("minilm").model_copy(update={"data_dir": str(tmp_path)})
+    one = Checkpoints(
+        case[2], {"pretrained": case[0]["pretrained"]}, profile=profile, results_dir=tmp_path, **SMALL
+    )
+    assert one.plane("reviews").norm > 0
+    assert one.store.folder == tmp_path / "own"
 
 
 def test_words_that_it_does_not_know_are_refused(mine):
