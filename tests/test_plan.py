@@ -8,7 +8,7 @@ import pytest
 
 from landscape_utils import hub, plan
 from landscape_utils.measuring import Seconds
-from landscape_utils.plan import Item, Plan, duration, estimate, report
+from landscape_utils.plan import ASCENT, LANCZOS, PRODUCT, SLOPE, Item, Plan, duration, estimate, report
 from landscape_utils.study import Study
 
 POINT, STEP = Seconds(1.0, 0.25, 1e-3), Seconds(2.0, 0.5, 1e-2)
@@ -71,7 +71,7 @@ def test_layers_that_do_not_move_cost_nothing(demo):
 
 def test_a_curvature_is_products_and_gradients_in_visits_of_the_training_sample(demo):
     item = items(demo, "curvatures")["curvature mrpc scratch"]
-    assert item.visits == 10 * (16 + 2 * 3) + 3 * (1 + 3 * 10)
+    assert item.visits == PRODUCT * (LANCZOS + 2 * 3) + SLOPE * (1 + 3 * ASCENT)
     assert item.examples == demo.profile.sample.train
     assert item.seconds == POINT.start + item.visits * (POINT.fixed + POINT.per_token * item.tokens)
 
@@ -136,3 +136,17 @@ def test_the_report_has_a_line_for_each_item_and_the_totals(demo):
 def test_durations_are_in_a_unit_one_can_read():
     found = [duration(seconds) for seconds in (7, 99, 100, 5999, 18_720, 3.6e6)]
     assert found == ["7 s", "99 s", "2 min", "100 min", "5.2 h", "41.7 days"]
+
+
+def test_a_lower_precision_costs_its_probe(demo, monkeypatch):
+    """4 corners, 2 marks and 4 cells at random, each in float32 and in the lower precision; on a line 2 corners."""
+    lower = demo.under("bfloat16")
+    for kind, name, points, probe in (
+        ("surfaces", "surface mrpc scratch", 15**2 + 2, 10),
+        ("curves", "curve mrpc scratch", 41 + 2, 8),
+    ):
+        item = items(lower, kind)[name]
+        each = POINT.fixed + POINT.per_token * item.tokens
+        walk = POINT.start + points * each
+        assert item.visits == points
+        assert item.seconds == pytest.approx(walk + probe * (each + walk / points))
