@@ -114,14 +114,18 @@ def curves(
                 at = scale * (mark.alpha - origin)
                 axis.plot(at, mark.loss, marker, ms=size, color=colour, mec="white", mew=0.8)
         lows, highs = zip(*reach, strict=True)
-        failed = " and ".join(how for how, curve in by_how.items() if not curve.learned)
-        axis.set_title(f"{heading}: {failed} did not learn" if failed else heading, parse_math=False)
+        axis.set_title(heading, parse_math=False)
         axis.set(ylim=(0, top), xlim=(max(lows), min(highs)))
         axis.set_ylim(bottom=-0.04 * axis.get_ylim()[1])  # room for a star at zero
     legend_above(figure, axes[0])
     distance = "distance from the end, (α − 1) |δ₁|"
     _outer_labels(axes, "α" if against == "alpha" else distance, VALUE_NAMES["loss"])
-    note(figure, "Dot: start. Star: end. Bands: two standard errors. " + sample_note(_leaves(by_heading)))
+    failed = [f"{task} {how}" for task, of in by_heading.items() for how, c in of.items() if not c.learned]
+    stayed = f" At the majority class on the dev set: {', '.join(failed)}." if failed else ""
+    note(
+        figure,
+        "Dot: start. Star: end. Bands: two standard errors. " + sample_note(_leaves(by_heading)) + stayed,
+    )
     return figure
 
 
