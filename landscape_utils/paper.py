@@ -113,7 +113,7 @@ FIGURES = {
     "Figure 2": ("faster-convergence", "lower-final-loss"),
     "Figure 3": ("straighter-path",),
     "Figure 4": ("robust-to-overfitting", "stays-near"),
-    "Figure 5": ("flatter-curve",),
+    "Figure 5": ("flatter-curve", "flatter-optimum"),
     "Figure 6": ("surfaces-agree",),
     "Figure 7": ("low-layers-wider",),
     "Table 1": ("low-layers-transfer",),
@@ -139,12 +139,12 @@ def sentence(claim: str) -> tuple[str, str]:
 
 def messages(claims: Iterable[str]) -> list[tuple[str, tuple[str, str], list[str]]]:
     """(figure, (section, sentence), the claims that measure it), in the order of the figures."""
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for claim in claims:
-        found.setdefault(_stem(claim), []).append(claim)
+        found.setdefault(SENTENCES[_stem(claim)], []).append(claim)
     figure = {stem: figure for figure, stems in FIGURES.items() for stem in stems}
     places = [*FIGURES, "the text"]
-    rows = [(figure.get(stem, "the text"), SENTENCES[stem], names) for stem, names in found.items()]
+    rows = [(figure.get(_stem(names[0]), "the text"), sentence, names) for sentence, names in found.items()]
     return sorted(rows, key=lambda row: places.index(row[0]))
 
 
