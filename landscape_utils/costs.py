@@ -75,9 +75,9 @@ class Network:
         with torch.device("meta"):
             model = AutoModelForSequenceClassification.from_config(config)
         stack = layer_stack(model)
-        layers = stack[1] if stack else nn.ModuleList()
-        matrices = sum(m.weight.numel() for m in layers.modules() if isinstance(m, nn.Linear))
-        return cls(ParameterSpace(model).size, matrices, len(layers), config.hidden_size)
+        body, layers = (stack[1], len(stack[1])) if stack else (model.base_model, config.num_hidden_layers)
+        matrices = sum(m.weight.numel() for m in body.modules() if isinstance(m, nn.Linear))
+        return cls(ParameterSpace(model).size, matrices, layers, config.hidden_size)
 
     def forward(self, tokens: float, length: float) -> float:
         """Floating-point operations of a forward pass over `tokens` tokens in examples of `length` tokens.

@@ -102,17 +102,21 @@ class ParameterSpace:
 
 
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
-    """The encoder's layers: name within the encoder and the ModuleList, the longest whose items are of one class.
+    """The encoder's layers: name within the encoder and the ModuleList, the longest that lies within no other.
 
-    None where the encoder has no such list.
+    None where the layers are not one such list: XLM's are spread over several, Funnel's are lists of lists, and an
+    encoder-decoder has two stacks.
     """
     encoder = getattr(model, "base_model", model)
-    lists = [
-        (name, module)
-        for name, module in encoder.named_modules()
-        if isinstance(module, nn.ModuleList) and len({type(layer) for layer in module}) == 1
-    ]
-    return max(lists, key=lambda item: len(item[1]), default=None)
+    lists = {name: m for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList)}
+    outer = {n: m for n, m in lists.items() if not any(n.startswith(f"{other}.") for other in lists)}
+    longest = max(map(len, outer.values()), default=0)
+    stacks = [(name, module) for name, module in outer.items() if len(module) == longest]
+    kinds = {type(layer) for _, module in stacks for layer in module}
+    two_sided = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    return (
+        stacks[0] if len(stacks) == len(kinds) == 1 and kinds != {nn.ModuleList} and not two_sided else None
+    )
 
 
 def layer_ranges(count: int) -> dict[str, tuple[int, int]]:
@@ -127,14 +131,14 @@ def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
     Embeddings and pooler belong to no group.
 
     Raises:
-        UserError: the encoder has fewer than three layers of its own (ALBERT, for one, shares one among all).
+        UserError: the layers are no single stack (XLM, Funnel, encoder-decoders such as BART and T5), or fewer than
+            three have weights of their own (ALBERT shares one among all).
     """
     stack = layer_stack(model)
-    count = len(stack[1]) if stack else 0
-    if stack is None or count < len(GROUPS):
+    if stack is None or len(stack[1]) < len(GROUPS):
         raise UserError(
-            f"layer groups need an encoder of at least three layers with weights of their own; "
-            f"{type(model).__name__} has {count}"
+            f"layer groups need an encoder that is one stack of at least three layers with weights of their own; "
+            f"{type(model).__name__} has {len(stack[1]) if stack else 'no such stack'}"
         )
     name, layers = stack
     return {
@@ -143,5 +147,5 @@ def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
             for i in range(first, last + 1)
             for parameter, _ in layers[i].named_parameters()
         )
-        for group, (first, last) in layer_ranges(count).items()
+        for group, (first, last) in layer_ranges(len(layers)).items()
     }

@@ -19,6 +19,7 @@ SMALL = {"num_hidden_layers": 3, "hidden_size": 48, "intermediate_size": 80, "nu
 CONFIGS = {
     "demo": demo_config(),
     "roberta": AutoConfig.for_model("roberta", **SMALL),
+    "xlm": AutoConfig.for_model("xlm", n_layers=3, emb_dim=48, n_heads=4),  # its layers are no single list
     "distilbert": AutoConfig.for_model("distilbert", n_layers=4, dim=48, hidden_dim=80, n_heads=4),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import transformers as hf
 from conftest import BERT_LIKE, MODELS, make_model
 from transformers import BertConfig, BertForSequenceClassification
 
@@ -77,10 +78,48 @@ def test_restrict_keeps_the_group_and_zeroes_the_rest(model):
 
 def test_too_few_layers_and_shared_layers_are_refused():
     two = BertForSequenceClassification(BertConfig(**BERT_LIKE | {"num_hidden_layers": 2}))
-    with pytest.raises(UserError, match=r"at least three layers .* has 2"):
+    with pytest.raises(UserError, match=r"one stack of at least three layers .* has 2"):
         layer_groups(two)
     with pytest.raises(UserError, match=r"AlbertForSequenceClassification has 1"):
         layer_groups(make_model("albert"))
+
+
+SIZES = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 32}
+MOBILEBERT = SIZES | {"embedding_size": 24, "intra_bottleneck_size": 24}
+SEVERAL_LISTS = {
+    "XLM": hf.XLMConfig(emb_dim=24, n_layers=3, n_heads=2),  # attentions, norms and feed-forward networks
+    "Funnel": hf.FunnelConfig(
+        block_sizes=[3, 3, 3], d_model=24, n_head=2, d_head=12, d_inner=32
+    ),  # lists of lists
+    "Bart": hf.BartConfig(
+        d_model=32, encoder_layers=6, decoder_layers=3, encoder_ffn_dim=32, decoder_ffn_dim=32
+    ),
+    "T5": hf.T5Config(d_model=24, num_layers=3, d_kv=12, d_ff=32, num_heads=2),
+    "MobileBert": hf.MobileBertConfig(
+        num_hidden_layers=2, **MOBILEBERT
+    ),  # and in each, four feed-forward networks
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL_LISTS)
+def test_layers_that_are_no_single_stack_have_no_groups(name):
+    config = SEVERAL_LISTS[name]
+    config.vocab_size = 60
+    with torch.device("meta"):
+        model = hf.AutoModelForSequenceClassification.from_config(config)
+    has = "has 2" if name == "MobileBert" else "has no such stack"
+    with pytest.raises(
+        UserError, match=rf"one stack of at least three layers .*; {name}ForSequenceClassification {has}"
+    ):
+        layer_groups(model)
+
+
+def test_a_longer_list_within_a_layer_is_not_the_stack():
+    with torch.device("meta"):
+        model = hf.MobileBertForSequenceClassification(hf.MobileBertConfig(num_hidden_layers=3, **MOBILEBERT))
+    groups = layer_groups(model)
+    assert {name.split(".")[2] for name in groups["low"]} == {"0"}
+    assert sum("ffn" in name for name in groups["high"]) > 0
 
 
 def test_what_is_no_vector_of_the_space_is_refused(model):
