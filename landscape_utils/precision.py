@@ -39,7 +39,7 @@ def probe(walk: Callable[..., Walker], points: Sequence[Point], precision: str, 
         A row for a journal, of the walker's width, float64, that `probed` reads.
 
     Raises:
-        UserError: an unknown precision, or one that the device does not have.
+        UserError: an unknown precision, or one that the device does not have or the model does not compute in.
     """
     walker = walk(precision="float32")
     device = walker.space.device.type
@@ -51,7 +51,17 @@ def probe(walk: Callable[..., Walker], points: Sequence[Point], precision: str, 
         return row
     exact, fastest = losses(walker, points)
     for name in offered:
-        rounded, seconds = losses(walk(precision=name), points)
+        try:
+            rounded, seconds = losses(walk(precision=name), points)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # as FNet's Fourier transform, and what OpenAI-GPT keeps in float32
+            if precision == "auto":
+                continue
+            model, reason = type(walker.model).__name__, str(error).splitlines()[0]
+            raise UserError(
+                f"{model} does not compute in {precision} ({reason}); use float32 or auto"
+            ) from None
         difference = largest_difference(exact, rounded)
         if precision == name or (difference <= bound and seconds < fastest):
             row[:2] = PRECISIONS.index(name), difference

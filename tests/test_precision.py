@@ -6,11 +6,15 @@ import math
 
 import numpy as np
 import pytest
+import torch
+import transformers as hf
+from conftest import make_examples
 from test_landscape import ALPHA, BETA, make_plane
 
 from landscape_utils.errors import UserError
 from landscape_utils.landscape import scan
 from landscape_utils.objective import Objective
+from landscape_utils.parameters import ParameterSpace
 from landscape_utils.precision import largest_difference, probe_points
 
 
@@ -37,6 +41,36 @@ def test_auto_keeps_to_its_bound(model, examples):
     assert (strict.precision, strict.precision_error) == ("float32", 0.0)
     loose = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=0.5)
     assert loose.precision_error <= 0.5
+
+
+FNET = hf.FNetConfig(
+    vocab_size=60,
+    hidden_size=24,
+    num_hidden_layers=3,
+    intermediate_size=32,
+    max_position_embeddings=48,
+    num_labels=3,
+)
+GPT = hf.OpenAIGPTConfig(
+    vocab_size=60, n_embd=24, n_layer=3, n_head=2, n_positions=48, num_labels=3, pad_token_id=0
+)
+
+
+@pytest.mark.parametrize("config", [FNET, GPT], ids=["fnet", "openai-gpt"])
+def test_a_precision_that_the_model_does_not_compute_in_is_left_out_or_refused(config):
+    torch.manual_seed(0)
+    model = hf.AutoModelForSequenceClassification.from_config(config).eval()
+    plane, objective = make_plane(model), Objective(model, make_examples())
+    before = ParameterSpace(model).read()
+    found = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=1.0)
+    assert (found.precision, found.precision_error) == ("float32", 0.0)
+    np.testing.assert_array_equal(found.loss, scan(objective, plane, ALPHA, BETA).loss)
+    for name in ("bfloat16", "float16"):
+        words = rf"{type(model).__name__} does not compute in {name} \(.+\); use float32 or auto"
+        with pytest.raises(UserError, match=words) as caught:
+            scan(objective, plane, ALPHA, BETA, precision=name)
+        assert "\n" not in str(caught.value)
+    assert torch.equal(ParameterSpace(model).read(), before)
 
 
 def test_a_resumed_scan_keeps_its_precision(model, examples):
