@@ -16,6 +16,7 @@ import torch
 
 from .engine import Walker
 from .errors import UserError
+from .interrupts import until_interrupted
 
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 CANDIDATES = {
@@ -24,6 +25,7 @@ CANDIDATES = {
 }  # what may be faster than float32
 PROBED = -1  # the place of the probe's finding in a journal of points
 RANDOM_CELLS = 4
+STOPPED = "stopped while a lower precision was tried: no point is computed yet, and the same call begins anew"
 
 Point = tuple[float, ...]
 
@@ -77,8 +79,8 @@ def probed(row: np.ndarray) -> tuple[str, float]:
 def losses(walker: Walker, points: Sequence[Point]) -> tuple[np.ndarray, float]:
     """Every objective's loss at every point, (points, objectives), and the median seconds of a point."""
     values, seconds = [], []
-    with walker:
-        for point in points:
+    with walker, until_interrupted(points, STOPPED) as todo:
+        for point in todo:
             start = time.perf_counter()
             values.append(walker(point)[:, 0].numpy())
             seconds.append(time.perf_counter() - start)

@@ -46,6 +46,20 @@ def test_first_ctrl_c_keeps_the_point_in_flight_and_the_next_scan_goes_on(model,
     np.testing.assert_array_equal(found.loss, expected.loss)
 
 
+def test_ctrl_c_while_a_precision_is_tried_stops_after_the_point_too(model, examples, capsys):
+    """The probe has ten points in float32, then ten in the other: the seventh, and the first of the second ten."""
+    plane = make_plane(model)
+    for at in (7, 11):
+        journal: dict[int, np.ndarray] = {}
+        objective = Interrupted(model, examples, at=at)
+        with pytest.raises(KeyboardInterrupt, match=r"while a lower precision was tried: .* begins anew"):
+            scan(objective, plane, ALPHA, BETA, precision="bfloat16", journal=journal)
+        assert (objective.count, journal) == (at, {})
+        assert "Ctrl-C again stops at once" in capsys.readouterr().err
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert make_plane(model).origin.equal(plane.origin)
+
+
 def test_second_ctrl_c_stops_at_once(model, examples):
     journal: dict[int, np.ndarray] = {}
     plane = make_plane(model)
