@@ -40,6 +40,8 @@ def in_order(folders: str) -> list[Path]:
     Raises:
         UserError: no name; a name that no folder fits, or whose folder holds no model.
     """
+    if not isinstance(folders, str):
+        raise UserError(f"folders must be named in a text, separated by commas; got {type(folders).__name__}")
     found: list[Path] = []
     for name in filter(None, map(str.strip, folders.split(","))):
         fit = next(filter(None, (fitting(root, name) for root in (Path.cwd(), ROOT))), None)

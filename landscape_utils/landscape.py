@@ -167,9 +167,11 @@ def scan(
         UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model.
         KeyboardInterrupt: Ctrl-C; the first one after the point in flight, a second one at once.
     """
-    objectives = [objective] if isinstance(objective, Objective) else list(objective)
+    objectives = [objective] if isinstance(objective, Objective) else objective
     axes = check_axes(region, alpha, beta)
     check_objectives(objectives, region)
+    if not isinstance(marks, Mapping | None):
+        raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
     places = {
         name: check_place(name, at, len(axes)) for name, at in (MARKS if marks is None else marks).items()
     }
@@ -272,8 +274,12 @@ def check_place(name: str, at: Sequence[float], dimensions: int) -> tuple[float,
 
 def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:
     """Refuse objectives that share no model, and vectors that are not of its encoder's size."""
-    if not objectives or any(not isinstance(o, Objective) for o in objectives):
-        raise UserError("scan needs an Objective or a sequence of one or more of them")
+    several = isinstance(objectives, Sequence) and len(objectives) > 0
+    wrong = [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]
+    if wrong:
+        raise UserError(
+            f"scan needs an Objective or a sequence of one or more of them; got {type(wrong[0]).__name__}"
+        )
     if len({id(o.model) for o in objectives}) != 1:
         raise UserError("objectives scanned together must be on the same model object; scan them one by one")
     ParameterSpace(objectives[0].model).check(region.origin, "origin")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import operator
+import reprlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -69,13 +70,13 @@ class Objective:
     """
 
     def __init__(self, model: nn.Module, examples: Sequence[Example], tokens_per_batch: int | None = None):
+        check_examples(model, examples)
         self.model: Any = model
         self.device = next(model.parameters()).device
-        check_examples(model, examples)
         usual = TOKENS_PER_BATCH.get(self.device.type, TOKENS_PER_BATCH["cuda"])
-        budget = usual if tokens_per_batch is None else tokens_per_batch
+        budget = usual if tokens_per_batch is None else whole_number(tokens_per_batch) or 0
         if budget < 1:
-            raise UserError(f"tokens_per_batch must be at least 1; got {budget}")
+            raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
         rows = sorted((trim(example) for example in examples), key=lambda row: len(row["input_ids"]))
         self._check_logits(rows)
         masked = self._masks_padding(rows)
@@ -234,12 +235,15 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
             f"{type(model).__name__} is no classifier of two or more classes; "
             f"load it with AutoModelForSequenceClassification"
         )
-    if len(examples) == 0:
-        raise UserError("an objective needs at least one example; got none")
-    fields = set(examples[0])
+    if not hasattr(examples, "__len__") or not len(examples):
+        found = "none" if hasattr(examples, "__len__") else type(examples).__name__
+        raise UserError(f"an objective needs a sequence of at least one example; got {found}")
+    fields = set(examples[0]) if isinstance(examples[0], Mapping) else set()
     longest = positions(model) or sys.maxsize
     vocabulary = getattr(model.get_input_embeddings(), "num_embeddings", sys.maxsize)
     for i, example in enumerate(examples):
+        if not isinstance(example, Mapping):
+            raise UserError(f"example {i} must be a mapping of fields to lists; got {type(example).__name__}")
         if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
             raise UserError(
                 f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
@@ -248,7 +252,13 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
         label = whole_number(example["labels"])
         if label is None or not 0 <= label < classes:
             raise UserError(f"example {i} has label {example['labels']!r}; allowed are 0 to {classes - 1}")
-        lengths = {name: len(example[name]) for name in fields - {"labels"}}
+        values = {name: whole_numbers(example[name]) for name in sorted(fields - {"labels"})}
+        wrong = next((name for name, tensor in values.items() if tensor is None), None)
+        if wrong:
+            raise UserError(
+                f"example {i} has {wrong} that are no list of whole numbers: {reprlib.repr(example[wrong])}"
+            )
+        lengths = {name: len(tensor) for name, tensor in values.items() if tensor is not None}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
         if (length := len(trim(example)["input_ids"])) > longest:
@@ -256,8 +266,8 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
                 f"example {i} has {length} tokens; {type(model).__name__} has positions for {longest}: "
                 f"tokenise with truncation=True, max_length={longest}"
             )
-        ids = torch.as_tensor(example["input_ids"])
-        if ids.is_floating_point() or ids.ndim != 1 or int(ids.min()) < 0 or int(ids.max()) >= vocabulary:
+        ids = values["input_ids"]
+        if ids is None or int(ids.min()) < 0 or int(ids.max()) >= vocabulary:
             raise UserError(f"example {i} has input_ids that are no whole numbers from 0 to {vocabulary - 1}")
 
 
@@ -272,6 +282,15 @@ def positions(model: Any) -> int | None:
     # RoBERTa counts from behind its padding token, BART from 2
     taken = [(-1 if m.padding_idx is None else m.padding_idx) + 1 + getattr(m, "offset", 0) for m in tables]
     return min((m.num_embeddings - n for m, n in zip(tables, taken, strict=True)), default=None)
+
+
+def whole_numbers(values: Any) -> Tensor | None:
+    """A list, array or tensor of whole numbers as a tensor, (n,); None for anything else."""
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return None if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)) else tensor
 
 
 def whole_number(value: Any) -> int | None:

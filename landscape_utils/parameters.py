@@ -33,7 +33,7 @@ class ParameterSpace:
     """
 
     def __init__(self, model: nn.Module):
-        self.encoder: nn.Module = getattr(model, "base_model", model)
+        self.encoder = encoder_of(model)
         self._parameters = dict(self.encoder.named_parameters())  # a shared weight is listed once
         self.names = tuple(self._parameters)
         ends = np.cumsum([0] + [p.numel() for p in self._parameters.values()]).tolist()
@@ -95,10 +95,23 @@ class ParameterSpace:
     def restrict(self, vector: Tensor, names: tuple[str, ...]) -> Tensor:
         """delta^G: a copy of `vector`, (P,), with every entry outside the named parameters zero (section 7)."""
         self.check(vector, "vector")
+        for name in names:
+            if name not in self.slices:
+                raise UserError(
+                    f"the encoder has no parameter {name!r}; its {len(self.names)} names, such as {self.names[0]!r}, "
+                    "are in ParameterSpace.names"
+                )
         restricted = torch.zeros_like(vector)
         for name in names:
             restricted[self.slices[name]] = vector[self.slices[name]]
         return restricted
+
+
+def encoder_of(model: nn.Module) -> nn.Module:
+    """The pre-trained body of a model, or the model itself where it has none."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"a model of transformers is needed; got {type(model).__name__}")
+    return getattr(model, "base_model", model)
 
 
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
@@ -107,7 +120,7 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
     None where the layers are not one such list: XLM's are spread over several, Funnel's are lists of lists, and an
     encoder-decoder has two stacks.
     """
-    encoder = getattr(model, "base_model", model)
+    encoder = encoder_of(model)
     lists = {name: m for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList)}
     outer = {n: m for n, m in lists.items() if not any(n.startswith(f"{other}.") for other in lists)}
     longest = max(map(len, outer.values()), default=0)

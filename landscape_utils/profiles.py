@@ -247,6 +247,10 @@ def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
 
 def _read(profile: str | Path) -> Profile:
     """A built-in profile, or one in a TOML file."""
+    if not isinstance(profile, str | Path):
+        raise UserError(
+            f"profile must be a name, the path of a TOML file, or a Profile; got {type(profile).__name__}"
+        )
     path = BUILTIN / f"{profile}.toml" if str(profile) in builtin_profiles() else Path(profile)
     if path.suffix != ".toml":
         known = _among(str(profile), builtin_profiles())

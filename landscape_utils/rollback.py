@@ -64,9 +64,11 @@ def roll_back(
     """Measure f(-1, 0) of section 7 for each layer group: J(theta_1 - delta_1^G) on `examples`.
 
     Raises:
-        UserError: an encoder with fewer than three layers.
+        UserError: an encoder without layer groups, weights of another size.
     """
     space, groups, objective = ParameterSpace(model), layer_groups(model), Objective(model, examples)
+    for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
+        space.check(theta, name)
     found = {
         group: scan(
             objective,

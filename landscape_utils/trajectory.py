@@ -51,6 +51,9 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}; allowed are {' and '.join(METHODS)}")
+    if not isinstance(plane, Plane) or not isinstance(thetas, Iterable):
+        found = f"{type(thetas).__name__} and {type(plane).__name__}"
+        raise UserError(f"project takes snapshots, tensors of shape (P,), and a Plane; got {found}")
     origin, x, y = plane.origin.double(), plane.x.double(), plane.y.double()  # (P,)
     gram = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).numpy()
     if abs(gram[0, 1]) >= (1 - 1e-9) * math.sqrt(gram[0, 0] * gram[1, 1]):
@@ -60,9 +63,10 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
     x_norm = math.sqrt(gram[0, 0])
     rows = []
     for theta in thetas:
-        if theta.shape != origin.shape:
+        if not isinstance(theta, Tensor) or theta.shape != origin.shape:
+            found = tuple(theta.shape) if isinstance(theta, Tensor) else type(theta).__name__
             raise UserError(
-                f"a snapshot has shape {tuple(theta.shape)}; the plane is of {tuple(origin.shape)}"
+                f"a snapshot must be a tensor of shape {tuple(origin.shape)}, as the plane; got {found}"
             )
         delta = theta.to(origin) - origin  # (P,)
         along = np.array([float(delta @ x), float(delta @ y)])  # (2,)

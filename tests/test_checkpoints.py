@@ -50,6 +50,11 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, monkeypatch, named, words):
     assert "\n" not in str(caught.value)
 
 
+def test_folders_that_are_no_text_are_refused():
+    with pytest.raises(UserError, match="named in a text, separated by commas; got list"):
+        in_order(["start", "end"])
+
+
 @pytest.mark.parametrize("kind", MODELS)
 def test_the_encoder_is_read_to_the_bit(tmp_path, kind):
     model = make_model(kind, seed=3)

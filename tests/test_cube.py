@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 
 import numpy as np
+import pytest
 import torch
 from conftest import make_examples, make_model
 
 from landscape_utils.cube import roll_back_together
+from landscape_utils.errors import UserError
 from landscape_utils.parameters import ParameterSpace
 from landscape_utils.rollback import roll_back
 
@@ -55,3 +57,13 @@ def test_its_edges_are_the_rollbacks_and_a_journal_goes_on():
     assert [cube[0, 2, 2], cube[2, 0, 2], cube[2, 2, 0]] == list(alone.groups.values())
     del journal[1]
     assert np.array_equal(roll_back_together(model, theta_0, theta_1, examples, AXIS, journal), cube)
+
+
+def test_weights_of_another_size_are_refused():
+    model, examples = make_model(), make_examples(4)
+    theta = ParameterSpace(model).read()
+    for name, pair in {"theta_0": (theta[:5], theta), "theta_1": (theta, theta[:5])}.items():
+        with pytest.raises(
+            UserError, match=rf"{name} must be a tensor of shape \({len(theta)},\), .* got \(5,\)"
+        ):
+            roll_back(model, *pair, examples)

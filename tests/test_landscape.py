@@ -226,3 +226,16 @@ def test_objectives_on_two_models_are_refused(examples):
 def test_bad_marks_are_refused(model, examples, at):
     with pytest.raises(UserError, match=r"mark 'q' must be at 2 finite coordinates; got"):
         scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks={"q": at})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"), [(None, "NoneType"), (5, "int"), ([], "list"), ([None], "NoneType")]
+)
+def test_what_are_no_objectives_is_refused(model, wrong, found):
+    with pytest.raises(UserError, match=rf"scan needs an Objective or a sequence .*; got {found}$"):
+        scan(wrong, make_plane(model), ALPHA, BETA)
+
+
+def test_marks_that_are_no_mapping_are_refused(model, examples):
+    with pytest.raises(UserError, match="marks must map names to coordinates; got list"):
+        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks=[(0, 0)])

@@ -119,6 +119,13 @@ def test_statistics_are_numpys():
         (OUT_OF_VOCABULARY, r"example 1 has input_ids that are no whole numbers from 0 to 59"),
         ({"extra": [1]}, r"example 1 has the fields .*extra"),
         ({"input_ids": []}, r"example 1 has fields of unequal or no length"),
+        ({"input_ids": None}, r"example 1 has input_ids that are no list of whole numbers: None"),
+        ({"input_ids": 7}, r"example 1 has input_ids that are no list of whole numbers: 7"),
+        (
+            {"input_ids": ["a", "film"]},
+            r"example 1 has input_ids that are no list of whole numbers: \['a', 'film'\]",
+        ),
+        ({"attention_mask": [1, "x"]}, r"example 1 has attention_mask that are no list of whole numbers"),
     ],
 )
 def test_bad_examples_are_named(model, examples, change, message):
@@ -131,6 +138,22 @@ def test_no_examples_and_no_classifier_are_refused(model, examples):
         Objective(model, [])
     with pytest.raises(UserError, match="BertModel is no classifier"):
         Objective(BertModel(model.config), examples)
+    with pytest.raises(UserError, match="NoneType is no classifier"):
+        Objective(None, examples)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (None, "at least one example; got NoneType"),
+        (5, "at least one example; got int"),
+        ("text", "example 0 must be a mapping of fields to lists; got str"),
+        ([None], "example 0 must be a mapping of fields to lists; got NoneType"),
+    ],
+)
+def test_what_are_no_examples_is_refused(model, wrong, message):
+    with pytest.raises(UserError, match=message):
+        Objective(model, wrong)
 
 
 def test_a_model_that_reads_padding_gets_none():
@@ -148,5 +171,5 @@ def test_a_model_that_reads_padding_gets_none():
 
 
 def test_no_tokens_in_a_batch_are_refused(model, examples):
-    with pytest.raises(UserError, match="tokens_per_batch must be at least 1; got 0"):
+    with pytest.raises(UserError, match="tokens_per_batch must be a whole number, at least 1; got 0"):
         Objective(model, examples, tokens_per_batch=0)

@@ -130,6 +130,15 @@ def test_what_is_no_vector_of_the_space_is_refused(model):
         space.write(torch.zeros(space.size, dtype=torch.float16))
 
 
+def test_a_name_that_the_encoder_has_not_and_no_model_are_refused(model):
+    space = ParameterSpace(model)
+    with pytest.raises(UserError, match=r"no parameter 'pooler'; its 55 names, such as 'embeddings\.word"):
+        space.restrict(space.read(), ("pooler.dense.weight", "pooler"))
+    for function in (ParameterSpace, layer_groups):
+        with pytest.raises(UserError, match="a model of transformers is needed; got NoneType"):
+            function(None)
+
+
 def test_mixed_dtypes_are_refused(model):
     model.base_model.pooler.half()
     with pytest.raises(UserError, match=r"torch.float16 on cpu, torch.float32 on cpu"):

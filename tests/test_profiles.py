@@ -224,3 +224,9 @@ def test_names_of_tasks():
         "Reviews",
     ]
     assert [display_name(key) for key in ("sst2", "mnli", "Reviews")] == ["SST-2", "MNLI", "Reviews"]
+
+
+@pytest.mark.parametrize("profile", [None, 5, ["demo"]])
+def test_what_is_no_profile_is_refused(profile):
+    with pytest.raises(UserError, match=rf"path of a TOML file, or a Profile; got {type(profile).__name__}"):
+        load_profile(profile)

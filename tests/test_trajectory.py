@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from landscape_utils.errors import UserError
-from landscape_utils.landscape import Plane
+from landscape_utils.landscape import Line, Plane
 from landscape_utils.trajectory import project
 
 
@@ -80,7 +80,21 @@ def test_snapshots_are_held_one_at_a_time(plane):
 def test_what_cannot_be_projected_is_refused(plane):
     with pytest.raises(UserError, match="unknown method 'cross'; allowed are plane and paper"):
         project([plane.origin], plane, method="cross")
-    with pytest.raises(UserError, match=r"snapshot has shape \(3,\); the plane is of \(200,\)"):
+    with pytest.raises(UserError, match=r"snapshot must be a tensor of shape \(200,\), .* got \(3,\)"):
         project([torch.zeros(3)], plane)
     with pytest.raises(UserError, match="parallel"):
         project([plane.origin], Plane(plane.origin, plane.x, -2 * plane.x))
+
+
+@pytest.mark.parametrize(
+    ("thetas", "plane", "found"),
+    [
+        ([np.zeros(200, np.float32)], None, "got ndarray"),
+        (None, None, "got NoneType and Plane"),
+        ([], Line(torch.zeros(200), torch.ones(200)), "got list and Line"),
+    ],
+)
+def test_what_are_no_snapshots_of_a_plane_is_refused(thetas, plane, found):
+    whole = Plane(torch.zeros(200), torch.ones(200), torch.randn(200))
+    with pytest.raises(UserError, match=found):
+        project(thetas, plane or whole)
