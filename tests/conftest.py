@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,10 @@ from landscape_utils.store import Store
 torch.set_num_threads(
     1
 )  # as studies of tiny models do: the same sums in the same order, and no waiting on a busy core
+
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a shell's background job starts with Ctrl-C ignored
 
 SMALL = {"vocab_size": 60, "max_position_embeddings": 48, "num_labels": 3}
 BERT_LIKE = {
