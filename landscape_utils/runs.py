@@ -68,8 +68,22 @@ class Runs:
         self._tasks: dict[str, Task] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         if self.profile.data_dir:  # a folder that lacks a task is found out now, not after an hour
-            for name in {*self.tasks, *(self.profile.tasks[name].other for name in self.tasks)}:
+            for name in self.tasks:
                 self.task(name)
+            for name in self.tasks:
+                self._lending(name)
+
+    def _lending(self, name: str) -> None:
+        """Read the task that lends a chosen one its second direction; refused, with the reason, if it is not there."""
+        other = self.profile.tasks[name].other
+        try:
+            self.task(other)
+        except UserError as error:
+            lender, borrower = display_name(other), display_name(name)
+            raise UserError(
+                f"{error}; {lender} is wanted because it lends {borrower} its second direction: put it there too, or "
+                f"name another task as tasks.{name}.other in a profile of your own"
+            ) from None
 
     def __getstate__(self) -> dict[str, Any]:
         """What goes to another process, which computes by itself."""

@@ -170,3 +170,17 @@ def test_the_reference_run_is_read_without_data_model_and_network(no_network, mo
     run = study.run("mrpc")
     assert run.epochs == study.profile.tasks["mrpc"].pretrained.epochs
     assert run.learned
+
+
+def test_a_partner_that_is_not_in_the_folder_is_asked_for_with_the_reason(profile, tmp_path):
+    glue = write_glue(tmp_path / "glue")
+    shutil.rmtree(glue / "RTE")
+    wanted = (
+        r"has no folder 'RTE'; it holds 'MRPC'; RTE is wanted because it lends MRPC its second direction: put it "
+        r"there too, or name another task as tasks.mrpc.other"
+    )
+    with pytest.raises(UserError, match=wanted) as caught:
+        Study(profile, tasks="mrpc", data_dir=glue, results_dir=tmp_path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"has no folder 'RTE'; it holds 'MRPC'$"):
+        Study(profile, tasks="rte", data_dir=glue, results_dir=tmp_path)
