@@ -8,6 +8,7 @@ seen, and is the same for all tasks and profiles. Claims on trainings are here, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import numpy as np
 from . import curvature_claims as bent
 from . import landscape_claims as land
 from .history import epochs_to, final_loss
-from .weighing import WAYS, Claim, Evidence, Z, claim, exact, guessing, of_learned, over_seeds, runs
+from .weighing import WAYS, Claim, Evidence, Z, claim, exact, guessing, number, of_learned, over_seeds, runs
 
 if TYPE_CHECKING:
     from .study import Study
@@ -43,16 +44,38 @@ def better_accuracy(study: Study, name: str) -> Claim:
 def faster_convergence(study: Study, name: str) -> Claim:
     def evidence(task: str) -> Evidence:
         half = guessing(study, task) / 2
-        scratch = [min(epochs_to(run, half), run.epochs) for run in runs(study, task, "scratch")]
-        pretrained = [epochs_to(run, half) for run in runs(study, task, "pretrained")]
-        return over_seeds(task, scratch, pretrained, np.log2(scratch) - np.log2(pretrained))
+        sides = [runs(study, task, how) for how in WAYS]
+        reached = [np.array([epochs_to(run, half) for run in side]) for side in sides]  # (seeds,) each
+        counted = [
+            np.minimum(r, [run.epochs for run in side]) for r, side in zip(reached, sides, strict=True)
+        ]
+        never = [bool(np.isinf(r).any()) for r in reached]
+        found = over_seeds(task, counted[0], counted[1], np.log2(counted[0]) - np.log2(counted[1]))
+        return replace(
+            found,
+            values=tuple(float(r.mean()) for r in reached),
+            shown=tuple(epochs_in_words(r, side[0].epochs) for r, side in zip(reached, sides, strict=True)),
+            effect=np.nan if all(never) else found.effect,
+            low=-np.inf if never[1] else found.low,
+            high=np.inf if never[0] else found.high,
+        )
 
     measure = (
         "Epochs until the training loss, as a moving mean over half an epoch, is at half the loss of guessing, "
-        "ln(classes) / 2; a training from scratch that never gets there counts with its length. "
+        "ln(classes) / 2. A training that never gets there counts with its length, and bounds the effect on one side "
+        "only; where neither gets there, there is none. "
         "Effect: log2 of scratch over fine-tuning, so that 1 is twice as many epochs."
     )
     return claim(name, measure, map(evidence, study.tasks))
+
+
+def epochs_in_words(reached: np.ndarray, epochs: int) -> str:
+    """The mean of the seeds' epochs, (seeds,), and how many of them never got there."""
+    never = np.isinf(reached)
+    if never.all():
+        return f"never in {epochs} epochs"
+    said = number(float(reached[~never].mean()))
+    return f"{said}, never in {never.sum()} of {len(never)}" if never.any() else said
 
 
 def lower_final_loss(study: Study, name: str) -> Claim:

@@ -41,13 +41,17 @@ Z = float(stats.norm.ppf(0.975))
 
 @dataclass(frozen=True)
 class Evidence:
-    """One task's word on a claim: the values of its sides, the effect and its 95 % interval."""
+    """One task's word on a claim: the values of its sides, the effect and its 95 % interval.
+
+    `shown` are the values in words, where numbers alone would not say it.
+    """
 
     task: str
     values: tuple[float, ...]
     effect: float
     low: float
     high: float
+    shown: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
@@ -100,7 +104,7 @@ class Claim:
         """The measure, a row for each task, the outcome."""
         head = ["task", *self.sides, "effect, 95 % interval", "speaks"]
         rows = [
-            [e.task, *map(number, e.values), f"{number(e.effect)} ({e.interval})", e.word]
+            [e.task, *(e.shown or map(number, e.values)), f"{number(e.effect)} ({e.interval})", e.word]
             for e in self.evidence
         ]
         return "\n\n".join([self.measure, *([table(head, rows)] if rows else []), self.text])
