@@ -76,8 +76,11 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
                 )
             axis.plot(*smoothed(seeds), **HOW_LINES[how], label=HOW_NAMES[how], path_effects=halo(width=2.6))
         axis.set_title(heading, parse_math=False)
-        axis.set(xlim=(0, None), ylim=(0, None))
-        axis.text(0.98, 0.97, _failed(by_how), transform=axis.transAxes, ha="right", va="top", fontsize=8)
+        failed = _failed(by_how)
+        highest = max(run.loss.max() for seeds in by_how.values() for run in seeds)
+        room = 0.03 + 0.1 * len(failed)  # of the panel's height, above all lines
+        axis.set(xlim=(0, None), ylim=(0, highest / (1 - room)))
+        axis.text(0.98, 0.98, "\n".join(failed), transform=axis.transAxes, ha="right", va="top", fontsize=8)
     legend_above(figure, axes[0])
     _outer_labels(axes, "epoch", VALUE_NAMES["loss"])
     seeds_each = either({len(seeds) for by_how in runs.values() for seeds in by_how.values()})
@@ -255,10 +258,10 @@ def _leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     return [leaf for row in nested.values() for leaf in row.values()]
 
 
-def _failed(by_how: Mapping[str, Sequence[Run]]) -> str:
+def _failed(by_how: Mapping[str, Sequence[Run]]) -> list[str]:
     """A line for each way of training of which some runs never learned the task."""
     failed = {how: sum(not run.learned for run in runs) for how, runs in by_how.items()}
-    return "\n".join(f"{how}: {n} of {len(by_how[how])} did not learn" for how, n in failed.items() if n)
+    return [f"{how}: {n} of {len(by_how[how])} did not learn" for how, n in failed.items() if n]
 
 
 def _in_pairs(count: int) -> tuple[Figure, list[Axes]]:

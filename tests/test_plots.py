@@ -7,6 +7,7 @@ import io
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.text import Text
@@ -167,6 +168,21 @@ def test_histories_draw_every_step_and_name_runs_that_did_not_learn():
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 3 * 80 + 2 * 80
     assert "scratch: 1 of 1 did not learn" in words(figure)
     assert "1 or 2 seed(s)" in words(figure)
+
+
+@pytest.mark.parametrize("ways", [("scratch",), ("scratch", "pretrained")])
+def test_the_word_on_runs_that_did_not_learn_stands_above_all_lines(ways):
+    """Their loss stays high, where the word stands: every drawn point is below the lowest letter."""
+    noise = np.random.default_rng(0).normal(0, 0.05, 80)
+    stuck = run_of(lambda epoch: 0.7 + noise, dev_accuracy=np.full(5, 0.5))
+    learned = run_of(lambda epoch: 2 * np.exp(-epoch))
+    runs = {how: [stuck if how in ways else learned] for how in ("scratch", "pretrained")}
+    figure = plots.loss_histories(dict.fromkeys(("RTE", "MRPC", "SST-2", "MNLI"), runs))
+    FigureCanvasAgg(figure).draw()
+    for axis in figure.axes:
+        (word,) = (text for text in axis.texts if "did not learn" in text.get_text())
+        bottom = axis.transData.inverted().transform(word.get_window_extent().p0)[1]
+        assert max(line.get_ydata().max() for line in axis.lines) < bottom
 
 
 def test_overfitting_starts_the_further_epochs_where_the_first_ended():
