@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from . import book
 from .cluster import connect
 from .errors import UserError
+from .files import logger
 from .jobs import WHAT, usual_workers
 from .places import project_folder
 from .plan import estimate, report
@@ -175,6 +176,7 @@ def prune(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code: 0, 1 (damage found), 2 (a mistake that one line explains), 130 (Ctrl-C)."""
     logging.basicConfig(format="%(message)s")
+    logger.setLevel(logging.INFO)
     try:
         options = parser().parse_args(arguments)
         return options.command(options) or 0

@@ -6,6 +6,7 @@ core works on a job of its own, on one thread.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -13,6 +14,7 @@ from multiprocessing import get_all_start_methods, get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .cluster import apart
+from .files import logger
 from .keys import CONTINUED, one_of
 from .models import HOWS
 from .parameters import GROUPS
@@ -129,7 +131,9 @@ def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
             getattr(study, job.method)(*job.arguments)
         return
     waiting, running, done = list(jobs), dict[Future, Job](), set[Job]()
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), process_context(), quiet, (study,))
+    pool = ProcessPoolExecutor(
+        min(workers, len(jobs)), process_context(), quiet, (study, logger.getEffectiveLevel())
+    )
     try:
         with bar(total=len(jobs), what=f"study, {workers} side by side", unit="job") as progress:
             while waiting or running:
@@ -173,9 +177,11 @@ def process_context() -> Any:
 _study: Study | None = None  # of this worker process
 
 
-def quiet(study: Study) -> None:
-    """Make a process a worker: one bar is shown, the parent's."""
+def quiet(study: Study, level: int) -> None:
+    """Make a process a worker: one bar is shown, the parent's; what is logged for the parent's reader is printed."""
     global _study
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(level)
     os.environ[SWITCH] = "off"
     _study = study
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
 from transformers import (
@@ -31,6 +30,7 @@ from transformers import (
 
 from . import recipes
 from .demo_language import VOCABULARY, make_corpus, make_tokenizer
+from .store import Store
 from .trainer import StepTrainer, arguments
 
 
@@ -108,8 +108,7 @@ def pretrained_folder(cache: Path, recipe: Recipe = DEMO) -> Path:
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """A folder that `make` has filled: whole or not there, and by one process only."""
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
+        with Store(folder.parent).lock(folder):
             if not folder.exists():
                 unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
                 try:

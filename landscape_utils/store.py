@@ -22,6 +22,8 @@ from .journal import Journal, read_journal
 from .recipes import canonical, in_words, recipe_key, safe_name
 from .result_file import Damaged, Result, read_result, write_result
 
+PATIENCE = 2.0  # seconds of waiting for another process that are not worth a line
+
 
 @functools.cache
 def library_versions() -> dict[str, str]:
@@ -130,7 +132,7 @@ class Store:
         with disk_errors(f"lock {path}"):
             make_folder(path.parent)
             with contextlib.suppress(filelock.Timeout):
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=PATIENCE if wait else 0)
             if wait and not lock.is_locked:
                 logger.info("waiting for another process that works on %s", path)
                 lock.acquire()

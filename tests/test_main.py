@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,24 @@ def test_run_computes_what_it_is_told(monkeypatch, tmp_path, capsys):
     assert (study.tasks, study.seed, study.profile.grid.resolution) == (("mrpc", "rte"), 2, 7)
     assert (what, workers) == (("runs", "surfaces"), 3)
     assert str(tmp_path / "demo") in capsys.readouterr().out
+
+
+def test_a_worker_that_waits_for_another_process_says_so_in_the_terminal(tiny_profile, tmp_path):
+    """The training is locked here: two workers, of which one comes upon it."""
+    study = Study(tiny_profile, results_dir=tmp_path)
+    options = (
+        f"--profile {tiny_profile} --results-dir {tmp_path} --tasks mrpc --what runs --workers 2".split()
+    )
+    path = study.store.path(*study.keys.run("mrpc", "scratch"))
+    with study.store.lock(path):
+        command = [sys.executable, "-m", "landscape_utils", "run", *options]
+        quiet = os.environ | {"LANDSCAPE_PROGRESS": "off"}
+        run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=quiet)
+        lines = iter(run.stderr.readline, "")
+        waiting = next((line for line in lines if line.startswith("waiting for another process")), "")
+    assert waiting == f"waiting for another process that works on {path}\n"
+    run.communicate()
+    assert run.returncode == 0, "it goes on as soon as the other is done"
 
 
 def test_book_gets_the_parameters_that_were_given_and_no_others(monkeypatch, capsys):

@@ -196,6 +196,26 @@ def test_only_one_holds_a_lock(store):
     assert most == [1] * 8
 
 
+@pytest.mark.parametrize(("patience", "lines"), [(0.05, 1), (30.0, 0)])
+def test_who_waits_long_for_another_says_so_once(store, monkeypatch, caplog, patience, lines):
+    monkeypatch.setattr("landscape_utils.store.PATIENCE", patience)
+    path, held, free = store.path("runs", "a", {}), threading.Event(), threading.Event()
+
+    def hold():
+        with store.lock(path):
+            held.set()
+            free.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    threading.Timer(0.4, free.set).start()
+    with caplog.at_level(logging.INFO, "landscape_utils"), store.lock(path):
+        other.join()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == lines * [f"waiting for another process that works on {path}"]
+
+
 def test_a_lock_that_need_not_be_waited_for(store):
     path = store.folder / "x"
     with store.lock(path):
