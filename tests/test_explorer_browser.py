@@ -263,6 +263,37 @@ def test_threshold_gives_width_and_area_of_the_region(show):
     assert NOT_BELOW in text(page, "Threshold") or "width along" in text(page, "Threshold")
 
 
+def layers_of(end: float, rolled_back: float, how: str) -> View:
+    """The loss at the fine-tuned point is `end`, on the slope of a bowl that is a quarter deeper two steps away."""
+    surface = scanned(41, 2.0, "train")
+    deep = (surface.alpha[:, None] + 2) ** 2 / 16 + surface.beta[None, :] ** 2 / 16
+    loss = np.minimum(end - 0.25 + deep, 3.0)
+    losses = {"fine-tuned": (0.0, end), "rolled back": (-1.0, rolled_back)}
+    places = {name: Mark(at, 0.0, value, 0.1, 0.01, 0.01) for name, (at, value) in losses.items()}
+    return View({"": dataclasses.replace(surface, loss=loss, marks=places)}, layers=how)
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        ((0.4, 0.3), (0.5, 0.9)),  # rolling back helps the one, and the other ends higher than either
+        ((0.4, 0.4), (0.4, 0.4)),
+        ((0.4, 2.9), (0.5, 0.6)),
+    ],
+)
+def test_the_first_threshold_outlines_something_in_every_view(show, losses):
+    page = show(
+        [layers_of(*pair, how) for pair, how in zip(losses, ("low layers", "high layers"), strict=True)]
+    )
+    page.get_by_label("side by side", exact=True).set_checked(True)
+    settle(page)
+    said = text(page, "Threshold").splitlines()
+    assert len(said) == 2
+    for sentence in said:
+        assert NOT_BELOW not in sentence
+        assert numbers(sentence.split("region: ")[1])[0] > 0
+
+
 def test_area_of_a_disc(show):
     """Radius 1.5 on a grid of 81 points: linear edges cut less than 1 % off."""
     page = show([View({"": scanned(81, 2.0, "train")})])

@@ -294,13 +294,11 @@ class Explorer {
     performance.measure("landscape-explorer draw", { start: started, end: performance.now() });
   }
 
-  /** A threshold to begin with: half way from the end of training back to its start, as the scale counts. */
+  /** A threshold to begin with, which outlines something around the focus of every view shown. */
   firstLevel() {
-    const view = this.panels[0].view;
-    const scale = this.shownScale();
-    const value = (m) => measuredAt(view, this.state.field, m)?.[0];
-    const positions = view.marks.map(value).filter(Number.isFinite).map(scale.at);
-    if (positions.length < 2 || positions[0] === positions[1]) return scale.invert(0.3);
-    return scale.invert((positions[0] + positions[1]) / 2);
+    const views = this.shown.map((p) => p.view);
+    const value = (view, point) => measuredAt(view, this.state.field, point)?.[0];
+    const marked = views.flatMap((v) => v.marks.map((m) => value(v, m)));
+    return levelAbove(this.shownScale(), views.map((v) => value(v, this.focus(v))), marked);
   }
 }

@@ -22,6 +22,16 @@ function makeScale(domain, log) {
   };
 }
 
+/**
+ * A level above some values: half way from the highest of them to the highest mark, as the scale counts, or, where the
+ * marks are hardly higher, a share of the way to the scale's end.
+ */
+function levelAbove(scale, values, marks, near = 0.05, share = 0.3) {
+  const highest = (of) => Math.max(0, ...of.filter(Number.isFinite).map(scale.at));
+  const [base, top] = [highest(values), highest(marks)];
+  return scale.invert(top - base > near ? (base + top) / 2 : base + share * (1 - base));
+}
+
 /** Round ticks inside a domain. */
 function ticks(scale, count) {
   if (!(scale.hi > scale.lo)) return [scale.lo];
