@@ -20,7 +20,7 @@ from .engine import CACHE_BYTES
 from .errors import UserError
 from .jobs import Job, label, plan_jobs
 from .keys import DRAWS
-from .measuring import Load, measure, measuring, side_by_side
+from .measuring import Load, Seconds, measure, measuring, side_by_side
 from .objective import TOKENS_PER_BATCH
 from .parameters import layer_ranges
 from .precision import RANDOM_CELLS
@@ -168,20 +168,33 @@ class Planner:
 
     def rollback(self, job: Job, there: bool) -> Item:
         size = self.sizes[job.arguments[0]]
-        return self.visits(job, there, 9, 0, (size.dev, size.dev_length))  # three points for each layer group
+        splits = ((size.dev, size.dev_length),)
+        return self.visits(job, there, 9, 0, *splits, point=self.exact)  # three points for each layer group
 
     def cube(self, job: Job, there: bool) -> Item:
         size, (_, dev) = self.sizes[job.arguments[0]], self.sample(job.arguments[0])
-        return self.visits(job, there, len(AXIS) ** 3, 0, (dev, size.dev_length))
+        return self.visits(job, there, len(AXIS) ** 3, 0, (dev, size.dev_length), point=self.exact)
 
     def curvature(self, job: Job, there: bool) -> Item:
         name, _ = job.arguments
         products, slopes = LANCZOS + 2 * EIGENVALUES, 1 + len(BALLS) * ASCENT
         points = PRODUCT * products + SLOPE * slopes
-        return self.visits(job, there, points, 0, (self.sample(name)[0], self.sizes[name].train_length))
+        split = self.sample(name)[0], self.sizes[name].train_length
+        return self.visits(job, there, points, 0, split, point=self.exact)
 
-    def visits(self, job: Job, there: bool, points: int, first: int, *splits: tuple[int, float]) -> Item:
-        """Points at which the layers from `first` on move, on splits of (examples, length)."""
+    def visits(
+        self,
+        job: Job,
+        there: bool,
+        points: int,
+        first: int,
+        *splits: tuple[int, float],
+        point: Seconds | None = None,
+    ) -> Item:
+        """Points at which the layers from `first` on move, on splits of (examples, length); `point`: in the study's
+        precision unless told otherwise.
+        """
+        point = point or self.point
         tokens = sum(examples * length for examples, length in splits)
         replayed = min(1.0, CACHE_BYTES / (4 * tokens * self.network.width))
         share = 1 - replayed * (1 - self.network.moving_share(first))
@@ -195,7 +208,7 @@ class Planner:
             operations=points * share * forward,
             files=2,
             bytes=64.0 * points + 16_000,
-            seconds=self.point.start + points * (self.point.fixed + self.point.per_token * share * tokens),
+            seconds=point.start + points * (point.fixed + point.per_token * share * tokens),
         )
 
     def path(self, job: Job, there: bool) -> Item:
