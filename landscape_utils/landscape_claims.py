@@ -119,9 +119,11 @@ def less_sharp(study: Study, name: str) -> Claim:
 
 def surfaces_agree(study: Study, name: str) -> Claim:
     def evidence(task: str) -> Evidence:
-        found = [agreement(study, task, how) for how in study.ways]  # fine-tuning is the last
-        low, high = interval(found[-1][1] - AGREEMENT)
-        return Evidence(task, tuple(rank for rank, _ in found), found[-1][0] - AGREEMENT, low, high)
+        pairs = [(study.surface(task, how, "train"), study.surface(task, how, "dev")) for how in study.ways]
+        ranks = tuple(agreement(*pair) for pair in pairs)  # fine-tuning is the last
+        draws = [agreement(*pair) for pair in zip(*map(redrawn, pairs[-1]), strict=True)]
+        low, high = interval(np.array(draws) - AGREEMENT)
+        return Evidence(task, ranks, ranks[-1] - AGREEMENT, low, high)
 
     measure = (
         f"Spearman's rank correlation of training loss and dev error over the points within {RADIUS:g} of the end. "
@@ -130,14 +132,9 @@ def surfaces_agree(study: Study, name: str) -> Claim:
     return claim(name, measure, *of_learned(study, evidence, ways=WAYS[1:]), sides=study.ways)
 
 
-def agreement(study: Study, task: str, how: str, radius: float = RADIUS) -> tuple[float, np.ndarray]:
-    """Rank correlation of the training-loss and the dev-error surface within `radius` of the end, and (draws,) that of
-    each bootstrap draw."""
-    train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
-    near = flatness.near(train, radius)
-    pairs = zip(redrawn(train), redrawn(dev), strict=True)
-    draws = [flatness.rank_correlation(loss.loss, error.error, near) for loss, error in pairs]
-    return flatness.rank_correlation(train.loss, dev.error, near), np.array(draws)
+def agreement(train: Surface, dev: Surface) -> float:
+    """Rank correlation of the training loss and the dev error within RADIUS of the end."""
+    return flatness.rank_correlation(train.loss, dev.error, flatness.near(train, RADIUS))
 
 
 def orthogonal_directions(study: Study, name: str) -> Claim:

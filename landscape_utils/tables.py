@@ -171,7 +171,7 @@ def agreements(study: Study) -> str:
         for how in study.ways:
             train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
             near = flatness.near(train, RADIUS)
-            ranks = [agreement(study, task, how)[0], flatness.rank_correlation(train.loss, dev.error)]
+            ranks = [agreement(train, dev), flatness.rank_correlation(train.loss, dev.error)]
             overlaps = [flatness.low_overlap(train.loss, dev.error, where=where) for where in (near, None)]
             rows.append([display_name(task), HOW_NAMES[how], *map(number, (*ranks, *overlaps))])
     return (

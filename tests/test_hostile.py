@@ -72,7 +72,7 @@ def test_a_name_that_could_be_a_path_or_a_list_is_refused(tmp_path, name):
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("name", ["../demo", "demo/../demo", "/work/demo", "demo\x00", "demo\n"])
+@pytest.mark.parametrize("name", ["../demo", "demo/../demo", "/etc/demo", "demo\x00", "demo\n"])
 def test_a_profile_is_not_looked_up_by_a_path_in_disguise(name):
     with pytest.raises(UserError) as caught:
         load_profile(name)
