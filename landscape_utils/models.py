@@ -90,6 +90,12 @@ def _config(spec: ModelSpec, cache: Path) -> PretrainedConfig:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
+def on_device(model: PreTrainedModel, device: str) -> PreTrainedModel:
+    """The model itself, on another device."""
+    model.to(torch.device(device))  # type: ignore[arg-type]
+    return model
+
+
 def model_checksum(spec: ModelSpec, cache: Path) -> str:
     """What tells one model from another: the sha256 of its weights; for the demo the key of its recipe.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ import torch
 from .checkpoints import Adopted, classifier, theta_of
 from .errors import UserError
 from .keys import Key, Keys, Recipe, one_of
-from .models import HOWS, weights_checksum
+from .models import HOWS, on_device, weights_checksum
 from .objective import Measurement, Objective
 from .parameters import ParameterSpace, layer_groups
 from .profiles import Profile, load_profile, task_key
@@ -172,9 +172,9 @@ class Checkpoints(Study):
         rows = []
         for folder in bar(folders, what="checkpoints"):
             model, whole = classifier(folder, len(task.labels))
-            moved: Any = model.to(torch.device(self.device))  # type: ignore[arg-type]
+            there = on_device(model, self.device)
             train, dev = (
-                Objective(moved, examples)() if whole else UNKNOWN for examples in (sample, task.dev)
+                Objective(there, examples)() if whole else UNKNOWN for examples in (sample, task.dev)
             )
             rows.append((train.loss, dev.loss, 1 - dev.error))
         loss, dev_loss, dev_accuracy = np.transpose(rows)

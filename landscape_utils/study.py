@@ -23,7 +23,7 @@ from .finetune import Run, epochs_of
 from .jobs import Job, label, plan_jobs, run_jobs, usual_workers
 from .keys import DRAWS, Key, one_of
 from .landscape import Curve, Line, Plane, Surface, scan
-from .models import HOWS
+from .models import HOWS, on_device
 from .objective import TOKENS_PER_BATCH, Objective
 from .parameters import ParameterSpace, layer_groups
 from .profiles import load_profile
@@ -115,9 +115,7 @@ class Study(Runs):
             where = region()
             run = recipe["run"]
             trained = self.run(run["task"], run["how"], run["seed"])
-            model = trained.model()
-            if self.client is None:
-                model.to(torch.device(self.device))  # type: ignore[arg-type]
+            model = trained.model() if self.client else on_device(trained.model(), self.device)
             batch = TOKENS_PER_BATCH[torch.device(self.device).type]
             found = scan(
                 [Objective(model, self.sample(run["task"], s), batch) for s in SPLITS],
@@ -150,8 +148,7 @@ class Study(Runs):
 
     def rolled_back(self, run: Run) -> Rollback:
         """The rollback of a run, computed here."""
-        model = run.model()
-        model.to(torch.device(self.device))  # type: ignore[arg-type]
+        model = on_device(run.model(), self.device)
         return roll_back(model, run.theta(0), run.theta(), self.task(run.task).dev)
 
     def cube(self, task: str) -> dict[str, np.ndarray]:
@@ -164,8 +161,7 @@ class Study(Runs):
 
     def rolled_back_together(self, run: Run, journal: Any) -> dict[str, np.ndarray]:
         """The cube of a run, computed here."""
-        model, examples = run.model(), self.sample(run.task, "dev")
-        model.to(torch.device(self.device))  # type: ignore[arg-type]
+        model, examples = on_device(run.model(), self.device), self.sample(run.task, "dev")
         found = roll_back_together(model, run.theta(0), run.theta(), examples, AXIS, journal)
         return {"accuracy": found, "examples": np.array(len(examples))}
 
@@ -179,8 +175,7 @@ class Study(Runs):
 
     def curvature_of(self, run: Run) -> Curvature:
         """The curvature at the end of a run, computed here."""
-        model = run.model()
-        model.to(torch.device(self.device))  # type: ignore[arg-type]
+        model = on_device(run.model(), self.device)
         batch = DERIVATIVE_TOKENS[torch.device(self.device).type]
         return measure_curvature(Objective(model, self.sample(run.task, "train"), batch), run.theta(0))
 

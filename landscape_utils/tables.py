@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from . import flatness, paper
 from .costs import GLUE_SIZES
 from .landscape_claims import RADIUS, agreement
+from .models import on_device
 from .objective import Objective
 from .own_study import Checkpoints
 from .profiles import display_name
@@ -122,8 +122,7 @@ def accuracies_on(study: Study, task: str, how: str, seed: int) -> np.ndarray:
     run = study.keys.run(task, how, seed)[2]
 
     def measured(journal: Any) -> dict[str, np.ndarray]:
-        data, model = study.task(task), study.snapshots(task, how, seed).model()
-        model.to(torch.device(study.device))  # type: ignore[arg-type]
+        data, model = study.task(task), on_device(study.snapshots(task, how, seed).model(), study.device)
         seen = np.asarray(data.dev_seen, dtype=bool)
         parts = (select(data.dev, seen), select(data.dev, ~seen), data.test)
         return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
