@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,10 +65,10 @@ class Load:
     device: str
 
 
-def measure(load: Load, workers: int) -> tuple[Seconds, Seconds]:
-    """Seconds of a visit and of a step, where so many workers are busy at the same time."""
-    points, steps = zip(*side_by_side(measure_here, load, workers), strict=True)
-    return mean(points), mean(steps)
+def measure(load: Load, workers: int) -> tuple[Seconds, Seconds, Seconds]:
+    """Seconds of a visit, of one in float32 and of a step, where so many workers are busy at the same time."""
+    point, exact, step = map(mean, zip(*side_by_side(measure_here, load, workers), strict=True))
+    return point, exact, step
 
 
 def side_by_side(function: Callable[[Any], Any], argument: Any, workers: int) -> list[Any]:
@@ -83,10 +83,13 @@ def mean(lines: Sequence[Seconds]) -> Seconds:
     return Seconds(*np.mean([[line.start, line.fixed, line.per_token] for line in lines], axis=0).tolist())
 
 
-def measure_here(load: Load) -> tuple[Seconds, Seconds]:
-    """Seconds of a visit and of a step in this process."""
+def measure_here(load: Load) -> tuple[Seconds, Seconds, Seconds]:
+    """Seconds of a visit, of one in float32 and of a step in this process."""
     with measuring(load.threads):
-        return line_of(load, load.examples, visit), line_of(load, load.batch, step)
+        point = line_of(load, load.examples, visit)
+        as_float32 = replace(load, precision="float32")
+        exact = point if load == as_float32 else line_of(as_float32, load.examples, visit)
+        return point, exact, line_of(load, load.batch, step)
 
 
 @contextmanager

@@ -101,10 +101,7 @@ class Planner:
         )
 
     def plan(self, jobs: Sequence[Job], there: set[Job]) -> Plan:
-        self.point, self.step = measure(self.load, self.workers)
-        self.exact = self.point  # a point in float32, which a probe compares with
-        if self.load.precision != "float32":
-            self.exact, _ = measure(replace(self.load, precision="float32"), self.workers)
+        self.point, self.exact, self.step = measure(self.load, self.workers)
         makers = {
             "run": self.run,
             "rollback": self.rollback,
@@ -167,13 +164,27 @@ class Planner:
         return replace(item, seconds=item.seconds + probe * sum(each))
 
     def rollback(self, job: Job, there: bool) -> Item:
+        """Three points for each layer group, of which the first goes through all layers."""
         size = self.sizes[job.arguments[0]]
-        splits = ((size.dev, size.dev_length),)
-        return self.visits(job, there, 9, 0, *splits, point=self.exact)  # three points for each layer group
+        first = [layer for layer, _ in layer_ranges(self.network.layers).values()]
+        legs = [(len(first), 0), *((2, layer) for layer in first)]
+        return self.in_legs(job, there, legs, (size.dev, size.dev_length))
 
     def cube(self, job: Job, there: bool) -> Item:
+        """A plane of the middle and the high layers for each place of the low ones."""
         size, (_, dev) = self.sizes[job.arguments[0]], self.sample(job.arguments[0])
-        return self.visits(job, there, len(AXIS) ** 3, 0, (dev, size.dev_length), point=self.exact)
+        planes, middle = len(AXIS), layer_ranges(self.network.layers)["middle"][0]
+        legs = [(planes, 0), (planes**3 - planes, middle)]
+        return self.in_legs(job, there, legs, (dev, size.dev_length))
+
+    def in_legs(
+        self, job: Job, there: bool, legs: Sequence[tuple[int, int]], split: tuple[int, float]
+    ) -> Item:
+        """Visits in float32 in several legs: so many points each, at which the layers from a first one on move."""
+        parts = [self.visits(job, there, points, first, split, point=self.exact) for points, first in legs]
+        sums = {name: sum(getattr(part, name) for part in parts) for name in ("visits", "operations")}
+        ready = (len(parts) - 1) * self.exact.start  # one gets ready once
+        return replace(parts[0], **sums, seconds=sum(part.seconds for part in parts) - ready)
 
     def curvature(self, job: Job, there: bool) -> Item:
         name, _ = job.arguments

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -52,6 +53,23 @@ def test_visits_and_steps_of_both_sizes_are_timed(load, monkeypatch):
     found = measuring.measure(load, workers=1)
     assert seen == {"visits": {1, 16}, "steps": {1, 8}}
     assert all(line(100) > 0 and line.start > 0 for line in found)
+
+
+@pytest.mark.parametrize(
+    ("precision", "measured"),
+    [("float32", ["float32", "float32"]), ("bfloat16", ["bfloat16", "float32", "bfloat16"])],
+)
+def test_a_visit_in_float32_is_timed_beside_one_of_a_lower_precision(load, monkeypatch, precision, measured):
+    seen = []
+
+    def line_of(load, examples, work):
+        seen.append(load.precision)
+        return Seconds(0, 0, {"float32": 4.0, "bfloat16": 1.0}[load.precision])
+
+    monkeypatch.setattr(measuring, "line_of", line_of)
+    point, exact, _ = measuring.measure(replace(load, precision=precision), workers=1)
+    assert seen == measured
+    assert (point.per_token, exact.per_token) == (4.0 if precision == "float32" else 1.0, 4.0)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ from landscape_utils.measuring import Seconds
 from landscape_utils.plan import ASCENT, LANCZOS, PRODUCT, SLOPE, Item, Plan, duration, estimate, report
 from landscape_utils.study import Study
 
-POINT, STEP = Seconds(1.0, 0.25, 1e-3), Seconds(2.0, 0.5, 1e-2)
+POINT, EXACT, STEP = Seconds(1.0, 0.25, 1e-3), Seconds(1.0, 0.5, 3e-3), Seconds(2.0, 0.5, 1e-2)
 
 
 @pytest.fixture(autouse=True)
 def paced(monkeypatch):
     """A machine whose pace is known."""
-    monkeypatch.setattr(plan, "measure", lambda load, workers: (POINT, STEP))
+    monkeypatch.setattr(plan, "measure", lambda load, workers: (POINT, EXACT, STEP))
     monkeypatch.setattr(plan, "side_by_side", lambda function, argument, workers: [90.0] * workers)
 
 
@@ -55,9 +55,22 @@ def test_a_surface_is_its_grid_and_its_marks(demo):
     assert item.tokens == pytest.approx(sampled, rel=0.05)  # the sample is near the mean of the split
 
 
-def test_a_cube_is_five_to_the_third_visits_of_the_dev_sample(demo):
+def test_a_rollback_is_three_points_for_each_group(demo):
+    """The demo has six layers, of which the last costs a quarter."""
+    item, size = items(demo, "rollbacks")["rollback mrpc"], len(demo.task("mrpc").dev)
+    assert (item.visits, item.examples) == (9, size)
+    assert item.seconds == pytest.approx(EXACT.start + legs(item, (5, 1), (2, 3.25 / 5.25), (2, 1.25 / 5.25)))
+
+
+def test_a_cube_is_a_plane_of_two_groups_for_each_place_of_the_third(demo):
     item = items(demo, "cubes")["cube mrpc"]
     assert (item.visits, item.examples) == (125, demo.profile.sample.dev)
+    assert item.seconds == pytest.approx(EXACT.start + legs(item, (5, 1), (120, 3.25 / 5.25)))
+
+
+def legs(item: Item, *parts: tuple[int, float]) -> float:
+    """Seconds of so many points in float32 that go through such a share of the encoder."""
+    return sum(points * (EXACT.fixed + EXACT.per_token * share * item.tokens) for points, share in parts)
 
 
 def test_layers_that_do_not_move_cost_nothing(demo):
@@ -73,7 +86,8 @@ def test_a_curvature_is_products_and_gradients_in_visits_of_the_training_sample(
     item = items(demo, "curvatures")["curvature mrpc scratch"]
     assert item.visits == PRODUCT * (LANCZOS + 2 * 3) + SLOPE * (1 + 3 * ASCENT)
     assert item.examples == demo.profile.sample.train
-    assert item.seconds == POINT.start + item.visits * (POINT.fixed + POINT.per_token * item.tokens)
+    expected = EXACT.start + item.visits * (EXACT.fixed + EXACT.per_token * item.tokens)
+    assert item.seconds == pytest.approx(expected)
 
 
 def test_partners_and_further_epochs_are_counted_once(demo):
@@ -146,7 +160,7 @@ def test_a_lower_precision_costs_its_probe(demo, monkeypatch):
         ("curves", "curve mrpc scratch", 41 + 2, 8),
     ):
         item = items(lower, kind)[name]
-        each = POINT.fixed + POINT.per_token * item.tokens
-        walk = POINT.start + points * each
+        exact = EXACT.fixed + EXACT.per_token * item.tokens
+        walk = POINT.start + points * (POINT.fixed + POINT.per_token * item.tokens)
         assert item.visits == points
-        assert item.seconds == pytest.approx(walk + probe * (each + walk / points))
+        assert item.seconds == pytest.approx(walk + probe * (exact + walk / points))
