@@ -13,6 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_all_start_methods, get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
+
 from .cluster import apart
 from .files import logger
 from .keys import CONTINUED, one_of
@@ -59,14 +61,18 @@ def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool]
         one_of("kind of result", kind, WHAT)
     wanted = set(what) or set(WHAT)
     pairs = [(task, how) for how in reversed(HOWS) for task in study.tasks]  # from scratch takes longest
+    tried = [
+        Job("run", (t, "pretrained", study.seed, rate))
+        for t in study.tasks
+        for rate in study.profile.tasks[t].tried
+    ]
     overfit = study.profile.overfitting.task
     jobs: list[Job] = []
     if "runs" in wanted:
         # first one that pre-trains the demo's encoder: the others train from scratch meanwhile, and none waits for it
         jobs += [run_job(study, *pairs[-1], study.seed)]
         jobs += [run_job(study, task, how, seed) for task, how in pairs for seed in study.seeds]
-        tried = [(task, rate) for task in study.tasks for rate in study.profile.tasks[task].tried]
-        jobs += [Job("run", (task, "pretrained", study.seed, rate)) for task, rate in tried]
+        jobs += tried
     if "surfaces" in wanted:
         jobs += [Job("surface", pair, plane_jobs(study, *pair)) for pair in pairs]
     if "layers" in wanted:
@@ -82,6 +88,7 @@ def plan_jobs(study: Study, what: Sequence[str] = (), has: Callable[[Job], bool]
         jobs += [Job("trajectory", (*pair, m), plane_jobs(study, *pair)) for pair in pairs for m in METHODS]
     if "rollbacks" in wanted:
         jobs += [Job("rollback", (t,), (run_job(study, t, "pretrained", study.seed),)) for t in study.tasks]
+        jobs += [Job("rollback", (run.arguments[0], run.arguments[-1]), (run,)) for run in tried]
     if "cubes" in wanted:
         jobs += [Job("cube", (t,), (run_job(study, t, "pretrained", study.seed),)) for t in study.layer_tasks]
     if "curvatures" in wanted:
@@ -117,8 +124,12 @@ def plane_jobs(study: Study, task: str, how: str) -> tuple[Job, ...]:
 
 def usual_workers(study: Study) -> int:
     """How many work at once unless told otherwise: one on each core where the profile says `side_by_side`, else one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if study.profile.side_by_side else 1
+    return cores() if study.profile.side_by_side else 1
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
@@ -131,8 +142,9 @@ def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
             getattr(study, job.method)(*job.arguments)
         return
     waiting, running, done = list(jobs), dict[Future, Job](), set[Job]()
+    threads = max(cores() // workers, 1)  # more of them than cores would wait for one another
     pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), process_context(), quiet, (study, logger.getEffectiveLevel())
+        min(workers, len(jobs)), process_context(), quiet, (study, logger.getEffectiveLevel(), threads)
     )
     try:
         with bar(total=len(jobs), what=f"study, {workers} side by side", unit="job") as progress:
@@ -177,12 +189,13 @@ def process_context() -> Any:
 _study: Study | None = None  # of this worker process
 
 
-def quiet(study: Study, level: int) -> None:
+def quiet(study: Study, level: int, threads: int) -> None:
     """Make a process a worker: one bar is shown, the parent's; what is logged for the parent's reader is printed."""
     global _study
     logging.basicConfig(format="%(message)s")
     logger.setLevel(level)
     os.environ[SWITCH] = "off"
+    torch.set_num_threads(threads)
     _study = study
 
 

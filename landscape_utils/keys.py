@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .cube import AXIS
-from .curvature import RECIPE
+from .curvature import EXAMPLES, RECIPE
 from .errors import UserError
 from .models import HOWS
 from .parameters import GROUPS
@@ -94,15 +94,17 @@ class Keys:
         recipe = self._plane(task, "pretrained") | self._scan(self.profile.grid.resolution) | {"group": group}
         return "layers", f"{recipe['run']['task']}-{group}", recipe
 
-    def rollback(self, task: str) -> Key:
-        return "rollbacks", self.known(task), {"run": self.run(task)[2], "examples": "dev, all"}
+    def rollback(self, task: str, learning_rate: float | None = None) -> Key:
+        run = self.run(task, learning_rate=learning_rate)[2]
+        return "rollbacks", self.known(task), {"run": run, "examples": "dev, all", "moved": "each group"}
 
     def cube(self, task: str) -> Key:
         sample = {"dev": self.profile.sample.dev, "seed": SAMPLE_SEED}
         return "cubes", self.known(task), {"run": self.run(task)[2], "axis": AXIS.tolist(), "sample": sample}
 
     def curvature(self, task: str, how: str = "pretrained") -> Key:
-        run, sample = self.run(task, how)[2], {"train": self.profile.sample.train, "seed": SAMPLE_SEED}
+        run, most = self.run(task, how)[2], min(self.profile.sample.train or EXAMPLES, EXAMPLES)
+        sample = {"train": most, "seed": SAMPLE_SEED}
         return "curvatures", f"{run['task']}-{how}", {"run": run, "sample": sample, **RECIPE}
 
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Key:

@@ -180,7 +180,13 @@ class Checkpoints(Study):
         loss, dev_loss, dev_accuracy = np.transpose(rows)
         return {"loss": loss[1:], "dev_loss": dev_loss, "dev_accuracy": dev_accuracy}
 
-    def snapshots(self, task: str, how: str = "pretrained", seed: int | None = None) -> Adopted:
+    def snapshots(
+        self,
+        task: str,
+        how: str = "pretrained",
+        seed: int | None = None,
+        learning_rate: float | None = None,
+    ) -> Adopted:
         return self.run(task, how)
 
     def plane(self, task: str, how: str = "pretrained") -> Plane:

@@ -15,7 +15,7 @@ import torch
 from . import hub, pretraining
 from .costs import Network, Sizes, network_config, task_sizes
 from .cube import AXIS
-from .curvature import BALLS, EIGENVALUES
+from .curvature import BALLS, EIGENVALUES, EXAMPLES
 from .engine import CACHE_BYTES
 from .errors import UserError
 from .jobs import Job, label, plan_jobs
@@ -190,7 +190,7 @@ class Planner:
         name, _ = job.arguments
         products, slopes = LANCZOS + 2 * EIGENVALUES, 1 + len(BALLS) * ASCENT
         points = PRODUCT * products + SLOPE * slopes
-        split = self.sample(name)[0], self.sizes[name].train_length
+        split = min(self.sample(name)[0], EXAMPLES), self.sizes[name].train_length
         return self.visits(job, there, points, 0, split, point=self.exact)
 
     def visits(

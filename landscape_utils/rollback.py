@@ -26,6 +26,7 @@ class Rollback:
         fine_tuned, fine_tuned_stderr: accuracy of the whole fine-tuned model, and its standard error.
         groups, stderr: the same for each group, "low", "middle", "high".
         layers: first and last layer of each group.
+        moved: |delta_1^G|, how far fine-tuning moved each group.
     """
 
     examples: int
@@ -34,6 +35,7 @@ class Rollback:
     groups: dict[str, float]
     stderr: dict[str, float]
     layers: dict[str, tuple[int, int]]
+    moved: dict[str, float]
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays, for a file: (groups,) each, or one number."""
@@ -42,6 +44,7 @@ class Rollback:
             "fine_tuned": np.array([self.fine_tuned, self.fine_tuned_stderr]),
             "groups": np.array([[self.groups[g], self.stderr[g]] for g in GROUPS]),
             "layers": np.array([self.layers[g] for g in GROUPS]),
+            "moved": np.array([self.moved[g] for g in GROUPS]),
         }
 
     @classmethod
@@ -55,6 +58,7 @@ class Rollback:
             groups=dict(zip(GROUPS, accuracy.tolist(), strict=True)),
             stderr=dict(zip(GROUPS, stderr.tolist(), strict=True)),
             layers={g: (int(a), int(b)) for g, (a, b) in zip(GROUPS, arrays["layers"], strict=True)},
+            moved=dict(zip(GROUPS, arrays["moved"].tolist(), strict=True)),
         )
 
 
@@ -76,17 +80,19 @@ def roll_back(
             [0.0],
             marks=LAYER_MARKS,
             what=f"roll back {group} layers",
-        ).marks
+        )
         for group, names in groups.items()
     }
-    fine_tuned = found["low"][FINE_TUNED]
+    fine_tuned = found["low"].marks[FINE_TUNED]
+    rolled_back = {group: curve.marks[ROLLED_BACK] for group, curve in found.items()}
     stack = layer_stack(model)
     assert stack is not None  # layer_groups found one
     return Rollback(
         examples=objective.size,
         fine_tuned=1 - fine_tuned.error,
         fine_tuned_stderr=fine_tuned.error_stderr,
-        groups={group: 1 - marks[ROLLED_BACK].error for group, marks in found.items()},
-        stderr={group: marks[ROLLED_BACK].error_stderr for group, marks in found.items()},
+        groups={group: 1 - mark.error for group, mark in rolled_back.items()},
+        stderr={group: mark.error_stderr for group, mark in rolled_back.items()},
         layers=layer_ranges(len(stack[1])),
+        moved={group: curve.norm for group, curve in found.items()},
     )

@@ -205,19 +205,28 @@ class Runs:
 
     def tried(self, task: str) -> dict[float, Run]:
         """Fine-tuning at every learning rate that the profile names, the lowest first: what the dev set chose from."""
-        spec = self.profile.tasks[self.keys.known(task)]
-        rates = sorted({spec.pretrained.learning_rate, *spec.tried})
-        return {rate: self.run(task, learning_rate=rate) for rate in rates}
+        return {rate: self.run(task, learning_rate=rate) for rate in self.learning_rates(task)}
 
-    def snapshots(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run:
+    def learning_rates(self, task: str) -> list[float]:
+        """All that the profile names for fine-tuning on a task, the lowest first."""
+        spec = self.profile.tasks[self.keys.known(task)]
+        return sorted({spec.pretrained.learning_rate, *spec.tried})
+
+    def snapshots(
+        self,
+        task: str,
+        how: str = "pretrained",
+        seed: int | None = None,
+        learning_rate: float | None = None,
+    ) -> Run:
         """The run with its snapshots on disk: trained again if they are gone."""
-        run = self.run(task, how, seed)
+        run = self.run(task, how, seed, learning_rate)
         if self.store.read_only:
             raise Lacking(
                 f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.folder.name}"
             )
         with self.store.lock(run.folder), self._threads():
-            return load_run(run.folder) or self._apart("train", self.keys.run(task, how, seed))
+            return load_run(run.folder) or self._apart("train", self.keys.run(task, how, seed, learning_rate))
 
     def train(self, key: Key) -> Run:
         """The run of this key, trained here into its folder; nothing goes into the store."""

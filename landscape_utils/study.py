@@ -30,6 +30,7 @@ from .profiles import load_profile
 from .result_file import plain_values
 from .rollback import LAYER_MARKS, Rollback, roll_back
 from .runs import Runs
+from .tasks import sample_of
 from .trajectory import Trajectory, project
 
 if TYPE_CHECKING:
@@ -138,13 +139,17 @@ class Study(Runs):
         arrays = self._computed(key, both)
         return {k.removeprefix(f"{split}."): a for k, a in arrays.items() if k.startswith(f"{split}.")}
 
-    def rollback(self, task: str) -> Rollback:
-        """Table 1: accuracy on the whole dev split with one layer group set back to theta_0."""
+    def rollback(self, task: str, learning_rate: float | None = None) -> Rollback:
+        """Table 1: accuracy on the whole dev split with one layer group set back to theta_0.
+
+        `learning_rate`: of the fine-tuning, another one than the profile chose; see `tried`.
+        """
 
         def accuracies(journal: Any) -> dict[str, np.ndarray]:
-            return self._apart("rolled_back", self.snapshots(task)).arrays()
+            run = self.snapshots(task, learning_rate=learning_rate)
+            return self._apart("rolled_back", run).arrays()
 
-        return Rollback.from_arrays(self._computed(self.keys.rollback(task), accuracies))
+        return Rollback.from_arrays(self._computed(self.keys.rollback(task, learning_rate), accuracies))
 
     def rolled_back(self, run: Run) -> Rollback:
         """The rollback of a run, computed here."""
@@ -166,7 +171,7 @@ class Study(Runs):
         return {"accuracy": found, "examples": np.array(len(examples))}
 
     def curvature(self, task: str, how: str = "pretrained") -> Curvature:
-        """Top eigenvalues of the Hessian and sharpness within balls at theta_1, on the examples of the landscapes."""
+        """Top eigenvalues of the Hessian and sharpness within balls at theta_1, on examples of the landscapes."""
 
         def measured(journal: Any) -> dict[str, np.ndarray]:
             return self._apart("curvature_of", self.snapshots(task, how)).arrays()
@@ -177,7 +182,9 @@ class Study(Runs):
         """The curvature at the end of a run, computed here."""
         model = on_device(run.model(), self.device)
         batch = DERIVATIVE_TOKENS[torch.device(self.device).type]
-        return measure_curvature(Objective(model, self.sample(run.task, "train"), batch), run.theta(0))
+        most = self.keys.curvature(run.task, run.how)[2]["sample"]["train"]
+        examples = sample_of(self.task(run.task).train, most)
+        return measure_curvature(Objective(model, examples, batch), run.theta(0))
 
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Trajectory:
         """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
 from . import flatness, paper
 from .costs import GLUE_SIZES
 from .landscape_claims import RADIUS, agreement
-from .models import on_device
-from .objective import Objective
 from .own_study import Checkpoints
+from .parameters import GROUPS
 from .profiles import display_name
 from .study import Study
 from .style import HOW_NAMES
@@ -89,46 +87,6 @@ def learning_rates(study: Study) -> str:
         "Accuracy on the whole dev set, in %, after the last epoch of one fine-tuning; bold: what was chosen."
     )
     return f"{table(['task', *['learning rate'] * (columns - 1)], filled)}\n\n{said}"
-
-
-UNSEEN_WORDS = """### Known words, other words
-
-The embedded language tells more than a real data set can: which dev examples are made of words that the task's
-training examples contain, and which have others too. A model that starts from random weights cannot know what it
-never met. One that was pre-trained met every word in the corpus, and can carry over what it learned there. The
-last column is a test set on which nothing was chosen, neither hyper-parameters nor epochs.
-"""
-
-
-def unseen_words(study: Study) -> str:
-    """Accuracy on dev examples with words of the train set and with others, and on test; "" for other languages."""
-    rows = []
-    for task in study.tasks:
-        if study.profile.tasks[task].source != "demo":
-            continue
-        for how in WAYS:
-            scores = np.array([accuracies_on(study, task, how, seed) for seed in study.seeds])  # (seeds, 3)
-            rows.append([display_name(task), HOW_NAMES[how], *map(spread, scores.T)])
-    head = ["task", "", "dev, known words", "dev, other words", "test"]
-    return f"{UNSEEN_WORDS}\n{table(head, rows)}" if rows else ""
-
-
-def select(examples: Sequence, chosen: np.ndarray) -> list:
-    return [example for example, keep in zip(examples, chosen, strict=True) if keep]
-
-
-def accuracies_on(study: Study, task: str, how: str, seed: int) -> np.ndarray:
-    """(3,): accuracy of one run's final model on dev examples with known words, on those with others, and on test."""
-    run = study.keys.run(task, how, seed)[2]
-
-    def measured(journal: Any) -> dict[str, np.ndarray]:
-        data, model = study.task(task), on_device(study.snapshots(task, how, seed).model(), study.device)
-        seen = np.asarray(data.dev_seen, dtype=bool)
-        parts = (select(data.dev, seen), select(data.dev, ~seen), data.test)
-        return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
-
-    found = study.store.compute("words", f"{task}-{how}-{seed}", {"run": run}, measured, device=study.device)
-    return found.arrays["accuracy"]
 
 
 def gain(claim: Claim, points: float = 10.0) -> str:
@@ -218,6 +176,45 @@ def rollbacks(study: Study) -> str:
     head = ["task", "", "fine-tuned", *groups]
     theirs = "The paper's groups are layers 0–7, 8–15 and 16–23; the differences in brackets are computed."
     return f"{table(head, rows)}\n\n{theirs} {misprints()}"
+
+
+BY_RATE = """### Is it the learning rate?
+
+A higher rate moves the layers further, and may leave the groups elsewhere. Here is the same rollback of every
+fine-tuning from which the dev set chose, the chosen one in bold, and how far fine-tuning had moved each group.
+"""
+
+
+def rollbacks_by_rate(study: Study) -> str:
+    """Table 1 at every learning rate that was tried, and whether the costliest group stays it; "" if only one was."""
+    rows, costliest, furthest = [], {}, []
+    for task in study.tasks:
+        rates, chosen = study.learning_rates(task), study.profile.tasks[task].pretrained.learning_rate
+        if len(rates) == 1:
+            continue
+        found = {rate: study.rollback(task, rate) for rate in rates}
+        worst = [min(r.groups, key=r.groups.__getitem__) for r in found.values()]
+        costliest[display_name(task)] = worst
+        furthest += [
+            max(r.moved, key=r.moved.__getitem__) == w for r, w in zip(found.values(), worst, strict=True)
+        ]
+        for rate, r in found.items():
+            accuracy = {"fine-tuned": r.fine_tuned, **r.groups}
+            cells = beside({name: 100 * share for name, share in accuracy.items()})
+            moved = " / ".join(number(r.moved[group]) for group in r.groups)
+            name = f"**{rate:g}**" if rate == chosen else f"{rate:g}"
+            rows.append([display_name(task) if rate == rates[0] else "", name, *cells, moved])
+    if not rows:
+        return ""
+    head = ["task", "learning rate", "fine-tuned", *GROUPS, "moved: low / middle / high"]
+    same = [task for task, worst in costliest.items() if len(set(worst)) == 1]
+    each = ", ".join(f"{task} {' and '.join(dict.fromkeys(worst))}" for task, worst in costliest.items())
+    said = (
+        f"The group that costs most to roll back is the same at every rate on {len(same)} of {len(costliest)} tasks "
+        f"({each}). It is the one that fine-tuning had moved furthest in {sum(furthest)} of {len(furthest)} "
+        f"fine-tunings."
+    )
+    return f"{BY_RATE}\n{table(head, rows)}\n\n{said}"
 
 
 def misprints() -> str:

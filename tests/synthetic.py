@@ -165,13 +165,15 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
             points=401,
         ),
         "curvature": lambda task, how="pretrained": curvature_of(how),
-        "rollback": lambda task: Rollback(
+        "learning_rates": lambda task: [1e-4],
+        "rollback": lambda task, learning_rate=None: Rollback(
             400,
             0.9,
             0.015,
             {"low": 0.88, "middle": 0.8, "high": 0.6},
             {"low": 0.016, "middle": 0.02, "high": 0.024},
             {"low": (0, 1), "middle": (2, 3), "high": (4, 5)},
+            {"low": 1.0, "middle": 2.0, "high": 3.0},
         ),
     }
     return SimpleNamespace(**study | changes)

@@ -205,6 +205,7 @@ def test_rollback_bars_have_their_heights_and_the_papers_diamonds():
         {"low": 0.88, "middle": 0.8, "high": 0.6},
         dict.fromkeys(("low", "middle", "high"), 0.02),
         {},
+        {},
     )
     theirs = {"MRPC": {"fine-tuned": 90.2, "low": 87.99, "middle": 80.15, "high": 78.17}}
     axis = plots.rollback_bars({"MRPC": found, "mine": found}, theirs).axes[0]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from landscape_utils import Study, UserError, jobs
-from landscape_utils.curvature import RADIUS, sharpness
+from landscape_utils.curvature import EXAMPLES, RADIUS, sharpness
 from landscape_utils.finetune import load_run
 from landscape_utils.jobs import plan_jobs
 from landscape_utils.landscape import Line, Plane, scan
@@ -82,6 +82,15 @@ def test_curvature_is_that_of_the_end_on_the_examples_of_the_surface(study):
     assert found.norm == pytest.approx(surface.norm, rel=1e-12)
     assert found.balls["distance"] == sharpness(objective, RADIUS)  # the same sums on the same thread
     assert np.isfinite(found.spectrum.eigenvalues[0])
+
+
+@pytest.mark.parametrize(("sample", "measured"), [(50, 50), (300, EXAMPLES), (0, EXAMPLES)])
+def test_curvature_is_measured_on_so_many_examples_at_most(study, sample, measured):
+    profile = study.profile.model_copy(
+        update={"sample": study.profile.sample.model_copy(update={"train": sample})}
+    )
+    recipe = Study(profile, results_dir=study.store.folder.parent).keys.curvature("mrpc")[2]
+    assert recipe["sample"]["train"] == measured
 
 
 def test_without_curvlinops_nothing_is_begun(study, monkeypatch):
@@ -237,3 +246,20 @@ def test_a_parameter_that_no_notebook_has_is_refused_once():
     with pytest.raises(UserError, match="unknown parameter 'checkpoints'"):
         check_names(namespace)
     check_names(namespace, *OF_CHECKPOINTS)
+
+
+def test_workers_share_the_cores(study, monkeypatch):
+    """Two workers on two cores: a thread each, as two of them each would wait for one another."""
+    monkeypatch.setattr(jobs, "cores", lambda: 6)
+    seen = []
+
+    class Pool:
+        def __init__(self, workers, context, start, arguments):
+            seen.append((workers, arguments[-1]))
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Pool)
+    for workers in (2, 4, 8):
+        with pytest.raises(KeyboardInterrupt):
+            jobs.run_jobs(study, [jobs.Job("rollback", (str(n),)) for n in range(8)], workers)
+    assert seen == [(2, 3), (4, 1), (8, 1)]

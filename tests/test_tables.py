@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from synthetic import make_study, run_of
 
-from landscape_utils import Study, tables
+from landscape_utils import tables
 from landscape_utils.claims import weigh
-from landscape_utils.objective import Objective
 
 
 def cells(markdown: str) -> list[list[str]]:
@@ -113,23 +112,27 @@ def test_three_decimals_have_no_negative_zero(value, text):
     assert tables.fixed(value) == text
 
 
-def test_words_are_told_apart_in_the_embedded_language_alone(monkeypatch):
-    study = make_study(tasks=("rte",))
-    assert tables.unseen_words(study) == ""
-    study.profile.tasks["rte"].source = "demo"
-    monkeypatch.setattr(tables, "accuracies_on", lambda *run: np.array([0.93, 0.41, 0.62]))
-    assert cells(tables.unseen_words(study))[1] == ["RTE", "Training from scratch", "93.0", "41.0", "62.0"]
+def test_rollbacks_at_every_rate_say_whether_the_costliest_group_stays():
+    def rollback(task, learning_rate=None):
+        found = make_study().rollback(task)
+        low_hurts = task == "rte" and learning_rate == 3e-5
+        return replace(found, groups={"low": 0.5, "middle": 0.8, "high": 0.6}) if low_hurts else found
 
-
-def test_accuracies_on_known_and_other_words_and_test_are_kept(tiny_profile, tmp_path):
-    study = Study(tiny_profile, results_dir=tmp_path, tasks="rte")
-    found = tables.accuracies_on(study, "rte", "pretrained", 0)
-    task, model = study.task("rte"), study.run("rte").model()
-    parts = [
-        [e for e, seen in zip(task.dev, task.dev_seen, strict=True) if bool(seen) is s] for s in (True, False)
+    study = make_study(rollback=rollback, learning_rates=lambda task: [1e-5, 3e-5])
+    text = tables.rollbacks_by_rate(study)
+    rows = cells(text)
+    assert rows[1] == [
+        "MNLI",
+        "**1e-05**",
+        "90.00",
+        "88.00 (−2.00)",
+        "80.00 (−10.00)",
+        "60.00 (−30.00)",
+        "1 / 2 / 3",
     ]
-    expected = [1 - Objective(model, part)().error for part in (*parts, task.test)]
-    np.testing.assert_array_equal(found, expected)
-    shutil.rmtree(study.run("rte").folder)
-    reading = Study(tiny_profile, results_dir=tmp_path, tasks="rte", device="none")
-    np.testing.assert_array_equal(tables.accuracies_on(reading, "rte", "pretrained", 0), expected)
+    assert rows[4][:4] == ["", "3e-05", "90.00", "50.00 (−40.00)"]
+    assert (
+        "the same at every rate on 3 of 4 tasks (MNLI high, RTE high and low, SST-2 high, MRPC high)" in text
+    )
+    assert "furthest in 7 of 8 fine-tunings" in text
+    assert tables.rollbacks_by_rate(make_study()) == ""
