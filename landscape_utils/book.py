@@ -24,6 +24,7 @@ from .places import NOTHING, ROOT
 from .profiles import display_name
 from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 from .study import Study
+from .style import save
 
 
 def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
@@ -102,9 +103,7 @@ def draw_front(study: Study, path: Path) -> Path:
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = display_name(task)
-    plots.surface_grid({name: surfaces}, trajectories={name: paths}).savefig(
-        path, dpi=200, bbox_inches="tight"
-    )
+    save(plots.surface_grid({name: surfaces}, trajectories={name: paths}), path, bbox_inches="tight")
     return path
 
 

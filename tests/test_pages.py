@@ -188,7 +188,7 @@ def test_the_code_for_your_own_model_runs(tmp_path, monkeypatch, capsys):
     assert f"{surface.marks['end'].loss:.3f}" in said
     assert "('low-layers-transfer', '" in said
     assert torch.equal(names["lu"].ParameterSpace(names["model"]).read(), names["end"])
-    assert all(Path(name).stat().st_size > 10_000 for name in ("curve.png", "surface.png"))
+    assert all(Path(name).stat().st_size > 10_000 for name in ("curve.pdf", "surface.pdf"))
 
 
 def test_the_example_of_a_profile_makes_a_study_of_its_files(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import matplotlib as mpl
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
 from matplotlib.contour import QuadContourSet
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from synthetic import curve_of, run_of, surface_of, trajectory_of
 
@@ -17,7 +19,7 @@ from landscape_utils import plots
 from landscape_utils.drawing import colour_scale, sample_note
 from landscape_utils.errors import UserError
 from landscape_utils.rollback import Rollback
-from landscape_utils.style import COLOUR_MAPS, HOW_LINES, ink_on
+from landscape_utils.style import COLOUR_MAPS, HOW_LINES, ink_on, save
 
 HOSTILE = "<script>alert('$x_')</script> & \"β\""
 HOWS = ("scratch", "pretrained")
@@ -261,3 +263,30 @@ def test_scans_of_a_training_that_did_not_learn_say_so():
         "did not learn" in [text.get_text() for text in axis.texts] for axis in plots.surface_grid(grid).axes
     ]
     assert marked[:2] == [True, False]
+
+
+def test_a_figure_for_print_is_of_vectors_with_fonts_embedded_at_its_width(tmp_path):
+    """396 points are 5.5 inches. Publishers refuse fonts of Type 3; a FontFile2 is an embedded TrueType font."""
+    surfaces = grid("MRPC", points=15)
+    figures = [
+        plots.surface_grid(surfaces),
+        plots.surface_grid(surfaces, value="error"),
+        plots.curves({"MRPC": {"scratch": curve_of(bowl(1))}}),
+        plots.loss_histories({"MRPC": {"scratch": [run_of(lambda epoch: 1 / epoch)]}}),
+    ]
+    for figure in figures:
+        save(figure, tmp_path / "figure.pdf")
+        content = (tmp_path / "figure.pdf").read_bytes()
+        (width,) = re.findall(rb"/MediaBox \[ 0 0 (\S+) ", content)
+        assert 0.8 * 396 < float(width) <= 396
+        assert b"/FontFile2" in content
+        assert b"/Type3" not in content
+        pixels = figure.findobj(lambda artist: artist.get_rasterized())
+        assert (b"/Subtype /Image" in content) == bool(pixels)
+        assert all(p.axes.get_label() == "<colorbar>" or isinstance(p, Line2D) for p in pixels)
+        assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 6.5
+
+
+def test_a_format_that_cannot_be_written_is_refused_by_name(tmp_path):
+    with pytest.raises(UserError, match=r"'doc' of figure\.doc; allowed are .*pdf"):
+        save(plots.surface_grid(grid("MRPC")), tmp_path / "figure.doc")
