@@ -164,7 +164,7 @@ def surface_grid(
                 axis.text(
                     0.97,
                     0.04,
-                    "did not learn",
+                    "majority class on dev",
                     transform=axis.transAxes,
                     ha="right",
                     fontsize=8,
@@ -259,9 +259,9 @@ def _leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:
 
 
 def _failed(by_how: Mapping[str, Sequence[Run]]) -> list[str]:
-    """A line for each way of training of which some runs never learned the task."""
+    """A line for each way of training of which some runs do no better on dev than its largest class."""
     failed = {how: sum(not run.learned for run in runs) for how, runs in by_how.items()}
-    return [f"{how}: {n} of {len(by_how[how])} did not learn" for how, n in failed.items() if n]
+    return [f"{how}: {n} of {len(by_how[how])} at the majority class" for how, n in failed.items() if n]
 
 
 def _in_pairs(count: int) -> tuple[Figure, list[Axes]]:

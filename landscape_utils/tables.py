@@ -62,7 +62,7 @@ def accuracies(study: Study) -> str:
         ]
         rows.append([display_name(task), percent(by_how[0][0].majority), *cells])
     seeds = "one seed" if len(study.seeds) == 1 else f"mean over {len(study.seeds)} seeds, with the range"
-    note = f"Accuracy on the whole dev set: {seeds}. † a run did not learn: it ended at the majority class."
+    note = f"Accuracy on the whole dev set: {seeds}. † a run ended at the majority class."
     return f"{table(head, rows)}\n\n{note}"
 
 

@@ -218,7 +218,7 @@ def of_learned(
     failed = {
         task: [how for how in ways if not study.run(task, how).learned] for task in tasks or study.tasks
     }
-    return _of_the_rest(evidence, failed, "did not learn it")
+    return _of_the_rest(evidence, failed, "ended at the majority class")
 
 
 def of_fitted(

@@ -168,7 +168,7 @@ def test_histories_draw_every_step_and_name_runs_that_did_not_learn():
     stuck = [run_of(lambda epoch: 0.7, dev_accuracy=np.full(5, 0.5))]
     figure = plots.loss_histories({"RTE": {"scratch": stuck, "pretrained": learned}})
     assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 3 * 80 + 2 * 80
-    assert "scratch: 1 of 1 did not learn" in words(figure)
+    assert "scratch: 1 of 1 at the majority class" in words(figure)
     assert "1 or 2 seed(s)" in words(figure)
 
 
@@ -182,7 +182,7 @@ def test_the_word_on_runs_that_did_not_learn_stands_above_all_lines(ways):
     figure = plots.loss_histories(dict.fromkeys(("RTE", "MRPC", "SST-2", "MNLI"), runs))
     FigureCanvasAgg(figure).draw()
     for axis in figure.axes:
-        (word,) = (text for text in axis.texts if "did not learn" in text.get_text())
+        (word,) = (text for text in axis.texts if "majority class" in text.get_text())
         bottom = axis.transData.inverted().transform(word.get_window_extent().p0)[1]
         assert max(line.get_ydata().max() for line in axis.lines) < bottom
 
@@ -260,7 +260,8 @@ def test_scans_of_a_training_that_did_not_learn_say_so():
         "RTE": {"scratch": surface_of(bowl(1.0), 9, learned=False), "pretrained": surface_of(bowl(1.0), 9)}
     }
     marked = [
-        "did not learn" in [text.get_text() for text in axis.texts] for axis in plots.surface_grid(grid).axes
+        "majority class on dev" in [text.get_text() for text in axis.texts]
+        for axis in plots.surface_grid(grid).axes
     ]
     assert marked[:2] == [True, False]
 
