@@ -21,7 +21,7 @@ book: .venv/ready-book-test .venv/ready-curvature $(if $(filter minilm,$(PROFILE
 	$(RUN) landscape_utils book --profile "$(PROFILE)" $(foreach setting,$(SETTINGS),$(call option,$(setting)))
 
 # One thread each: several tests run side by side, and a small network is slower on two threads than on one.
-test: .venv/ready-book-test .venv/ready-curvature
+test: .venv/ready-book-test .venv/ready-lab .venv/ready-curvature
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy

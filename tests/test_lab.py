@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,7 @@ from test_explorer_browser import CHROMIUM, FLAGS
 import landscape_utils as lu
 from landscape_utils.study_views import views_of
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_spec("jupyterlab") is None, reason="needs the extra `lab`"),
-]
+pytestmark = pytest.mark.slow
 PATIENCE = 120_000  # ms: the kernel loads torch on what may be a busy machine
 
 
