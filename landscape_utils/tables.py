@@ -12,6 +12,7 @@ from .landscape_claims import RADIUS, agreement
 from .own_study import Checkpoints
 from .parameters import GROUPS
 from .profiles import display_name
+from .rollback import Rollback
 from .study import Study
 from .style import HOW_NAMES
 from .weighing import WAYS, Claim, number, runs, table
@@ -193,10 +194,12 @@ def rollbacks_by_rate(study: Study) -> str:
         if len(rates) == 1:
             continue
         found = {rate: study.rollback(task, rate) for rate in rates}
-        worst = [min(r.groups, key=r.groups.__getitem__) for r in found.values()]
+        worst = [costliest_group(r) for r in found.values()]
         costliest[display_name(task)] = worst
         furthest += [
-            max(r.moved, key=r.moved.__getitem__) == w for r, w in zip(found.values(), worst, strict=True)
+            max(r.moved, key=r.moved.__getitem__) == group
+            for r, group in zip(found.values(), worst, strict=True)
+            if group != "none"
         ]
         for rate, r in found.items():
             accuracy = {"fine-tuned": r.fine_tuned, **r.groups}
@@ -211,10 +214,16 @@ def rollbacks_by_rate(study: Study) -> str:
     each = ", ".join(f"{task} {' and '.join(dict.fromkeys(worst))}" for task, worst in costliest.items())
     said = (
         f"The group that costs most to roll back is the same at every rate on {len(same)} of {len(costliest)} tasks "
-        f"({each}). It is the one that fine-tuning had moved furthest in {sum(furthest)} of {len(furthest)} "
-        f"fine-tunings."
+        f"({each}). It is the one that fine-tuning had moved furthest in {sum(furthest)} of the {len(furthest)} "
+        f"fine-tunings in which a rollback cost anything."
     )
     return f"{BY_RATE}\n{table(head, rows)}\n\n{said}"
+
+
+def costliest_group(rollback: Rollback) -> str:
+    """The layer group whose rollback costs most accuracy, or "none" where none costs any."""
+    group = min(rollback.groups, key=rollback.groups.__getitem__)
+    return group if rollback.groups[group] < rollback.fine_tuned else "none"
 
 
 def misprints() -> str:
