@@ -115,24 +115,15 @@ def test_three_decimals_have_no_negative_zero(value, text):
 def test_rollbacks_at_every_rate_say_whether_the_costliest_group_stays():
     def rollback(task, learning_rate=None):
         found = make_study().rollback(task)
-        low_hurts = task == "rte" and learning_rate == 3e-5
-        return replace(found, groups={"low": 0.5, "middle": 0.8, "high": 0.6}) if low_hurts else found
+        other = {"rte": {"low": 0.5, "middle": 0.8, "high": 0.6}, "mrpc": dict.fromkeys(found.groups, 0.9)}
+        return replace(found, groups=other[task]) if task in other and learning_rate == 3e-5 else found
 
     study = make_study(rollback=rollback, learning_rates=lambda task: [1e-5, 3e-5])
     text = tables.rollbacks_by_rate(study)
     rows = cells(text)
-    assert rows[1] == [
-        "MNLI",
-        "**1e-05**",
-        "90.00",
-        "88.00 (−2.00)",
-        "80.00 (−10.00)",
-        "60.00 (−30.00)",
-        "1 / 2 / 3",
-    ]
+    assert rows[1][:4] == ["MNLI", "**1e-05**", "90.00", "88.00 (−2.00)"]
+    assert rows[1][4:] == ["80.00 (−10.00)", "60.00 (−30.00)", "1 / 2 / 3"]
     assert rows[4][:4] == ["", "3e-05", "90.00", "50.00 (−40.00)"]
-    assert (
-        "the same at every rate on 3 of 4 tasks (MNLI high, RTE high and low, SST-2 high, MRPC high)" in text
-    )
-    assert "furthest in 7 of 8 fine-tunings" in text
+    assert "on 2 of 4 tasks (MNLI high, RTE high and low, SST-2 high, MRPC high and none)" in text
+    assert "furthest in 6 of the 7 fine-tunings in which" in text
     assert tables.rollbacks_by_rate(make_study()) == ""
