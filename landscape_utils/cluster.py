@@ -193,16 +193,35 @@ def wait_for_worker(client: Client) -> None:
         ) from None
 
 
+def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """{worker: function(*arguments)}, which raises no OSError; a worker that leaves meanwhile is left out.
+
+    Raises:
+        UserError: no worker for `PATIENCE` seconds, or all of them left.
+        Exception: what the function raises at a worker.
+    """
+    wait_for_worker(client)
+    answers = client.run(function, *arguments, on_error="return")
+    stayed = {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
+    for answer in stayed.values():
+        if isinstance(answer, Exception):
+            raise answer
+    if not stayed:
+        raise UserError(
+            f"all workers left while they were asked, {', '.join(answers)}; see their logs, start again"
+        )
+    return stayed
+
+
 def join(client: Client, device: str, folder: Path) -> str:
     """The device that `device` ("auto", ...) means at every worker.
 
     Raises:
         UserError: they differ, or `folder` is not the same one there as here: a study's snapshots go there.
     """
-    wait_for_worker(client)
     make_folder(folder)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".shared-") as file:
-        found = client.run(looked_around, device, Path(file.name))
+        found = everywhere(client, looked_around, device, Path(file.name))
     blind = [worker for worker, (_, sees) in found.items() if not sees]
     if blind:
         raise UserError(
@@ -219,7 +238,7 @@ def device_names(client: Client, device: str) -> str:
     """What a result says it was computed on; the workers' sums have as many threads as there are here."""
     if device == "cpu":
         return device_name(device)
-    return ", ".join(sorted(set(client.run(device_name, device).values())))
+    return ", ".join(sorted(set(everywhere(client, device_name, device).values())))
 
 
 def apart(

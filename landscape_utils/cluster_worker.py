@@ -88,7 +88,7 @@ def probed(parcel: Parcel, points: list[Point], precision: str, bound: float) ->
 
 def looked_around(device: str, file: Path) -> tuple[str, bool]:
     """The device that is meant here, and whether the client's file is to be seen."""
-    return check_device(device), file.exists()
+    return check_device(device), os.path.exists(file)  # a file that may not be looked at is not seen either
 
 
 def called(study: Study, threads: int, method: str, arguments: tuple[Any, ...]) -> Any:

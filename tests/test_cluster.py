@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 
 import cloudpickle
@@ -31,20 +33,43 @@ cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers need not 
 ALPHA, BETA = np.linspace(-1, 1, 6), np.linspace(-2, 2, 5)
 POINTS = len(ALPHA) * len(BETA) + 2  # the marks
 
-# The cluster refreshes its list of workers every second; where that falls between a worker's end and the notice
-# of it, the notice finds no such worker and closing the cluster raises KeyError. Notices alone keep the list right.
-QUIETLY = {"scheduler_sync_interval": "1 h", "dashboard_address": ":0", "silence_logs": 50}
+
+@contextmanager
+def dask(*arguments: str):
+    """A process of dask's own command line, as users start it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments, "--no-dashboard"], stderr=subprocess.DEVNULL
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextmanager
+def a_scheduler(file: Path):
+    """The file by which workers and clients find a scheduler."""
+    with dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)):
+        yield str(file)
+
+
+@contextmanager
+def some_workers(scheduler: str, count: int):
+    """Workers of one thread each; one that dies is started anew."""
+    with dask("worker", "--scheduler-file", scheduler, "--nworkers", str(count), "--nthreads", "1"):
+        yield
 
 
 @pytest.fixture(scope="module")
-def workers():
-    with distributed.LocalCluster(processes=True, n_workers=2, threads_per_worker=1, **QUIETLY) as local:
-        yield local
+def scheduler(tmp_path_factory):
+    with a_scheduler(tmp_path_factory.mktemp("cluster") / "scheduler.json") as file:
+        yield file
 
 
 @pytest.fixture(scope="module")
-def connected(workers):
-    with distributed.Client(workers) as client:
+def connected(scheduler):
+    with some_workers(scheduler, 2), distributed.Client(scheduler_file=scheduler, timeout=120) as client:
         yield client
 
 
@@ -52,7 +77,7 @@ def connected(workers):
 def client(connected):
     """A client of two workers, each of which has imported what it needs."""
     connected.wait_for_workers(2, timeout=120)
-    connected.run(cluster_worker.finish)
+    cluster.everywhere(connected, cluster_worker.finish)
     return connected
 
 
@@ -149,12 +174,13 @@ def test_workers_that_die_in_mid_scan_change_nothing(client, landscape, killed):
 
 
 @pytest.mark.slow
-def test_a_worker_that_joins_takes_part(client, workers, landscape, monkeypatch):
+def test_a_worker_that_joins_takes_part(client, scheduler, landscape, monkeypatch):
     objectives, plane, expected = landscape
     present, took_part = set(client.nthreads()), set()
+    joined = ExitStack()
 
     def join():
-        workers.scale(3)
+        joined.enter_context(some_workers(scheduler, 1))
         client.wait_for_workers(3, timeout=120)
         client.run(cluster_worker.finish, workers=list(client.nthreads().keys() - present))
 
@@ -165,8 +191,8 @@ def test_a_worker_that_joins_takes_part(client, workers, landscape, monkeypatch)
 
     real = cluster.results
     monkeypatch.setattr(cluster, "results", lambda *a: spied(*a) if a[2] is cluster.visited else real(*a))
-    found = scan(objectives, plane, ALPHA, BETA, client=client, journal=Acting(8, join))
-    workers.scale(2)
+    with joined:
+        found = scan(objectives, plane, ALPHA, BETA, client=client, journal=Acting(8, join))
     assert_same(found, expected)
     assert took_part - present
 
@@ -228,7 +254,7 @@ def test_workers_write_no_results(client, tiny_profile, tmp_path):
 
 def fake_client(*found):
     return SimpleNamespace(
-        nthreads=lambda: {"tcp://a": 1}, run=lambda *a: dict(zip("ab", found, strict=False))
+        nthreads=lambda: {"tcp://a": 1}, run=lambda *a, on_error: dict(zip("ab", found, strict=False))
     )
 
 
@@ -240,12 +266,22 @@ def test_a_folder_that_workers_do_not_share_is_refused_at_once(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_worker_is_one_line(landscape, monkeypatch):
+def test_a_worker_that_leaves_while_it_is_asked_is_left_out(tmp_path):
+    gone = distributed.comm.CommClosedError("in <TCP (closed) Scheduler Broadcast>: Stream is closed")
+    assert cluster.join(fake_client(gone, ("cpu", True)), "auto", tmp_path) == "cpu"
+    assert cluster.device_names(fake_client("a card", gone), "cuda") == "a card"
+    with pytest.raises(UserError, match=r"all workers left .*, a, b;"):
+        cluster.join(fake_client(gone, gone), "auto", tmp_path)
+    with pytest.raises(UserError, match="no such device"):
+        cluster.join(fake_client(gone, UserError("no such device")), "auto", tmp_path)
+
+
+def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):
     objectives, plane, _ = landscape
     monkeypatch.setattr(cluster, "PATIENCE", 0.2)
     with (
-        distributed.LocalCluster(n_workers=0, **QUIETLY) as empty,
-        distributed.Client(empty) as client,
+        a_scheduler(tmp_path / "scheduler.json") as file,
+        distributed.Client(scheduler_file=file, timeout=120) as client,
         pytest.raises(UserError, match=r"no worker joined tcp://.*dask worker"),
     ):
         scan(objectives, plane, ALPHA, BETA, client=client)

@@ -98,6 +98,8 @@ def page(notebook: str):
         expect.set_options(timeout=PATIENCE)
         try:
             page.goto(notebook)
+            # What is run before there is a kernel is not run at all.
+            page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", state="attached")
             page.locator(".jp-Cell .cm-content").first.click()
             page.keyboard.press("Shift+Enter")
             page.wait_for_selector(".lx canvas:visible")
