@@ -10,13 +10,14 @@ import logging
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_all_start_methods, get_context
+from multiprocessing import active_children, get_all_start_methods, get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from .cluster import apart
 from .files import logger
+from .interrupts import become_worker, interruptible, passed_on
 from .keys import CONTINUED, one_of
 from .models import HOWS
 from .parameters import GROUPS
@@ -141,25 +142,32 @@ def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
         for job in bar(jobs, what="study", unit="job"):
             getattr(study, job.method)(*job.arguments)
         return
-    waiting, running, done = list(jobs), dict[Future, Job](), set[Job]()
     threads = max(cores() // workers, 1)  # more of them than cores would wait for one another
+    others = set(active_children())
     pool = ProcessPoolExecutor(
         min(workers, len(jobs)), process_context(), quiet, (study, logger.getEffectiveLevel(), threads)
     )
-    try:
-        with bar(total=len(jobs), what=f"study, {workers} side by side", unit="job") as progress:
-            while waiting or running:
-                ready = [job for job in waiting if not (set(job.needs) & set(jobs)) - done]
-                for job in ready[: workers - len(running)]:
-                    waiting.remove(job)
-                    running[pool.submit(work, job.method, job.arguments)] = job
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    future.result()
-                    done.add(running.pop(future))
-                    progress.update()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    with passed_on(lambda: [child.pid for child in active_children() if child.pid and child not in others]):
+        try:
+            share_out(jobs, pool, workers)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def share_out(jobs: Sequence[Job], pool: ProcessPoolExecutor, workers: int) -> None:
+    """No more jobs than workers at any time: whoever ends them early waits only for those in flight."""
+    waiting, running, done = list(jobs), dict[Future, Job](), set[Job]()
+    with bar(total=len(jobs), what=f"study, {workers} side by side", unit="job") as progress:
+        while waiting or running:
+            ready = [job for job in waiting if not (set(job.needs) & set(jobs)) - done]
+            for job in ready[: workers - len(running)]:
+                waiting.remove(job)
+                running[pool.submit(work, job.method, job.arguments)] = job
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                future.result()
+                done.add(running.pop(future))
+                progress.update()
 
 
 def spread_jobs(study: Study, client: Client, jobs: Sequence[Job]) -> None:
@@ -192,6 +200,7 @@ _study: Study | None = None  # of this worker process
 def quiet(study: Study, level: int, threads: int) -> None:
     """Make a process a worker: one bar is shown, the parent's; what is logged for the parent's reader is printed."""
     global _study
+    become_worker()
     logging.basicConfig(format="%(message)s")
     logger.setLevel(level)
     os.environ[SWITCH] = "off"
@@ -201,4 +210,5 @@ def quiet(study: Study, level: int, threads: int) -> None:
 
 def work(method: str, arguments: tuple[Any, ...]) -> None:
     """Compute one result into the store; the parent reads it there."""
-    getattr(_study, method)(*arguments)
+    with interruptible():
+        getattr(_study, method)(*arguments)

@@ -103,9 +103,13 @@ class Keys:
         return "cubes", self.known(task), {"run": self.run(task)[2], "axis": AXIS.tolist(), "sample": sample}
 
     def curvature(self, task: str, how: str = "pretrained") -> Key:
-        run, most = self.run(task, how)[2], min(self.profile.sample.train or EXAMPLES, EXAMPLES)
-        sample = {"train": most, "seed": SAMPLE_SEED}
+        run, sample = self.run(task, how)[2], {"train": self.curvature_sample, "seed": SAMPLE_SEED}
         return "curvatures", f"{run['task']}-{how}", {"run": run, "sample": sample, **RECIPE}
+
+    @property
+    def curvature_sample(self) -> int:
+        """Examples of train on which curvature is measured, at most."""
+        return min(self.profile.sample.train or EXAMPLES, EXAMPLES)
 
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Key:
         return self._legs(task, (how,), method)

@@ -1,4 +1,4 @@
-"""Seconds of a visit of a point and of a step of training on the machine at hand, from a few of each.
+"""Seconds of a visit of a point, of a gradient and of a step of training on the machine at hand, from a few of each.
 
 They are measured with random weights and random tokens, at two sizes, by the code that does the work, and taken to
 grow in a straight line with the tokens in between.
@@ -11,16 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, PretrainedConfig, TrainerCallback
 
+from .derivatives import DERIVATIVE_TOKENS, Losses
 from .engine import Walker
 from .jobs import process_context
-from .objective import Objective
+from .objective import Objective, evaluating
 from .parameters import ParameterSpace
 from .profiles import TrainingSpec
 from .progress import SWITCH, bar
@@ -53,22 +54,35 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Load:
-    """What is to be measured: the network, and how many examples of which length a visit and a step take."""
+    """What is to be measured: the network, and how many examples of which length each takes."""
 
     config: PretrainedConfig
     training: TrainingSpec
     precision: str
     length: int  # tokens of an example
     examples: int  # of a visit
+    curved: int  # examples of a gradient
     batch: int  # examples of a step
     threads: int
     device: str
 
 
-def measure(load: Load, workers: int) -> tuple[Seconds, Seconds, Seconds]:
-    """Seconds of a visit, of one in float32 and of a step, where so many workers are busy at the same time."""
-    point, exact, step = map(mean, zip(*side_by_side(measure_here, load, workers), strict=True))
-    return point, exact, step
+@dataclass(frozen=True)
+class Rates:
+    """Seconds of a visit, of one in float32, of a gradient and of a step."""
+
+    point: Seconds
+    exact: Seconds
+    slope: Seconds
+    step: Seconds
+
+
+def measure(load: Load, workers: int) -> Rates:
+    """The rates where so many workers are busy at the same time."""
+    found = side_by_side(measure_here, load, workers)
+    return Rates(
+        **{field.name: mean([getattr(rates, field.name) for rates in found]) for field in fields(Rates)}
+    )
 
 
 def side_by_side(function: Callable[[Any], Any], argument: Any, workers: int) -> list[Any]:
@@ -83,13 +97,13 @@ def mean(lines: Sequence[Seconds]) -> Seconds:
     return Seconds(*np.mean([[line.start, line.fixed, line.per_token] for line in lines], axis=0).tolist())
 
 
-def measure_here(load: Load) -> tuple[Seconds, Seconds, Seconds]:
-    """Seconds of a visit, of one in float32 and of a step in this process."""
+def measure_here(load: Load) -> Rates:
+    """The rates in this process."""
     with measuring(load.threads):
         point = line_of(load, load.examples, visit)
         as_float32 = replace(load, precision="float32")
         exact = point if load == as_float32 else line_of(as_float32, load.examples, visit)
-        return point, exact, line_of(load, load.batch, step)
+        return Rates(point, exact, line_of(load, load.curved, slope), line_of(load, load.batch, step))
 
 
 @contextmanager
@@ -140,6 +154,21 @@ def visit(load: Load, examples: int) -> list[float]:
         while not enough(times):
             started = time.perf_counter()
             walker((1.0, 1.0))
+            times.append(time.perf_counter() - started)
+    return times
+
+
+def slope(load: Load, examples: int) -> list[float]:
+    """Seconds of each of a few gradients of the loss of so many examples with respect to the encoder's weights."""
+    model = AutoModelForSequenceClassification.from_config(load.config).to(load.device)
+    batch = DERIVATIVE_TOKENS[torch.device(load.device).type]
+    losses = Losses(Objective(model, random_examples(load, examples), batch))
+    theta, _, _ = losses.start
+    times: list[float] = []
+    with evaluating(model):
+        while not enough(times):
+            started = time.perf_counter()
+            losses.gradient(theta)
             times.append(time.perf_counter() - started)
     return times
 

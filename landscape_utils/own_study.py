@@ -69,6 +69,8 @@ class CheckpointKeys(Keys):
     ) -> Key:
         name = self.known(task)
         one_of("way to train", how, tuple(self.trained))
+        if learning_rate is not None:
+            raise UserError(f"learning_rate = {learning_rate:g}: checkpoints are of one training each way")
         recipe = {
             "task": name,
             "how": how,
@@ -147,7 +149,7 @@ class Checkpoints(Study):
         learning_rate: float | None = None,
     ) -> Adopted:
         """The checkpoints as a run; its history, measured on them, is kept in the store."""
-        key, folders = self.keys.run(task, how), tuple(self.trained[how])
+        key, folders = self.keys.run(task, how, seed, learning_rate), tuple(self.trained[how])
         facts = self.facts(task)
         arrays = self._computed(key, lambda journal: self._history(self.task(task), folders))
         return Adopted(
@@ -187,7 +189,7 @@ class Checkpoints(Study):
         seed: int | None = None,
         learning_rate: float | None = None,
     ) -> Adopted:
-        return self.run(task, how)
+        return self.run(task, how, seed, learning_rate)
 
     def plane(self, task: str, how: str = "pretrained") -> Plane:
         run = self.run(task, how)

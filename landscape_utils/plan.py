@@ -15,7 +15,7 @@ import torch
 from . import hub, pretraining
 from .costs import Network, Sizes, network_config, task_sizes
 from .cube import AXIS
-from .curvature import BALLS, EIGENVALUES, EXAMPLES
+from .curvature import BALLS, EIGENVALUES
 from .engine import CACHE_BYTES
 from .errors import UserError
 from .jobs import Job, label, plan_jobs
@@ -26,9 +26,9 @@ from .parameters import layer_ranges
 from .precision import RANDOM_CELLS
 from .study import SPLITS, Study
 
-# In visits of a point, on one core, with the demo's network and with MiniLM: a product with the Hessian (9 to 12), a
-# gradient (3.3). And how many products Lanczos's method, and how many steps an ascent took on the demo's trainings.
-PRODUCT, SLOPE, LANCZOS, ASCENT = 11, 3, 16, 12
+# A product with the Hessian in gradients (2.9 to 3.3 with the demo's network and with MiniLM). And how many products
+# Lanczos's method, and how many steps an ascent took at the ends of the demo's and MiniLM's trainings.
+PRODUCT, LANCZOS, ASCENT = 3.2, 12, 9
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,14 @@ class Planner:
             precision=study.profile.precision if study.profile.precision != "auto" else "float32",
             length=max(round(sum(self.lengths) / len(self.lengths)), 2),
             examples=max(sum(self.sample(name)) for name in sizes),
+            curved=study.keys.curvature_sample,
             batch=max(study.profile.tasks[name].scratch.batch_size for name in sizes),
             threads=self.threads,
             device=study.device,
         )
 
     def plan(self, jobs: Sequence[Job], there: set[Job]) -> Plan:
-        self.point, self.exact, self.step = measure(self.load, self.workers)
+        self.rates = measure(self.load, self.workers)
         makers = {
             "run": self.run,
             "rollback": self.rollback,
@@ -133,7 +134,8 @@ class Planner:
         trained = settings.epochs * size.train * size.train_length  # tokens
         watched = (settings.epochs + 1) * size.dev * size.dev_length  # the dev split after each epoch
         # Going forward, all that the dev split needs, is a third of a step's operations; it took half its time.
-        seconds = self.step.start + steps * self.step(trained / steps) + watched * self.step.per_token / 2
+        step = self.rates.step
+        seconds = step.start + steps * step(trained / steps) + watched * step.per_token / 2
         before = sum(self.run(need, there).chain for need in job.needs)
         return Item(
             label(job),
@@ -155,78 +157,84 @@ class Planner:
         first = layer_ranges(self.network.layers)[job.arguments[1]][0] if job.method == "layer_surface" else 0
         train, dev = self.sample(name)
         size = self.sizes[name]
-        item = self.visits(job, there, points, first, (train, size.train_length), (dev, size.dev_length))
+        splits = (train, size.train_length), (dev, size.dev_length)
+        item = self.visits(job, there, [(points, first)], *splits)
         item = replace(item, bytes=len(SPLITS) * points * (32 + 8 * DRAWS) + 16_000)
         if self.load.precision == "float32":
             return item
         probe = 2 ** (1 if job.method == "curve" else 2) + 2 + RANDOM_CELLS  # corners, marks, cells at random
-        each = self.exact.fixed + self.exact.per_token * item.tokens, item.seconds / points
-        return replace(item, seconds=item.seconds + probe * sum(each))
+        each = self.rates.exact(item.tokens) + item.seconds / points
+        return replace(item, seconds=item.seconds + probe * each)
 
     def rollback(self, job: Job, there: bool) -> Item:
         """Three points for each layer group, of which the first goes through all layers."""
         size = self.sizes[job.arguments[0]]
         first = [layer for layer, _ in layer_ranges(self.network.layers).values()]
         legs = [(len(first), 0), *((2, layer) for layer in first)]
-        return self.in_legs(job, there, legs, (size.dev, size.dev_length))
+        return self.visits(job, there, legs, (size.dev, size.dev_length), point=self.rates.exact)
 
     def cube(self, job: Job, there: bool) -> Item:
         """A plane of the middle and the high layers for each place of the low ones."""
         size, (_, dev) = self.sizes[job.arguments[0]], self.sample(job.arguments[0])
         planes, middle = len(AXIS), layer_ranges(self.network.layers)["middle"][0]
         legs = [(planes, 0), (planes**3 - planes, middle)]
-        return self.in_legs(job, there, legs, (dev, size.dev_length))
-
-    def in_legs(
-        self, job: Job, there: bool, legs: Sequence[tuple[int, int]], split: tuple[int, float]
-    ) -> Item:
-        """Visits in float32 in several legs: so many points each, at which the layers from a first one on move."""
-        parts = [self.visits(job, there, points, first, split, point=self.exact) for points, first in legs]
-        sums = {name: sum(getattr(part, name) for part in parts) for name in ("visits", "operations")}
-        ready = (len(parts) - 1) * self.exact.start  # one gets ready once
-        return replace(parts[0], **sums, seconds=sum(part.seconds for part in parts) - ready)
+        return self.visits(job, there, legs, (dev, size.dev_length), point=self.rates.exact)
 
     def curvature(self, job: Job, there: bool) -> Item:
-        name, _ = job.arguments
+        """Products with the Hessian for the eigenvalues, and gradients for the balls."""
+        size = self.sizes[job.arguments[0]]
+        examples = min(self.load.curved, size.train)
+        tokens = examples * size.train_length
         products, slopes = LANCZOS + 2 * EIGENVALUES, 1 + len(BALLS) * ASCENT
-        points = PRODUCT * products + SLOPE * slopes
-        split = min(self.sample(name)[0], EXAMPLES), self.sizes[name].train_length
-        return self.visits(job, there, points, 0, split, point=self.exact)
+        gradients = PRODUCT * products + slopes
+        return Item(
+            label(job),
+            there,
+            visits=products + slopes,
+            examples=examples,
+            tokens=tokens,
+            operations=3 * gradients * self.network.forward(tokens, size.train_length),
+            files=2,
+            bytes=16_000,
+            seconds=self.rates.slope.start + gradients * self.rates.slope(tokens),
+        )
 
     def visits(
         self,
         job: Job,
         there: bool,
-        points: int,
-        first: int,
+        legs: Sequence[tuple[int, int]],
         *splits: tuple[int, float],
         point: Seconds | None = None,
     ) -> Item:
-        """Points at which the layers from `first` on move, on splits of (examples, length); `point`: in the study's
-        precision unless told otherwise.
+        """Visits on splits of (examples, length), in legs of so many points each at which the layers from a first one
+        on move; `point`: in the study's precision unless told otherwise.
         """
-        point = point or self.point
+        point = point or self.rates.point
         tokens = sum(examples * length for examples, length in splits)
         replayed = min(1.0, CACHE_BYTES / (4 * tokens * self.network.width))
-        share = 1 - replayed * (1 - self.network.moving_share(first))
         forward = sum(self.network.forward(examples * length, length) for examples, length in splits)
+        points = sum(count for count, _ in legs)
+        whole = sum(  # visits of all layers that would be as much work
+            count * (1 - replayed * (1 - self.network.moving_share(first))) for count, first in legs
+        )
         return Item(
             label(job),
             there,
             visits=points,
             examples=sum(examples for examples, _ in splits),
             tokens=tokens,
-            operations=points * share * forward,
+            operations=whole * forward,
             files=2,
             bytes=64.0 * points + 16_000,
-            seconds=point.start + points * (point.fixed + point.per_token * share * tokens),
+            seconds=point.start + points * point.fixed + whole * point.per_token * tokens,
         )
 
     def path(self, job: Job, there: bool) -> Item:
         legs = [need.arguments[:2] for need in job.needs if need.arguments[0] == job.needs[0].arguments[0]]
         epochs = sum(self.study.keys.settings(*leg).epochs for leg in dict.fromkeys(legs))
         products = 8.0 * self.network.parameters * (epochs + 1)
-        return Item(label(job), there, epochs + 1, 0, 0.0, products, 2, 16_000, self.point.start)
+        return Item(label(job), there, epochs + 1, 0, 0.0, products, 2, 16_000, self.rates.point.start)
 
     def pretraining(self) -> Iterator[Item]:
         """The demo's own: where the profile brings its model with it."""

@@ -182,8 +182,7 @@ class Study(Runs):
         """The curvature at the end of a run, computed here."""
         model = on_device(run.model(), self.device)
         batch = DERIVATIVE_TOKENS[torch.device(self.device).type]
-        most = self.keys.curvature(run.task, run.how)[2]["sample"]["train"]
-        examples = sample_of(self.task(run.task).train, most)
+        examples = sample_of(self.task(run.task).train, self.keys.curvature_sample)
         return measure_curvature(Objective(model, examples, batch), run.theta(0))
 
     def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Trajectory:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -169,9 +169,7 @@ def rollbacks(study: Study) -> str:
     groups = [f"{group} ({first}–{last})" for group, (first, last) in layers.items()]
     rows = []
     for task in study.tasks:
-        found = study.rollback(task)
-        ours = {"fine-tuned": found.fine_tuned, **found.groups}
-        rows.append([display_name(task), "here", *beside({k: 100 * v for k, v in ours.items()})])
+        rows.append([display_name(task), "here", *after_rollback(study.rollback(task))])
         if task in paper.TABLE_1:
             rows.append(["", "paper", *beside(paper.TABLE_1[task])])
     head = ["task", "", "fine-tuned", *groups]
@@ -188,36 +186,45 @@ fine-tuning from which the dev set chose, the chosen one in bold, and how far fi
 
 def rollbacks_by_rate(study: Study) -> str:
     """Table 1 at every learning rate that was tried, and whether the costliest group stays it; "" if only one was."""
-    rows, costliest, furthest = [], {}, []
-    for task in study.tasks:
-        rates, chosen = study.learning_rates(task), study.profile.tasks[task].pretrained.learning_rate
-        if len(rates) == 1:
-            continue
-        found = {rate: study.rollback(task, rate) for rate in rates}
-        worst = [costliest_group(r) for r in found.values()]
-        costliest[display_name(task)] = worst
-        furthest += [
-            max(r.moved, key=r.moved.__getitem__) == group
-            for r, group in zip(found.values(), worst, strict=True)
-            if group != "none"
-        ]
-        for rate, r in found.items():
-            accuracy = {"fine-tuned": r.fine_tuned, **r.groups}
-            cells = beside({name: 100 * share for name, share in accuracy.items()})
-            moved = " / ".join(number(r.moved[group]) for group in r.groups)
-            name = f"**{rate:g}**" if rate == chosen else f"{rate:g}"
-            rows.append([display_name(task) if rate == rates[0] else "", name, *cells, moved])
-    if not rows:
+    rates = {task: study.learning_rates(task) for task in study.tasks}
+    found = {
+        (task, rate): study.rollback(task, rate)
+        for task, several in rates.items()
+        for rate in several
+        if len(several) > 1
+    }
+    if not found:
         return ""
+    rows = []
+    for (task, rate), rollback in found.items():
+        chosen = rate == study.profile.tasks[task].pretrained.learning_rate
+        name = display_name(task) if rate == rates[task][0] else ""
+        moved = " / ".join(number(rollback.moved[group]) for group in rollback.groups)
+        rows.append([name, f"**{rate:g}**" if chosen else f"{rate:g}", *after_rollback(rollback), moved])
     head = ["task", "learning rate", "fine-tuned", *GROUPS, "moved: low / middle / high"]
-    same = [task for task, worst in costliest.items() if len(set(worst)) == 1]
-    each = ", ".join(f"{task} {' and '.join(dict.fromkeys(worst))}" for task, worst in costliest.items())
-    said = (
-        f"The group that costs most to roll back is the same at every rate on {len(same)} of {len(costliest)} tasks "
-        f"({each}). It is the one that fine-tuning had moved furthest in {sum(furthest)} of the {len(furthest)} "
-        f"fine-tunings in which a rollback cost anything."
+    return f"{BY_RATE}\n{table(head, rows)}\n\n{costliest_by_rate(found)}"
+
+
+def costliest_by_rate(found: Mapping[tuple[str, float], Rollback]) -> str:
+    """Whether the costliest group is the same at every learning rate, and the one that had moved furthest; `found`: of
+    a task at a rate.
+    """
+    costliest = {which: costliest_group(rollback) for which, rollback in found.items()}
+    worst: dict[str, list[str]] = {}
+    for (task, _), group in costliest.items():
+        worst.setdefault(display_name(task), []).append(group)
+    furthest = [
+        max(rollback.moved, key=rollback.moved.__getitem__) == costliest[which]
+        for which, rollback in found.items()
+        if costliest[which] != "none"
+    ]
+    same = sum(len(set(groups)) == 1 for groups in worst.values())
+    each = ", ".join(f"{task} {' and '.join(dict.fromkeys(groups))}" for task, groups in worst.items())
+    return (
+        f"The group that costs most to roll back is the same at every rate on {same} of {len(worst)} tasks ({each}). "
+        f"It is the one that fine-tuning had moved furthest in {sum(furthest)} of the {len(furthest)} fine-tunings in "
+        f"which a rollback cost anything."
     )
-    return f"{BY_RATE}\n{table(head, rows)}\n\n{said}"
 
 
 def costliest_group(rollback: Rollback) -> str:
@@ -242,14 +249,20 @@ def checkpoints(study: Checkpoints) -> str:
     rows = []
     for how in study.ways:
         run = study.run(task, how)
-        accuracies = (number(100 * run.dev_accuracy[epoch]) for epoch in (0, -1))
-        rows.append([HOW_NAMES[how], f"{run.epochs + 1}", *accuracies, number(run.loss[-1])])
+        ends = (number(100 * run.dev_accuracy[epoch]) for epoch in (0, -1))
+        rows.append([HOW_NAMES[how], f"{run.epochs + 1}", *ends, number(run.loss[-1])])
     facts = study.facts(task)
     return (
         f"{table(head, rows)}\n\n{display_name(task)}, {facts['train_examples']:,} training examples; an encoder of "
         f"{study.size:,} parameters. Accuracy in % on {facts['dev_examples']:,} dev examples, of which "
         f"{percent(facts['majority'])} are of the largest class; n/a: a checkpoint without a head."
     )
+
+
+def after_rollback(rollback: Rollback) -> list[str]:
+    """Fine-tuned and with each group rolled back, in %."""
+    shares = {"fine-tuned": rollback.fine_tuned, **rollback.groups}
+    return beside({name: 100 * share for name, share in shares.items()})
 
 
 def beside(accuracy: dict[str, float]) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from landscape_utils import measuring
+from landscape_utils.derivatives import Losses
 from landscape_utils.engine import Walker
 from landscape_utils.measuring import Load, Seconds
 from landscape_utils.pretraining import demo_config
@@ -21,7 +22,8 @@ from landscape_utils.trainer import StepTrainer
 def load(monkeypatch) -> Load:
     monkeypatch.setattr(measuring, "LONG_ENOUGH", 0.01)
     training = load_profile("demo").training
-    return Load(demo_config(), training, "float32", length=8, examples=16, batch=8, threads=1, device="cpu")
+    sizes = {"length": 8, "examples": 16, "curved": 12, "batch": 8}
+    return Load(demo_config(), training, "float32", **sizes, threads=1, device="cpu")
 
 
 def test_the_line_goes_through_both_points():
@@ -36,28 +38,33 @@ def test_the_line_neither_falls_nor_starts_below_zero():
     assert (steep(0), steep(300)) == (0.0, 6.0)
 
 
-def test_visits_and_steps_of_both_sizes_are_timed(load, monkeypatch):
-    seen = {"visits": set(), "steps": set()}
-    visit, step = Walker.__call__, StepTrainer.training_step
+def test_visits_gradients_and_steps_of_both_sizes_are_timed(load, monkeypatch):
+    seen = {"visits": set(), "gradients": set(), "steps": set()}
+    visit, gradient, step = Walker.__call__, Losses.gradient, StepTrainer.training_step
 
     def watched_visit(walker, coordinates):
         seen["visits"].add(walker.objectives[0].size)
         return visit(walker, coordinates)
+
+    def watched_gradient(losses, theta):
+        seen["gradients"].add(losses.objective.size)
+        return gradient(losses, theta)
 
     def watched_step(trainer, model, inputs, *rest):
         seen["steps"].add(len(inputs["labels"]))
         return step(trainer, model, inputs, *rest)
 
     monkeypatch.setattr(Walker, "__call__", watched_visit)
+    monkeypatch.setattr(Losses, "gradient", watched_gradient)
     monkeypatch.setattr(StepTrainer, "training_step", watched_step)
     found = measuring.measure(load, workers=1)
-    assert seen == {"visits": {1, 16}, "steps": {1, 8}}
-    assert all(line(100) > 0 and line.start > 0 for line in found)
+    assert seen == {"visits": {1, 16}, "gradients": {1, 12}, "steps": {1, 8}}
+    assert all(line(100) > 0 and line.start > 0 for line in vars(found).values())
 
 
 @pytest.mark.parametrize(
     ("precision", "measured"),
-    [("float32", ["float32", "float32"]), ("bfloat16", ["bfloat16", "float32", "bfloat16"])],
+    [("float32", ["float32"] * 3), ("bfloat16", ["bfloat16", "float32", "bfloat16", "bfloat16"])],
 )
 def test_a_visit_in_float32_is_timed_beside_one_of_a_lower_precision(load, monkeypatch, precision, measured):
     seen = []
@@ -67,9 +74,9 @@ def test_a_visit_in_float32_is_timed_beside_one_of_a_lower_precision(load, monke
         return Seconds(0, 0, {"float32": 4.0, "bfloat16": 1.0}[load.precision])
 
     monkeypatch.setattr(measuring, "line_of", line_of)
-    point, exact, _ = measuring.measure(replace(load, precision=precision), workers=1)
+    found = measuring.measure(replace(load, precision=precision), workers=1)
     assert seen == measured
-    assert (point.per_token, exact.per_token) == (4.0 if precision == "float32" else 1.0, 4.0)
+    assert (found.point.per_token, found.exact.per_token) == (4.0 if precision == "float32" else 1.0, 4.0)
 
 
 @pytest.mark.parametrize(

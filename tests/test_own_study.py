@@ -218,6 +218,7 @@ def test_words_that_it_does_not_know_are_refused(mine):
     for call, words in (
         (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
         (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
+        (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
         (lambda: mine.compute("surfaces"), "computes what it is asked for"),
         (lambda: mine.overfitting(), "unknown task 'mrpc'"),
     ):

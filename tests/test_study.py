@@ -246,20 +246,3 @@ def test_a_parameter_that_no_notebook_has_is_refused_once():
     with pytest.raises(UserError, match="unknown parameter 'checkpoints'"):
         check_names(namespace)
     check_names(namespace, *OF_CHECKPOINTS)
-
-
-def test_workers_share_the_cores(study, monkeypatch):
-    """Two workers on two cores: a thread each, as two of them each would wait for one another."""
-    monkeypatch.setattr(jobs, "cores", lambda: 6)
-    seen = []
-
-    class Pool:
-        def __init__(self, workers, context, start, arguments):
-            seen.append((workers, arguments[-1]))
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(jobs, "ProcessPoolExecutor", Pool)
-    for workers in (2, 4, 8):
-        with pytest.raises(KeyboardInterrupt):
-            jobs.run_jobs(study, [jobs.Job("rollback", (str(n),)) for n in range(8)], workers)
-    assert seen == [(2, 3), (4, 1), (8, 1)]
