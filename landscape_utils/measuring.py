@@ -1,4 +1,4 @@
-"""Seconds of a visit of a point, of a gradient and of a step of training on the machine at hand, from a few of each.
+"""Seconds of a visit of a point, of derivatives and of a step of training on the machine at hand, from a few of each.
 
 They are measured with random weights and random tokens, at two sizes, by the code that does the work, and taken to
 grow in a straight line with the tokens in between.
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, PretrainedConfig, TrainerCallback
 
-from .derivatives import DERIVATIVE_TOKENS, Losses
+from .derivatives import DERIVATIVE_TOKENS, Losses, twice_differentiable
 from .engine import Walker
 from .jobs import process_context
 from .objective import Objective, evaluating
@@ -61,7 +61,7 @@ class Load:
     precision: str
     length: int  # tokens of an example
     examples: int  # of a visit
-    curved: int  # examples of a gradient
+    curved: int  # examples of a derivative
     batch: int  # examples of a step
     threads: int
     device: str
@@ -69,11 +69,12 @@ class Load:
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds of a visit, of one in float32, of a gradient and of a step."""
+    """Seconds of a visit, of one in float32, of a gradient, of a second derivative along a direction, of a step."""
 
     point: Seconds
     exact: Seconds
     slope: Seconds
+    bend: Seconds
     step: Seconds
 
 
@@ -103,7 +104,13 @@ def measure_here(load: Load) -> Rates:
         point = line_of(load, load.examples, visit)
         as_float32 = replace(load, precision="float32")
         exact = point if load == as_float32 else line_of(as_float32, load.examples, visit)
-        return Rates(point, exact, line_of(load, load.curved, slope), line_of(load, load.batch, step))
+        return Rates(
+            point,
+            exact,
+            line_of(load, load.curved, slope),
+            line_of(load, load.curved, bend),
+            line_of(load, load.batch, step),
+        )
 
 
 @contextmanager
@@ -143,34 +150,49 @@ def enough(times: list[float]) -> bool:
     return sum(times) > (LONG_ENOUGH if len(times) >= 3 else TOO_LONG)
 
 
+def timed(work: Callable[[], Any]) -> list[float]:
+    """Seconds of each of a few calls after a first one, which also warms up."""
+    work()
+    times: list[float] = []
+    while not enough(times):
+        started = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def objective_of(load: Load, examples: int, batch_tokens: int | None = None) -> Objective:
+    model = AutoModelForSequenceClassification.from_config(load.config).to(load.device)
+    return Objective(model, random_examples(load, examples), batch_tokens)
+
+
+def losses_of(load: Load, examples: int) -> Losses:
+    return Losses(objective_of(load, examples, DERIVATIVE_TOKENS[torch.device(load.device).type]))
+
+
 def visit(load: Load, examples: int) -> list[float]:
     """Seconds of each of a few visits of points with so many examples."""
-    model = AutoModelForSequenceClassification.from_config(load.config).to(load.device)
-    objective = Objective(model, random_examples(load, examples))
-    origin = ParameterSpace(model).read()
-    times: list[float] = []
+    objective = objective_of(load, examples)
+    origin = ParameterSpace(objective.model).read()
     with Walker([objective], origin, (1e-3 * origin, 1e-3 * origin), load.precision) as walker:
         walker((0.0, 0.0))
-        while not enough(times):
-            started = time.perf_counter()
-            walker((1.0, 1.0))
-            times.append(time.perf_counter() - started)
-    return times
+        return timed(lambda: walker((1.0, 1.0)))
 
 
 def slope(load: Load, examples: int) -> list[float]:
     """Seconds of each of a few gradients of the loss of so many examples with respect to the encoder's weights."""
-    model = AutoModelForSequenceClassification.from_config(load.config).to(load.device)
-    batch = DERIVATIVE_TOKENS[torch.device(load.device).type]
-    losses = Losses(Objective(model, random_examples(load, examples), batch))
-    theta, _, _ = losses.start
-    times: list[float] = []
-    with evaluating(model):
-        while not enough(times):
-            started = time.perf_counter()
-            losses.gradient(theta)
-            times.append(time.perf_counter() - started)
-    return times
+    losses = losses_of(load, examples)
+    theta = losses.space.read()
+    with evaluating(losses.model):
+        return timed(lambda: losses.gradient(theta))
+
+
+def bend(load: Load, examples: int) -> list[float]:
+    """Seconds of each of a few second derivatives along a direction; a product with the Hessian takes as long."""
+    losses = losses_of(load, examples)
+    theta = losses.space.read()
+    with twice_differentiable(losses.model):
+        return timed(lambda: losses.bend(theta, theta))
 
 
 class Clock(TrainerCallback):

@@ -26,9 +26,11 @@ from .parameters import layer_ranges
 from .precision import RANDOM_CELLS
 from .study import SPLITS, Study
 
-# A product with the Hessian in gradients (2.9 to 3.3 with the demo's network and with MiniLM). And how many products
-# Lanczos's method, and how many steps an ascent took at the ends of the demo's and MiniLM's trainings.
-PRODUCT, LANCZOS, ASCENT = 3.2, 12, 9
+# Products that Lanczos's method took, and steps of an ascent: means over the ends of the demo's and MiniLM's trainings,
+# where they were 9 to 15 and 6 to 14. How many it will be nobody knows beforehand.
+LANCZOS, ASCENT = 13, 9
+PADDED = 1.2  # tokens of a derivative's batches, which are padded, for one; 1.1 to 1.3, on SST-2's short sentences 2
+BEND = 9  # forward passes whose operations a second derivative has, along a direction or times one; a gradient has 3
 
 
 @dataclass(frozen=True)
@@ -184,19 +186,20 @@ class Planner:
         """Products with the Hessian for the eigenvalues, and gradients for the balls."""
         size = self.sizes[job.arguments[0]]
         examples = min(self.load.curved, size.train)
-        tokens = examples * size.train_length
-        products, slopes = LANCZOS + 2 * EIGENVALUES, 1 + len(BALLS) * ASCENT
-        gradients = PRODUCT * products + slopes
+        tokens = PADDED * examples * size.train_length
+        bends, slopes = LANCZOS + 2 * EIGENVALUES, 1 + len(BALLS) * ASCENT
         return Item(
             label(job),
             there,
-            visits=products + slopes,
+            visits=bends + slopes,
             examples=examples,
             tokens=tokens,
-            operations=3 * gradients * self.network.forward(tokens, size.train_length),
+            operations=(BEND * bends + 3 * slopes) * self.network.forward(tokens, size.train_length),
             files=2,
             bytes=16_000,
-            seconds=self.rates.slope.start + gradients * self.rates.slope(tokens),
+            seconds=self.rates.slope.start
+            + slopes * self.rates.slope(tokens)
+            + bends * self.rates.bend(tokens),
         )
 
     def visits(

@@ -18,12 +18,13 @@ from transformers import DistilBertConfig, DistilBertForMaskedLM, set_seed
 
 from . import sources
 from .demo_language import VOCABULARY, make_corpus, make_tokenizer
+from .errors import Lacking
 from .finetune import fine_tune
 from .keys import one_of
 from .models import HOWS, build_model, reading
-from .places import one_thread
+from .places import NOTHING, one_thread
 from .pretraining import Recipe, learn_words, made_once
-from .profiles import TASK_NAMES, ModelSpec, TrainingSpec
+from .profiles import TASK_NAMES, ModelSpec, TrainingSpec, display_name
 from .recipes import recipe_key
 from .tasks import sample_of, tokenised
 
@@ -48,15 +49,18 @@ EPOCHS = {"pretrained": 5, "scratch": 8}
 COLUMNS = ("first", "second")
 
 
-def make_case(cache: Path, task: str, seed: int = 0) -> Path:
+def make_case(cache: Path, task: str, seed: int = 0, device: str = "cpu") -> Path:
     """The folder of a case on a task of the embedded language, made on the first call.
 
     In it lie `pretrained/epoch-0` to the last, `scratch/epoch-0` to the last, `pretrained-other` and `scratch-other`,
     the ends of trainings on another task from the same starts, and `<task>-train.csv` and
     `<task>-dev.csv` with the columns `first`, perhaps `second`, and `label`.
 
+    It is trained on the CPU whatever the device, but for "none", on which it is not made.
+
     Raises:
         UserError: no such task.
+        Lacking: on device "none" there is no such case yet.
     """
     one_of("task of the embedded language", task, tuple(TASK_NAMES))
     other = "mrpc" if task == "sst2" else "sst2"
@@ -68,6 +72,11 @@ def make_case(cache: Path, task: str, seed: int = 0) -> Path:
     }
     recipe |= {"task": task, "other": other, "rate": RATE, "batch": BATCH, "limit": LIMIT, "epochs": EPOCHS}
     folder = cache / f"distilbert-{task}-{recipe_key(recipe | TRAINING.model_dump())}"
+    if device == NOTHING and not folder.exists():
+        raise Lacking(
+            f"device {NOTHING!r} trains nothing, and there is no small case on {display_name(task)} in {cache}: name "
+            f"checkpoints of your own, or another device"
+        )
     return made_once(folder, partial(_fill, task=task, other=other, seed=seed))
 
 

@@ -38,9 +38,10 @@ def test_the_line_neither_falls_nor_starts_below_zero():
     assert (steep(0), steep(300)) == (0.0, 6.0)
 
 
-def test_visits_gradients_and_steps_of_both_sizes_are_timed(load, monkeypatch):
-    seen = {"visits": set(), "gradients": set(), "steps": set()}
-    visit, gradient, step = Walker.__call__, Losses.gradient, StepTrainer.training_step
+def test_visits_derivatives_and_steps_of_both_sizes_are_timed(load, monkeypatch):
+    seen = {"visits": set(), "gradients": set(), "bends": set(), "steps": set()}
+    visit, step = Walker.__call__, StepTrainer.training_step
+    gradient, bend = Losses.gradient, Losses.bend
 
     def watched_visit(walker, coordinates):
         seen["visits"].add(walker.objectives[0].size)
@@ -50,21 +51,26 @@ def test_visits_gradients_and_steps_of_both_sizes_are_timed(load, monkeypatch):
         seen["gradients"].add(losses.objective.size)
         return gradient(losses, theta)
 
+    def watched_bend(losses, theta, direction):
+        seen["bends"].add(losses.objective.size)
+        return bend(losses, theta, direction)
+
     def watched_step(trainer, model, inputs, *rest):
         seen["steps"].add(len(inputs["labels"]))
         return step(trainer, model, inputs, *rest)
 
     monkeypatch.setattr(Walker, "__call__", watched_visit)
     monkeypatch.setattr(Losses, "gradient", watched_gradient)
+    monkeypatch.setattr(Losses, "bend", watched_bend)
     monkeypatch.setattr(StepTrainer, "training_step", watched_step)
     found = measuring.measure(load, workers=1)
-    assert seen == {"visits": {1, 16}, "gradients": {1, 12}, "steps": {1, 8}}
+    assert seen == {"visits": {1, 16}, "gradients": {1, 12}, "bends": {1, 12}, "steps": {1, 8}}
     assert all(line(100) > 0 and line.start > 0 for line in vars(found).values())
 
 
 @pytest.mark.parametrize(
     ("precision", "measured"),
-    [("float32", ["float32"] * 3), ("bfloat16", ["bfloat16", "float32", "bfloat16", "bfloat16"])],
+    [("float32", ["float32"] * 4), ("bfloat16", ["bfloat16", "float32", *["bfloat16"] * 3])],
 )
 def test_a_visit_in_float32_is_timed_beside_one_of_a_lower_precision(load, monkeypatch, precision, measured):
     seen = []

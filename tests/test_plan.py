@@ -9,17 +9,17 @@ import pytest
 from landscape_utils import hub, plan
 from landscape_utils.curvature import EXAMPLES
 from landscape_utils.measuring import Rates, Seconds
-from landscape_utils.plan import ASCENT, LANCZOS, PRODUCT, Item, Plan, duration, estimate, report
+from landscape_utils.plan import ASCENT, LANCZOS, PADDED, Item, Plan, duration, estimate, report
 from landscape_utils.study import Study
 
 POINT, EXACT = Seconds(1.0, 0.25, 1e-3), Seconds(1.0, 0.5, 3e-3)
-SLOPE, STEP = Seconds(1.5, 0.75, 2e-3), Seconds(2.0, 0.5, 1e-2)
+SLOPE, BEND, STEP = Seconds(1.5, 0.75, 2e-3), Seconds(1.5, 0.1, 7e-3), Seconds(2.0, 0.5, 1e-2)
 
 
 @pytest.fixture(autouse=True)
 def paced(monkeypatch):
     """A machine whose pace is known."""
-    monkeypatch.setattr(plan, "measure", lambda load, workers: Rates(POINT, EXACT, SLOPE, STEP))
+    monkeypatch.setattr(plan, "measure", lambda load, workers: Rates(POINT, EXACT, SLOPE, BEND, STEP))
     monkeypatch.setattr(plan, "side_by_side", lambda function, argument, workers: [90.0] * workers)
 
 
@@ -84,14 +84,16 @@ def test_layers_that_do_not_move_cost_nothing(demo):
     assert high.operations == pytest.approx(low.operations * 1.25 / 5.25)
 
 
-def test_a_curvature_is_products_and_gradients_on_a_few_training_examples(demo):
+def test_a_curvature_is_second_derivatives_and_gradients_on_a_few_training_examples(demo):
     item = items(demo, "curvatures")["curvature mrpc scratch"]
     assert item.examples == min(demo.profile.sample.train, EXAMPLES)
-    products, gradients = LANCZOS + 2 * 3, 1 + 3 * ASCENT  # three eigenvalues, three balls
-    assert item.visits == products + gradients
-    gradients += PRODUCT * products
+    bends, slopes = LANCZOS + 2 * 3, 1 + 3 * ASCENT  # three eigenvalues, three balls
+    assert item.visits == bends + slopes
+    length = sum(len(e["input_ids"]) for e in demo.task("mrpc").train) / len(demo.task("mrpc").train)
+    assert item.tokens == pytest.approx(PADDED * item.examples * length)
+    fixed = SLOPE.start + slopes * SLOPE.fixed + bends * BEND.fixed
     assert item.seconds == pytest.approx(
-        SLOPE.start + gradients * (SLOPE.fixed + SLOPE.per_token * item.tokens)
+        fixed + (slopes * SLOPE.per_token + bends * BEND.per_token) * item.tokens
     )
 
 

@@ -9,6 +9,7 @@ import torch
 
 from landscape_utils import Checkpoints, UserError, in_order, read_task, small_case
 from landscape_utils.checkpoints import theta_of
+from landscape_utils.errors import Lacking
 from landscape_utils.profiles import load_profile
 
 TINY = {"EPOCHS": {"pretrained": 2, "scratch": 1}, "LIMIT": 32}
@@ -59,6 +60,14 @@ def test_the_number_of_threads_is_left_alone(tmp_path, monkeypatch):
         assert (seen, torch.get_num_threads()) == ([1], 2)
     finally:
         torch.set_num_threads(before)
+
+
+def test_on_device_none_none_is_made(tmp_path):
+    with pytest.raises(
+        Lacking, match=r"trains nothing, and there is no small case on SST-2 in .*checkpoints of"
+    ):
+        small_case.make_case(tmp_path / "models", "sst2", device="none")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_task_that_the_language_has_not_is_refused(tmp_path):
