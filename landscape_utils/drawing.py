@@ -94,10 +94,15 @@ def draw_surface(axis: Axes, surface: Surface, scale: Scale, value: str = "loss"
 
 
 def draw_lines(axis: Axes, surface: Surface, grid: tuple[Any, Any, Any], scale: Scale, value: str) -> None:
-    """Lines of equal loss with labels; a label that would stand on another or on a mark is left out."""
+    """Lines of equal loss with labels; one that would stand on another, a mark or the panel's letter is left out."""
     inks = [ink_on(COLOUR_MAPS[value](scale.norm(level))) for level in scale.lines]
     lines = axis.contour(*grid, scale.lines, colors=inks, linewidths=0.6)
     taken = [np.array([mark.alpha, mark.beta]) for mark in surface.marks.values()]
+    corner, inwards = (
+        np.array([surface.alpha[0], surface.beta[-1]]),
+        np.ptp(surface.alpha) * np.array([1, -1]),
+    )
+    taken.append(corner + ROOM * 0.6 * inwards)  # where the letter stands
     for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=6.5, inline=False):
         place = np.array(label.get_position())
         if all(np.linalg.norm(place - other) > ROOM * np.ptp(surface.alpha) for other in taken):
