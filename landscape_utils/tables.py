@@ -85,9 +85,10 @@ def learning_rates(study: Study) -> str:
     columns = max(map(len, rows))
     filled = [row + [""] * (columns - len(row)) for row in rows]
     said = (
-        "Accuracy on the whole dev set, in %, after the last epoch of one fine-tuning; bold: what was chosen."
+        "Accuracy on the whole dev set, in %, after the last epoch of one fine-tuning at a learning rate; bold: what "
+        "was chosen."
     )
-    return f"{table(['task', *['learning rate'] * (columns - 1)], filled)}\n\n{said}"
+    return f"{table(['task', *['accuracy at a rate'] * (columns - 1)], filled)}\n\n{said}"
 
 
 def gain(claim: Claim, points: float = 10.0) -> str:

@@ -82,6 +82,21 @@ def test_the_figures_of_the_paper_are_there(site):
     assert figures["notebooks/03_loss_surfaces_2d"] >= 2, figures
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_shown_as_an_object_of_python(site, page):
+    """As text that there is none of is, where it was to be Markdown."""
+    assert re.findall(r"<[\w.]+ object[^>]*>", content(site, page).text) == []
+
+
+def test_the_explorer_has_no_light_frame_in_the_dark(site, tab):
+    tab.goto((site / "notebooks/03_loss_surfaces_2d.html").as_uri())
+    ground = """dark => {
+        document.documentElement.dataset.theme = dark;
+        return getComputedStyle(document.querySelector(".landscape-explorer").parentElement).backgroundColor;
+    }"""
+    assert [tab.evaluate(ground, theme) for theme in ("dark", "light")] == ["rgba(0, 0, 0, 0)"] * 2
+
+
 def test_every_notebook_is_a_chapter():
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     assert [f"notebooks/{path.stem}" for path in notebooks] == CHAPTERS
