@@ -28,7 +28,7 @@ from .progress import bar
 
 logger = logging.getLogger(__name__)
 
-EXAMPLES = 64  # at most, of those of the landscapes: all of it costs some 350 points on as many
+EXAMPLES = 64  # at most, of those of the landscapes: all of it costs some 300 points on as many
 EIGENVALUES = 3
 BASIS = 8  # vectors of Lanczos's method, (P,) each: the fewer, the less memory, and the more restarts
 RESTARTS = 6  # some forty products with the Hessian at most

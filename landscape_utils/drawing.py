@@ -97,15 +97,13 @@ def draw_lines(axis: Axes, surface: Surface, grid: tuple[Any, Any, Any], scale: 
     """Lines of equal loss with labels; one that would stand on another, a mark or the panel's letter is left out."""
     inks = [ink_on(COLOUR_MAPS[value](scale.norm(level))) for level in scale.lines]
     lines = axis.contour(*grid, scale.lines, colors=inks, linewidths=0.6)
-    taken = [np.array([mark.alpha, mark.beta]) for mark in surface.marks.values()]
-    corner, inwards = (
-        np.array([surface.alpha[0], surface.beta[-1]]),
-        np.ptp(surface.alpha) * np.array([1, -1]),
-    )
-    taken.append(corner + ROOM * 0.6 * inwards)  # where the letter stands
+    alpha, beta, _ = grid
+    inwards = 0.6 * ROOM * np.ptp(alpha)
+    letter = np.array([alpha[0] + inwards, beta[-1] - inwards])  # of a panel that shows all of it
+    taken = [letter, *(np.array([mark.alpha, mark.beta]) for mark in surface.marks.values())]
     for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=6.5, inline=False):
         place = np.array(label.get_position())
-        if all(np.linalg.norm(place - other) > ROOM * np.ptp(surface.alpha) for other in taken):
+        if all(np.linalg.norm(place - other) > ROOM * np.ptp(alpha) for other in taken):
             taken.append(place)
             label.set_path_effects(halo(1.3, INK if to_hex(label.get_color()) == "#ffffff" else "white"))
         else:

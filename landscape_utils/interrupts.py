@@ -12,8 +12,8 @@ from multiprocessing import parent_process
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-APART = hasattr(os, "setpgid")  # elsewhere the terminal's Ctrl-C reaches workers by itself
 PATIENCE = "stopping after the point in flight; Ctrl-C again stops at once"
+PASSED_ON = "stopping; scans finish the points in flight first, Ctrl-C again stops them at once"
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterato
         nonlocal interrupted
         interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        if parent_process() is None:  # of workers it would be said once for each
+        if not _follows:
             print(PATIENCE, file=sys.stderr)
 
     def remaining() -> Iterator[T]:
@@ -55,17 +55,18 @@ def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterato
 
 
 @contextmanager
-def passed_on(workers: Callable[[], Iterable[int]]) -> Iterator[None]:
+def passed_on(workers: Callable[[], Iterable[int]]) -> Iterator[bool]:
     """Each Ctrl-C also interrupts the worker processes of these ids, once, be it a terminal's or sent to this process.
 
-    `become_worker` has taken them out of the terminal's reach. Nothing is passed on outside the main thread.
+    Yields whether it is so: not outside the main thread, nor where nobody handles Ctrl-C, nor without process groups.
+    Workers that `become_worker` takes out of the terminal's reach are then out of that of its Ctrl-Z too.
     """
     before, said = signal.getsignal(signal.SIGINT), False
 
     def also(number: int, frame: Any) -> None:
         nonlocal said
         if not said:
-            print(PATIENCE, file=sys.stderr)
+            print(PASSED_ON, file=sys.stderr)
         said = True
         for pid in workers():
             with suppress(ProcessLookupError):
@@ -73,21 +74,28 @@ def passed_on(workers: Callable[[], Iterable[int]]) -> Iterator[None]:
         if callable(before):
             before(number, frame)
 
-    ours = APART and callable(before) and threading.current_thread() is threading.main_thread()
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and callable(before) and hasattr(os, "setpgid")
     if ours:
         signal.signal(signal.SIGINT, also)
     try:
-        yield
+        yield ours
     finally:
         if ours:
             signal.signal(signal.SIGINT, before)
 
 
-def become_worker() -> None:
-    """Make this process one that its parent interrupts and that ends with its parent, however that ends."""
-    if APART:
+_follows = False  # whether this is a worker to which its parent passes Ctrl-C on, and has said so
+_told = False  # whether it was told to stop while it had nothing to do
+
+
+def become_worker(follows: bool) -> None:
+    """Make this process one that ends with its parent, however that ends, and that stops its work when told to."""
+    global _follows
+    _follows = follows
+    if follows:
         os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # while it has nothing to do
+    signal.signal(signal.SIGINT, remember)
     threading.Thread(target=follow, daemon=True).start()
 
 
@@ -99,11 +107,18 @@ def follow() -> None:
     os._exit(1)
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """A worker's work, which Ctrl-C interrupts."""
+def remember(number: int, frame: Any) -> None:
+    """Ctrl-C between two pieces of work: the next one may be on its way already, and is not to begin."""
+    global _told
+    _told = True
+
+
+def at_work(function: Callable[..., T], *arguments: Any) -> T:
+    """`function(*arguments)`, a worker's work, which Ctrl-C interrupts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        yield
+        if _told:
+            raise KeyboardInterrupt
+        return function(*arguments)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, remember)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
 from multiprocessing import active_children, get_all_start_methods, get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +19,7 @@ import torch
 
 from .cluster import apart
 from .files import logger
-from .interrupts import become_worker, interruptible, passed_on
+from .interrupts import at_work, become_worker, passed_on
 from .keys import CONTINUED, one_of
 from .models import HOWS
 from .parameters import GROUPS
@@ -143,15 +145,27 @@ def run_jobs(study: Study, jobs: Sequence[Job], workers: int) -> None:
             getattr(study, job.method)(*job.arguments)
         return
     threads = max(cores() // workers, 1)  # more of them than cores would wait for one another
+    prepare = partial(quiet, study, logger.getEffectiveLevel(), threads)
+    with worker_pool(min(workers, len(jobs)), prepare) as pool:
+        share_out(jobs, pool, workers)
+
+
+@contextmanager
+def worker_pool(workers: int, prepare: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Processes that `prepare`, and in the end are waited for; Ctrl-C stops what they are `at_work` on."""
     others = set(active_children())
-    pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), process_context(), quiet, (study, logger.getEffectiveLevel(), threads)
-    )
-    with passed_on(lambda: [child.pid for child in active_children() if child.pid and child not in others]):
+    with passed_on(lambda: [c.pid for c in active_children() if c.pid and c not in others]) as follows:
+        pool = ProcessPoolExecutor(workers, process_context(), start, (follows, prepare))
         try:
-            share_out(jobs, pool, workers)
+            yield pool
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def start(follows: bool, prepare: Callable[[], None] | None) -> None:
+    become_worker(follows)
+    if prepare:
+        prepare()
 
 
 def share_out(jobs: Sequence[Job], pool: ProcessPoolExecutor, workers: int) -> None:
@@ -162,7 +176,7 @@ def share_out(jobs: Sequence[Job], pool: ProcessPoolExecutor, workers: int) -> N
             ready = [job for job in waiting if not (set(job.needs) & set(jobs)) - done]
             for job in ready[: workers - len(running)]:
                 waiting.remove(job)
-                running[pool.submit(work, job.method, job.arguments)] = job
+                running[pool.submit(at_work, work, job.method, job.arguments)] = job
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 future.result()
@@ -200,7 +214,6 @@ _study: Study | None = None  # of this worker process
 def quiet(study: Study, level: int, threads: int) -> None:
     """Make a process a worker: one bar is shown, the parent's; what is logged for the parent's reader is printed."""
     global _study
-    become_worker()
     logging.basicConfig(format="%(message)s")
     logger.setLevel(level)
     os.environ[SWITCH] = "off"
@@ -210,5 +223,4 @@ def quiet(study: Study, level: int, threads: int) -> None:
 
 def work(method: str, arguments: tuple[Any, ...]) -> None:
     """Compute one result into the store; the parent reads it there."""
-    with interruptible():
-        getattr(_study, method)(*arguments)
+    getattr(_study, method)(*arguments)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ from transformers import AutoModelForSequenceClassification, PretrainedConfig, T
 
 from .derivatives import DERIVATIVE_TOKENS, Losses, twice_differentiable
 from .engine import Walker
-from .jobs import process_context
+from .interrupts import at_work
+from .jobs import worker_pool
 from .objective import Objective, evaluating
 from .parameters import ParameterSpace
 from .profiles import TrainingSpec
@@ -52,6 +53,9 @@ class Seconds:
         return cls(start, fixed, slope) if fixed >= 0 else cls(start, 0.0, large[1] / large[0])
 
 
+UNTIMED = Seconds(0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True)
 class Load:
     """What is to be measured: the network, and how many examples of which length each takes."""
@@ -61,7 +65,7 @@ class Load:
     precision: str
     length: int  # tokens of an example
     examples: int  # of a visit
-    curved: int  # examples of a derivative
+    curved: int  # examples of a derivative; 0: derivatives are not measured
     batch: int  # examples of a step
     threads: int
     device: str
@@ -90,8 +94,9 @@ def side_by_side(function: Callable[[Any], Any], argument: Any, workers: int) ->
     """What `function(argument)` returns in each of so many processes that run it at once."""
     if workers == 1:
         return list(bar(map(function, [argument]), total=1, what="measuring"))
-    with ProcessPoolExecutor(workers, process_context()) as pool:
-        return list(bar(pool.map(function, [argument] * workers), total=workers, what="measuring"))
+    with worker_pool(workers) as pool:
+        found = pool.map(partial(at_work, function), [argument] * workers)
+        return list(bar(found, total=workers, what="measuring"))
 
 
 def mean(lines: Sequence[Seconds]) -> Seconds:
@@ -104,13 +109,10 @@ def measure_here(load: Load) -> Rates:
         point = line_of(load, load.examples, visit)
         as_float32 = replace(load, precision="float32")
         exact = point if load == as_float32 else line_of(as_float32, load.examples, visit)
-        return Rates(
-            point,
-            exact,
-            line_of(load, load.curved, slope),
-            line_of(load, load.curved, bend),
-            line_of(load, load.batch, step),
+        gradient, second = (
+            line_of(load, load.curved, work) if load.curved else UNTIMED for work in (slope, bend)
         )
+        return Rates(point, exact, gradient, second, line_of(load, load.batch, step))
 
 
 @contextmanager
@@ -161,9 +163,13 @@ def timed(work: Callable[[], Any]) -> list[float]:
     return times
 
 
+def network(load: Load) -> Any:
+    """Random weights, in float32 as a study has them, whatever the configuration says."""
+    return AutoModelForSequenceClassification.from_config(load.config).float()
+
+
 def objective_of(load: Load, examples: int, batch_tokens: int | None = None) -> Objective:
-    model = AutoModelForSequenceClassification.from_config(load.config).to(load.device)
-    return Objective(model, random_examples(load, examples), batch_tokens)
+    return Objective(network(load).to(load.device), random_examples(load, examples), batch_tokens)
 
 
 def losses_of(load: Load, examples: int) -> Losses:
@@ -175,7 +181,6 @@ def visit(load: Load, examples: int) -> list[float]:
     objective = objective_of(load, examples)
     origin = ParameterSpace(objective.model).read()
     with Walker([objective], origin, (1e-3 * origin, 1e-3 * origin), load.precision) as walker:
-        walker((0.0, 0.0))
         return timed(lambda: walker((1.0, 1.0)))
 
 
@@ -213,7 +218,7 @@ def step(load: Load, examples: int) -> list[float]:
     """Seconds of each of a few training steps with so many examples."""
     clock = Clock()
     StepTrainer(
-        model=AutoModelForSequenceClassification.from_config(load.config),
+        model=network(load),
         args=arguments(
             device=load.device,
             seed=0,

@@ -104,7 +104,8 @@ class Planner:
         )
 
     def plan(self, jobs: Sequence[Job], there: set[Job]) -> Plan:
-        self.rates = measure(self.load, self.workers)
+        curved = any(job.method == "curvature" for job in jobs)
+        self.rates = measure(self.load if curved else replace(self.load, curved=0), self.workers)
         makers = {
             "run": self.run,
             "rollback": self.rollback,

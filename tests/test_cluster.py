@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -41,7 +42,7 @@ def dask(*arguments: str):
         [sys.executable, "-m", "dask", *arguments, "--no-dashboard"], stderr=subprocess.DEVNULL
     )
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(60)
@@ -50,7 +51,12 @@ def dask(*arguments: str):
 @contextmanager
 def a_scheduler(file: Path):
     """The file by which workers and clients find a scheduler."""
-    with dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)):
+    with dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)) as process:
+        for _ in range(1200):  # a client would wait for the file without end
+            assert process.poll() is None, "the scheduler did not start"
+            if file.exists():
+                break
+            time.sleep(0.1)
         yield str(file)
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from landscape_utils import Study, interrupts, jobs
 
 SCRIPT = """
+import os
 import sys
 import time
 from pathlib import Path
@@ -30,6 +32,7 @@ class Slow:
         self.folder, self.seconds = Path(folder), float(seconds)
 
     def scan(self, name):
+        (self.folder / f"{name}.pid").write_text(str(os.getpid()))
         with until_interrupted(range(10_000), "go on") as points:
             for point in points:
                 self.note(name, f"begin {point}")
@@ -64,11 +67,22 @@ class Side:
             text=True,
             start_new_session=True,
         )
+
+    def __enter__(self) -> Side:
         self.wait_for("begin 0")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whatever failed, nobody goes on working."""
+        pids = [int(file.read_text()) for file in self.notes.glob("*.pid")]
+        for pid in (self.process.pid, *pids):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.communicate()
 
     def wait_for(self, words: str) -> None:
         for _ in range(1200):
-            assert self.process.poll() is None, self.process.communicate()[1]
+            assert self.process.poll() is None, self.end()
             if all(words in self.lines(name) for name in "ab"):
                 return
             time.sleep(0.1)
@@ -95,12 +109,13 @@ def to_terminal(process: subprocess.Popen) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("interrupt", [to_parent, to_terminal])
 def test_ctrl_c_ends_every_worker_after_its_point(tmp_path, interrupt: Callable):
-    side = Side(tmp_path, seconds=0.2)
-    side.wait_for("end 1")
-    interrupt(side.process)
-    code, said = side.end()
+    with Side(tmp_path, seconds=0.2) as side:
+        side.wait_for("end 1")
+        interrupt(side.process)
+        code, said = side.end()
     assert code == 130
-    assert said.count(interrupts.PATIENCE) == 1
+    assert said.count(interrupts.PASSED_ON) == 1
+    assert interrupts.PATIENCE not in said
     assert "Traceback" not in said
     assert [side.lines(name)[-1].split()[0] for name in "ab"] == ["end", "end"]
     assert side.lines("c") == side.lines("d") == []
@@ -109,19 +124,34 @@ def test_ctrl_c_ends_every_worker_after_its_point(tmp_path, interrupt: Callable)
 @pytest.mark.slow
 @pytest.mark.parametrize("interrupt", [to_parent, to_terminal])
 def test_a_second_ctrl_c_ends_them_at_once(tmp_path, interrupt: Callable):
-    side = Side(tmp_path, seconds=600)
-    interrupt(side.process)
-    time.sleep(1)
-    interrupt(side.process)
-    assert side.end()[0] == 130
+    """Or a third: on a busy machine two that come close together may arrive as one."""
+    with Side(tmp_path, seconds=600) as side:
+        for _ in range(20):
+            interrupt(side.process)
+            with suppress(subprocess.TimeoutExpired):
+                side.process.wait(3)
+                break
+        side.end()
     assert [side.lines(name) for name in "ab"] == [["begin 0"]] * 2
 
 
 @pytest.mark.slow
 def test_workers_of_a_parent_that_was_killed_do_not_outlive_it(tmp_path):
-    side = Side(tmp_path, seconds=600)
-    side.process.kill()
-    assert side.end()[0] == -signal.SIGKILL
+    with Side(tmp_path, seconds=600) as side:
+        side.process.kill()
+        assert side.end()[0] == -signal.SIGKILL
+
+
+def test_a_worker_told_to_stop_between_two_pieces_of_work_begins_none(monkeypatch):
+    monkeypatch.setattr(interrupts, "_told", False)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert interrupts.at_work(abs, -3) == 3
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            interrupts.at_work(pytest.fail, "begun")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_workers_share_the_cores(tiny_profile, tmp_path, monkeypatch):
@@ -132,7 +162,7 @@ def test_workers_share_the_cores(tiny_profile, tmp_path, monkeypatch):
 
     class Pool:
         def __init__(self, workers, context, start, arguments):
-            seen.append((workers, arguments[-1]))
+            seen.append((workers, arguments[-1].args[-1]))
             raise KeyboardInterrupt
 
     monkeypatch.setattr(jobs, "ProcessPoolExecutor", Pool)

@@ -26,6 +26,21 @@ def load(monkeypatch) -> Load:
     return Load(demo_config(), training, "float32", **sizes, threads=1, device="cpu")
 
 
+def test_derivatives_are_not_timed_where_none_are_planned(load, monkeypatch):
+    monkeypatch.setattr(Losses, "gradient", lambda *_: pytest.fail("timed"))
+    found = measuring.measure(replace(load, curved=0), workers=1)
+    assert found.slope(1000) == found.bend(1000) == 0
+    assert found.point(1000) > 0
+
+
+def test_a_configuration_of_half_precision_is_measured_in_float32_as_it_is_trained(load):
+    config = demo_config()
+    config.dtype = torch.bfloat16
+    found = measuring.measure(replace(load, config=config), workers=1)
+    assert found.bend(1000) > 0
+    assert {p.dtype for p in measuring.network(replace(load, config=config)).parameters()} == {torch.float32}
+
+
 def test_the_line_goes_through_both_points():
     line = Seconds.through((100, 3.0), (300, 5.0), start=0.5)
     assert (line(100), line(300), line(0), line.start) == (3.0, 5.0, 2.0, 0.5)

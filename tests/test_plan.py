@@ -97,6 +97,19 @@ def test_a_curvature_is_second_derivatives_and_gradients_on_a_few_training_examp
     )
 
 
+def test_derivatives_are_timed_for_curvature_alone(demo, monkeypatch):
+    seen = []
+
+    def measured(load, workers):
+        seen.append(load.curved)
+        return Rates(POINT, EXACT, SLOPE, BEND, STEP)
+
+    monkeypatch.setattr(plan, "measure", measured)
+    items(demo, "runs")
+    items(demo, "curvatures")
+    assert seen == [0, EXAMPLES]
+
+
 def test_partners_and_further_epochs_are_counted_once(demo):
     found = estimate(demo).items
     names = [item.name for item in found]
