@@ -71,8 +71,8 @@ def test_marks_stand_at_their_own_places():
 def test_labels_of_lines_keep_off_the_letter():
     """Rings around the letter's place: their labels stand on them, within 0.11 of the panel's width of its middle."""
     letter = np.array([-4, 4]) + 8 * 0.066 * np.array([1, -1])
-    rings = surface_of(lambda x, y: np.hypot(x - letter[0], y - letter[1]), 161)
-    axis = plots.surface_grid({"MRPC": {"scratch": rings}}, log=False).axes[0]
+    rings = surface_of(lambda x, y: 0.1 + 1.5 * np.hypot(x - letter[0], y - letter[1]), 161)
+    axis = plots.surface_grid({"MRPC": {"scratch": rings}}, log=True).axes[0]
     places = [np.array(text.get_position()) for text in axis.texts if text.get_text()[0].isdigit()]
     assert places
     assert min(np.linalg.norm(place - letter) for place in places) > 8 * 0.11
