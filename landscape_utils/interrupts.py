@@ -17,6 +17,24 @@ PASSED_ON = "stopping; scans finish the points in flight first, Ctrl-C again sto
 
 
 @contextmanager
+def handled_by(handler: Any, ours: bool = True) -> Iterator[None]:
+    """Ctrl-C goes to `handler` meanwhile, if it is ours to handle, and afterwards to whom it went before."""
+    before = signal.getsignal(signal.SIGINT)
+    if ours:
+        signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
+
+
+def in_main_thread() -> bool:
+    """Python lets no other one handle signals."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
 def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterator[T]]:
     """`items`, ended early by Ctrl-C: who takes them finishes the last one taken, and no more come.
 
@@ -41,15 +59,9 @@ def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterato
                 return
             yield item
 
-    main = threading.current_thread() is threading.main_thread()
-    ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    try:
-        if ours:
-            signal.signal(signal.SIGINT, first)
+    ours = in_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with handled_by(first, ours):
         yield remaining()
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
     if interrupted:
         raise KeyboardInterrupt(how_to_go_on)
 
@@ -74,15 +86,9 @@ def passed_on(workers: Callable[[], Iterable[int]]) -> Iterator[bool]:
         if callable(before):
             before(number, frame)
 
-    main = threading.current_thread() is threading.main_thread()
-    ours = main and callable(before) and hasattr(os, "setpgid")
-    if ours:
-        signal.signal(signal.SIGINT, also)
-    try:
+    ours = in_main_thread() and callable(before) and hasattr(os, "setpgid")
+    with handled_by(also, ours):
         yield ours
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, before)
 
 
 _follows = False  # whether this is a worker to which its parent passes Ctrl-C on, and has said so
@@ -115,10 +121,7 @@ def remember(number: int, frame: Any) -> None:
 
 def at_work(function: Callable[..., T], *arguments: Any) -> T:
     """`function(*arguments)`, a worker's work, which Ctrl-C interrupts."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    with handled_by(signal.default_int_handler):
         if _told:
             raise KeyboardInterrupt
         return function(*arguments)
-    finally:
-        signal.signal(signal.SIGINT, remember)
