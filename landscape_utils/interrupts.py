@@ -17,24 +17,6 @@ PASSED_ON = "stopping; scans finish the points in flight first, Ctrl-C again sto
 
 
 @contextmanager
-def handled_by(handler: Any, ours: bool = True) -> Iterator[None]:
-    """Ctrl-C goes to `handler` meanwhile, if it is ours to handle, and afterwards to whom it went before."""
-    before = signal.getsignal(signal.SIGINT)
-    if ours:
-        signal.signal(signal.SIGINT, handler)
-    try:
-        yield
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, before)
-
-
-def in_main_thread() -> bool:
-    """Python lets no other one handle signals."""
-    return threading.current_thread() is threading.main_thread()
-
-
-@contextmanager
 def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterator[T]]:
     """`items`, ended early by Ctrl-C: who takes them finishes the last one taken, and no more come.
 
@@ -59,9 +41,15 @@ def until_interrupted(items: Iterable[T], how_to_go_on: str) -> Iterator[Iterato
                 return
             yield item
 
-    ours = in_main_thread() and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with handled_by(first, ours):
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    try:
+        if ours:
+            signal.signal(signal.SIGINT, first)
         yield remaining()
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     if interrupted:
         raise KeyboardInterrupt(how_to_go_on)
 
@@ -86,9 +74,15 @@ def passed_on(workers: Callable[[], Iterable[int]]) -> Iterator[bool]:
         if callable(before):
             before(number, frame)
 
-    ours = in_main_thread() and callable(before) and hasattr(os, "setpgid")
-    with handled_by(also, ours):
+    main = threading.current_thread() is threading.main_thread()
+    ours = main and callable(before) and hasattr(os, "setpgid")
+    if ours:
+        signal.signal(signal.SIGINT, also)
+    try:
         yield ours
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, before)
 
 
 _follows = False  # whether this is a worker to which its parent passes Ctrl-C on, and has said so
@@ -121,7 +115,10 @@ def remember(number: int, frame: Any) -> None:
 
 def at_work(function: Callable[..., T], *arguments: Any) -> T:
     """`function(*arguments)`, a worker's work, which Ctrl-C interrupts."""
-    with handled_by(signal.default_int_handler):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
         if _told:
             raise KeyboardInterrupt
         return function(*arguments)
+    finally:
+        signal.signal(signal.SIGINT, remember)

@@ -144,11 +144,14 @@ def test_workers_of_a_parent_that_was_killed_do_not_outlive_it(tmp_path):
 
 def test_a_worker_told_to_stop_between_two_pieces_of_work_begins_none(monkeypatch):
     monkeypatch.setattr(interrupts, "_told", False)
-    with interrupts.handled_by(interrupts.remember):  # as in a worker
+    before = signal.getsignal(signal.SIGINT)
+    try:
         assert interrupts.at_work(abs, -3) == 3
         os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             interrupts.at_work(pytest.fail, "begun")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_workers_share_the_cores(tiny_profile, tmp_path, monkeypatch):
