@@ -3,11 +3,16 @@
 A run lives in a folder: ``epoch-00.safetensors`` (the start) to the last epoch, each holding ``theta``, (P,)
 float32, and the head; ``config.json``, the network; ``run.npz``, the history, written last: a folder without
 it is no finished run. Snapshots are read one at a time: sixteen of BERT-large are 22 GB.
+
+``quarter.safetensors`` holds theta after a quarter of the steps, where trainings of any length can be compared. A
+training that was killed goes on from its last whole epoch, to the same bits: ``unfinished/`` holds the Trainer's
+checkpoint until the training ends.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -29,6 +34,8 @@ from .tasks import Task
 from .trainer import Collator, StepTrainer, arguments
 
 HISTORY = "run.npz"
+QUARTER = "quarter.safetensors"
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
@@ -98,22 +105,36 @@ def head_of(model: PreTrainedModel) -> dict[str, torch.nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if id(p) not in encoder}
 
 
-def save_snapshot(model: PreTrainedModel, folder: Path, epoch: int) -> None:
-    """Theta and head of ``model`` as they are now, written whole or not at all."""
+def save_snapshot(model: PreTrainedModel, path: Path, losses: Sequence[float] = ()) -> None:
+    """Theta and head of ``model`` as they are now and the losses of the steps so far, written whole or not at all."""
     head = {f"head.{name}": p.detach().float().cpu().contiguous() for name, p in head_of(model).items()}
-    path = snapshot_path(folder, epoch)
-    save_file({"theta": ParameterSpace(model).read().cpu(), **head}, path.with_suffix(".tmp"))
+    values = {
+        "theta": ParameterSpace(model).read().cpu(),
+        "losses": torch.tensor(losses, dtype=torch.float64),
+    }
+    save_file(values | head, path.with_suffix(".tmp"))
     os.replace(path.with_suffix(".tmp"), path)
 
 
 class _Snapshots(TrainerCallback):
-    """Writes the model's snapshot at the end of each epoch."""
+    """Writes the model's snapshot at the end of each epoch, and after a quarter of the steps."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.losses: list[float] = []  # the trainer's
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.global_step == max(1, round(state.max_steps / 4)):
+            save_snapshot(model, self.folder / QUARTER)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        save_snapshot(model, self.folder, round(state.epoch))
+        save_snapshot(model, snapshot_path(self.folder, round(state.epoch)), self.losses)
+
+
+def unfinished(folder: Path) -> Path | None:
+    """The Trainer's last whole checkpoint of a training that was cut off; ``trainer_state.json`` is written last."""
+    whole = [path.parent for path in (folder / UNFINISHED).glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def fine_tune(
@@ -146,7 +167,8 @@ def fine_tune(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HISTORY).unlink(missing_ok=True)
     model.config.save_pretrained(folder)
-    save_snapshot(model, folder, 0)
+    save_snapshot(model, snapshot_path(folder, 0))
+    snapshots = _Snapshots(folder)
     trainer = StepTrainer(
         model=model,
         args=arguments(
@@ -167,18 +189,31 @@ def fine_tune(
             train_sampling_strategy="group_by_length",
             eval_strategy="epoch",
             eval_on_start=True,
+            output_dir=str(folder / UNFINISHED),
+            save_strategy="epoch",
+            save_total_limit=1,
         ),
         what=f"{task.name} {how} seed {seed}",
         train_dataset=task.train,
         eval_dataset=sorted(task.dev, key=lambda example: len(example["input_ids"])),  # little padding
         data_collator=Collator(model.config.pad_token_id or 0),
         compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())},
-        callbacks=[_Snapshots(folder)],
+        callbacks=[snapshots],
     )
-    trainer.train()
+    snapshots.losses = trainer.losses
+    checkpoint = unfinished(folder)
+    if checkpoint:
+        steps_done = int(checkpoint.name.split("-")[1])
+        epoch = round(steps_done * batch_size / len(task.train))
+        with safe_open(snapshot_path(folder, epoch), "pt") as file:
+            trainer.losses += file.get_tensor("losses").tolist()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # off with the autocast around forward
     steps = np.arange(1, len(trainer.losses) + 1)
-    dev = [record for record in trainer.state.log_history if "eval_loss" in record]
+    measured = (record for record in trainer.state.log_history if "eval_loss" in record)
+    dev = [
+        *{record["step"]: record for record in measured}.values()
+    ]  # going on, the last epoch is measured again
     run = Run(
         task=task.name,
         how=how,
@@ -194,6 +229,7 @@ def fine_tune(
         majority=float(np.bincount([example["labels"] for example in task.dev]).max() / len(task.dev)),
     )
     _save_history(run)
+    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
     return run
 
 

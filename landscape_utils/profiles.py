@@ -60,7 +60,7 @@ def _beside(path: str, info: ValidationInfo) -> str:
 
 def _source(source: str, info: ValidationInfo) -> str:
     """A model that the package brings is never taken for a folder of the same name."""
-    return source if source in ("demo", "minilm") else _beside(source, info)
+    return source if source in ("demo", "minilm", "mpnet") else _beside(source, info)
 
 
 Name = Annotated[str, AfterValidator(_checked)]
@@ -87,7 +87,7 @@ class Part(BaseModel):
 
 
 class ModelSpec(Part):
-    """The encoder: "demo", "minilm", a name on the hub or a folder; inputs are cut to `max_length` tokens."""
+    """The encoder: "demo", "minilm", "mpnet", a name on the hub or a folder; inputs are cut to `max_length` tokens."""
 
     source: Annotated[str, Field(min_length=1), AfterValidator(_source)]
     max_length: Annotated[int, Field(ge=4)]

@@ -95,17 +95,17 @@ class OneDevice(TrainingArguments):
 def arguments(*, device: str, **options: Any) -> TrainingArguments:
     """Training arguments with all off that talks or writes. ``device``: "auto", "cpu", "cuda", "cuda:1"."""
     chosen = torch.device(check_device(device))
+    quiet: dict[str, Any] = {
+        "output_dir": tempfile.gettempdir(),  # asked for, and not written to unless checkpoints are
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_nan_inf_filter": False,
+        "remove_unused_columns": False,
+    }
     made = OneDevice(
-        output_dir=tempfile.gettempdir(),  # asked for, never written to
-        use_cpu=chosen.type == "cpu",
-        save_strategy="no",
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        logging_nan_inf_filter=False,
-        remove_unused_columns=False,
-        dataloader_pin_memory=chosen.type == "cuda",
-        **options,
+        use_cpu=chosen.type == "cpu", dataloader_pin_memory=chosen.type == "cuda", **quiet | options
     )
     if chosen.index is not None:
         torch.cuda.set_device(chosen)  # after the arguments, which choose the first
