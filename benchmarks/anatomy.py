@@ -12,11 +12,11 @@ from functools import partial
 import numpy as np
 import torch
 
-from landscape_utils.engine import Walker
-from landscape_utils.landscape import Plane
-from landscape_utils.objective import Objective, statistics
-from landscape_utils.parameters import ParameterSpace, layer_groups
-from landscape_utils.precision import largest_difference
+from landscape_utils.engine.objective import Objective, statistics
+from landscape_utils.engine.precision import largest_difference
+from landscape_utils.engine.space import ParameterSpace, layer_groups
+from landscape_utils.engine.walker import Walker
+from landscape_utils.landscape.scan import Plane
 
 from .cases import Case
 from .limit import counted, synchronize

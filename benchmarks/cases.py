@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from transformers import BertConfig, BertForSequenceClassification
 
-from landscape_utils.finetune import load_run
-from landscape_utils.landscape import MARKS, Plane
-from landscape_utils.models import build_model
-from landscape_utils.objective import Example
-from landscape_utils.parameters import ParameterSpace
-from landscape_utils.precision import Point, probe_points
-from landscape_utils.pretraining import demo_config
-from landscape_utils.study import Study
+from landscape_utils.engine.objective import Example
+from landscape_utils.engine.precision import Point, probe_points
+from landscape_utils.engine.space import ParameterSpace
+from landscape_utils.landscape.scan import MARKS, Plane
+from landscape_utils.study.study import Study
+from landscape_utils.training.finetune import load_run
+from landscape_utils.training.models import build_model
+from landscape_utils.training.pretraining import demo_config
 
 STEP = 0.012  # |delta| / |theta_0|: what fine-tuning on MRPC moves MiniLM by
 PAIRS = 3668  # MRPC's train split, and the lengths of its pairs in MiniLM's tokens:

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from landscape_utils.engine import DTYPES, tf32
-from landscape_utils.objective import TOKENS_PER_BATCH, Example
-from landscape_utils.parameters import layer_stack
+from landscape_utils.engine.objective import TOKENS_PER_BATCH, Example
+from landscape_utils.engine.space import layer_stack
+from landscape_utils.engine.walker import DTYPES, tf32
 
 SAMPLE = 0.2  # seconds of one measurement of the rate
 SDPA_ON_CPU = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu  # which torch's counter leaves out

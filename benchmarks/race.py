@@ -14,9 +14,9 @@ from functools import partial
 
 import numpy as np
 
-from landscape_utils.engine import Walker
-from landscape_utils.objective import Objective
-from landscape_utils.precision import Point, largest_difference
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.precision import Point, largest_difference
+from landscape_utils.engine.walker import Walker
 from landscape_utils.progress import bar
 
 from .cases import Case

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from landscape_utils.style import INK, WIDTH, note, style
+from landscape_utils.figures.style import INK, WIDTH, note, style
 
 from .anatomy import Anatomy
 from .layouts import Layout

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from landscape_utils.engine import DTYPES
-from landscape_utils.objective import Example, pad, trim
-from landscape_utils.precision import Point
+from landscape_utils.engine.objective import Example, pad, trim
+from landscape_utils.engine.precision import Point
+from landscape_utils.engine.walker import DTYPES
 
 from .cases import Case
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from landscape_utils.engine import Walker
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.walker import Walker
+from landscape_utils.environment import check_device, data_folder
 from landscape_utils.errors import UserError
-from landscape_utils.objective import Objective
-from landscape_utils.places import check_device, data_folder
+from landscape_utils.figures.style import MUTED, WIDTH, legend_above, note, style
 from landscape_utils.progress import bar
-from landscape_utils.style import MUTED, WIDTH, legend_above, note, style
 
 from .cases import Case, Size, minilm
 from .report import Machine

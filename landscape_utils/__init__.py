@@ -1,18 +1,18 @@
 """Loss landscapes of transformers: Hao et al. (EMNLP 2019) reproduced, and a tool for anybody's own model."""
 
-from .checkpoints import in_order, read_task
+from .engine.objective import Measurement, Objective
+from .engine.space import ParameterSpace, layer_groups
+from .environment import check_names
 from .errors import UserError
-from .finetune import Run, fine_tune
-from .landscape import Curve, Line, Mark, Plane, Surface, scan
-from .objective import Measurement, Objective
-from .own_study import Checkpoints
-from .parameters import ParameterSpace, layer_groups
-from .places import check_names
+from .landscape.rollback import Rollback, roll_back
+from .landscape.scan import Curve, Line, Mark, Plane, Surface, scan
+from .landscape.trajectory import Trajectory, project
 from .profiles import Profile, load_profile
-from .rollback import Rollback, roll_back
-from .study import Study
-from .tasks import Task
-from .trajectory import Trajectory, project
+from .study.own_study import Checkpoints
+from .study.study import Study
+from .training.checkpoints import in_order, read_task
+from .training.finetune import Run, fine_tune
+from .training.tasks import Task
 
 __all__ = [
     "Checkpoints",

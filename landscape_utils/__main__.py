@@ -10,16 +10,16 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import book
-from .cluster import connect
+from .book import build as book
+from .engine.cluster import connect
+from .environment import project_folder
 from .errors import UserError
-from .files import logger
-from .jobs import WHAT, usual_workers
-from .places import project_folder
-from .plan import estimate, report
 from .profiles import builtin_profiles
-from .store import Store
-from .study import Study
+from .store.files import logger
+from .store.store import Store
+from .study.jobs import WHAT, usual_workers
+from .study.plan import estimate, report
+from .study.study import Study
 
 INTERRUPTED = "stopped; what was computed is kept: the same command goes on from there"
 

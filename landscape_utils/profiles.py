@@ -29,20 +29,9 @@ from pydantic import (
 )
 
 from .errors import UserError
+from .names import TASK_NAMES, task_key
 
 BUILTIN = Path(__file__).parent / "profiles"
-TASK_NAMES = {"mnli": "MNLI", "rte": "RTE", "sst2": "SST-2", "mrpc": "MRPC"}
-
-
-def display_name(task: str) -> str:
-    """The name of a task as papers write it: "sst2" -> "SST-2"; a user's task keeps its own name."""
-    return TASK_NAMES.get(task, task)
-
-
-def task_key(name: Any) -> Any:
-    """The key of a task: "SST-2" and "sst-2" -> "sst2"; a user's task keeps its own name."""
-    plain = name.strip().lower().replace("-", "") if isinstance(name, str) else name
-    return plain if plain in tuple(TASK_NAMES) else name
 
 
 def _checked(name: str) -> str:

@@ -15,11 +15,12 @@ import torch
 import transformers as hf
 from filelock import FileLock
 
-from landscape_utils import Study, book
-from landscape_utils.demo_language import make_tokenizer
-from landscape_utils.pretraining import demo_config
-from landscape_utils.result_file import read_result
-from landscape_utils.store import Store
+from landscape_utils import Study
+from landscape_utils.book import build as book
+from landscape_utils.store.result_file import read_result
+from landscape_utils.store.store import Store
+from landscape_utils.training.demo_language import make_tokenizer
+from landscape_utils.training.pretraining import demo_config
 
 torch.set_num_threads(
     1

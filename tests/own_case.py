@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from conftest import make_model
 
-from landscape_utils.demo_language import VOCABULARY, make_task, make_tokenizer
+from landscape_utils.training.demo_language import VOCABULARY, make_task, make_tokenizer
 
 NAMES = ("negative", "positive")
 

@@ -66,7 +66,7 @@ def slow_down(seed):
 
 
 def work(job):
-    from landscape_utils.store import Store
+    from landscape_utils.store.store import Store
 
     log, write = os.open(job["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666), os.write
 
@@ -121,7 +121,7 @@ if __name__ == "__main__":
     sys.modules["landscape_utils"] = package
     import encodings.cp437  # noqa: F401 - zipfile asks for it late, when another user may not read the interpreter
 
-    from landscape_utils.store import library_versions
+    from landscape_utils.store.store import library_versions
 
     library_versions()  # imported and looked up once, for all forks
     serve()

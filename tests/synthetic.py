@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from landscape_utils.curvature import BALLS, RADIUS, SHARE, Ball, Curvature, Spectrum
-from landscape_utils.finetune import Run
-from landscape_utils.landscape import Curve, Mark, Surface
-from landscape_utils.rollback import LAYER_MARKS, Rollback
-from landscape_utils.trajectory import Trajectory
+from landscape_utils.landscape.rollback import LAYER_MARKS, Rollback
+from landscape_utils.landscape.scan import Curve, Mark, Surface
+from landscape_utils.landscape.trajectory import Trajectory
+from landscape_utils.training.finetune import Run
 
 START_END = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
@@ -103,15 +102,6 @@ def bowl(how):
     return lambda x, y=0.0: 0.1 + STEEP[how] * ((x - 1) ** 2 + y**2) / 2
 
 
-def curvature_of(how: str, error: float = 0.1) -> Curvature:
-    """That of the bowl, in its two directions and no other; adaptive sharpness is three times as high from scratch."""
-    steep, norm = STEEP[how], NORM[how]
-    rises = [steep * SHARE**2 / 2, steep * (RADIUS / norm) ** 2 / 2, {"scratch": 0.3, "pretrained": 0.1}[how]]
-    values = np.array([steep, steep, 0.0]) / norm**2
-    balls = {name: Ball(0.1, 0.0, rise, error * rise, True) for name, rise in zip(BALLS, rises, strict=True)}
-    return Curvature(128, norm, 50.0, Spectrum(values, error * values, 0 * values), balls)
-
-
 def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamespace:
     """From scratch: four times as steep, three times as far, slower, a wall on the way, a crooked path."""
 
@@ -164,7 +154,6 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
             lambda x, y: {"low": 1.0, "high": 16.0}[group] * (x**2 + y**2) / 2,
             points=401,
         ),
-        "curvature": lambda task, how="pretrained": curvature_of(how),
         "learning_rates": lambda task: [1e-4],
         "rollback": lambda task, learning_rate=None: Rollback(
             400,

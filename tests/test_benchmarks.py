@@ -18,10 +18,10 @@ from benchmarks.cases import SIZES, Case, Size, random_pairs, random_plane
 from benchmarks.layouts import Layout
 from benchmarks.race import Row
 from benchmarks.report import Machine, Report, duration
-from landscape_utils.landscape import Plane
-from landscape_utils.objective import Objective
-from landscape_utils.parameters import ParameterSpace
-from landscape_utils.study import Study
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.space import ParameterSpace
+from landscape_utils.landscape.scan import Plane
+from landscape_utils.study.study import Study
 
 ALL = ("float16", "bfloat16", "tf32", "float32")  # those of the largest size, meant for a GPU
 

@@ -8,11 +8,11 @@ import threading
 
 import numpy as np
 import pytest
-from test_landscape import make_plane
+from test_scan import make_plane
 
+from landscape_utils.engine.objective import Objective
 from landscape_utils.interrupts import until_interrupted
-from landscape_utils.landscape import scan
-from landscape_utils.objective import Objective
+from landscape_utils.landscape.scan import scan
 
 ALPHA, BETA = np.linspace(-1, 1, 4), np.linspace(-1, 1, 3)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from landscape_utils import __main__ as cli
-from landscape_utils.store import Store
-from landscape_utils.study import Study
+from landscape_utils.store.store import Store
+from landscape_utils.study.study import Study
 
 RECIPE = {"grid": 3, "sample": 7}
 

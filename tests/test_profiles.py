@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from landscape_utils.errors import UserError
-from landscape_utils.profiles import BUILTIN, Profile, builtin_profiles, display_name, load_profile, task_key
+from landscape_utils.names import display_name, task_key
+from landscape_utils.profiles import BUILTIN, Profile, builtin_profiles, load_profile
 
 
 def write(folder: Path, *changes: tuple[str, str], name: str = "mine.toml") -> Path:

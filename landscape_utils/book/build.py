@@ -1,0 +1,142 @@
+"""The book: notebooks executed, laid beside the pages and rendered, in two parts.
+
+The reference run is read from results that are kept with the book, by the same notebooks as the reader's own run.
+Nothing is executed while rendering: what a page shows is what papermill left.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..environment import NOTHING, ROOT
+from ..errors import Lacking, UserError
+from ..figures import plots
+from ..figures.style import save
+from ..names import HOWS, display_name
+from ..store.files import logger
+from ..study.study import Study
+from . import tables
+from .comparison import RUNS
+from .executing import Execution, check_parameters, execute, fingerprint, surroundings
+from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
+
+
+def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
+    """Compute what the notebooks need, execute them all, render the book; returns the path of its front page.
+
+    Args:
+        profile: of the reader's run; `parameters` are the others that notebooks take (`tasks`, `seed`, ...).
+        root: of the book: its pages, notebooks, and `results`.
+        reference: the profile of the reference run, read from `results`. What these lack is left out, with a line.
+
+    Raises:
+        UserError: a parameter that some notebook does not take or cannot use, a notebook that fails, a page that Sphinx
+            warns about.
+    """
+    given = {"profile": profile, **parameters}
+    sources = find_notebooks(root)
+    for notebook in sources:
+        check_parameters(notebook, given)
+    study = Study(**given)
+    study.compute()
+    executed = root / "_build" / "executed" / study.profile.name
+    yours = [Execution(notebook, executed / notebook.name, given) for notebook in sources]
+    reading = Study(reference, results_dir=root / "results", device=NOTHING)
+    theirs = readings(root, reference, reading)
+    lacking = execute([*yours, *theirs])
+    tell_lacking(theirs, lacking, reading)
+    read = [one.output for one in theirs if one.output not in lacking]
+    parts = [
+        Part(YOURS, "your run", about(study), [one.output for one in yours]),
+        *([Part(REFERENCE, "the reference run", about(reading), read)] if read else []),
+    ]
+    return render(root, parts, front_picture(reading, study, root / "_build" / "front.png"))
+
+
+def readings(root: Path, reference: str, study: Study) -> list[Execution]:
+    """The executions of the reference run's chapters, which read its results; none where there are none at all."""
+    if not study.store.folder.is_dir():
+        return []
+    parameters = {"profile": reference, "device": NOTHING}
+    if root != ROOT:  # a page shows them: no path of this machine that need not be there
+        parameters["results_dir"] = str(root / "results")
+    around = surroundings(parameters, {root / "results" / name for name in (study.profile.name, *RUNS)})
+    named = chapters(read_contents(root / "book"), REFERENCE)
+    sources = [notebook for notebook in find_notebooks(root) if notebook.stem in named]
+    folder = root / "_build" / REFERENCE
+    return [Execution(path, folder / path.name, parameters, fingerprint(path, around)) for path in sources]
+
+
+def tell_lacking(theirs: Sequence[Execution], lacking: dict[Path, str], study: Study) -> None:
+    """One line on what the book has not of its reference run, and why."""
+    if not theirs:
+        logger.warning("the book has no reference run: there is no %s", study.store.folder)
+    elif lacking:
+        left_out = ", ".join(path.stem for path in lacking)
+        logger.warning("left out of the reference run: %s; %s", left_out, next(iter(lacking.values())))
+
+
+def about(study: Study) -> str:
+    """What a part was computed from."""
+    partly = ""
+    with suppress(Lacking):  # nothing is said of data that no result is of
+        partly = tables.samples(study)
+    return f"under the profile `{study.profile.name}`{partly and f' ({partly})'}"
+
+
+def front_picture(reading: Study, study: Study, path: Path) -> Path:
+    """What the book is about in one picture: of the reference run if that has it, else of the reader's."""
+    with suppress(Lacking):
+        return draw_front(reading, path)
+    return draw_front(study, path)
+
+
+def draw_front(study: Study, path: Path) -> Path:
+    """One task's surfaces and paths, from scratch and fine-tuned."""
+    task = "mrpc" if "mrpc" in study.tasks else study.tasks[0]
+    surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
+    paths = {how: study.trajectory(task, how) for how in surfaces}
+    name = display_name(task)
+    save(plots.surface_grid({name: surfaces}, trajectories={name: paths}), path, bbox_inches="tight")
+    return path
+
+
+def find_notebooks(root: Path = ROOT) -> list[Path]:
+    """The chapters' notebooks in their order; `UserError` where there are none, as in an installed wheel."""
+    notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    if not notebooks:
+        raise UserError(
+            f"no notebooks in {root / 'notebooks'}: the book is made from a clone of the repository"
+        )
+    return notebooks
+
+
+def render(root: Path, parts: Sequence[Part], front: Path) -> Path:
+    """Lay executed notebooks and the front picture beside the pages of `root/book` and make HTML of them.
+
+    A warning of Sphinx is an error. Returns the front page, `root/_build/html/index.html`.
+    """
+    staged, html = root / "_build" / "stage", root / "_build" / "html"
+    for stale in (staged, html, root / "_build" / ".doctrees"):
+        shutil.rmtree(stale, ignore_errors=True)
+    stage(root / "book", staged, parts)
+    shutil.copy(front, staged)
+    layout: list[str | Path] = [
+        "--config",
+        root / "_config.yml",
+        "--toc",
+        staged / "_toc.yml",
+        "--path-output",
+        root,
+    ]
+    program = Path(sys.executable).with_name("jupyter-book")
+    failed = subprocess.run([program, "build", staged, *layout, "-n", "-W", "--keep-going"]).returncode
+    if failed or not (html / "index.html").exists():
+        raise UserError("the book was not made: mend what jupyter-book warns of above")
+    return html / "index.html"

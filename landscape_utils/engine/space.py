@@ -1,0 +1,251 @@
+"""Parameter space: the encoder of a model as one flat vector theta, and its layers in three groups.
+
+A landscape is a function of theta, shape (P,): the parameters of the pre-trained body (`model.base_model`: embeddings,
+layers, pooler). The task head is no part of it, it stays at its learned value (Hao et al. 2019, section 3.1). While a
+landscape is scanned the weights are views into one buffer, so that a point is set by one pass over memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..names import GROUPS
+
+
+class ParameterSpace:
+    """The encoder of `model` as a vector space of dimension P; the head is excluded.
+
+    Attributes:
+        names: parameter names within the encoder, in the order of theta.
+        slices: name -> the entries of theta that hold this parameter.
+        size: P.
+        dtype: dtype of the weights; theta is read in it if it is float64, otherwise in float32.
+
+    Raises:
+        UserError: the encoder has no parameters, holds quantised ones, or ones of several dtypes or devices.
+    """
+
+    def __init__(self, model: nn.Module):
+        self.encoder = encoder_of(model)
+        self._parameters = dict(self.encoder.named_parameters())  # a shared weight is listed once
+        self.names = tuple(self._parameters)
+        ends = np.cumsum([0] + [p.numel() for p in self._parameters.values()]).tolist()
+        self.slices = {name: slice(a, b) for name, a, b in zip(self.names, ends, ends[1:], strict=False)}
+        self.size: int = ends[-1]
+        kinds = {(p.dtype, p.device) for p in self._parameters.values()}
+        if len(kinds) != 1 or not next(iter(kinds))[0].is_floating_point:
+            found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds)) or "none"
+            raise UserError(
+                f"the encoder of {type(model).__name__} must hold floating-point parameters of one dtype "
+                f"on one device; found: {found}; use model.float().to(device)"
+            )
+        self.dtype, self.device = next(iter(kinds))
+
+    def read(self) -> Tensor:
+        """Theta: a copy of the encoder's weights, (P,), on their device, float32 (float64 for a float64 model)."""
+        wide = torch.float64 if self.dtype == torch.float64 else torch.float32
+        return torch.cat([p.detach().reshape(-1).to(wide) for p in self._parameters.values()])
+
+    def write(self, theta: Tensor) -> None:
+        """Set the encoder's weights to theta, (P,), in place.
+
+        Raises:
+            UserError: theta is not of shape (P,).
+        """
+        self.check(theta, "theta")
+        for name, p in self._parameters.items():
+            p.data.copy_(theta[self.slices[name]].view_as(p))
+
+    def check(self, vector: Tensor, what: str) -> None:
+        """Refuse, by one line that says the values, what is no vector of this space."""
+        if not isinstance(vector, Tensor) or tuple(vector.shape) != (self.size,):
+            found = tuple(vector.shape) if isinstance(vector, Tensor) else type(vector).__name__
+            raise UserError(
+                f"{what} must be a tensor of shape ({self.size},), the encoder's size; got {found}"
+            )
+        if vector.dtype not in (torch.float32, torch.float64):
+            raise UserError(f"{what} must be float32 or float64; got {vector.dtype}; use {what}.float()")
+
+    @contextmanager
+    def attached(self, dtype: torch.dtype | None = None) -> Iterator[Tensor]:
+        """One flat buffer, (P,) in `dtype` (default: the model's), that the weights are views of within the context.
+
+        It starts as a copy of the weights. On leaving, also by an exception, each parameter has its own storage back,
+        untouched: the model is to the bit what it was.
+        """
+        own = {name: p.data for name, p in self._parameters.items()}
+        buffer = torch.empty(self.size, dtype=dtype or self.dtype, device=self.device)
+        try:
+            for name, p in self._parameters.items():
+                view = buffer[self.slices[name]].view(p.shape)
+                view.copy_(own[name])
+                p.data = view
+            yield buffer
+        finally:
+            for name, p in self._parameters.items():
+                p.data = own[name]
+
+    def restrict(self, vector: Tensor, names: tuple[str, ...]) -> Tensor:
+        """delta^G: a copy of `vector`, (P,), with every entry outside the named parameters zero (section 7)."""
+        self.check(vector, "vector")
+        for name in names:
+            if name not in self.slices:
+                raise UserError(
+                    f"the encoder has no parameter {name!r}; its {len(self.names)} names, such as {self.names[0]!r}, "
+                    "are in ParameterSpace.names"
+                )
+        restricted = torch.zeros_like(vector)
+        for name in names:
+            restricted[self.slices[name]] = vector[self.slices[name]]
+        return restricted
+
+
+def encoder_of(model: nn.Module) -> nn.Module:
+    """The pre-trained body of a model, or the model itself where it has none."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"a model of transformers is needed; got {type(model).__name__}")
+    return getattr(model, "base_model", model)
+
+
+def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
+    """The encoder's layers: name within the encoder and the ModuleList, the longest that lies within no other.
+
+    None where the layers are not one such list: XLM's are spread over several, Funnel's are lists of lists, and an
+    encoder-decoder has two stacks.
+    """
+    encoder = encoder_of(model)
+    lists = {name: m for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList)}
+    outer = {n: m for n, m in lists.items() if not any(n.startswith(f"{other}.") for other in lists)}
+    longest = max(map(len, outer.values()), default=0)
+    stacks = [(name, module) for name, module in outer.items() if len(module) == longest]
+    kinds = {type(layer) for _, module in stacks for layer in module}
+    two_sided = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
+    return (
+        stacks[0] if len(stacks) == len(kinds) == 1 and kinds != {nn.ModuleList} and not two_sided else None
+    )
+
+
+def layer_ranges(count: int) -> dict[str, tuple[int, int]]:
+    """First and last layer of each group: `count` layers in three consecutive groups, as equal as they can be."""
+    thirds = np.array_split(np.arange(count), len(GROUPS))
+    return {group: (int(third[0]), int(third[-1])) for group, third in zip(GROUPS, thirds, strict=True)}
+
+
+def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """The parameter names of the low, middle and high third of the encoder's layers (section 7).
+
+    Embeddings and pooler belong to no group.
+
+    Raises:
+        UserError: the layers are no single stack (XLM, Funnel, encoder-decoders such as BART and T5), or fewer than
+            three have weights of their own (ALBERT shares one among all).
+    """
+    stack = layer_stack(model)
+    if stack is None or len(stack[1]) < len(GROUPS):
+        raise UserError(
+            f"layer groups need an encoder that is one stack of at least three layers with weights of their own; "
+            f"{type(model).__name__} has {len(stack[1]) if stack else 'no such stack'}"
+        )
+    name, layers = stack
+    return {
+        group: tuple(
+            f"{name}.{i}.{parameter}"
+            for i in range(first, last + 1)
+            for parameter, _ in layers[i].named_parameters()
+        )
+        for group, (first, last) in layer_ranges(len(layers)).items()
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """theta(alpha) = origin + alpha x; both (P,)."""
+
+    origin: Tensor
+    x: Tensor
+
+    def __post_init__(self):
+        check_directions(self.origin, {"x": self.x})
+
+    @property
+    def directions(self) -> tuple[Tensor, ...]:
+        return (self.x,)
+
+    @property
+    def norm(self) -> float:
+        """The parameter distance of one unit of alpha, |x|."""
+        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+
+    def at(self, alpha: float) -> Tensor:
+        """theta, (P,), at alpha."""
+        return self.origin + alpha * self.x
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """theta(alpha, beta) = origin + alpha x + beta y; all (P,).
+
+    y is rescaled to the norm of x, |x| / |y| y (section 3.2), unless `rescale` is False.
+    """
+
+    origin: Tensor
+    x: Tensor
+    y: Tensor
+    rescale: bool = True
+
+    def __post_init__(self):
+        check_directions(self.origin, {"x": self.x, "y": self.y})
+        if self.rescale:
+            scale = self.norm / float(torch.linalg.vector_norm(self.y, dtype=torch.float64))
+            object.__setattr__(self, "y", self.y * scale)
+
+    @property
+    def directions(self) -> tuple[Tensor, ...]:
+        return (self.x, self.y)
+
+    @property
+    def norm(self) -> float:
+        """The parameter distance of one unit of alpha, |x| (and of one of beta, if y was rescaled)."""
+        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+
+    @property
+    def cosine(self) -> float:
+        """Cosine of the angle between x and y; the paper finds them near orthogonal (section 3.2)."""
+        x, y = self.x.double(), self.y.double()
+        return float(x @ y / (x.norm() * y.norm()))
+
+    def at(self, alpha: float, beta: float) -> Tensor:
+        """theta, (P,), at (alpha, beta)."""
+        return self.origin + alpha * self.x + beta * self.y
+
+
+def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
+    """Refuse vectors that span nothing, by one line that says the values."""
+    for name, vector in {"origin": origin, **directions}.items():
+        if not isinstance(vector, Tensor) or vector.ndim != 1 or not vector.is_floating_point():
+            found = (
+                f"{vector.dtype} {tuple(vector.shape)}"
+                if isinstance(vector, Tensor)
+                else type(vector).__name__
+            )
+            raise UserError(f"{name} must be a floating-point vector of shape (P,); got {found}")
+        if (vector.shape, vector.dtype, vector.device) != (origin.shape, origin.dtype, origin.device):
+            raise UserError(
+                f"{name} is {vector.dtype} {tuple(vector.shape)} on {vector.device}, but origin is "
+                f"{origin.dtype} {tuple(origin.shape)} on {origin.device}; they must agree"
+            )
+        norm = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+        if not math.isfinite(norm):
+            raise UserError(
+                f"{name} holds values that are not finite (its norm is {norm}); no line or plane goes through it"
+            )
+        if norm == 0 and name != "origin":
+            raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")

@@ -1,0 +1,202 @@
+"""The engine: visits points of parameter space, and does at each only what differs from the last one.
+
+Theta is written from the origin, never from the neighbouring point, so there is no drift and no order. What is the same
+at every point, or read by nobody, is left out: see `shortcuts`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import bootstrap
+from .objective import Measurement, Objective, evaluating, statistics
+from .shortcuts import Replay, first_token_only, ready_masks
+from .space import ParameterSpace
+
+logger = logging.getLogger(__name__)
+CHUNK = {
+    "cpu": 1 << 16,
+    "cuda": 1 << 24,
+}  # entries combined at a time: the sums stay in cache, scratch memory is small
+CACHE_BYTES = 1 << 30
+DTYPES = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+}
+
+
+def combine(out: Tensor, origin: Tensor, terms: Sequence[tuple[float, Tensor]]) -> None:
+    """out = origin + sum of c * direction, (P,), summed in the origin's dtype and rounded once to that of `out`."""
+    step = CHUNK.get(out.device.type, CHUNK["cuda"])
+    for start in range(0, len(out), step):
+        chunk = slice(start, start + step)
+        total = out[chunk] if out.dtype == origin.dtype else torch.empty_like(origin[chunk])
+        (first, direction), *rest = terms
+        torch.add(origin[chunk], direction[chunk], alpha=first, out=total)
+        for coefficient, direction in rest:
+            total.add_(direction[chunk], alpha=coefficient)
+        if total.dtype != out.dtype:
+            out[chunk] = total
+
+
+def moving(directions: Sequence[Tensor]) -> slice:
+    """The shortest range of entries outside which every direction is zero."""
+    ends = []
+    for direction in directions:
+        support = direction.nonzero()
+        if len(support):
+            ends += [int(support[0]), int(support[-1]) + 1]
+    return slice(min(ends), max(ends)) if ends else slice(0, 0)
+
+
+def strides(shape: Sequence[int]) -> np.ndarray:
+    """(points,): of each point of a grid, row by row, the largest power of two that divides all its indices."""
+    indices = np.indices(tuple(shape)).reshape(len(shape), -1)  # (axes, points)
+    return np.where(indices == 0, 1 << 30, indices & -indices).min(axis=0)
+
+
+def coarse_first(shape: Sequence[int]) -> list[int]:
+    """A grid's points in the order to visit them: every 2^k-th row and column, then every 2^(k-1)-th, down to all.
+
+    A scan that is looked at or stopped halfway then shows the whole, coarsely.
+    """
+    return np.argsort(-strides(shape), kind="stable").tolist()
+
+
+class Walker:
+    """A model on a walk through a line or plane: `walker(coordinates)` measures every objective there.
+
+    Args:
+        objectives: on the same model.
+        origin, directions: vectors (P,).
+        precision: what the weights are rounded to and the forward pass is done in.
+        cache_bytes: memory for the output of layers that no direction moves; 0 recomputes it at every point.
+        draws: how many bootstrap draws of the examples are measured beside.
+
+    Use as a context manager: within it the model's weights are those of the point visited last; on leaving, also by an
+    exception, the model is what it was.
+
+    Raises:
+        UserError: `cache_bytes` that hold no batch; a device too small for one example.
+    """
+
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        origin: Tensor,
+        directions: Sequence[Tensor],
+        precision: str = "float32",
+        cache_bytes: int | None = None,
+        draws: int = 0,
+    ):
+        self.objectives = objectives
+        self.model = objectives[0].model
+        self.space = ParameterSpace(self.model)
+        wide = torch.float64 if self.space.dtype == torch.float64 else torch.float32
+        self.origin, *self.directions = (v.to(self.space.device, wide) for v in (origin, *directions))
+        self.precision = precision
+        self.cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
+        self.moving = moving(self.directions)
+        self.width = len(objectives) * (len(Measurement._fields) + 2 * draws)
+        self._shares = [bootstrap.draws(o.size, draws).to(self.space.device) for o in objectives]
+        self._stack = ExitStack()
+        self._replay = Replay(self.model, self.space, self.moving)
+
+    def __enter__(self) -> Walker:
+        with ExitStack() as stack:  # closed here if entering fails half-way
+            stack.enter_context(evaluating(self.model))
+            stack.enter_context(tf32(self.precision == "tf32"))
+            dtype = self.origin.dtype if self.precision == "float32" else DTYPES[self.precision]
+            stack.enter_context(cast_outside(self.space, self.model, dtype))
+            self.buffer = stack.enter_context(self.space.attached(dtype))
+            self.buffer.copy_(self.origin)
+            self._within_memory(lambda: self._shorten(stack))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._stack.close()
+
+    def __call__(self, coordinates: Sequence[float]) -> Tensor:
+        """(objectives, 4 + 2 draws) float64 on the CPU: loss, error, their standard errors, and the draws' losses and
+        errors. The one synchronisation."""
+        self.move(coordinates)
+        return self._within_memory(
+            lambda: torch.stack(list(map(self._measure, self.objectives, self._shares))).cpu()
+        )
+
+    def _measure(self, objective: Objective, shares: Tensor) -> Tensor:
+        outcomes = objective.outcomes(self._replay.logits(objective))
+        return torch.cat([statistics(*outcomes), bootstrap.means(*outcomes, shares)])
+
+    def move(self, coordinates: Sequence[float]) -> None:
+        """Set the weights to origin + sum of coordinate * direction."""
+        part = self.moving
+        terms = [(float(c), d[part]) for c, d in zip(coordinates, self.directions, strict=True)]
+        combine(self.buffer[part], self.origin[part], terms)
+
+    def _within_memory(self, function: Callable[[], Any]) -> Any:
+        """What the function returns; while its batches do not fit into the device's memory, they are halved."""
+        try:
+            return function()
+        except torch.OutOfMemoryError:
+            for objective in self.objectives:
+                objective.halve()
+            logger.warning("out of memory on %s: batches are halved", self.space.device)
+        return self._within_memory(function)
+
+    def _shorten(self, stack: ExitStack) -> None:
+        """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
+        stack.enter_context(self._replay)
+        for objective in self.objectives:
+            ready_masks(objective, stack)
+        batches = [(o, batch) for o in self.objectives for batch in o.batches]
+        first_token_only(self.model, self.objectives[0], stack)
+        if self._replay.below and self.cache_bytes:
+            self._replay.record(batches, self.cache_bytes)
+            self.move([1.0] * len(self.directions))
+            self._replay.verify(batches)
+
+
+def visits(
+    walk: Callable[..., Walker], points: Iterable[tuple[int, Sequence[float]]], precision: str
+) -> Generator[tuple[int, np.ndarray]]:
+    """(index, row) of every point, one after the other; `walk` makes a Walker of a given precision."""
+    with walk(precision=precision) as walker:
+        for i, point in points:
+            yield i, walker(point).numpy().ravel()
+
+
+@contextmanager
+def cast_outside(space: ParameterSpace, model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """The head's parameters in `dtype` while the context lasts (the encoder's are the buffer's business)."""
+    encoder = {id(p) for p in space.encoder.parameters()}
+    own = [(p, p.data) for p in model.parameters() if id(p) not in encoder]
+    try:
+        for p, data in own:
+            p.data = data.to(dtype)
+        yield
+    finally:
+        for p, data in own:
+            p.data = data
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Matrix products in TF32 while the context lasts, if `on`."""
+    before = torch.get_float32_matmul_precision()
+    try:
+        if on:
+            torch.set_float32_matmul_precision("high")
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,174 @@
+"""What is drawn inside one panel: a surface on its colour scale, marks, a trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize, to_hex
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from ..errors import UserError
+from .style import COLOUR_MAPS, INK, halo, ink_on
+
+if TYPE_CHECKING:
+    from ..landscape.scan import Curve, Mark, Surface
+    from ..landscape.trajectory import Trajectory
+
+DECADES = (
+    20.0  # a colour scale turns logarithmic where the highest loss is more than so many times the lowest
+)
+MARKERS = {"start": ("o", 5.5), "end": ("*", 11.0), "fine-tuned": ("o", 5.5), "rolled back": ("*", 11.0)}
+OTHER_MARKER = ("D", 5.0)
+ROOM = 0.11  # of the width of a panel: what a label needs for itself
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A colour scale: the levels that are filled and the fewer that are drawn as labelled lines."""
+
+    levels: np.ndarray
+    lines: np.ndarray
+    norm: Normalize
+
+
+def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | None = None) -> Scale:
+    """The scale that the given surfaces share. `log=None`: logarithmic where losses span more than DECADES times.
+
+    Raises UserError if a logarithmic scale is asked for values that are not all above 0.
+    """
+    values = np.concatenate([getattr(surface, value).ravel() for surface in surfaces])
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if high - low <= 1e-9 * max(abs(high), 1e-9):  # equal everywhere: one colour, no lines
+        return Scale(np.array([low - 0.5, low + 0.5]), np.array([]), Normalize(low - 0.5, low + 0.5))
+    if log is None:
+        log = value == "loss" and low > 0 and high > DECADES * low
+    if log and low <= 0:
+        raise UserError(f"a logarithmic scale needs values above 0; the lowest is {low:g}: use log=False")
+    if log:
+        levels = np.geomspace(low, high, 17)
+        lines = np.array(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1, 3)).tick_values(low, high))
+    else:
+        levels = np.linspace(low, high, 17)
+        lines = np.array(MaxNLocator(6).tick_values(low, high))
+    norm = LogNorm(low, high) if log else Normalize(low, high)
+    levels[[0, -1]] = low, high  # geomspace may miss the ends by a rounding, and the extreme cells with them
+    return Scale(levels, lines[(lines > low) & (lines < high)], norm)
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def draw_surface(axis: Axes, surface: Surface, scale: Scale, value: str = "loss") -> None:
+    """One surface into a panel: filled contours, labelled lines, hatched non-finite cells, marks.
+
+    Raises UserError for fewer than two points on an axis.
+    """
+    alpha, beta = np.sort(surface.alpha), np.sort(surface.beta)
+    if min(len(alpha), len(beta)) < 2:
+        raise UserError(
+            f"a surface of {len(alpha)} x {len(beta)} points cannot be drawn: it needs 2 or more on each axis"
+        )
+    grid = getattr(surface, value)[np.ix_(np.argsort(surface.alpha), np.argsort(surface.beta))]
+    values = np.ma.masked_invalid(grid.T)  # (B, A), as matplotlib wants it
+    colours = COLOUR_MAPS[value]
+    if values.mask.any():
+        axis.patch.set(facecolor="white", hatch="/////", edgecolor="#8a8a92")
+    if values.count() >= 3:
+        filled = axis.contourf(alpha, beta, values, scale.levels, cmap=colours, norm=scale.norm)
+        filled.set(edgecolor="face", linewidth=0.3)  # closes the hairlines that vector viewers leave
+        if len(scale.lines):
+            draw_lines(axis, surface, (alpha, beta, values), scale, value)
+    middle = np.mean([mark.alpha for mark in surface.marks.values()])
+    for name, mark in surface.marks.items():
+        draw_mark(axis, name, mark, above=bool(mark.alpha >= middle))
+    axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
+    axis.spines[:].set_visible(True)
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def draw_lines(axis: Axes, surface: Surface, grid: tuple[Any, Any, Any], scale: Scale, value: str) -> None:
+    """Lines of equal loss with labels; one that would stand on another, a mark or the panel's letter is left out."""
+    inks = [ink_on(COLOUR_MAPS[value](scale.norm(level))) for level in scale.lines]
+    lines = axis.contour(*grid, scale.lines, colors=inks, linewidths=0.6)
+    alpha, beta, _ = grid
+    inwards = 0.6 * ROOM * np.ptp(alpha)
+    letter = np.array([alpha[0] + inwards, beta[-1] - inwards])  # of a panel that shows all of it
+    taken = [letter, *(np.array([mark.alpha, mark.beta]) for mark in surface.marks.values())]
+    for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=6.5, inline=False):
+        place = np.array(label.get_position())
+        if all(np.linalg.norm(place - other) > ROOM * np.ptp(alpha) for other in taken):
+            taken.append(place)
+            label.set_path_effects(halo(1.3, INK if to_hex(label.get_color()) == "#ffffff" else "white"))
+        else:
+            label.remove()
+
+
+def draw_mark(axis: Axes, name: str, mark: Mark, above: bool) -> None:
+    """A named place: a dot or a star with its name above or below."""
+    marker, size = MARKERS.get(name, OTHER_MARKER)
+    axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc="white", mec="black", mew=0.8, zorder=6)
+    axis.annotate(
+        name,
+        (mark.alpha, mark.beta),
+        xytext=(0, 6 if above else -6),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if above else "top",
+        fontsize=7.5,
+        color="black",
+        path_effects=halo(),
+        zorder=7,
+        annotation_clip=True,
+    )
+
+
+def draw_trajectory(
+    axis: Axes, trajectory: Trajectory, epochs: slice = slice(None), colour: str = "white"
+) -> None:
+    """A trajectory's epochs as dots on a line; the panel grows where it leaves it."""
+    alpha, beta = trajectory.alpha[epochs], trajectory.beta[epochs]
+    axis.plot(alpha, beta, color="black", lw=2.2, solid_capstyle="round", zorder=4)
+    axis.plot(alpha, beta, "o-", color=colour, lw=1.2, ms=2.8, mec="black", mew=0.5, zorder=5)
+    (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
+    axis.set_xlim(min(left, alpha.min() - 0.1), max(right, alpha.max() + 0.1))
+    axis.set_ylim(min(bottom, beta.min() - 0.1), max(top, beta.max() + 0.1))
+
+
+def close_up(axis: Axes, surface: Surface, window: float) -> None:
+    """Show so far around the middle of the way from start to end, with a dot at each scanned point."""
+    axis.plot(
+        *map(np.ravel, np.meshgrid(surface.alpha, surface.beta)),
+        ".",
+        ms=1.5,
+        color="white",
+        mec="none",
+        alpha=0.7,
+    )
+    axis.set(xlim=(0.5 - window, 0.5 + window), ylim=(-window, window))
+
+
+def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
+    """What a caption owes its reader: examples, points, precision, largest standard error, non-finite cells."""
+    examples = either(scan.examples for scan in scans)
+    stderr = np.concatenate([getattr(scan, f"{value}_stderr").ravel() for scan in scans])
+    largest = stderr[np.isfinite(stderr)].max(initial=0.0)
+    points = either(" x ".join(map(str, scan.loss.shape)) for scan in scans)
+    bad = sum(scan.non_finite for scan in scans)
+    worst = percent(largest) if value == "error" else f"{largest:.2g} nats"
+    return (
+        f"{examples} examples, {points} points, {either(scan.precision for scan in scans)}; "
+        f"standard error of a point at most {worst}."
+        + (f" Hatched: {bad} cells whose loss is not finite." if bad else "")
+    )
+
+
+def either(values: Iterable[Any]) -> str:
+    """ "128" or "128 or 256": what is the same for all is said once."""
+    return " or ".join(map(str, sorted(set(values))))

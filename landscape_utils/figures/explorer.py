@@ -1,0 +1,56 @@
+"""The explorer: figures that answer, in JupyterLab and in a page without a kernel.
+
+One ES module (the files of `explorer/`, joined) draws for both hosts. In JupyterLab it is the front end of an
+anywidget; the same output also carries `text/html`, the whole figure for a static page, which the book prefers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from .explorer_data import embedded
+
+FOLDER = Path(__file__).with_name("explorer")
+# The parts share one scope, and each uses only what stands before it (or is called later).
+PARTS = (
+    "data grids scales pens surface relief charts elements panel sections sentences downloads controls "
+    "explorer hosts"
+)
+MODULE = "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in PARTS.split())
+STYLE = (FOLDER / "explorer.css").read_text(encoding="utf-8")
+
+
+class Explorer(anywidget.AnyWidget):
+    """The explorer as a widget.
+
+    Attributes:
+        payload: what is shown (`views.payload`).
+        scanned: one more view, in the making; {} for none.
+        cursor: {"alpha", "beta"} of the evaluated point the reader chose last.
+        selection: {"task", "how", "layers"} of the view on show.
+    """
+
+    _esm = MODULE
+    _css = STYLE
+    payload = traitlets.Dict().tag(sync=True)
+    scanned = traitlets.Dict().tag(sync=True)
+    cursor = traitlets.Dict().tag(sync=True)
+    selection = traitlets.Dict().tag(sync=True)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        return data | {"text/html": page(self.payload)}, metadata
+
+
+def page(payload: dict[str, Any]) -> str:
+    """HTML that holds the figure whole: data, style and module, nothing to fetch."""
+    return (
+        f'<div class="landscape-explorer"><style>{STYLE}</style>'
+        f'<script type="application/json">{embedded(payload)}</script>'
+        "<noscript>This figure moves, with JavaScript; the one beside it says the essential without.</noscript></div>"
+        f'<script type="module">{MODULE}\nmountAll();</script>'
+    )

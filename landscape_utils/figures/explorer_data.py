@@ -1,0 +1,211 @@
+"""What the explorer shows, packed for the browser: small, exact to float32, and safe to embed in a page."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_hex
+
+from ..errors import UserError
+from ..landscape.scan import Curve, Mark, Surface
+from ..landscape.trajectory import Trajectory
+from .drawing import DECADES, MARKERS
+from .style import COLOUR_MAPS
+
+STOPS = 32  # of a colour map; the browser interpolates
+FOCUS = ("end", "fine-tuned")  # marks around which an optimum's width and area are taken
+KINDS = ("loss", "error")
+NO_COUNT = 65535
+
+
+@dataclass(frozen=True)
+class View:
+    """One line or plane in weight space and what was measured on it.
+
+    Attributes:
+        surfaces, curves: by a name that is put before "loss" and "error" ("training", "dev"; "" for none). All
+            surfaces of a view have the same axes, and so have all its curves.
+        trajectories: of the run whose end is the mark "end", one for each method of projection.
+        task, how, layers: what tells views apart, as the reader is to see it; "" where it does not matter.
+        quantities: the names to show, such as "training loss"; all that there are where this is empty.
+        axis: what the curves run along; of all views shown together the same.
+    """
+
+    surfaces: Mapping[str, Surface] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    trajectories: Sequence[Trajectory] = ()
+    task: str = ""
+    how: str = ""
+    layers: str = ""
+    quantities: Sequence[str] = ()
+    axis: str = "α"
+
+    def packed(self) -> dict[str, Any]:
+        """The view as the browser takes it; UserError if its parts do not fit together."""
+        scans = [*self.surfaces.values(), *self.curves.values()]
+        if not scans:
+            raise UserError(f"the view {self.task!r} {self.how!r} holds neither a surface nor a curve")
+        surface = next(iter(self.surfaces.values()), None)
+        curve = next(iter(self.curves.values()), None)
+        check_axes([*self.surfaces.values()], ("alpha", "beta"))
+        check_axes([*self.curves.values()], ("alpha",))
+        named = self.surfaces or self.curves
+        named_marks = [name for name in scans[0].marks if all(name in scan.marks for scan in named.values())]
+        return {
+            "task": self.task,
+            "how": self.how,
+            "layers": self.layers,
+            "axis": self.axis,
+            "alpha": surface.alpha.tolist() if surface else None,
+            "beta": surface.beta.tolist() if surface else None,
+            "fields": pack_fields(self.surfaces, self.quantities),
+            "curve": curve
+            and {"alpha": curve.alpha.tolist(), "fields": pack_fields(self.curves, self.quantities)},
+            "marks": [
+                pack_mark(name, {prefix: scan.marks[name] for prefix, scan in named.items()}, self.quantities)
+                for name in named_marks
+            ],
+            "focus": next((named_marks.index(name) for name in FOCUS if name in named_marks), -1),
+            "norm": finite(scans[0].norm),
+            "cosine": finite(surface.cosine) if surface else None,
+            "trajectories": {t.method: pack_trajectory(t) for t in self.trajectories} or None,
+        }
+
+
+@dataclass(frozen=True)
+class Cube:
+    """Dev accuracy over the rollback of three layer groups at once; `accuracy` (n, n, n), `axis` (n,) from -1 to 0."""
+
+    task: str
+    groups: Sequence[str]
+    axis: np.ndarray
+    accuracy: np.ndarray
+    examples: int
+
+    def packed(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "groups": list(self.groups),
+            "axis": self.axis.tolist(),
+            "accuracy": floats(self.accuracy),
+            "examples": self.examples,
+        }
+
+
+def payload(views: Sequence[View], cubes: Sequence[Cube] = ()) -> dict[str, Any]:
+    """All that the browser is told. Raises UserError where there is nothing to show, or a view that cannot be drawn."""
+    if not views:
+        raise UserError("nothing to explore: give one surface or curve at least")
+    packed = [view.packed() for view in views]
+    return {
+        "views": packed,
+        "cubes": [cube.packed() for cube in cubes],
+        "quantities": quantities(views),
+        "colours": {kind: [to_hex(COLOUR_MAPS[kind](x)) for x in np.linspace(0, 1, STOPS)] for kind in KINDS},
+    }
+
+
+def embedded(data: Mapping[str, Any]) -> str:
+    """JSON that can stand in a script element of a page, whatever its strings hold."""
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def quantities(views: Iterable[View]) -> dict[str, dict[str, Any]]:
+    """Of each quantity: what kind it is, and whether its scale starts out logarithmic, as in the static figures."""
+    values: dict[str, list[np.ndarray]] = {}
+    kinds: dict[str, str] = {}
+    for view in views:
+        for scans in (view.surfaces, view.curves):
+            for name, kind, scan in shown(scans, view.quantities):
+                values.setdefault(name, []).append(getattr(scan, kind).ravel())
+                kinds[name] = kind
+    return {
+        name: {"kind": kinds[name], "log": kinds[name] == "loss" and wide(values[name])} for name in values
+    }
+
+
+def wide(parts: Sequence[np.ndarray]) -> bool:
+    """Whether positive values span more than DECADES times."""
+    values = np.concatenate(parts)
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
+
+
+def shown(measured: Mapping[str, Any], only: Sequence[str]) -> Iterable[tuple[str, str, Any]]:
+    """(name, kind, scan or mark) of each quantity to show."""
+    for prefix, scan in measured.items():
+        for kind in KINDS:
+            name = f"{prefix} {kind}".strip()
+            if not only or name in only:
+                yield name, kind, scan
+
+
+def pack_fields(scans: Mapping[str, Curve], only: Sequence[str]) -> list[dict[str, Any]]:
+    """The standard error of an error rate is left out: it follows from the rate and the number of examples."""
+    return [
+        {
+            "name": name,
+            **(counts(scan.error, scan.examples) if kind == "error" else {"values": floats(scan.loss)}),
+            "stderr": floats(scan.loss_stderr) if kind == "loss" else None,
+            "examples": scan.examples,
+        }
+        for name, kind, scan in shown(scans, only)
+    ]
+
+
+def pack_mark(name: str, marks: Mapping[str, Mark], only: Sequence[str]) -> dict[str, Any]:
+    first = next(iter(marks.values()))
+    return {
+        "name": name,
+        "shape": "star" if MARKERS.get(name, ("o",))[0] == "*" else "dot",
+        "alpha": first.alpha,
+        "beta": first.beta,
+        "values": {
+            label: [finite(getattr(mark, kind)), finite(getattr(mark, f"{kind}_stderr"))]
+            for label, kind, mark in shown(marks, only)
+        },
+    }
+
+
+def pack_trajectory(trajectory: Trajectory) -> dict[str, Any]:
+    return {
+        name: [finite(value) for value in getattr(trajectory, name).tolist()]
+        for name in ("alpha", "beta", "in_plane")
+    }
+
+
+def check_axes(scans: Sequence[Curve], names: Sequence[str]) -> None:
+    """UserError unless scans share ascending axes: the browser draws and measures along them."""
+    for name in names:
+        axes = [getattr(scan, name) for scan in scans]
+        for axis in axes:
+            if not (np.diff(axis) > 0).all():
+                raise UserError(
+                    f"the explorer needs {name} in ascending order, each value once; got {axis.tolist()!r:.60}"
+                )
+            if not np.array_equal(axis, axes[0]):
+                raise UserError(f"what is shown in one view must have the same {name}")
+
+
+def counts(error: np.ndarray, examples: int) -> dict[str, str]:
+    """Error rates as the numbers of errors that they are, uint16 and NO_COUNT for NaN, or else as floats."""
+    wrong = np.where(np.isnan(error), NO_COUNT, np.rint(error * examples))
+    if not (examples < NO_COUNT and np.all((np.abs(wrong - error * examples) < 1e-3) | np.isnan(error))):
+        return {"values": floats(error)}
+    return {"counts": base64.b64encode(wrong.astype("<u2").tobytes()).decode()}
+
+
+def floats(values: np.ndarray) -> str:
+    """Little-endian float32 in base64: NaN and infinities included, which JSON lacks."""
+    with np.errstate(over="ignore"):
+        return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

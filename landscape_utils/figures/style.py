@@ -1,0 +1,138 @@
+"""One look for all figures: sizes for a paper column, colours that survive colour blindness and grey print.
+
+Both colour maps are perceptually uniform, get lighter with every step and are dark at the low end, as in the
+paper ("Darker color represents smaller training loss"): in grey print the order stays. Scratch and pretrained
+differ in dash and marker too, never in colour alone.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.patheffects import AbstractPathEffect, withStroke
+
+from ..errors import UserError
+
+WIDTH = 5.5  # inches: fits a page of print, and a phone shows it with letters that can still be read
+HOW_NAMES = {"scratch": "Training from scratch", "pretrained": "Fine-tuning"}
+HOW_LINES: dict[str, dict[str, Any]] = {
+    "scratch": {"color": "#b3471d", "linestyle": (0, (4, 1.6))},
+    "pretrained": {"color": "#1f5f99", "linestyle": "-"},
+}
+GROUP_COLOURS = ("#1b2a49", "#dfe7ef", "#9db8cc", "#557f9f")  # fine-tuned, then low to high
+INK = "#1b1b1f"
+MUTED = "#5d5d66"
+
+style = mpl.rc_context(
+    {
+        "font.size": 9.5,
+        "axes.titlesize": 10,
+        "axes.labelsize": 9.5,
+        "axes.linewidth": 0.7,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.major.width": 0.7,
+        "ytick.major.width": 0.7,
+        "lines.linewidth": 1.6,
+        "legend.frameon": False,
+        "legend.fontsize": 9,
+        "text.color": INK,
+        "legend.handlelength": 2.4,
+        "hatch.linewidth": 0.5,
+        "figure.facecolor": "white",
+        "figure.dpi": 200,  # of the little that is not drawn in vectors
+        "svg.hashsalt": "landscape_utils",
+        "pdf.fonttype": 42,  # TrueType, whole: publishers refuse Type 3
+        "ps.fonttype": 42,
+    }
+)
+
+
+def _from_dark(name: str) -> Colormap:
+    """The named map without its darkest eighth, so that black lines still show on the lowest values."""
+    colours = sns.color_palette(name, as_cmap=True)(np.linspace(0.12, 1, 256))
+    return LinearSegmentedColormap.from_list(f"{name}_from_dark", colours)
+
+
+COLOUR_MAPS = {"loss": _from_dark("mako"), "error": _from_dark("rocket")}
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """White or black, whichever reads better on an RGB colour (relative luminance of WCAG 2)."""
+    rgb = np.asarray(colour[:3])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return "white" if linear @ [0.2126, 0.7152, 0.0722] < 0.18 else "black"
+
+
+def halo(width: float = 2.0, ground: str = "white") -> list[AbstractPathEffect]:
+    """Path effect that keeps a text or a line legible on any ground."""
+    return [withStroke(linewidth=width, foreground=ground)]
+
+
+@style
+def save(figure: Figure, path: str | Path, **options: Any) -> None:
+    """Write a figure for print in its own size, at most `WIDTH` wide, in the format that the path's suffix names.
+
+    In PDF, SVG and EPS all but the gradients of colour bars and the dots of single steps is drawn in vectors; fonts are
+    embedded. `options` are those of `Figure.savefig`.
+
+    Raises:
+        UserError: a suffix that matplotlib has no format for.
+    """
+    formats = figure.canvas.get_supported_filetypes()
+    if (suffix := Path(path).suffix.removeprefix(".").lower()) not in formats:
+        raise UserError(f"unknown format {suffix!r} of {Path(path).name}; allowed are {', '.join(formats)}")
+    figure.savefig(path, **options)
+
+
+def panels(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple[Figure, np.ndarray]:
+    """A figure of rows x columns panels; not of pyplot: a notebook shows it once, and it is freed."""
+    figure = Figure(figsize=(width, rows * height + 0.5), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def label_panels(axes: Iterable[Axes], inside: bool = False, start: int = 0) -> None:
+    """(a), (b), ... or on from `start` in the upper left corner of each panel, above it or inside."""
+    for letter, axis in zip(string.ascii_lowercase[start:], axes, strict=False):
+        if inside:
+            axis.annotate(
+                f"({letter})",
+                (0, 1),
+                (4, -4),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                va="top",
+                fontsize=8.5,
+                path_effects=halo(),
+                zorder=8,
+            )
+        else:
+            axis.set_title(f"({letter})", loc="left", fontsize=8.5, color=MUTED)
+
+
+def legend_above(figure: Figure, axis: Axes) -> None:
+    """One legend for all panels, above them."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+
+
+def note(figure: Figure, text: str) -> None:
+    """Small print below the figure: examples, standard errors, what was left out."""
+    figure.supxlabel(text, fontsize=8, color=MUTED, x=0.01, ha="left", wrap=True)

@@ -1,0 +1,284 @@
+"""Lines, planes and what is seen along them: f(alpha) and f(alpha, beta) of Eq. 1 and 2 (Hao et al. 2019, section 3).
+
+f(alpha)       = J(theta_0 + alpha delta_1)                       Eq. 1: a Curve, scanned over a Line
+f(alpha, beta) = J(theta_0 + alpha delta_1 + beta delta_2)        Eq. 2: a Surface, scanned over a Plane
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..engine.cluster import Spread
+from ..engine.objective import Measurement, Objective
+from ..engine.precision import PROBED, probe, probe_points, probed
+from ..engine.space import Line, ParameterSpace, Plane
+from ..engine.walker import Walker, coarse_first, visits
+from ..errors import UserError
+from ..interrupts import until_interrupted
+from ..progress import bar
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+GO_ON = "what was computed is kept, and the same call goes on from there"
+MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
+
+
+class Mark(NamedTuple):
+    """A point of interest, evaluated at its own place and not at the nearest point of the grid."""
+
+    alpha: float
+    beta: float
+    loss: float
+    error: float
+    loss_stderr: float
+    error_stderr: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Curve:
+    """An objective scanned over a line. Arrays are float64, (A,) along alpha.
+
+    Attributes:
+        loss, error: mean cross-entropy, and the share of examples classified wrongly.
+        loss_stderr, error_stderr: their standard errors over the examples, s_(n-1) / sqrt(n).
+        marks: points evaluated on their own: "start" (alpha 0) and "end" (alpha 1) unless others were asked for.
+        examples: n.
+        norm: |delta_1|, the parameter distance of one unit of alpha.
+        precision, precision_error: what it was computed in, and the largest difference of the loss from float32 that a
+            probe of cells showed (0 for float32).
+        learned: False if the training that led to the end stayed at the majority class; a bare scan does not know.
+        draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples: at the grid's points,
+            row by row, and then at the marks; none unless they were asked for.
+    """
+
+    alpha: np.ndarray
+    loss: np.ndarray
+    error: np.ndarray
+    loss_stderr: np.ndarray
+    error_stderr: np.ndarray
+    marks: dict[str, Mark]
+    examples: int
+    norm: float
+    precision: str
+    precision_error: float
+    learned: bool = True
+    draws: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 0), np.float32))
+
+    @property
+    def non_finite(self) -> int:
+        """How many points of the grid have a loss that is not finite."""
+        return int((~np.isfinite(self.loss)).sum())
+
+    def redrawn(self, draw: int) -> Self:
+        """The scan, its marks too, with the losses and errors of a bootstrap draw of the examples."""
+        losses, errors = self.draws[draw].astype(float)  # (points,) each
+        count, shape = self.loss.size, self.loss.shape
+        marks = {
+            name: mark._replace(loss=float(loss), error=float(error))
+            for (name, mark), loss, error in zip(
+                self.marks.items(), losses[count:], errors[count:], strict=True
+            )
+        }
+        grids = {"loss": losses[:count].reshape(shape), "error": errors[:count].reshape(shape)}
+        return replace(self, **grids, marks=marks)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as arrays without Python objects, for a file."""
+        plain = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "marks"}
+        names = np.array(list(self.marks), dtype=np.str_)
+        return plain | {"marks": np.array(list(self.marks.values())), "mark_names": names}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]):
+        """The inverse of `arrays`."""
+        values: dict[str, Any] = {
+            f.name: arrays[f.name] if arrays[f.name].ndim else arrays[f.name].item()
+            for f in fields(cls)
+            if f.name != "marks"
+        }
+        names = arrays["mark_names"].tolist()
+        return cls(
+            **values, marks={n: Mark(*row) for n, row in zip(names, arrays["marks"].tolist(), strict=True)}
+        )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Surface(Curve):
+    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta.
+
+    Attributes:
+        cosine: of the angle between the two directions.
+    """
+
+    beta: np.ndarray
+    cosine: float
+
+
+def scan(
+    objective: Objective | Sequence[Objective],
+    region: Line | Plane,
+    alpha: ArrayLike,
+    beta: ArrayLike | None = None,
+    *,
+    marks: Mapping[str, Sequence[float]] | None = None,
+    precision: str = "float32",
+    precision_bound: float = 1e-3,
+    cache_bytes: int | None = None,
+    draws: int = 0,
+    journal: MutableMapping[int, np.ndarray] | None = None,
+    client: Client | None = None,
+    device: str | None = None,
+    what: str = "scan",
+) -> Any:
+    """Evaluate an objective on a grid over a line (Eq. 1) or a plane (Eq. 2).
+
+    Several objectives on the same model (training loss and dev error, say) share each visit of a point. The model is
+    left exactly as it was found, also after an exception.
+
+    Args:
+        objective: one, or a sequence of them.
+        region: a Line, which takes `alpha` alone, or a Plane, which takes `alpha` and `beta`.
+        alpha, beta: coordinates of the grid's points, in any order.
+        marks: name -> coordinates of points to evaluate beside the grid; default: start (0, 0) and end (1, 0).
+        precision: "float32", "float16", "bfloat16", "tf32" (CUDA), or "auto": the fastest whose largest difference from
+            float32, on a probe of cells, is at most `precision_bound` in the loss.
+        cache_bytes: memory for the output of layers that no direction moves; 0 for none.
+        draws: how many bootstrap draws of the examples to take at every point, for intervals; see `bootstrap`.
+        journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
+        client: of `dask.distributed`: its workers visit the points, this side alone fills the journal.
+        device: where the workers compute, for example "cuda" where this side has no GPU; default: as the model here.
+        what: the progress bar's label.
+
+    Returns:
+        A Curve or a Surface; a tuple of them, in order, if a sequence of objectives was given.
+
+    Raises:
+        UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model.
+        KeyboardInterrupt: Ctrl-C; the first one after the point in flight, a second one at once.
+    """
+    objectives = [objective] if isinstance(objective, Objective) else objective
+    axes = check_axes(region, alpha, beta)
+    check_objectives(objectives, region)
+    if not isinstance(marks, Mapping | None):
+        raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
+    places = {
+        name: check_place(name, at, len(axes)) for name, at in (MARKS if marks is None else marks).items()
+    }
+    points = list(itertools.product(*(axis.tolist() for axis in axes))) + list(places.values())
+    rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
+
+    walk = partial(Walker, objectives, region.origin, region.directions, cache_bytes=cache_bytes, draws=draws)
+    spread = None if client is None else Spread(client, walk, device)
+    if PROBED not in rows:
+        probing = spread.probe if spread else partial(probe, walk)
+        rows[PROBED] = probing(probe_points(axes, places), precision, precision_bound)
+    precision, precision_error = probed(rows[PROBED])
+    marked = range(len(points) - len(places), len(points))
+    missing = [i for i in (*marked, *coarse_first([len(axis) for axis in axes])) if i not in rows]
+    if missing:
+        visiting: Callable[..., Generator[tuple[int, np.ndarray]]]
+        visiting = spread.visits if spread else partial(visits, walk)
+        go_on = "no journal was given, so it begins anew" if journal is None else GO_ON
+        with (
+            until_interrupted(missing, f"{what} stopped: {go_on}") as todo,
+            closing(visiting(((i, points[i]) for i in todo), precision)) as visited,
+        ):
+            for i, row in bar(visited, total=len(missing), what=what, unit="point"):
+                rows[i] = row
+
+    values = np.array([rows[i] for i in range(len(points))]).reshape(len(points), len(objectives), -1)
+    results = tuple(
+        assemble(region, axes, places, values[:, k], o.size, precision, precision_error)
+        for k, o in enumerate(objectives)
+    )
+    return results[0] if isinstance(objective, Objective) else results
+
+
+def assemble(
+    region: Line | Plane,
+    axes: Sequence[np.ndarray],
+    places: Mapping[str, Sequence[float]],
+    values: np.ndarray,
+    examples: int,
+    precision: str,
+    precision_error: float,
+) -> Curve:
+    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks'."""
+    shape = tuple(len(axis) for axis in axes)
+    count = math.prod(shape)
+    grids = {name: values[:count, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
+    marks = {
+        name: Mark(*(*at, 0.0)[:2], *row[:4])
+        for (name, at), row in zip(places.items(), values[count:].tolist(), strict=True)
+    }
+    common: dict[str, Any] = {
+        **grids,
+        "marks": marks,
+        "examples": examples,
+        "norm": region.norm,
+        "precision": precision,
+        "precision_error": precision_error,
+        "draws": values[:, 4:].T.reshape(2, -1, len(values)).swapaxes(0, 1).astype(np.float32),
+    }
+    if isinstance(region, Plane):
+        return Surface(alpha=axes[0], beta=axes[1], cosine=region.cosine, **common)
+    return Curve(alpha=axes[0], **common)
+
+
+def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -> list[np.ndarray]:
+    """The grid's axes as float64 arrays; refused if they are empty, not finite, or do not fit the region."""
+    if not isinstance(region, Line | Plane):
+        raise UserError(f"region must be a Line or a Plane; got {type(region).__name__}")
+    if (beta is None) is isinstance(region, Plane):
+        raise UserError(
+            f"a {type(region).__name__} takes {'alpha and beta' if isinstance(region, Plane) else 'alpha alone'}; "
+            f"beta is {'missing' if beta is None else 'given'}"
+        )
+    axes = []
+    for name, axis in (("alpha", alpha), ("beta", beta))[: len(region.directions)]:
+        try:
+            values = np.asarray(axis, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise UserError(f"{name} must be a sequence of numbers; got {axis!r:.60}") from None
+        finite = np.abs(values) <= np.finfo(np.float32).max  # what the weights are computed in
+        if values.ndim != 1 or values.size == 0 or not finite.all():
+            raise UserError(
+                f"{name} must be a sequence of one or more finite numbers; got shape {values.shape} "
+                f"with {int((~finite).sum())} not finite"
+            )
+        axes.append(values)
+    return axes
+
+
+def check_place(name: str, at: Sequence[float], dimensions: int) -> tuple[float, ...]:
+    """The coordinates of a mark; refused if they are too few, no numbers or not finite."""
+    try:
+        place = tuple(map(float, at))[:dimensions]
+    except (TypeError, ValueError):
+        place = ()
+    if len(place) != dimensions or not all(map(math.isfinite, place)):
+        raise UserError(f"mark {name!r} must be at {dimensions} finite coordinates; got {at!r:.60}")
+    return place
+
+
+def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:
+    """Refuse objectives that share no model, and vectors that are not of its encoder's size."""
+    several = isinstance(objectives, Sequence) and len(objectives) > 0
+    wrong = [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]
+    if wrong:
+        raise UserError(
+            f"scan needs an Objective or a sequence of one or more of them; got {type(wrong[0]).__name__}"
+        )
+    if len({id(o.model) for o in objectives}) != 1:
+        raise UserError("objectives scanned together must be on the same model object; scan them one by one")
+    ParameterSpace(objectives[0].model).check(region.origin, "origin")

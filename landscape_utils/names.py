@@ -1,0 +1,32 @@
+"""The words that several parts share: tasks, ways of training, layer groups, splits, methods of projection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import UserError
+
+TASK_NAMES = {"mnli": "MNLI", "rte": "RTE", "sst2": "SST-2", "mrpc": "MRPC"}
+HOWS = ("pretrained", "scratch")  # ways of training: fine-tuned, and from random weights
+CONTINUED = "continued"  # the further epochs of Figure 4, after a fine-tuning
+GROUPS = ("low", "middle", "high")  # thirds of the encoder's layers
+SPLITS = ("train", "dev")
+METHODS = ("plane", "paper")  # of projection onto a plane
+
+
+def display_name(task: str) -> str:
+    """The name of a task as papers write it: "sst2" -> "SST-2"; a user's task keeps its own name."""
+    return TASK_NAMES.get(task, task)
+
+
+def task_key(name: Any) -> Any:
+    """The key of a task: "SST-2" and "sst-2" -> "sst2"; a user's task keeps its own name."""
+    plain = name.strip().lower().replace("-", "") if isinstance(name, str) else name
+    return plain if plain in tuple(TASK_NAMES) else name
+
+
+def one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    """Refuse a value that is none of the allowed ones."""
+    if value not in allowed:
+        raise UserError(f"unknown {what} {value!r}; allowed are {', '.join(allowed)}")

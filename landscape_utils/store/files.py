@@ -1,0 +1,110 @@
+"""Writing that survives a crash: a file is there whole under its name, or it is not there."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import UserError
+
+logger = logging.getLogger("landscape_utils")
+
+
+@contextlib.contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Turn an `OSError` (full disk, read-only folder, ...) into a one-line `UserError`."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot {doing}: {error.strerror or error}; make room or choose another results_dir; "
+            "started again, it goes on from what is saved is kept"
+        ) from error
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`: the system may take only a part at a time."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in `folder` durable: a rename is on the disk only when its folder is."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it, durably."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def temporary_path(path: Path) -> Path:
+    """Where `path` is written before it is renamed: the same folder, so that the rename is atomic."""
+    return path.with_name(path.name + ".tmp")
+
+
+def _write_temporary(path: Path, data: bytes, durably: bool) -> None:
+    path.unlink(missing_ok=True)
+    # "x" never follows a link that somebody laid under this name
+    with open(path, "xb", buffering=0) as file:
+        write_all(file.fileno(), data)
+        if durably:
+            os.fsync(file.fileno())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data` in one step; after any failure the old file, or none, is there.
+
+    Two writers of one path need a lock between them: they share the temporary file.
+
+    Raises `UserError` when the disk is full or the folder is not writable.
+    """
+    temporary = temporary_path(path)
+    with disk_errors(f"write {path}"):
+        make_folder(path.parent)
+        try:
+            _write_temporary(temporary, data, durably=True)
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        sync_folder(path.parent)
+
+
+def check_writable(path: Path, size: int = 1 << 20) -> None:
+    """Raise `UserError` now, not after the work, if `size` bytes cannot be written at `path`."""
+    temporary = temporary_path(path)
+    with disk_errors(f"write {path}"):
+        make_folder(path.parent)
+        try:
+            _write_temporary(temporary, bytes(size), durably=False)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def put_aside(path: Path, why: str) -> None:
+    """Rename a file that cannot be used to `<name>.damaged-<n>` and say so in one line."""
+    number = 1
+    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{number}")):
+        number += 1
+    try:
+        os.rename(path, aside)
+    except OSError as error:
+        logger.warning("%s is not used: %s; it cannot be put aside (%s)", path, why, error.strerror)
+    else:
+        logger.warning("%s is put aside as %s and computed anew: %s", path, aside.name, why)

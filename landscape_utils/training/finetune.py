@@ -1,0 +1,263 @@
+"""Fine-tuning: a classifier trained on a task by the Trainer (section 4), one snapshot on disk an epoch.
+
+A run lives in a folder: ``epoch-00.safetensors`` (the start) to the last epoch, each holding ``theta``, (P,)
+float32, and the head; ``config.json``, the network; ``run.npz``, the history, written last: a folder without
+it is no finished run. Snapshots are read one at a time: sixteen of BERT-large are 22 GB.
+
+``quarter.safetensors`` holds theta after a quarter of the steps, where trainings of any length can be compared. A
+training that was killed goes on from its last whole epoch, to the same bits: ``unfinished/`` holds the Trainer's
+checkpoint until the training ends.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, TrainerCallback
+
+from ..engine.space import ParameterSpace
+from ..errors import UserError
+from ..profiles import TrainingSpec
+from .tasks import Task
+from .trainer import Collator, StepTrainer, arguments
+
+HISTORY = "run.npz"
+QUARTER = "quarter.safetensors"
+UNFINISHED = "unfinished"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: the start, the encoder and head after each epoch, the history.
+
+    Attributes:
+        task, how, seed: what was trained; ``how`` is "pretrained", "scratch" or "continued".
+        folder: where its snapshots are.
+        epochs: passes over the train split.
+        step, loss, epoch_of_step: (S,) of each optimiser step its number from 1, training loss, and the epoch
+            (a fraction) that it ends.
+        dev_accuracy, dev_loss: (epochs + 1,) on the whole dev split, before training and after each epoch.
+        seconds: wall time.
+        majority: share of the largest class of dev.
+    """
+
+    task: str
+    how: str
+    seed: int
+    folder: Path
+    epochs: int
+    step: np.ndarray
+    loss: np.ndarray
+    epoch_of_step: np.ndarray
+    dev_accuracy: np.ndarray
+    dev_loss: np.ndarray
+    seconds: float
+    majority: float
+
+    @property
+    def learned(self) -> bool:
+        """False for a run that ended at the majority class: its dev accuracy is at most two points above."""
+        return bool(self.dev_accuracy[-1] > self.majority + 0.02)
+
+    def theta(self, epoch: int = -1) -> Tensor:
+        """The encoder's parameters after ``epoch`` (0: the start, -1: the last), (P,) float32 on the CPU."""
+        with safe_open(self._snapshot(epoch), "pt") as file:
+            return file.get_tensor("theta")
+
+    def model(self, epoch: int = -1) -> PreTrainedModel:
+        """The classifier as it was after ``epoch``, head included, in evaluation mode on the CPU."""
+        config = AutoConfig.from_pretrained(self.folder)
+        model = AutoModelForSequenceClassification.from_config(config)
+        ParameterSpace(model).write(self.theta(epoch))
+        head = head_of(model)
+        with safe_open(self._snapshot(epoch), "pt") as file, torch.no_grad():
+            for name, parameter in head.items():
+                parameter.copy_(file.get_tensor(f"head.{name}"))
+        return model.eval()
+
+    def _snapshot(self, epoch: int) -> Path:
+        if not -1 <= epoch <= self.epochs:
+            raise UserError(
+                f"epoch {epoch}: this run has epochs 0 (the start) to {self.epochs}, -1 is the last"
+            )
+        return snapshot_path(self.folder, self.epochs if epoch == -1 else epoch)
+
+
+def snapshot_path(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:02d}.safetensors"
+
+
+def head_of(model: PreTrainedModel) -> dict[str, torch.nn.Parameter]:
+    """The parameters outside the encoder, by their names in the model."""
+    encoder = {id(parameter) for parameter in model.base_model.parameters()}
+    return {name: p for name, p in model.named_parameters() if id(p) not in encoder}
+
+
+def save_snapshot(model: PreTrainedModel, path: Path, losses: Sequence[float] = ()) -> None:
+    """Theta and head of ``model`` as they are now and the losses of the steps so far, written whole or not at all."""
+    head = {f"head.{name}": p.detach().float().cpu().contiguous() for name, p in head_of(model).items()}
+    values = {
+        "theta": ParameterSpace(model).read().cpu(),
+        "losses": torch.tensor(losses, dtype=torch.float64),
+    }
+    save_file(values | head, path.with_suffix(".tmp"))
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+class _Snapshots(TrainerCallback):
+    """Writes the model's snapshot at the end of each epoch, and after a quarter of the steps."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.losses: list[float] = []  # the trainer's
+
+    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        if state.global_step == max(1, round(state.max_steps / 4)):
+            save_snapshot(model, self.folder / QUARTER)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
+        save_snapshot(model, snapshot_path(self.folder, round(state.epoch)), self.losses)
+
+
+def unfinished(folder: Path) -> Path | None:
+    """The Trainer's last whole checkpoint of a training that was cut off; ``trainer_state.json`` is written last."""
+    whole = [path.parent for path in (folder / UNFINISHED).glob("checkpoint-*/trainer_state.json")]
+    return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def fine_tune(
+    model: PreTrainedModel,
+    task: Task,
+    *,
+    folder: Path,
+    how: str,
+    seed: int,
+    epochs: int,
+    learning_rate: float,
+    batch_size: int,
+    training: TrainingSpec,
+    device: str = "auto",
+) -> Run:
+    """Train ``model`` on ``task`` and keep every epoch in ``folder``; the model is left as training ends.
+
+    Adam with decoupled weight decay, linear warm-up over a share of the steps and linear decay to zero
+    (Devlin et al. 2018, appendix A.3). Batches hold examples of like length and are padded to their longest.
+
+    Raises:
+        UserError: the model has no head for the labels of the task; the loss is not finite at some step.
+    """
+    if model.config.num_labels != len(task.labels):
+        raise UserError(
+            f"task {task.name!r} has {len(task.labels)} labels and the model's head {model.config.num_labels}; "
+            f"load the model with num_labels={len(task.labels)}"
+        )
+    started = time.perf_counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / HISTORY).unlink(missing_ok=True)
+    model.config.save_pretrained(folder)
+    save_snapshot(model, snapshot_path(folder, 0))
+    snapshots = _Snapshots(folder)
+    trainer = StepTrainer(
+        model=model,
+        args=arguments(
+            device=device,
+            seed=seed,
+            num_train_epochs=epochs,
+            per_device_train_batch_size=batch_size,
+            per_device_eval_batch_size=4 * batch_size,
+            learning_rate=learning_rate,
+            lr_scheduler_type="linear",
+            warmup_steps=training.warmup,
+            weight_decay=training.weight_decay,
+            adam_beta1=training.betas[0],
+            adam_beta2=training.betas[1],
+            adam_epsilon=training.epsilon,
+            max_grad_norm=training.max_grad_norm,
+            bf16=training.precision == "bfloat16",
+            train_sampling_strategy="group_by_length",
+            eval_strategy="epoch",
+            eval_on_start=True,
+            output_dir=str(folder / UNFINISHED),
+            save_strategy="epoch",
+            save_total_limit=1,
+        ),
+        what=f"{task.name} {how} seed {seed}",
+        train_dataset=task.train,
+        eval_dataset=sorted(task.dev, key=lambda example: len(example["input_ids"])),  # little padding
+        data_collator=Collator(model.config.pad_token_id or 0),
+        compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())},
+        callbacks=[snapshots],
+    )
+    snapshots.losses = trainer.losses
+    checkpoint = unfinished(folder)
+    if checkpoint:
+        steps_done = int(checkpoint.name.split("-")[1])
+        epoch = round(steps_done * batch_size / len(task.train))
+        with safe_open(snapshot_path(folder, epoch), "pt") as file:
+            trainer.losses += file.get_tensor("losses").tolist()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # off with the autocast around forward
+    steps = np.arange(1, len(trainer.losses) + 1)
+    measured = (record for record in trainer.state.log_history if "eval_loss" in record)
+    dev = [
+        *{record["step"]: record for record in measured}.values()
+    ]  # going on, the last epoch is measured again
+    run = Run(
+        task=task.name,
+        how=how,
+        seed=seed,
+        folder=folder,
+        epochs=epochs,
+        step=steps,
+        loss=np.array(trainer.losses),
+        epoch_of_step=steps * epochs / len(steps),
+        dev_accuracy=np.array([record["eval_accuracy"] for record in dev]),
+        dev_loss=np.array([record["eval_loss"] for record in dev]),
+        seconds=time.perf_counter() - started,
+        majority=float(np.bincount([example["labels"] for example in task.dev]).max() / len(task.dev)),
+    )
+    _save_history(run)
+    shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
+    return run
+
+
+def _save_history(run: Run) -> None:
+    values = {field.name: getattr(run, field.name) for field in fields(Run) if field.name != "folder"}
+    temporary = run.folder / f"{HISTORY}.tmp"
+    with temporary.open("wb") as file:
+        np.savez(file, **values)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, run.folder / HISTORY)
+
+
+def load_run(folder: Path) -> Run | None:
+    """The finished run in ``folder``; None where there is none, or one that was cut off or is damaged."""
+    try:
+        with np.load(folder / HISTORY, allow_pickle=False) as file:
+            values = {name: value if value.ndim else value.item() for name, value in file.items()}
+        run = Run(folder=folder, **values)
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+    return run if all(snapshot_path(folder, epoch).exists() for epoch in range(run.epochs + 1)) else None
+
+
+def epochs_of(runs: Sequence[Run]) -> Iterator[Tensor]:
+    """Theta of every epoch, (P,) each, the start first; a run that goes on from another adds its own. One is in memory
+    at a time."""
+    yield runs[0].theta(0)
+    for run in runs:
+        for epoch in range(1, run.epochs + 1):
+            yield run.theta(epoch)

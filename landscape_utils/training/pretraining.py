@@ -1,0 +1,168 @@
+"""Pre-training of the demo's BERT on the embedded corpus: masked words and next sentence.
+
+As Devlin et al. 2018, section 3.1, but that the weight matrices of the layers are trained by Muon and only the
+rest by AdamW: with AdamW alone a network this small learns the topics of the words and not, in the time that
+we have, which words are synonyms.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import AdamW, Muon, Optimizer
+from transformers import (
+    BertConfig,
+    BertForPreTraining,
+    DataCollatorForLanguageModeling,
+    PreTrainedModel,
+    get_linear_schedule_with_warmup,
+    set_seed,
+)
+
+from ..store import recipes
+from ..store.store import Store
+from .demo_language import VOCABULARY, make_corpus, make_tokenizer
+from .trainer import StepTrainer, arguments
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything the pre-trained weights depend on."""
+
+    seed: int = 0
+    pairs: int = 20_000
+    steps: int = 1000
+    batch_size: int = 64
+    masked: float = 0.25
+    muon_rate: float = 0.01
+    adam_rate: float = 3e-3
+    warmup: float = 0.1
+    output_scale: float = 0.1  # of what each sublayer adds to the residual stream at the start
+
+
+DEMO = Recipe()
+
+
+NETWORK: dict[str, Any] = {
+    "vocab_size": len(VOCABULARY),
+    "hidden_size": 96,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "max_position_embeddings": 40,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "initializer_range": 0.05,  # BERT's 0.02 is about half of 1 / sqrt(768); this is half of 1 / sqrt(96)
+}
+
+
+def demo_config() -> BertConfig:
+    """A BERT of 6 layers and 562,944 encoder parameters."""
+    return BertConfig(**NETWORK)
+
+
+class MuonAdamW(Optimizer):
+    """Muon for the 2-D weights of ``layers`` and AdamW for the rest of ``model``, as one optimizer."""
+
+    def __init__(self, model: nn.Module, layers: nn.Module, recipe: Recipe):
+        matrices = [p for p in layers.parameters() if p.ndim == 2]
+        inside = {id(p) for p in matrices}
+        rest = [p for p in model.parameters() if id(p) not in inside]
+        self.parts: tuple[Optimizer, Optimizer] = (
+            Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0),
+            AdamW(rest, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.01),
+        )
+        super().__init__([part.param_groups[0] for part in self.parts], {})
+
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        for part, group in zip(self.parts, self.param_groups, strict=True):
+            part.param_groups = [group]  # the schedule changes the rates here, in the groups of the whole
+            part.step()
+
+
+def recipe_key(recipe: Recipe = DEMO) -> str:
+    """16 hex digits that change where the recipe, the network or the language changes."""
+    sample = make_corpus(recipe.seed, size=100)
+    return recipes.recipe_key({"recipe": asdict(recipe), "network": NETWORK, "corpus": sample})
+
+
+def pretrained_folder(cache: Path, recipe: Recipe = DEMO) -> Path:
+    """The folder of the pre-trained model and its tokenizer, made on the first call, by one process only."""
+
+    def make(folder: Path) -> None:
+        pretrain(recipe).save_pretrained(folder)
+        make_tokenizer().save_pretrained(folder)
+
+    return made_once(cache / f"demo-{recipe_key(recipe)}", make)
+
+
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+    """A folder that `make` has filled: whole or not there, and by one process only."""
+    if not folder.exists():
+        with Store(folder.parent).lock(folder):
+            if not folder.exists():
+                unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
+                try:
+                    make(unfinished)
+                    os.replace(unfinished, folder)
+                finally:
+                    shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
+
+
+def pretrain(recipe: Recipe = DEMO) -> BertForPreTraining:
+    """The demo's BERT after pre-training on the CPU; the same recipe on one thread gives the same bits."""
+    set_seed(recipe.seed)
+    model = initial_model(recipe)
+    learn_words(model, model.bert.encoder, recipe, "pre-training of the demo's BERT")
+    return model.eval()
+
+
+def learn_words(model: PreTrainedModel, layers: nn.Module, recipe: Recipe, what: str) -> None:
+    """Train a model of masked words on the corpus; `layers` are those whose matrices Muon trains."""
+    tokenizer = make_tokenizer()
+    optimizer = MuonAdamW(model, layers, recipe)
+    warmup = int(recipe.warmup * recipe.steps)
+    trainer = StepTrainer(
+        model=model,
+        args=arguments(
+            device="cpu",
+            seed=recipe.seed,
+            max_steps=recipe.steps,
+            per_device_train_batch_size=recipe.batch_size,
+            max_grad_norm=1.0,
+        ),
+        what=what,
+        train_dataset=_examples(tokenizer, recipe, set(inspect.signature(model.forward).parameters)),
+        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masked),
+        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
+    )
+    trainer.train()
+
+
+def initial_model(recipe: Recipe) -> BertForPreTraining:
+    """The start: BERT's own, but that the sublayers add little to the residual stream at first."""
+    model = BertForPreTraining(demo_config())
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("output.dense.weight"):
+                parameter.mul_(recipe.output_scale)
+    return model
+
+
+def _examples(tokenizer: Any, recipe: Recipe, taken: Collection[str]) -> list[dict[str, Any]]:
+    """The corpus as BERT reads it, ``[CLS] first [SEP] second [SEP]``, and whether the second follows; of all this what
+    the model takes."""
+    first, second, labels = zip(*make_corpus(recipe.seed, recipe.pairs), strict=True)
+    encoded = {**tokenizer(list(first), list(second)), "next_sentence_label": labels}
+    fields = [name for name in encoded if name in taken]
+    return [{name: encoded[name][i] for name in fields} for i in range(recipe.pairs)]

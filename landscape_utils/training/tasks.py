@@ -1,0 +1,135 @@
+"""A Task: a text-classification data set with a train and a dev split, tokenised once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from ..errors import UserError
+from ..names import TASK_NAMES
+from ..profiles import TaskSpec
+from . import sources
+from .sources import Sentences, Split
+
+Example = dict[str, list[int] | int]  # "input_ids", "attention_mask", ("token_type_ids"), "labels"
+SAMPLE_SEED = 0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A tokenised task; an example's "labels" is an index into `labels`.
+
+    `train_text` and `dev_text` are the sentences, one or two an example. Of the embedded tasks only,
+    `dev_seen`, shape (len(dev),) bool, tells which dev examples have words of the train split only, and `test`
+    is a split that nothing was chosen on. `checksum` is the same for the same examples, wherever they came from.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    train: list[Example]
+    dev: list[Example]
+    train_text: list[tuple[str, ...]]
+    dev_text: list[tuple[str, ...]]
+    dev_seen: np.ndarray | None
+    test: list[Example]
+    checksum: str
+
+
+def load_task(
+    name: str,
+    spec: TaskSpec,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    max_length: int,
+    data_dir: str | Path | None = None,
+) -> Task:
+    """Read a task and tokenise it, each example cut to `max_length` tokens and not padded.
+
+    GLUE is read from `data_dir`, a folder in the GLUE layout, or else from the hub. Raises UserError for what
+    is not there or cannot be read, with the file and the line.
+    """
+    return tokenised(name, _read(name, spec, data_dir), tokenizer, max_length, spec.train_limit)
+
+
+def tokenised(
+    name: str,
+    sentences: Sentences,
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    train_limit: int = 0,
+) -> Task:
+    """The task that these sentences are, of the train split at most `train_limit` (0: all)."""
+    train_split = sample_of(sentences.train, train_limit)
+    train, dev, test = (
+        _tokenise(tokenizer, split, max_length) for split in (train_split, sentences.dev, sentences.test)
+    )
+    content = json.dumps([sentences.labels, train, dev, test], sort_keys=True)
+    return Task(
+        name=name,
+        labels=sentences.labels,
+        train=train,
+        dev=dev,
+        train_text=[text for text, _ in train_split],
+        dev_text=[text for text, _ in sentences.dev],
+        dev_seen=sentences.dev_seen,
+        test=test,
+        checksum=hashlib.sha256(content.encode()).hexdigest(),
+    )
+
+
+def _read(name: str, spec: TaskSpec, data_dir: str | Path | None) -> Sentences:
+    if spec.files is not None:
+        return sources.from_files(spec.files)
+    if name not in TASK_NAMES:
+        raise UserError(f"unknown task {name!r}: source {spec.source!r} has {', '.join(TASK_NAMES)}")
+    if spec.source == "demo":
+        return sources.from_demo(name)
+    return sources.from_folder(name, data_dir) if data_dir else sources.from_hub(name)
+
+
+def _tokenise(tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int) -> list[Example]:
+    """The examples of a split; a pair loses tokens from its longer sentence first."""
+    if not split:
+        return []
+    columns = [list(column) for column in zip(*(text for text, _ in split), strict=True)]
+    # A sentence that spells a special token, as "[SEP]", is text: it must not act as one.
+    encoded = tokenizer(
+        *columns, truncation="longest_first", max_length=max_length, split_special_tokens=True
+    )
+    wanted = [key for key in ("input_ids", "attention_mask", "token_type_ids") if key in encoded]
+    return [
+        {**{key: encoded[key][i] for key in wanted}, "labels": label} for i, (_, label) in enumerate(split)
+    ]
+
+
+def task_facts(task: Task) -> dict[str, np.ndarray]:
+    """What a study says of a task where its data are not at hand."""
+    classes = np.bincount(np.array([e["labels"] for e in task.dev]))
+    lengths = {"train": token_counts(task.train), "dev": token_counts(task.dev)}
+    return {
+        "checksum": np.array(task.checksum),
+        "labels": np.array(task.labels),
+        "majority": classes.max() / classes.sum(),
+        **{f"{split}_examples": np.array(len(n)) for split, n in lengths.items()},
+        **{f"{split}_tokens": n.sum() for split, n in lengths.items()},
+    }
+
+
+def sample_of(examples: list[T], size: int) -> list[T]:
+    """At most `size` examples (0: all), the same ones every time, in their order."""
+    if size == 0 or size >= len(examples):
+        return examples
+    chosen = np.random.default_rng(SAMPLE_SEED).permutation(len(examples))[:size]
+    return [examples[i] for i in np.sort(chosen)]
+
+
+def token_counts(examples: list[Example]) -> np.ndarray:
+    """The length of each example in tokens, (n,)."""
+    return np.array([len(np.atleast_1d(example["input_ids"])) for example in examples])

@@ -1,0 +1,112 @@
+"""The `transformers` Trainer as pre-training and fine-tuning use it.
+
+It keeps the loss of every step, stops at the first that is no number, shows our bar instead of its own, and
+writes nothing: what is kept of a training, its caller writes.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from ..environment import check_device
+from ..errors import UserError
+from ..progress import bar
+
+
+class Collator:
+    """Examples, lists of token ids of any length, as one batch of tensors padded to the longest, (B, T)."""
+
+    def __init__(self, padding: int = 0):
+        self.padding = padding
+
+    def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        batch = {}
+        for name in examples[0]:
+            rows = [torch.as_tensor(example[name]) for example in examples]
+            fill = self.padding if name == "input_ids" else 0
+            batch[name] = pad_sequence(rows, True, fill) if rows[0].ndim else torch.stack(rows)
+        return batch
+
+
+class StepTrainer(Trainer):
+    """A Trainer that keeps ``losses``, one of each step, and raises UserError where one is not finite."""
+
+    def __init__(self, *args: Any, what: str, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.losses: list[float] = []
+        self.what = what
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Bar(self))
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        loss = super().training_step(*args, **kwargs)
+        self.losses.append(loss.item())
+        if not math.isfinite(self.losses[-1]):
+            rate = self.lr_scheduler.get_last_lr()[0] if self.lr_scheduler else float("nan")
+            raise UserError(
+                f"{self.what} stopped: the loss is {self.losses[-1]} at step {len(self.losses)} of "
+                f"{self.state.max_steps}, learning rate {rate:.3g}; use a smaller learning rate or float32"
+            )
+        return loss
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Not counted: walking over all parameters for it is a twentieth of a step of a tiny network."""
+        return 0
+
+
+class _Bar(TrainerCallback):
+    """The project's progress bar over the steps of a training."""
+
+    def __init__(self, trainer: StepTrainer):
+        self.trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.bar = bar(total=state.max_steps, what=self.trainer.what, unit="step")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.bar.set_postfix(loss=f"{self.trainer.losses[-1]:.3f}", refresh=False)
+        self.bar.update()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.bar.close()
+
+
+class OneDevice(TrainingArguments):
+    """Training arguments on the current device only: several would multiply the batch size of the recipe."""
+
+    @property
+    def device(self) -> torch.device:
+        device = super().device
+        return torch.device("cuda", torch.cuda.current_device()) if device.type == "cuda" else device
+
+    @property
+    def n_gpu(self) -> int:
+        return min(super().n_gpu, 1)
+
+
+def arguments(*, device: str, **options: Any) -> TrainingArguments:
+    """Training arguments with all off that talks or writes. ``device``: "auto", "cpu", "cuda", "cuda:1"."""
+    chosen = torch.device(check_device(device))
+    quiet: dict[str, Any] = {
+        "output_dir": tempfile.gettempdir(),  # asked for, and not written to unless checkpoints are
+        "save_strategy": "no",
+        "logging_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "logging_nan_inf_filter": False,
+        "remove_unused_columns": False,
+    }
+    made = OneDevice(
+        use_cpu=chosen.type == "cpu", dataloader_pin_memory=chosen.type == "cuda", **quiet | options
+    )
+    if chosen.index is not None:
+        torch.cuda.set_device(chosen)  # after the arguments, which choose the first
+    return made

@@ -1,0 +1,179 @@
+"""The book's making, on a book of one page and one or two notebooks that take seconds."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from bs4 import BeautifulSoup
+from matplotlib.figure import Figure
+from test_executing import LACKS, as_executed, write_notebook
+
+from landscape_utils.book import build as book
+from landscape_utils.book.staging import REFERENCE, YOURS, Part
+from landscape_utils.errors import Lacking, UserError
+
+TOC = """\
+format: jb-book
+root: index
+parts:
+  - chapters:
+      - file: reference_run/01_one
+      - file: reference_run/02_two
+  - chapters:
+      - file: notebooks/01_one
+      - file: notebooks/02_two
+"""
+
+
+def write_root(root: Path, page: str, contents: str = TOC) -> Path:
+    """The root of a small book with the project's own configuration."""
+    (root / "book").mkdir(parents=True)
+    shutil.copy(book.ROOT / "_config.yml", root)
+    for shared in ("_ext", "_static"):
+        shutil.copytree(book.ROOT / "book" / shared, root / "book" / shared)
+    shutil.copy(book.ROOT / "book" / "references.bib", root / "book")
+    (root / "book" / "_toc.yml").write_text(contents)
+    (root / "book" / "index.md").write_text(page)
+    Figure(figsize=(1, 1)).savefig(root / "front.png")
+    return root
+
+
+def yours(root: Path, *sources: str) -> Part:
+    """A part of the notebooks that the table of contents names."""
+    notebooks = [as_executed(root / "out" / f"{name}.ipynb", *sources) for name in ("01_one", "02_two")]
+    return Part(YOURS, "your run", "under the profile `demo`", notebooks)
+
+
+def test_notebooks_are_found_in_the_order_of_their_numbers(tmp_path):
+    for name in ("02_b", "01_a", "10_c", "draft"):
+        write_notebook(tmp_path / "notebooks" / f"{name}.ipynb")
+    assert [path.stem for path in book.find_notebooks(tmp_path)] == ["01_a", "02_b", "10_c"]
+
+
+def test_a_place_without_notebooks_is_refused(tmp_path):
+    with pytest.raises(UserError, match="clone"):
+        book.find_notebooks(tmp_path)
+
+
+def test_pages_and_notebooks_become_html_and_nothing_stale_stays(tmp_path):
+    root = write_root(
+        tmp_path / "root",
+        "# Front\n\n![what it shows](front.png) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
+    )
+    stale = root / "_build" / "html" / "_static" / "stale.js"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    front_page = book.render(root, [yours(root, "print(6 * 7)")], root / "front.png")
+    assert front_page == root / "_build" / "html" / "index.html"
+    assert "front.png" in front_page.read_text()
+    assert (
+        "6 * 7"
+        in BeautifulSoup((front_page.parent / "notebooks" / "01_one.html").read_text(), "html.parser").text
+    )
+    assert not stale.exists()
+    assert not (front_page.parent / REFERENCE).exists()
+
+
+def test_a_warning_of_sphinx_is_an_error(tmp_path):
+    root = write_root(tmp_path / "root", "# Front\n\n[](nowhere.md)\n")
+    with pytest.raises(UserError, match="book was not made"):
+        book.render(root, [yours(root)], root / "front.png")
+
+
+def test_an_unfinished_notebook_is_refused_before_rendering(tmp_path):
+    root = write_root(tmp_path / "root", "# Front\n")
+    unfinished = write_notebook(tmp_path / "01_one.ipynb", "1")
+    with pytest.raises(UserError, match="not executed by papermill"):
+        book.render(root, [Part(YOURS, "your run", "", [unfinished])], root / "front.png")
+    assert not (root / "_build" / "html").exists()
+
+
+class FakeStudy:
+    """A study of a book whose notebooks ask for none."""
+
+    def __init__(self, profile: str, results_dir: Path | str = "results", **parameters: str):
+        self.profile = SimpleNamespace(name=profile, tasks={})
+        self.store = SimpleNamespace(folder=Path(results_dir) / profile)
+        self.tasks = ()
+
+    def compute(self) -> None:
+        pass
+
+
+def draw(study: FakeStudy, path: Path) -> Path:
+    Figure(figsize=(1, 1)).savefig(path)
+    return path
+
+
+def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(book, "Study", FakeStudy)
+    monkeypatch.setattr(book, "draw_front", draw)
+    root = write_root(
+        tmp_path / "root", "# Front\n\n[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n"
+    )
+    write_notebook(root / "notebooks" / "01_one.ipynb", "print(profile)")
+    write_notebook(root / "notebooks" / "02_two.ipynb", f"if device == 'none': {LACKS}")
+    (root / "results" / "minilm").mkdir(parents=True)
+    with caplog.at_level(logging.WARNING):
+        html = book.build("demo", root=root).parent
+    assert [r.getMessage() for r in caplog.records] == [
+        "left out of the reference run: 02_two; no surface of mrpc"
+    ]
+    pages = {
+        name: BeautifulSoup((html / f"{name}.html").read_text(), "html.parser").article
+        for name in ("index", "notebooks/01_one", "notebooks/02_two", "reference_run/01_one")
+    }
+    assert not (html / REFERENCE / "02_two.html").exists()
+    assert "minilm" in pages["reference_run/01_one"].select_one(".cell_output").text
+    assert "demo" in pages["notebooks/01_one"].select_one(".cell_output").text
+    links = {name: [a["href"] for a in page.select("p a[href$='.html']")] for name, page in pages.items()}
+    assert links == {
+        "index": ["reference_run/01_one.html", "notebooks/02_two.html"],
+        "notebooks/01_one": ["../reference_run/01_one.html"],
+        "notebooks/02_two": [],
+        "reference_run/01_one": ["../notebooks/01_one.html"],
+    }
+
+
+def test_only_named_chapters_are_read_and_only_if_there_are_results(tmp_path):
+    root = write_root(tmp_path / "root", "# Front\n")
+    for name in ("01_one", "02_two", "03_mine"):
+        write_notebook(root / "notebooks" / f"{name}.ipynb")
+    study = FakeStudy("minilm", root / "results")
+    assert book.readings(root, "minilm", study) == []
+    study.store.folder.mkdir(parents=True)
+    found = book.readings(root, "minilm", study)
+    assert [one.notebook.stem for one in found] == ["01_one", "02_two"]
+    assert found[0].parameters == {
+        "profile": "minilm",
+        "device": "none",
+        "results_dir": str(root / "results"),
+    }
+    assert len({one.made_from for one in found}) == 2
+
+
+def test_a_book_without_reference_results_says_so_in_a_line(caplog):
+    with caplog.at_level(logging.WARNING):
+        book.tell_lacking([], {}, FakeStudy("minilm"))
+    assert [r.getMessage() for r in caplog.records] == [
+        "the book has no reference run: there is no results/minilm"
+    ]
+
+
+def test_the_front_picture_is_the_reference_runs_or_else_the_readers(tmp_path, monkeypatch):
+    drawn = []
+
+    def drawing(study, path):
+        drawn.append(study)
+        if study == "lacks":
+            raise Lacking("no surfaces")
+        return path
+
+    monkeypatch.setattr(book, "draw_front", drawing)
+    assert book.front_picture("reads", "mine", tmp_path) == tmp_path
+    assert book.front_picture("lacks", "mine", tmp_path) == tmp_path
+    assert drawn == ["reads", "lacks", "mine"]

@@ -1,0 +1,177 @@
+"""Notebooks executed by papermill, of a few cells that take seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from landscape_utils.book import executing
+from landscape_utils.book.executing import Execution, check_executed, check_parameters, execute
+from landscape_utils.errors import Lacking, UserError
+
+v4 = nbformat.v4
+KERNEL = {
+    "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+PARAMETERS = """\
+profile: str = "demo"  # which
+resolution: int = 0  # points
+span: float = 0.0  # how far
+device: str = "auto"  # on what
+results_dir: str = ""  # where"""
+LACKS = "raise type('Lacking', (Exception,), {})('no surface\\nof mrpc')"
+
+
+def write_notebook(path: Path, *sources: str) -> Path:
+    """A notebook with the parameters' cell and a code cell for each source."""
+    parameters = v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    cells = [v4.new_markdown_cell("# One"), parameters, *map(v4.new_code_cell, sources)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(v4.new_notebook(cells=cells, metadata=KERNEL), path)
+    return path
+
+
+def as_executed(path: Path, *sources: str, title: str = "# One\n\nText.") -> Path:
+    """A notebook as papermill leaves it, without a kernel's work."""
+    done = {"papermill": {"status": "completed", "duration": 0.1}}
+    cells = [v4.new_markdown_cell(title), *(v4.new_code_cell(source, metadata=done) for source in sources)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(v4.new_notebook(cells=cells, metadata=KERNEL | {"papermill": {}}), path)
+    return path
+
+
+def test_parameters_of_the_declared_types_pass(tmp_path):
+    notebook = write_notebook(tmp_path / "01_one.ipynb")
+    check_parameters(notebook, {"profile": "minilm", "resolution": 7, "span": 2.5})
+    check_parameters(notebook, {"span": 2})  # an int where a float is declared
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ({"resoluton": 7}, r"no parameter 'resoluton'; it has profile, resolution, span"),
+        ({"resolution": "7"}, r"resolution of 01_one.ipynb must be int, not '7'"),
+        ({"resolution": True}, r"must be int, not True"),
+        ({"resolution": 7.0}, r"must be int, not 7.0"),
+        ({"span": "wide"}, r"must be float, not 'wide'"),
+        ({"profile": 3}, r"must be str, not 3"),
+    ],
+)
+def test_parameters_that_papermill_would_let_pass_are_refused(tmp_path, parameters, named):
+    with pytest.raises(UserError, match=named) as caught:
+        check_parameters(write_notebook(tmp_path / "01_one.ipynb"), parameters)
+    assert "\n" not in str(caught.value)
+
+
+def test_notebooks_are_executed_with_the_parameters(tmp_path):
+    sources = [
+        write_notebook(
+            tmp_path / f"0{i}_n.ipynb", "print(resolution * 6)", "import os; os.environ['LANDSCAPE_PROGRESS']"
+        )
+        for i in (1, 2, 3)
+    ]
+    outputs = [tmp_path / "out" / source.name for source in sources]
+    ones = [Execution(s, o, {"resolution": 7}) for s, o in zip(sources, outputs, strict=True)]
+    assert execute(ones) == {}
+    for path in outputs:
+        printed, switch = nbformat.read(path, as_version=4).cells[-2:]
+        assert printed.outputs[0].text == "42\n"
+        assert switch.outputs[0].data["text/plain"] == "'off'"
+    assert not nbformat.read(sources[0], as_version=4).cells[-1].outputs
+
+
+@pytest.mark.parametrize(
+    ("source", "named"),
+    [
+        (
+            "raise ValueError('first line\\nsecond')",
+            r"01_one.ipynb, cell \d: ValueError: first line second \(in full: ",
+        ),
+        ("import os; os._exit(1)", r"is not finished: cell 3 was not run"),
+    ],
+)
+def test_a_notebook_that_fails_or_dies_is_refused(tmp_path, source, named):
+    notebook = write_notebook(tmp_path / "01_one.ipynb", source, "print('after')")
+    with pytest.raises(UserError, match=named) as caught:
+        execute([Execution(notebook, tmp_path / "out" / notebook.name, {})])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_notebook_that_papermill_did_not_run_is_refused(tmp_path):
+    with pytest.raises(UserError, match="not executed by papermill"):
+        check_executed(write_notebook(tmp_path / "01_one.ipynb", "1"))
+
+
+def test_a_cell_left_pending_is_refused(tmp_path):
+    path = write_notebook(tmp_path / "01_one.ipynb", "1", "2")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["papermill"] = {"exception": None}
+    for cell, status in zip(notebook.cells[1:], ("completed", "completed", "pending"), strict=True):
+        cell.metadata["papermill"] = {"status": status, "duration": 0.1}
+    nbformat.write(notebook, path)
+    with pytest.raises(UserError, match="cell 3 was not run"):
+        check_executed(path)
+
+
+def counting(folder: Path, *sources: str) -> tuple[Path, Path]:
+    """A notebook that leaves a mark in a file each time that it runs, and that file."""
+    runs = folder / "runs"
+    return write_notebook(folder / "01_one.ipynb", f"open({str(runs)!r}, 'a').write('x')", *sources), runs
+
+
+@pytest.mark.parametrize(("sources", "lacking"), [((), None), ((LACKS,), "no surface of mrpc")])
+def test_one_that_only_reads_is_kept_as_long_as_what_it_shows_stays(tmp_path, sources, lacking):
+    notebook, runs = counting(tmp_path, *sources)
+    output = tmp_path / "out" / notebook.name
+    found = {output: lacking} if lacking else {}
+    for made_from, times in [("a", 1), ("a", 1), ("b", 2)]:
+        assert execute([Execution(notebook, output, {}, made_from)]) == found
+        assert runs.read_text() == "x" * times
+    output.unlink()
+    assert execute([Execution(notebook, output, {}, "b")]) == found
+    assert runs.read_text() == "xxx"
+
+
+def test_one_that_failed_is_not_kept(tmp_path):
+    notebook, runs = counting(tmp_path, "1 / 0")
+    for times in (1, 2):
+        with pytest.raises(UserError, match="ZeroDivisionError"):
+            execute([Execution(notebook, tmp_path / "out.ipynb", {}, "a")])
+        assert runs.read_text() == "x" * times
+
+
+def test_what_the_readers_own_run_lacks_is_a_mistake(tmp_path):
+    notebook = write_notebook(tmp_path / "01_one.ipynb", LACKS)
+    with pytest.raises(Lacking, match=r"^no surface of mrpc$"):
+        execute([Execution(notebook, tmp_path / "out.ipynb", {})])
+
+
+def test_a_fingerprint_changes_with_all_that_a_notebook_shows(tmp_path, monkeypatch):
+    results, notebook = tmp_path / "results", write_notebook(tmp_path / "01_one.ipynb", "1")
+    (results / "runs").mkdir(parents=True)
+    (results / "runs" / "a.npz").write_bytes(b"a")
+
+    def found(**parameters: str) -> str:
+        return executing.fingerprint(notebook, executing.surroundings(parameters, [results]))
+
+    seen = [found(), found(profile="minilm")]
+    (results / "runs" / "a.npz").write_bytes(b"b")
+    seen.append(found())
+    (results / "runs" / "b.npz").write_bytes(b"b")
+    seen.append(found())
+    (results / "runs" / "b.npz.lock").touch()
+    assert found() == seen[-1], "a lock is no result"
+    write_notebook(notebook, "2")
+    seen.append(found())
+    monkeypatch.setattr(executing.importlib.metadata, "distributions", lambda: [])
+    seen.append(found())
+    package = tmp_path / "package"
+    package.mkdir()
+    monkeypatch.setattr(executing, "__file__", str(package / "executing.py"))
+    for source in ("1", "2"):
+        (package / "executing.py").write_text(source)
+        seen.append(found())
+    assert len(set(seen)) == len(seen)

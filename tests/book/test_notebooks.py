@@ -1,0 +1,144 @@
+"""The notebooks: what lies in the repository, and what papermill makes of it under a tiny profile."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import papermill
+import pytest
+from own_case import save_training, write_examples
+
+from landscape_utils.book.executing import check_executed
+from landscape_utils.environment import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+DECLARED = {
+    "profile": "str",
+    "tasks": "str",
+    "seed": "int",
+    "resolution": "int",
+    "span": "float",
+    "examples": "int",
+    "data_dir": "str",
+    "results_dir": "str",
+    "device": "str",
+}
+OWN = dict.fromkeys(
+    ("checkpoints", "other", "scratch", "scratch_other", "train", "dev", "text", "label"), "str"
+)
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def papermill_run(notebook: Path, out: Path, *options: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--no-progress-bar", *options]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+
+
+def test_there_is_one_for_each_section_of_the_paper():
+    names = "01_fine_tuning 02_loss_curves_1d 03_loss_surfaces_2d 04_trajectories 05_overfitting 06_layer_rollback"
+    assert names.split() == [path.stem for path in NOTEBOOKS][:6]
+
+
+@each_notebook
+def test_sources_hold_no_outputs(path):
+    notebook = read(path)
+    nbformat.validate(notebook)
+    assert "papermill" not in notebook.metadata
+    assert "widgets" not in notebook.metadata
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+@each_notebook
+def test_no_label_would_stand_twice(path):
+    """A notebook is rendered for both parts of the book: a label in it would be defined twice."""
+    defined = r"^\([\w-]+\)=|^\$\$ *\([\w-]+\)|:(label|name):|\\label\{"
+    for cell in read(path).cells:
+        assert not re.search(defined, cell.source, re.M), cell.source
+
+
+@each_notebook
+def test_every_notebook_takes_the_same_parameters(path):
+    declared = papermill.inspect_notebook(path)
+    more = OWN if path.stem == "08_your_model" else {}
+    assert {name: entry["inferred_type_name"] for name, entry in declared.items()} == DECLARED | more
+    first = papermill.inspect_notebook(NOTEBOOKS[0])
+    assert {name: declared[name]["default"] for name in DECLARED} == {
+        n: e["default"] for n, e in first.items()
+    }
+    assert all(entry["help"] for entry in declared.values())
+
+
+@pytest.mark.slow
+@each_notebook
+def test_executed_its_figures_are_described(path, site):
+    executed = site.parent / "executed" / "tiny" / path.name
+    check_executed(executed)
+    drawn = [
+        cell
+        for cell in read(executed).cells
+        if cell.cell_type == "code"
+        and any(kind.startswith("image/") for output in cell.outputs for kind in output.get("data", {}))
+    ]
+    assert drawn or path not in NOTEBOOKS[:6]
+    for cell in drawn:
+        assert len(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "").split()) >= 5
+
+
+@pytest.mark.slow
+def test_a_notebook_runs_alone_from_its_own_folder(tiny_profile, tmp_path):
+    """Its results land in the folder that is named, and only those of the task that is asked for."""
+    out, results = tmp_path / "out.ipynb", tmp_path / "results"
+    options = f"-p profile {tiny_profile} -p tasks mrpc -p resolution 4 -p results_dir {results}"
+    done = papermill_run(NOTEBOOKS[1], out, *options.split(), cwd=ROOT / "notebooks")
+    assert done.returncode == 0, done.stderr
+    check_executed(out)
+    assert {path.name.split("-")[0] for path in (results / "tiny" / "curves").glob("*.npz")} == {"mrpc"}
+
+
+@pytest.mark.slow
+def test_a_users_checkpoints_need_no_other_task_and_no_layer_groups(tiny_profile, tmp_path):
+    """Two checkpoints of an ALBERT and two files, from the folder that they lie in."""
+    save_training(tmp_path, "albert", checkpoints=2)
+    write_examples(tmp_path)
+    out, results = tmp_path / "out.ipynb", tmp_path / "results"
+    options = (
+        f"-p profile {tiny_profile} -p results_dir {results} -p checkpoints checkpoint-* -p resolution 4"
+    )
+    options += " -p train reviews-train.csv -p dev reviews-dev.csv -p text text -p label tone"
+    done = papermill_run(ROOT / "notebooks" / "08_your_model.ipynb", out, *options.split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    check_executed(out)
+    kinds = {path.parent.name for path in (results / "own").glob("*/reviews-*.npz")}
+    assert kinds == {"runs", "curves", "surfaces", "trajectories"}
+    assert not (results / "own" / "models").exists(), "no small case was made"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("-p tasks mrpc,cola", "cola"),
+        ("-r resolution many", "many"),
+    ],
+)
+def test_a_bad_value_stops_a_notebook_before_any_work(tmp_path, options, named):
+    results = tmp_path / "results"
+    done = papermill_run(
+        NOTEBOOKS[0], tmp_path / "out.ipynb", *options.split(), "-p", "results_dir", str(results)
+    )
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("UserError: ")
+    assert named in last
+    assert not list(results.rglob("*.npz"))

@@ -1,0 +1,228 @@
+"""The rendered book, made once from a tiny study: complete without a network, readable, nothing broken."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from bs4 import BeautifulSoup
+from conftest import make_model
+from playwright.sync_api import sync_playwright
+
+from landscape_utils.book.build import ROOT
+from landscape_utils.profiles import load_profile
+from landscape_utils.study.study import Study
+from landscape_utils.training.demo_language import VOCABULARY, make_tokenizer
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
+TWINS = [page for page in PAGES if page.startswith("reference_run/")]
+EXAMPLES = ROOT / "book" / "examples"
+PHONE = {"width": 390, "height": 844}
+
+pytestmark = pytest.mark.slow
+
+
+@cache
+def parsed(path: Path) -> BeautifulSoup:
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+
+
+def soup(site: Path, page: str) -> BeautifulSoup:
+    return parsed(site / f"{page}.html")
+
+
+def content(site: Path, page: str) -> BeautifulSoup:
+    return soup(site, page).select_one("article")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.fail("the pages are checked in Chromium: install it (.ci/run does)")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+
+
+@pytest.fixture
+def tab(browser):
+    """A tab without a network, with everything that went wrong in it in `tab.complaints`."""
+    context = browser.new_context(offline=True, viewport=PHONE)
+    page = context.new_page()
+    page.complaints = []
+    page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda r: None if local(r.url) else page.complaints.append(f"asked for {r.url}"))
+    page.on("requestfailed", lambda r: page.complaints.append(f"did not get {r.url}"))
+    yield page
+    context.close()
+
+
+def local(url: str) -> bool:
+    return url.startswith(("file:", "data:", "blob:"))
+
+
+def test_the_figures_of_the_paper_are_there(site):
+    """Each of the six chapters has its figure; Figures 1 and 6 share a page."""
+    figures = {page: len(content(site, page).select(".cell_output img")) for page in CHAPTERS[:6]}
+    assert min(figures.values()) >= 1, figures
+    assert figures["notebooks/03_loss_surfaces_2d"] >= 2, figures
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_is_shown_as_an_object_of_python(site, page):
+    """As text that there is none of is, where it was to be Markdown."""
+    assert re.findall(r"<[\w.]+ object[^>]*>", content(site, page).text) == []
+
+
+def test_the_explorer_has_no_light_frame_in_the_dark(site, tab):
+    tab.goto((site / "notebooks/03_loss_surfaces_2d.html").as_uri())
+    ground = """dark => {
+        document.documentElement.dataset.theme = dark;
+        return getComputedStyle(document.querySelector(".landscape-explorer").parentElement).backgroundColor;
+    }"""
+    assert [tab.evaluate(ground, theme) for theme in ("dark", "light")] == ["rgba(0, 0, 0, 0)"] * 2
+
+
+def test_every_notebook_is_a_chapter():
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert [f"notebooks/{path.stem}" for path in notebooks] == CHAPTERS
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_needs_nothing_from_outside(site, page):
+    found = soup(site, page)
+    sources = [tag[a] for a in ("src", "data-src", "poster") for tag in found.select(f"[{a}]")]
+    sources += [tag["href"] for tag in found.select("link[href]") if "canonical" not in tag.get("rel", [])]
+    styles = " ".join(tag.text for tag in found.select("style"))
+    sources += re.findall(r"url\(['\"]?([^'\")]+)", styles)
+    assert [source for source in sources if re.match(r"(https?:)?//", source)] == []
+
+
+def test_styles_need_nothing_from_outside(site):
+    for sheet in (site / "_static").rglob("*.css"):
+        assert not re.findall(
+            r"(?:url\(|@import)\s*['\"]?(?:https?:)?//[^'\")]+", sheet.read_text("utf-8")
+        ), sheet
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_opens_without_a_network_and_fits_a_phone(site, tab, page):
+    tab.goto((site / f"{page}.html").as_uri())
+    tab.wait_for_load_state("networkidle")
+    if content(site, page).select(".math"):
+        tab.wait_for_selector("article mjx-container")
+    assert tab.locator("mjx-merror").count() == 0
+    wider = tab.evaluate("document.scrollingElement.scrollWidth") - PHONE["width"]
+    assert wider <= 0, f"{wider} pixels wider than the screen"
+    broken = "imgs => imgs.filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)"
+    assert tab.eval_on_selector_all("article img:not([loading=lazy])", broken) == []
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(site, page):
+    for link in content(site, page).select("a[href]"):
+        if re.match(r"\w+:", link["href"]):
+            continue
+        path, anchor = urldefrag(unquote(link["href"]))
+        target = (site / f"{page}.html").parent / path if path else site / f"{page}.html"
+        assert target.exists(), link["href"]
+        if anchor and target.suffix == ".html":
+            assert parsed(target.resolve()).find(id=anchor), link["href"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pictures_are_described(site, page):
+    for picture in content(site, page).select("img"):
+        words = picture.get("alt", "").split()
+        assert len(words) >= 5, f"alt text {picture.get('alt')!r} of {picture['src']}"
+
+
+@pytest.mark.parametrize("page", TWINS)
+def test_a_chapter_and_its_twin_lead_to_one_another(site, page):
+    name = page.partition("/")[2]
+    theirs, mine = content(site, page), content(site, f"notebooks/{name}")
+    assert theirs.select_one("h1 ~ p a")["href"] == f"../notebooks/{name}.html"
+    assert mine.select_one("h1 ~ p a")["href"] == f"../{page}.html"
+    assert theirs.h1.text == mine.h1.text
+    assert len(theirs.select(".cell_output img")) == len(mine.select(".cell_output img"))
+    assert "48 of 392,702 training" in theirs.select_one("h1 ~ p").text
+    assert page in " ".join(link["href"] for link in content(site, "index").select("td a"))
+
+
+@pytest.mark.parametrize("page", [*CHAPTERS, *TWINS])
+def test_a_chapter_shows_results_and_nothing_left_over(site, page):
+    chapter = content(site, page)
+    assert chapter.select(".cell_output img, .cell_output svg, .cell_output table"), "no figure, no table"
+    assert not chapter.select(".output.stderr, .output.traceback"), "stderr or a traceback"
+    for output in chapter.select(".cell_output"):
+        assert not re.search(r"\d+%\|| object at 0x|Progress\(|Figure\(|\bnan\b", output.text), output.text
+
+
+def test_every_reference_is_cited():
+    keys = set(re.findall(r"^@\w+\{(\w+),", (ROOT / "book" / "references.bib").read_text(), re.M))
+    pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
+    cited = re.findall(r"\{cite:\w+\}`([^`]+)`", " ".join(path.read_text("utf-8") for path in pages))
+    assert {key for keys_ in cited for key in re.split(r"[,\s]+", keys_)} == keys
+
+
+def blocks(page: str, language: str) -> list[str]:
+    text = (ROOT / "book" / f"{page}.md").read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+def test_the_code_for_your_own_model_runs(tmp_path, monkeypatch, capsys):
+    """As a reader would run it, one block after the other: three checkpoints and two files in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for path in EXAMPLES.glob("reviews-*.csv"):
+        shutil.copy(path, tmp_path)
+    make_tokenizer().save_pretrained("end")
+    for seed, folder in enumerate(("start", "end", "other")):
+        make_model("bert", seed, vocab_size=len(VOCABULARY), num_labels=2).save_pretrained(folder)
+    names: dict = {}
+    for block in blocks("your_model", "python"):
+        exec(compile(block.replace('="results"', f'="{tmp_path}"'), "your_model.md", "exec"), names)
+    surface = names["surface"]
+    assert surface.loss.shape == (13, 13)
+    assert names["mine"].surface("reviews").loss.shape == (7, 7)
+    said = capsys.readouterr().out
+    assert f"{surface.marks['end'].loss:.3f}" in said
+    assert "('low-layers-transfer', '" in said
+    assert torch.equal(names["lu"].ParameterSpace(names["model"]).read(), names["end"])
+    assert all(Path(name).stat().st_size > 10_000 for name in ("curve.pdf", "surface.pdf"))
+
+
+def test_the_example_of_a_profile_makes_a_study_of_its_files(tmp_path, monkeypatch):
+    """As it lies there, but for the model, a small ELECTRA in a folder, and the epochs."""
+    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
+    make_model("electra", vocab_size=len(VOCABULARY), num_labels=2).save_pretrained(tmp_path / "model")
+    make_tokenizer().save_pretrained(tmp_path / "model")
+    text = re.sub(r"{ epochs = \d+", "{ epochs = 2", (EXAMPLES / "reviews.toml").read_text())
+    assert text.count('source = "minilm"') == 1
+    for path in EXAMPLES.iterdir():
+        shutil.copy(path, tmp_path)
+    (tmp_path / "reviews.toml").write_text(text.replace('source = "minilm"', 'source = "model"'))
+    study = Study(tmp_path / "reviews.toml", resolution=3, results_dir=tmp_path)
+    assert study.tasks == ("reviews", "questions")
+    counts = {
+        task: tuple(study.facts(task)[f"{s}_examples"] for s in ("train", "dev")) for task in study.tasks
+    }
+    assert counts == {"reviews": (12, 6), "questions": (12, 6)}
+    assert np.isfinite(study.surface("reviews", "scratch").loss).all()
+    assert np.isfinite(study.layer_surface("questions", "low").loss).all()
+    assert study.overfitting().alpha.shape == (1 + 2 + 20,)
+    assert load_profile(EXAMPLES / "reviews.toml").model.source == "minilm"

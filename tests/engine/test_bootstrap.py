@@ -1,0 +1,77 @@
+"""The bootstrap over examples, against means taken by hand and against scipy's."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_examples
+from scipy import stats
+from test_scan import ALPHA, BETA, make_plane
+
+from landscape_utils.engine import bootstrap
+from landscape_utils.engine.objective import Objective, evaluating
+from landscape_utils.landscape.scan import Line, scan
+
+DRAWS = 12
+
+
+def by_hand(objective: Objective) -> np.ndarray:
+    """(draws, 2): mean loss and error of each draw at the model's present weights, in float64."""
+    outcomes = torch.stack(objective.outcomes(objective.logits)).double()  # (2, n)
+    times = np.random.default_rng(0).multinomial(objective.size, [1 / objective.size] * objective.size, DRAWS)
+    each = [np.repeat(outcomes.numpy(), draw, axis=1) for draw in times]  # the draw itself, (2, n)
+    return np.array([sample.mean(axis=1) for sample in each])
+
+
+def test_a_draw_takes_as_many_examples_as_there_are():
+    shares = bootstrap.draws(40, DRAWS).numpy() * 40
+    np.testing.assert_allclose(shares, shares.round(), atol=1e-5)  # float32
+    np.testing.assert_allclose(shares.sum(axis=0), 40, rtol=1e-6)
+    assert len(np.unique(shares, axis=1).T) == DRAWS
+
+
+def test_draws_are_the_same_every_time_and_none_is_none():
+    assert torch.equal(bootstrap.draws(40, DRAWS), bootstrap.draws(40, DRAWS))
+    assert bootstrap.draws(40, 0).shape == (40, 0)
+
+
+def test_interval_is_that_of_scipys_bootstrap():
+    """Two sets of 2,000 draws: the ends of a 95 % interval are good to about 0.05 standard errors."""
+    values = np.random.default_rng(1).gamma(2.0, size=60).astype(np.float32)
+    shares = bootstrap.draws(60, 2000)
+    found = bootstrap.means(torch.from_numpy(values), torch.zeros(60), shares)[:2000]
+    expected = stats.bootstrap(
+        (values,), np.mean, n_resamples=2000, method="percentile", rng=2
+    ).confidence_interval
+    error = values.std(ddof=1) / np.sqrt(60)
+    np.testing.assert_allclose(np.quantile(found, [0.025, 0.975]), expected, atol=0.2 * error)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_draws_of_a_scan_are_means_over_the_draws(model, precision):
+    """In float32 to rounding; in bfloat16 of the right shape and near, 8 bits of each loss."""
+    objectives, plane = [Objective(model, make_examples(n, seed=n)) for n in (9, 14)], make_plane(model)
+    found = scan(objectives, plane, ALPHA, BETA, draws=DRAWS, precision=precision)
+    with evaluating(model):
+        expected = np.stack([by_hand(o) for o in objectives])
+    for surface, draws in zip(found, expected, strict=True):
+        assert surface.draws.shape == (DRAWS, 2, len(ALPHA) * len(BETA) + 2)
+        assert surface.draws.dtype == np.float32
+        at_start = surface.draws[:, :, -2]  # where the model stands
+        np.testing.assert_allclose(at_start[:, 0], draws[:, 0], rtol=1e-5 if precision == "float32" else 0.05)
+
+
+def test_a_redrawn_scan_holds_the_draw(model):
+    plane = make_plane(model)
+    for region, axes in ((plane, (ALPHA, BETA)), (Line(plane.origin, plane.x), (ALPHA,))):
+        found = scan(Objective(model, make_examples()), region, *axes, draws=3)
+        again = found.redrawn(2)
+        flat = np.append(again.loss, [mark.loss for mark in again.marks.values()])
+        np.testing.assert_array_equal(flat, found.draws[2, 0])
+        flat = np.append(again.error, [mark.error for mark in again.marks.values()])
+        np.testing.assert_array_equal(flat, found.draws[2, 1])
+        assert {name: mark[:2] for name, mark in again.marks.items()} == {
+            n: m[:2] for n, m in found.marks.items()
+        }
+        assert not np.array_equal(again.loss, found.loss)

@@ -1,0 +1,322 @@
+"""A cluster of two local worker processes: the same bits as here, whoever joins, leaves or dies.
+
+Every comparison is exact: a worker computes with as many threads as this side, on a copy of the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import cloudpickle
+import distributed
+import numpy as np
+import pytest
+import torch
+from conftest import make_examples, make_model
+from test_scan import make_plane
+
+from landscape_utils import __main__ as cli
+from landscape_utils.engine import cluster, cluster_worker
+from landscape_utils.engine.objective import Objective
+from landscape_utils.errors import UserError
+from landscape_utils.landscape.scan import Line, scan
+from landscape_utils.study.study import Study
+
+cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers need not import the tests
+
+ALPHA, BETA = np.linspace(-1, 1, 6), np.linspace(-2, 2, 5)
+POINTS = len(ALPHA) * len(BETA) + 2  # the marks
+
+
+@contextmanager
+def dask(*arguments: str):
+    """A process of dask's own command line, as users start it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dask", *arguments, "--no-dashboard"], stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@contextmanager
+def a_scheduler(file: Path):
+    """The file by which workers and clients find a scheduler."""
+    with dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)) as process:
+        for _ in range(1200):  # a client would wait for the file without end
+            assert process.poll() is None, "the scheduler did not start"
+            if file.exists():
+                break
+            time.sleep(0.1)
+        yield str(file)
+
+
+@contextmanager
+def some_workers(scheduler: str, count: int):
+    """Workers of one thread each; one that dies is started anew."""
+    with dask("worker", "--scheduler-file", scheduler, "--nworkers", str(count), "--nthreads", "1"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    with a_scheduler(tmp_path_factory.mktemp("cluster") / "scheduler.json") as file:
+        yield file
+
+
+@pytest.fixture(scope="module")
+def connected(scheduler):
+    with some_workers(scheduler, 2), distributed.Client(scheduler_file=scheduler, timeout=120) as client:
+        yield client
+
+
+@pytest.fixture
+def client(connected):
+    """A client of two workers, each of which has imported what it needs."""
+    connected.wait_for_workers(2, timeout=120)
+    cluster.everywhere(connected, cluster_worker.finish)
+    return connected
+
+
+@pytest.fixture(scope="module")
+def landscape():
+    """Two objectives on one model, a plane, and the surfaces that a scan without a cluster finds."""
+    model = make_model()
+    objectives = [Objective(model, make_examples(seed=seed)) for seed in (0, 1)]
+    plane = make_plane(model)
+    return objectives, plane, scan(objectives, plane, ALPHA, BETA)
+
+
+class Acting(dict):
+    """A journal that calls `act` after so many rows."""
+
+    def __init__(self, after: int, act):
+        super().__init__()
+        self.after, self.act = after, act
+
+    def __setitem__(self, index, row):
+        super().__setitem__(index, row)
+        if len(self) == self.after:
+            self.act()
+
+
+def assert_same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        arrays, others = one.arrays(), other.arrays()
+        for name in others:
+            np.testing.assert_array_equal(arrays[name], others[name], err_msg=name)
+
+
+def kill(client, count: int) -> None:
+    for pid in list(client.run(os.getpid).values())[:count]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_surface_is_the_local_one_and_the_model_stays(client, landscape):
+    objectives, plane, expected = landscape
+    model = objectives[0].model
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    journal: dict[int, np.ndarray] = {}
+    assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=journal), expected)
+    assert len(journal) == POINTS + 1  # the probe
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_workers_use_as_many_threads_as_this_side(client, landscape):
+    objectives, plane, _ = landscape
+    for threads in (2, 1):
+        torch.set_num_threads(threads)
+        try:
+            scan(objectives, Line(plane.origin, plane.x), [0.0, 1.0, 2.0], client=client)
+        finally:
+            torch.set_num_threads(1)
+        assert set(client.run(threads_of_a_worker).values()) == {threads}
+
+
+def threads_of_a_worker() -> int:
+    return cluster_worker._computing.submit(torch.get_num_threads).result()
+
+
+def test_rows_of_the_journal_are_not_computed_again(client, landscape):
+    objectives, plane, expected = landscape
+    journal: dict[int, np.ndarray] = {}
+    scan(objectives, plane, ALPHA, BETA, journal=journal)
+    for i in range(0, POINTS, 2):
+        del journal[i]
+    journal[1] = np.full(8, 7.0)  # no scan finds this
+    found = scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
+    assert [surface.loss.flat[1] for surface in found] == [7.0, 7.0]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(np.delete(one.loss, 1), np.delete(other.loss, 1))
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "auto"])
+def test_precision_is_probed_by_a_worker(client, landscape, precision):
+    objectives, plane, _ = landscape
+    expected = scan(objectives, plane, ALPHA[:2], BETA[:2], precision="bfloat16")
+    found = scan(objectives, plane, ALPHA[:2], BETA[:2], precision=precision, client=client)
+    if precision == found[0].precision:
+        assert_same(found, expected)
+        assert found[0].precision_error > 0
+    else:
+        assert found[0].precision in ("float32", "bfloat16")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("killed", [1, 2])
+def test_workers_that_die_in_mid_scan_change_nothing(client, landscape, killed):
+    objectives, plane, expected = landscape
+    journal = Acting(8, lambda: kill(client, killed))
+    assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=journal), expected)
+
+
+@pytest.mark.slow
+def test_a_worker_that_joins_takes_part(client, scheduler, landscape, monkeypatch):
+    objectives, plane, expected = landscape
+    present, took_part = set(client.nthreads()), set()
+    joined = ExitStack()
+
+    def join():
+        joined.enter_context(some_workers(scheduler, 1))
+        client.wait_for_workers(3, timeout=120)
+        client.run(cluster_worker.finish, workers=list(client.nthreads().keys() - present))
+
+    def spied(*arguments):
+        for name, result in real(*arguments):
+            took_part.add(result[1])
+            yield name, result
+
+    real = cluster.results
+    monkeypatch.setattr(cluster, "results", lambda *a: spied(*a) if a[2] is cluster.visited else real(*a))
+    with joined:
+        found = scan(objectives, plane, ALPHA, BETA, client=client, journal=Acting(8, join))
+    assert_same(found, expected)
+    assert took_part - present
+
+
+def test_a_mistake_arrives_as_its_line(client, landscape):
+    objectives, plane, _ = landscape
+    top = torch.zeros_like(plane.x)
+    top[-1] = 1.0
+    with pytest.raises(UserError, match="cache_bytes=1 does not hold one batch"):
+        scan(objectives, Line(plane.origin, top), ALPHA, client=client, cache_bytes=1)
+    with pytest.raises(UserError, match="'tf32' needs an NVIDIA GPU"):
+        scan(objectives, plane, ALPHA, BETA, client=client, precision="tf32", device="cpu")
+
+
+def test_ctrl_c_waits_for_the_points_in_flight_and_the_next_scan_goes_on(client, landscape):
+    objectives, plane, expected = landscape
+    journal = Acting(8, lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt, match="the same call goes on"):
+        scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
+    assert 8 <= len(journal) <= 8 + 2  # one point a worker was in flight
+    assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=journal), expected)
+
+
+@pytest.mark.slow
+def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile, tmp_path):
+    settings = {"tasks": "mrpc", "resolution": 3}
+    what = ("rollbacks", "overfitting", "cubes")
+    here = Study(tiny_profile, results_dir=tmp_path / "here", **settings)
+    here.compute(*what, workers=1)
+    there = Study(tiny_profile, results_dir=tmp_path / "there", **settings)
+    run = ["run", "--profile", str(tiny_profile), "--tasks", "mrpc", "--resolution", "3", "--what", *what]
+    place = ["--results-dir", str(tmp_path / "there"), "--cluster", client.scheduler_info()["address"]]
+    assert cli.main([*run, *place]) == 0
+    entries = {entry.path.relative_to(here.store.folder): entry for entry in here.store.entries()}
+    assert entries.keys() == {entry.path.relative_to(there.store.folder) for entry in there.store.entries()}
+    for path, entry in entries.items():
+        expected = here.store.load(entry.kind, entry.name, read(here, path).recipe)
+        found = read(there, path)
+        assert found.recipe == expected.recipe
+        for name in expected.arrays.keys() - {"seconds"}:
+            np.testing.assert_array_equal(found.arrays[name], expected.arrays[name], err_msg=f"{path} {name}")
+
+
+def read(study: Study, path):
+    from landscape_utils.store.result_file import read_result
+
+    return read_result(study.store.folder / path)
+
+
+def test_workers_write_no_results(client, tiny_profile, tmp_path):
+    study = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path, client=client)
+    key = study.keys.run("mrpc")
+    before = [entry.path for entry in study.store.entries()]
+    ((name, run),) = cluster.apart(client, study, [("one", "train", (key,))])
+    assert (name, run.folder) == ("one", study.store.folder_for(*key))
+    assert run.theta().isfinite().all()
+    assert [entry.path for entry in study.store.entries()] == before
+
+
+def fake_client(*found):
+    return SimpleNamespace(
+        nthreads=lambda: {"tcp://a": 1}, run=lambda *a, on_error: dict(zip("ab", found, strict=False))
+    )
+
+
+def test_a_folder_that_workers_do_not_share_is_refused_at_once(tmp_path):
+    with pytest.raises(UserError, match=r"do not see .*results_dir"):
+        cluster.join(fake_client(("cpu", True), ("cpu", False)), "auto", tmp_path)
+    with pytest.raises(UserError, match="unlike devices"):
+        cluster.join(fake_client(("cpu", True), ("cuda", True)), "auto", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_leaves_while_it_is_asked_is_left_out(tmp_path):
+    gone = distributed.comm.CommClosedError("in <TCP (closed) Scheduler Broadcast>: Stream is closed")
+    assert cluster.join(fake_client(gone, ("cpu", True)), "auto", tmp_path) == "cpu"
+    assert cluster.device_names(fake_client("a card", gone), "cuda") == "a card"
+    with pytest.raises(UserError, match=r"all workers left .*, a, b;"):
+        cluster.join(fake_client(gone, gone), "auto", tmp_path)
+    with pytest.raises(UserError, match="no such device"):
+        cluster.join(fake_client(gone, UserError("no such device")), "auto", tmp_path)
+
+
+def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):
+    objectives, plane, _ = landscape
+    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    with (
+        a_scheduler(tmp_path / "scheduler.json") as file,
+        distributed.Client(scheduler_file=file, timeout=120) as client,
+        pytest.raises(UserError, match=r"no worker joined tcp://.*dask worker"),
+    ):
+        scan(objectives, plane, ALPHA, BETA, client=client)
+
+
+def test_no_scheduler_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "ANSWER", 0.5)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
+        with pytest.raises(UserError, match="no dask scheduler answers"):
+            cluster.connect(address)
+    assert cli.main(["run", "--cluster", "nowhere"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+WITHOUT_DASK = """
+import sys
+sys.modules["dask"] = sys.modules["distributed"] = None  # any import of them fails
+sys.path.insert(0, "tests")
+from conftest import make_examples, make_model
+from test_scan import make_plane
+from landscape_utils import Objective, scan
+from landscape_utils.cluster import connect
+model = make_model()
+scan(Objective(model, make_examples()), make_plane(model), [0.0], [0.0])
+connect("tcp://127.0.0.1:9")
+"""
+
+
+def test_without_dask_only_a_cluster_is_lacking():
+    root = os.path.dirname(os.path.dirname(__file__))
+    done = subprocess.run([sys.executable, "-c", WITHOUT_DASK], cwd=root, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith("pip install 'landscape_utils[cluster]'"), done.stderr

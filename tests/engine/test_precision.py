@@ -1,0 +1,104 @@
+"""The choice of precision: the difference carried is the one there is, and `auto` keeps to its bound."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import transformers as hf
+from conftest import make_examples
+from test_scan import ALPHA, BETA, make_plane
+
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.precision import largest_difference, probe_points
+from landscape_utils.engine.space import ParameterSpace
+from landscape_utils.errors import UserError
+from landscape_utils.landscape.scan import scan
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_the_surface_carries_the_largest_difference_of_its_probe(model, examples, precision):
+    plane, objective = make_plane(model), Objective(model, examples)
+    exact = scan(objective, plane, ALPHA, BETA)
+    rounded = scan(objective, plane, ALPHA, BETA, precision=precision)
+    assert (exact.precision, exact.precision_error) == ("float32", 0.0)
+    assert rounded.precision == precision
+    # the probe holds the corners and the marks, and cells of this grid, which it may not exhaust
+    corners = np.abs(exact.loss - rounded.loss)[[0, 0, -1, -1], [0, -1, 0, -1]]
+    everywhere = max(
+        np.abs(exact.loss - rounded.loss).max(),
+        *(abs(exact.marks[m][2] - rounded.marks[m][2]) for m in exact.marks),
+    )
+    assert corners.max() <= rounded.precision_error <= everywhere
+    assert rounded.precision_error > 0
+
+
+def test_auto_keeps_to_its_bound(model, examples):
+    plane, objective = make_plane(model), Objective(model, examples)
+    strict = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=0.0)
+    assert (strict.precision, strict.precision_error) == ("float32", 0.0)
+    loose = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=0.5)
+    assert loose.precision_error <= 0.5
+
+
+FNET = hf.FNetConfig(
+    vocab_size=60,
+    hidden_size=24,
+    num_hidden_layers=3,
+    intermediate_size=32,
+    max_position_embeddings=48,
+    num_labels=3,
+)
+GPT = hf.OpenAIGPTConfig(
+    vocab_size=60, n_embd=24, n_layer=3, n_head=2, n_positions=48, num_labels=3, pad_token_id=0
+)
+
+
+@pytest.mark.parametrize("config", [FNET, GPT], ids=["fnet", "openai-gpt"])
+def test_a_precision_that_the_model_does_not_compute_in_is_left_out_or_refused(config):
+    torch.manual_seed(0)
+    model = hf.AutoModelForSequenceClassification.from_config(config).eval()
+    plane, objective = make_plane(model), Objective(model, make_examples())
+    before = ParameterSpace(model).read()
+    found = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=1.0)
+    assert (found.precision, found.precision_error) == ("float32", 0.0)
+    np.testing.assert_array_equal(found.loss, scan(objective, plane, ALPHA, BETA).loss)
+    for name in ("bfloat16", "float16"):
+        words = rf"{type(model).__name__} does not compute in {name} \(.+\); use float32 or auto"
+        with pytest.raises(UserError, match=words) as caught:
+            scan(objective, plane, ALPHA, BETA, precision=name)
+        assert "\n" not in str(caught.value)
+    assert torch.equal(ParameterSpace(model).read(), before)
+
+
+def test_a_resumed_scan_keeps_its_precision(model, examples):
+    plane, objective, journal = make_plane(model), Objective(model, examples), {}
+    first = scan(objective, plane, ALPHA, BETA, precision="bfloat16", journal=journal)
+    again = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=0.0, journal=journal)
+    assert (again.precision, again.precision_error) == ("bfloat16", first.precision_error)
+
+
+def test_the_probe_has_corners_marks_and_the_same_random_cells():
+    points = probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})
+    assert points == probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})
+    assert {(-1.0, -0.7), (-1.0, 1.3), (2.0, -0.7), (2.0, 1.3), (0.0, 0.0)} <= set(points)
+    assert all((a in ALPHA and b in BETA) or (a, b) == (0.0, 0.0) for a, b in points)
+
+
+def test_losses_that_are_not_finite_agree_only_with_their_like():
+    nan, inf = math.nan, math.inf
+    assert largest_difference(np.array([1.0, nan, inf]), np.array([1.5, nan, inf])) == 0.5
+    assert largest_difference(np.array([nan]), np.array([1.0])) == inf
+    assert largest_difference(np.array([inf]), np.array([1.0])) == inf
+
+
+def test_what_the_device_has_not_is_refused(model, examples):
+    plane, objective = make_plane(model), Objective(model, examples)
+    with pytest.raises(
+        UserError, match=r"unknown precision 'float8'; allowed are float32, tf32, .* and auto"
+    ):
+        scan(objective, plane, ALPHA, BETA, precision="float8")
+    with pytest.raises(UserError, match=r"'tf32' needs an NVIDIA GPU .* the model is on cpu"):
+        scan(objective, plane, ALPHA, BETA, precision="tf32")

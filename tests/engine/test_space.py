@@ -1,0 +1,145 @@
+"""ParameterSpace: the flat vector holds the encoder and nothing else, and attaching leaves no trace."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers as hf
+from conftest import BERT_LIKE, MODELS, make_model
+from transformers import BertConfig, BertForSequenceClassification
+
+from landscape_utils.engine.space import ParameterSpace, layer_groups, layer_ranges
+from landscape_utils.errors import UserError
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_theta_is_the_encoder_in_order_without_the_head(kind):
+    model = make_model(kind)
+    space = ParameterSpace(model)
+    theta = space.read()
+    assert theta.shape == (space.size,)
+    assert theta.dtype == torch.float32
+    assert space.size == sum(p.numel() for p in model.base_model.parameters())
+    assert space.size < sum(p.numel() for p in model.parameters())
+    for name, p in model.base_model.named_parameters():
+        assert torch.equal(theta[space.slices[name]], p.detach().reshape(-1))
+
+
+def test_read_is_a_copy_and_write_is_its_inverse(model):
+    space = ParameterSpace(model)
+    theta = space.read()
+    space.write(theta + 1)
+    assert torch.equal(space.read(), theta + 1)
+    assert not torch.equal(space.read(), theta)
+
+
+def test_float64_model_is_read_in_float64():
+    assert ParameterSpace(make_model().double()).read().dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attached_weights_are_views_and_come_back_to_the_bit(model, dtype):
+    space = ParameterSpace(model)
+    before = {name: (p.data_ptr(), p.detach().clone()) for name, p in model.named_parameters()}
+    with pytest.raises(RuntimeError, match="on purpose"), space.attached(dtype) as buffer:
+        buffer.fill_(3)
+        assert all((p == 3).all() and p.dtype == dtype for p in model.base_model.parameters())
+        raise RuntimeError("on purpose")
+    for name, p in model.named_parameters():
+        assert p.data_ptr() == before[name][0]
+        assert torch.equal(p, before[name][1])
+
+
+def test_layer_ranges_are_the_papers_for_24_layers():
+    assert layer_ranges(24) == {"low": (0, 7), "middle": (8, 15), "high": (16, 23)}
+    assert layer_ranges(4) == {"low": (0, 1), "middle": (2, 2), "high": (3, 3)}
+
+
+@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"albert"}))
+def test_groups_are_disjoint_and_are_all_layers(kind):
+    model = make_model(kind)
+    groups = layer_groups(model)
+    names = [name for group in groups.values() for name in group]
+    assert len(names) == len(set(names))
+    everything = {name for name, _ in model.base_model.named_parameters()}
+    assert set(names) <= everything
+    assert not any(name.startswith("embeddings.") or "pooler" in name for name in names)
+    assert len(everything - set(names)) < len(everything) / 2
+
+
+def test_restrict_keeps_the_group_and_zeroes_the_rest(model):
+    space = ParameterSpace(model)
+    group = layer_groups(model)["middle"]
+    ones = torch.ones(space.size)
+    kept = space.restrict(ones, group)
+    assert kept.sum() == sum(p.numel() for p in model.base_model.encoder.layer[1].parameters())
+    assert torch.equal(kept[space.slices[group[0]]], ones[space.slices[group[0]]])
+
+
+def test_too_few_layers_and_shared_layers_are_refused():
+    two = BertForSequenceClassification(BertConfig(**BERT_LIKE | {"num_hidden_layers": 2}))
+    with pytest.raises(UserError, match=r"one stack of at least three layers .* has 2"):
+        layer_groups(two)
+    with pytest.raises(UserError, match=r"AlbertForSequenceClassification has 1"):
+        layer_groups(make_model("albert"))
+
+
+SIZES = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 32}
+MOBILEBERT = SIZES | {"embedding_size": 24, "intra_bottleneck_size": 24}
+SEVERAL_LISTS = {
+    "XLM": hf.XLMConfig(emb_dim=24, n_layers=3, n_heads=2),  # attentions, norms and feed-forward networks
+    "Funnel": hf.FunnelConfig(
+        block_sizes=[3, 3, 3], d_model=24, n_head=2, d_head=12, d_inner=32
+    ),  # lists of lists
+    "Bart": hf.BartConfig(
+        d_model=32, encoder_layers=6, decoder_layers=3, encoder_ffn_dim=32, decoder_ffn_dim=32
+    ),
+    "T5": hf.T5Config(d_model=24, num_layers=3, d_kv=12, d_ff=32, num_heads=2),
+    "MobileBert": hf.MobileBertConfig(
+        num_hidden_layers=2, **MOBILEBERT
+    ),  # and in each, four feed-forward networks
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL_LISTS)
+def test_layers_that_are_no_single_stack_have_no_groups(name):
+    config = SEVERAL_LISTS[name]
+    config.vocab_size = 60
+    with torch.device("meta"):
+        model = hf.AutoModelForSequenceClassification.from_config(config)
+    has = "has 2" if name == "MobileBert" else "has no such stack"
+    with pytest.raises(
+        UserError, match=rf"one stack of at least three layers .*; {name}ForSequenceClassification {has}"
+    ):
+        layer_groups(model)
+
+
+def test_a_longer_list_within_a_layer_is_not_the_stack():
+    with torch.device("meta"):
+        model = hf.MobileBertForSequenceClassification(hf.MobileBertConfig(num_hidden_layers=3, **MOBILEBERT))
+    groups = layer_groups(model)
+    assert {name.split(".")[2] for name in groups["low"]} == {"0"}
+    assert sum("ffn" in name for name in groups["high"]) > 0
+
+
+def test_what_is_no_vector_of_the_space_is_refused(model):
+    space = ParameterSpace(model)
+    with pytest.raises(UserError, match=rf"shape \({space.size},\).*got \(3,\)"):
+        space.write(torch.zeros(3))
+    with pytest.raises(UserError, match=r"float32 or float64; got torch.float16"):
+        space.write(torch.zeros(space.size, dtype=torch.float16))
+
+
+def test_a_name_that_the_encoder_has_not_and_no_model_are_refused(model):
+    space = ParameterSpace(model)
+    with pytest.raises(UserError, match=r"no parameter 'pooler'; its 55 names, such as 'embeddings\.word"):
+        space.restrict(space.read(), ("pooler.dense.weight", "pooler"))
+    for function in (ParameterSpace, layer_groups):
+        with pytest.raises(UserError, match="a model of transformers is needed; got NoneType"):
+            function(None)
+
+
+def test_mixed_dtypes_are_refused(model):
+    model.base_model.pooler.half()
+    with pytest.raises(UserError, match=r"torch.float16 on cpu, torch.float32 on cpu"):
+        ParameterSpace(model)

@@ -1,0 +1,288 @@
+"""The engine's shortcuts change no digit: fused writing, replay of still layers, the memory they take."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+import torch
+from conftest import MODELS, make_examples, make_model
+from test_scan import keep_layers, make_plane
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.shortcuts import ready_masks
+from landscape_utils.engine.space import ParameterSpace, layer_stack
+from landscape_utils.engine.walker import CHUNK, Walker, coarse_first, combine, moving
+from landscape_utils.errors import UserError
+from landscape_utils.landscape.scan import Line, Plane, scan
+
+GRID = {"alpha": [-1.0, 0.0, 2.0], "beta": [-1.0, 0.5]}
+POINTS = 3 * 2 + 2  # and two marks
+
+
+@pytest.mark.parametrize("size", [1, CHUNK["cpu"] - 1, CHUNK["cpu"] + 1, 3 * CHUNK["cpu"]])
+def test_combine_is_the_sum_in_every_chunk(size):
+    origin, x, y = torch.randn(3, size)
+    out = torch.empty(size)
+    combine(out, origin, [(0.3, x), (-1.7, y)])
+    exact = origin.double() + 0.3 * x.double() - 1.7 * y.double()
+    # three roundings of values of order 10 in float32: 2^-24 each, relative
+    torch.testing.assert_close(out.double(), exact, rtol=0, atol=3 * 2**-24 * 10)
+    half = torch.empty(size, dtype=torch.bfloat16)
+    combine(half, origin, [(0.3, x), (-1.7, y)])
+    assert torch.equal(half, out.bfloat16()), "rounded once, from the float32 sum"
+
+
+def test_moving_is_the_support():
+    a, b = torch.zeros(2, 10)
+    a[3], b[6] = 1, -1
+    assert moving([a, b]) == slice(3, 7)
+    assert moving([torch.zeros(4)]) == slice(0, 0)
+
+
+def layer_plane(model, layers) -> Plane:
+    plane = make_plane(model)
+    return Plane(plane.origin, keep_layers(model, plane.x, layers), keep_layers(model, plane.y, layers))
+
+
+@pytest.mark.parametrize("layers", [(2,), (1,), (1, 2), (0,)])
+@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"albert"}))
+def test_replay_changes_no_digit(kind, layers):
+    model = make_model(kind)
+    objective = Objective(model, make_examples(20), tokens_per_batch=40)
+    plane = layer_plane(model, layers)
+    kept, computed = scan(objective, plane, **GRID), scan(objective, plane, **GRID, cache_bytes=0)
+    np.testing.assert_allclose(kept.loss, computed.loss, rtol=1e-6)
+    np.testing.assert_array_equal(kept.error, computed.error)
+
+
+@pytest.mark.parametrize(
+    "kind", ["bert", "distilbert", "roberta", "electra", "modernbert", "deberta", "mpnet"]
+)
+def test_still_layers_are_run_once(kind):
+    model = make_model(kind)
+    objective = Objective(model, make_examples(20), tokens_per_batch=40)
+    plane = layer_plane(model, (2,))
+    calls = count_calls(model, layer=0)
+    scan(objective, plane, **GRID)
+    # once for each batch to record it, and on one batch to check masks, replay and first token
+    assert calls.count <= len(objective.batches) + 7
+    calls.count = 0
+    scan(objective, plane, **GRID, cache_bytes=0)
+    assert calls.count >= len(objective.batches) * POINTS
+
+
+def count_calls(model, layer: int):
+    class Calls:
+        count = 0
+
+    def hook(*_):
+        Calls.count += 1
+
+    layer_stack(model)[1][layer].register_forward_hook(hook)
+    return Calls
+
+
+def test_what_does_not_fit_the_budget_is_recomputed(model):
+    objective = Objective(model, make_examples(20), tokens_per_batch=40)
+    plane = layer_plane(model, (2,))
+    calls = count_calls(model, layer=0)
+    room = 3 * 40 * model.config.hidden_size * 4  # bytes of three batches' float32 hidden states
+    partial = scan(objective, plane, **GRID, cache_bytes=room)
+    batches = len(objective.batches)
+    assert batches + 5 < calls.count < batches * POINTS
+    np.testing.assert_allclose(partial.loss, scan(objective, plane, **GRID).loss, rtol=1e-6)
+
+
+def test_a_budget_that_holds_no_batch_is_refused(model, examples):
+    with pytest.raises(UserError, match=r"cache_bytes=10 does not hold one batch \(\d+ bytes\)"):
+        scan(Objective(model, examples), layer_plane(model, (2,)), **GRID, cache_bytes=10)
+
+
+def test_a_moving_embedding_stops_the_replay(model, examples):
+    plane = layer_plane(model, (2,))
+    x = plane.x.clone()
+    x[0] = 1.0  # one entry of the embeddings
+    plane = Plane(plane.origin, x, plane.y)
+    objective = Objective(model, examples)
+    calls = count_calls(model, layer=0)
+    scan(objective, plane, **GRID)
+    assert calls.count >= len(objective.batches) * POINTS
+
+
+def test_an_encoder_with_side_ways_is_not_replayed(examples):
+    """The pooler reads the first layer's output too: replay would be wrong, and is found to be."""
+    model = make_model()
+    seen = []
+    model.base_model.encoder.layer[0].register_forward_hook(lambda module, args, output: seen.append(output))
+    model.base_model.pooler.register_forward_pre_hook(
+        lambda module, args: (args[0] + seen[-1] * args[0].mean(),)
+    )
+    plane, objective = layer_plane(model, (2,)), Objective(model, examples)
+    kept, computed = scan(objective, plane, **GRID), scan(objective, plane, **GRID, cache_bytes=0)
+    np.testing.assert_array_equal(kept.loss, computed.loss)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "deberta"])
+def test_the_first_token_is_all_that_the_last_layer_computes(kind, monkeypatch):
+    model = make_model(kind)
+    objective, plane = Objective(model, make_examples(20), tokens_per_batch=40), make_plane(model)
+    widths = []
+    feed_forward = layer_stack(model)[1][-1].intermediate
+    feed_forward.register_forward_hook(lambda module, args, output: widths.append(output.shape[1]))
+    short = scan(objective, plane, **GRID)
+    assert widths.count(1) >= POINTS * len(objective.batches)
+    widths.clear()
+    monkeypatch.setattr("landscape_utils.engine.walker.first_token_only", lambda *_: None)
+    whole = scan(objective, plane, **GRID)
+    assert 1 not in widths
+    np.testing.assert_allclose(short.loss, whole.loss, rtol=1e-6)
+    np.testing.assert_array_equal(short.error, whole.error)
+
+
+def test_a_head_that_reads_every_token_gets_them_all(examples):
+    model = make_model()
+    pooler = model.base_model.pooler
+    pooler.register_forward_pre_hook(lambda module, args: (args[0].mean(dim=1, keepdim=True),))
+    objective, plane = Objective(model, examples), make_plane(model)
+    surface = scan(objective, plane, [0.0], [0.0])
+    np.testing.assert_array_equal(surface.loss[0, 0], objective().loss)
+
+
+@pytest.mark.parametrize("tokens_per_batch", [20, 10_000])
+@pytest.mark.parametrize("direction", [-1.0, 1e19])
+def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(direction, tokens_per_batch):
+    """At alpha = 1 the encoder is all zero, or saturated: there a cut would change nothing."""
+    model = make_model()
+    model.base_model.pooler.register_forward_pre_hook(
+        lambda module, args: (args[0].mean(dim=1, keepdim=True),)
+    )
+    space = ParameterSpace(model)
+    objective = Objective(model, make_examples(12), tokens_per_batch=tokens_per_batch)
+    line = Line(space.read(), direction * (space.read() if direction < 0 else torch.ones(space.size)))
+    alpha = 1e-2 / abs(direction)
+    found = scan(objective, line, [alpha])
+    space.write(line.at(alpha))
+    assert found.loss[0] == pytest.approx(objective().loss, abs=1e-6)
+
+
+def test_a_head_that_refuses_one_token_leaves_no_trace(model, examples):
+    def refuse(module, args):
+        assert args[0].shape[1] > 1, "all tokens are wanted"
+
+    model.base_model.pooler.register_forward_pre_hook(refuse)
+    objective = Objective(model, examples)
+    surface = scan(objective, make_plane(model), [0.0], [0.0])
+    assert surface.loss[0, 0] == objective().loss
+    output = layer_stack(model)[1][-1].attention.output
+    assert not output._forward_pre_hooks
+
+
+def test_what_feeds_still_layers_from_behind_them_stops_the_replay():
+    """MPNet's table of relative positions stands after the layers, and every layer reads it."""
+    model = make_model("mpnet")
+    space, objective = ParameterSpace(model), Objective(model, make_examples(12))
+    table = tuple(name for name in space.names if "relative_attention_bias" in name)
+    x = space.restrict(1e-6 * torch.randn(space.size, generator=torch.Generator().manual_seed(0)), table)
+    line = Line(space.read(), x)
+    found = scan(objective, line, [3e6])
+    np.testing.assert_allclose(found.loss, scan(objective, line, [3e6], cache_bytes=0).loss, rtol=1e-6)
+
+
+def test_an_encoder_that_does_not_call_its_layers_is_not_replayed(model):
+    encoder = model.base_model.encoder
+    for layer in encoder.layer:
+        layer.__class__ = type(
+            "Uncalled", (type(layer),), {"__call__": lambda self, *a, **k: self.forward(*a, **k)}
+        )
+    objective, plane = Objective(model, make_examples(12)), layer_plane(model, (2,))
+    found = scan(objective, plane, **GRID)
+    np.testing.assert_allclose(found.loss, scan(objective, plane, **GRID, cache_bytes=0).loss, rtol=1e-6)
+
+
+def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, examples):
+    plane = make_plane(model)
+    with Walker([Objective(model, examples)], plane.origin, plane.directions) as walker:
+        size = ParameterSpace(model).size
+        assert walker.buffer.numel() == size
+        held = [walker.origin, *walker.directions]
+        given = [plane.origin, plane.x, plane.y]
+        assert [v.data_ptr() for v in held] == [v.data_ptr() for v in given], "not copied"
+        storages = {p.untyped_storage().data_ptr() for p in model.base_model.parameters()}
+        assert storages == {walker.buffer.untyped_storage().data_ptr()}
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often the host asks a tensor for its value: each would be a wait for a GPU."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"modernbert"}))  # which makes its own masks, and looks
+def test_within_a_point_the_host_reads_nothing(kind):
+    model, plane = make_model(kind), make_plane(make_model(kind))
+    objective = Objective(model, make_examples(20), tokens_per_batch=60)
+    assert any("attention_mask" in batch.inputs for batch in objective.batches)
+    with Walker([objective], plane.origin, plane.directions, draws=2) as walker, Reads() as reads:
+        walker((0.5, -1.0))
+    assert reads.count == 0
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_ready_masks_change_no_digit_and_are_taken_back(kind):
+    model = make_model(kind)
+    objective = Objective(model, make_examples(20), tokens_per_batch=60)
+    before = [{name: x.clone() for name, x in batch.inputs.items()} for batch in objective.batches]
+    with ExitStack() as stack:
+        expected = objective()
+        ready_masks(objective, stack)
+        np.testing.assert_allclose(objective(), expected, rtol=1e-6)
+    for batch, inputs in zip(objective.batches, before, strict=True):
+        assert {n: x.dtype for n, x in batch.inputs.items()} == {n: x.dtype for n, x in inputs.items()}
+        assert all(torch.equal(batch.inputs[name], x) for name, x in inputs.items())
+
+
+def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):
+    objective, plane = Objective(model, make_examples(20), tokens_per_batch=10_000), make_plane(model)
+    expected = scan(objective, plane, **GRID)
+    assert len(objective.batches) == 1
+    tight(objective, monkeypatch, rows=6)
+    found = scan(objective, plane, **GRID)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
+    np.testing.assert_array_equal(found.error, expected.error)
+    assert max(len(batch.labels) for batch in objective.batches) == 5
+    assert caplog.text.count("batches are halved") == 2
+
+
+def test_one_example_that_does_not_fit_is_said_so(model, monkeypatch):
+    objective, plane = Objective(model, make_examples(3)), make_plane(model)
+    tight(objective, monkeypatch, rows=0)
+    with pytest.raises(UserError, match="out of memory on cpu with one example at a time"):
+        scan(objective, plane, **GRID)
+
+
+def tight(objective: Objective, monkeypatch, rows: int) -> None:
+    """A device that holds batches of up to `rows` examples."""
+    logits = objective.logits
+
+    def limited(batch):
+        if len(batch.labels) > rows:
+            raise torch.OutOfMemoryError("as CUDA says it")
+        return logits(batch)
+
+    monkeypatch.setattr(objective, "logits", limited)
+
+
+def test_a_grid_is_visited_coarsely_first():
+    order = coarse_first((9, 6))
+    assert sorted(order) == list(range(54))
+    visited = [divmod(i, 6) for i in order]
+    for stride in (8, 4, 2):
+        coarse = {(i, j) for i in range(0, 9, stride) for j in range(0, 6, stride)}
+        assert set(visited[: len(coarse)]) == coarse

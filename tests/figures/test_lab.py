@@ -1,0 +1,171 @@
+"""JupyterLab itself, driven: a notebook opened and run, the explorer moved, the model asked, a surface scanned."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+from test_explorer_browser import CHROMIUM, FLAGS
+
+import landscape_utils as lu
+from landscape_utils.figures.study_views import views_of
+
+pytestmark = pytest.mark.slow
+PATIENCE = 120_000  # ms: the kernel loads torch on what may be a busy machine
+
+
+@pytest.fixture(scope="module")
+def study(tiny_profile: Path, tmp_path_factory) -> lu.Study:
+    study = lu.Study(tiny_profile, tasks="mrpc", results_dir=tmp_path_factory.mktemp("lab") / "results")
+    views_of(study, ["mrpc"], "surfaces")
+    return study
+
+
+@pytest.fixture(scope="module")
+def notebook(study: lu.Study, tiny_profile: Path, tmp_path_factory):
+    """The address of a notebook in a running JupyterLab."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    code = (
+        "import landscape_utils as lu\nfrom landscape_utils.widgets import explore\n"
+        f"study = lu.Study({str(tiny_profile)!r}, tasks='mrpc', results_dir={str(study.store.folder.parent)!r})\n"
+        "live = explore(study, 'mrpc')\nlive"
+    )
+    cell = {
+        "cell_type": "code",
+        "id": "a",
+        "source": code,
+        "metadata": {},
+        "outputs": [],
+        "execution_count": None,
+    }
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    (folder / "explore.ipynb").write_text(
+        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": [cell]}),
+        encoding="utf-8",
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
+    options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, env=os.environ | own | {"OMP_NUM_THREADS": "1"}
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{port}/api", server)
+            yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb"
+        finally:
+            server.terminate()
+            server.wait(30)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for(address: str, server: subprocess.Popen) -> None:
+    for _ in range(600):
+        assert server.poll() is None, "JupyterLab did not start"
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError("JupyterLab does not answer")
+
+
+@pytest.fixture
+def page(notebook: str):
+    if not CHROMIUM:
+        pytest.fail("JupyterLab is driven in Chromium: install it")
+    errors: list[str] = []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        try:
+            page.goto(notebook)
+            run_first_cell(page)
+            page.wait_for_selector(".lx canvas:visible")
+            yield page
+        finally:
+            expect.set_options(timeout=5000)
+            browser.close()
+    assert not errors
+
+
+def run_first_cell(page: Page) -> None:
+    """What is run before there is a kernel is not run at all, and JupyterLab calls one idle that is not there yet."""
+    begun = re.compile(r"\[[*\d]")
+    for _ in range(PATIENCE // 5000):
+        page.locator(".jp-Cell .cm-content").first.click()
+        page.keyboard.press("Control+Enter")
+        with suppress(AssertionError):
+            expect(page.locator(".jp-InputPrompt").first).to_have_text(begun, timeout=5000)
+            return
+    raise AssertionError("the kernel takes no cell")
+
+
+def message(page: Page, words: str | re.Pattern[str]) -> str:
+    """The line under the explorer, once it has these words."""
+    line = page.locator(".jp-OutputArea .widget-html-content").first
+    expect(line).to_have_text(re.compile(words))
+    return line.inner_text()
+
+
+def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
+    readout = page.locator(".lx-readout")
+
+    # A slider moves the cursor, to what the store says.
+    page.get_by_label("\u03b1", exact=True).first.fill("0")
+    loss = study.surface("mrpc").loss[0, 2]
+    expect(readout).to_contain_text(f"\u03b1 = \u22124, \u03b2 = 0 (grid point): training loss {loss:.4g}")
+
+    # A point off the grid: the model is asked, and the explorer shows the answer as a mark.
+    page.get_by_role("button", name="to the end").click()
+    page.get_by_role("button", name="Evaluate here").click()
+    said = message(page, r"at \u03b1 = 1, \u03b2 = 0")
+    end = study.surface("mrpc").marks["end"]
+    assert f"training loss {end.loss:.4g} \u00b1 {end.loss_stderr:.2g}" in said
+    expect(page.get_by_role("button", name="to the asked 1")).to_be_visible()
+
+    # Sentences, classified there.
+    page.get_by_label("Sentences").select_option(index=[0, 1])
+    message(page, "Classified at \u03b1 = 1, \u03b2 = 0")
+    expect(page.locator(".jp-OutputArea td")).to_have_count(8)
+
+    # A scan: in the explorer, and in the store.
+    page.get_by_label("resolution").fill("9")
+    page.get_by_label("span").fill("1.5")
+    page.get_by_label("span").press("Tab")
+    page.get_by_role("button", name="Scan").click()
+    said = message(page, "Scanned in")
+    (file,) = study.store.folder.glob(f"{said.split('the result is ')[1]}")
+    finer = lu.Study(study.profile, span=1.5, resolution=9, results_dir=study.store.folder.parent)
+    assert finer.store.path(*finer.keys.surface("mrpc")) == file
+    page.get_by_label("\u03b1", exact=True).first.fill("8")
+    page.get_by_label("\u03b2", exact=True).first.fill("0")
+    loss = finer.surface("mrpc").loss[8, 0]
+    expect(readout).to_contain_text(
+        f"scanned now: \u03b1 = 1.5, \u03b2 = \u22121.5 (grid point): training loss {loss:.4g}"
+    )
+
+    # A mistake is one line.
+    page.get_by_label("span").fill("-1")
+    page.get_by_label("span").press("Tab")
+    page.get_by_role("button", name="Scan").click()
+    assert "\n" not in message(page, "span = -1.0 should be greater than 0")

@@ -1,0 +1,226 @@
+"""The panel that asks the model: against the study's own results, and with its threads joined, not slept for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import landscape_utils as lu
+from landscape_utils.errors import UserError
+from landscape_utils.figures.explorer import Explorer
+from landscape_utils.figures.live import NOW, Live, NoBars, table
+from landscape_utils.figures.place import Place
+from landscape_utils.figures.watching import Coarse, watched
+from landscape_utils.figures.widgets import explore
+from landscape_utils.names import HOWS
+from landscape_utils.progress import SWITCH
+
+pytestmark = pytest.mark.slow  # it trains four tiny models
+
+
+@pytest.fixture(scope="module")
+def study(tiny_profile: Path, tmp_path_factory) -> lu.Study:
+    return lu.Study(tiny_profile, tasks="mrpc", results_dir=tmp_path_factory.mktemp("live") / "results")
+
+
+@pytest.fixture(scope="module")
+def first(study: lu.Study) -> Live:
+    return explore(study, "mrpc")
+
+
+@pytest.fixture
+def live(study: lu.Study, first: Live) -> Live:
+    return explore(study, "mrpc")
+
+
+def settled(live: Live) -> str:
+    """The message, once all that was asked for is done."""
+    live._asking.submit(lambda: None).result(120)
+    live._scanning.submit(lambda: None).result(120)
+    return live.message.value
+
+
+def test_shows_both_ways_of_training(live):
+    assert [v["how"] for v in live.explorer.payload["views"]] == ["Fine-tuning", "Training from scratch"]
+    assert set(live.explorer.payload["views"][0]["trajectories"]) == {"plane", "paper"}
+    bundle = live._repr_mimebundle_()
+    assert bundle["text/html"] == live.explorer._repr_mimebundle_()[0]["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_place_on_the_grid_measures_what_was_scanned_there(study, first, how):
+    place = Place(study, "mrpc", how)
+    before = {name: p.clone() for name, p in place.model.named_parameters()}
+    for split in ("train", "dev"):
+        surface = study.surface("mrpc", how, split)
+        mark = place.measure(float(surface.alpha[1]), float(surface.beta[3]))[split]
+        # the same examples in the same batches; a scan's shortcuts leave float32 rounding of a sum of 16
+        assert mark.loss == pytest.approx(surface.loss[1, 3], rel=1e-5)
+        assert mark.error == surface.error[1, 3]
+    assert all(torch.equal(p, before[name]) for name, p in place.model.named_parameters())
+
+
+def test_classify_is_the_models_softmax(study, first):
+    place = Place(study, "mrpc", "pretrained")
+    examples = study.task("mrpc").dev[:3]
+    shares = place.classify(examples, 1.0, 0.0)
+    model = study.run("mrpc").model()
+    for example, share in zip(examples, shares, strict=True):
+        inputs = {k: torch.tensor([v]) for k, v in example.items() if k != "labels"}
+        with torch.no_grad():
+            wanted = model(**inputs).logits[0].softmax(0).numpy()
+        assert np.allclose(share, wanted, atol=1e-6)  # theta_0 + (theta_1 - theta_0) rounds once
+
+
+def test_evaluate_puts_a_mark_where_it_was_asked_for(live, study):
+    live.alpha.value, live.beta.value = 0.37, -0.21
+    live.evaluate.click()
+    said = settled(live)
+    mark = live.explorer.payload["views"][0]["marks"][-1]
+    wanted = Place(study, "mrpc", "pretrained").measure(0.37, -0.21)
+    assert (mark["alpha"], mark["beta"]) == (0.37, -0.21)
+    assert mark["values"]["training loss"] == pytest.approx(
+        [wanted["train"].loss, wanted["train"].loss_stderr]
+    )
+    assert mark["values"]["dev error"] == [wanted["dev"].error, wanted["dev"].error_stderr]
+    assert live.explorer.cursor == {"alpha": 0.37, "beta": -0.21}
+    assert f"training loss {wanted['train'].loss:.4g}" in said
+    assert len(live.explorer.payload["views"][1]["marks"]) == 2
+
+
+def test_sliders_follow_the_cursor_and_sentences_the_sliders(live):
+    settled(live)
+    live.sentences.value = (0, 2)
+    settled(live)
+    at_end = live.answers.value
+    live.explorer.cursor = {"alpha": -2.0, "beta": 1.5}
+    settled(live)
+    assert (live.alpha.value, live.beta.value) == (-2.0, 1.5)
+    assert at_end != live.answers.value
+    assert live.answers.value.count("<tr>") == 3
+
+
+def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
+    seen: list[dict] = []
+    live.explorer.observe(lambda change: seen.append(change["new"]), "scanned")
+    live.explorer.selection = {"task": "MRPC", "how": "Training from scratch", "layers": ""}
+    live.span.value, live.resolution.value, live.examples.value = 1.5, 9, 8
+    live.scan.click()
+    said = settled(live)
+    assert [len(view["alpha"]) for view in seen] == [2, 3, 5, 9]
+    assert {view["how"] for view in seen} == {"Training from scratch" + NOW}
+    plain = lu.Study(study.profile, span=1.5, resolution=9, examples=8, results_dir=study.store.folder.parent)
+    path = plain.store.path(*plain.keys.surface("mrpc", "scratch"))
+    assert path.exists()
+    assert said.endswith(path.name)
+    assert live.progress.value == live.progress.max == 81
+    assert not live.scan.disabled
+    assert live.stop.disabled
+
+
+def test_a_watched_scan_has_the_bits_of_an_unwatched_one(study, first, tmp_path):
+    rows_seen = []
+    again = watched(study, lambda rows: rows_seen.append(len(rows)), "float32", span=0.7, resolution=4)
+    surface = again.surface("mrpc")
+    again.store.path(*again.keys.surface("mrpc")).unlink()
+    plain = lu.Study(study.profile, span=0.7, resolution=4, results_dir=study.store.folder.parent)
+    assert np.array_equal(plain.surface("mrpc").loss, surface.loss)
+    assert max(rows_seen) >= 16
+
+
+def test_coarse_grids_are_thinned_surfaces(study, first):
+    rows: dict[int, np.ndarray] = {}
+    again = watched(study, lambda found: rows.update(found), "float32", span=1.1, resolution=5)
+    coarse = Coarse(again, "mrpc", study.plane("mrpc"))
+    assert coarse.take({}) is None
+    whole = again.surface("mrpc")
+    found = coarse.take(rows)
+    assert found is not None
+    assert np.array_equal(found["train"].loss, whole.loss[::2, ::2])
+    assert np.array_equal(found["train"].alpha, whole.alpha[::2])
+    assert found["train"].marks["end"].loss == whole.marks["end"].loss
+    assert coarse.take(rows) is None
+
+
+def test_a_stopped_scan_goes_on(live, study, monkeypatch):
+    counted = []
+
+    def stop_soon(change) -> None:
+        counted.append(change["new"])
+        if change["new"] == 7:
+            live.stop.click()
+
+    live.progress.observe(stop_soon, "value")
+    live.span.value, live.resolution.value = 2.5, 6
+    live.scan.click()
+    assert settled(live).startswith("Stopped at 7 of 36")
+    live.progress.unobserve(stop_soon, "value")
+    before = len(counted)
+    live.progress.observe(lambda change: counted.append(change["new"]), "value")
+    live.scan.click()
+    assert settled(live).startswith("Scanned in")
+    assert min(n for n in counted[before:] if n) > 7
+
+
+@pytest.mark.parametrize(("control", "value"), [("span", -1.0), ("resolution", 1), ("examples", -3)])
+def test_a_mistake_is_one_line(live, control, value):
+    getattr(live, control).value = value
+    live.scan.click()
+    said = settled(live)
+    assert control in said
+    assert "\n" not in said
+    assert not live.scan.disabled
+
+
+def test_what_is_said_is_text(live):
+    settled(live)
+    live.say("<script>alert(1)</script>\nand more")
+    assert live.message.value == "&lt;script&gt;alert(1)&lt;/script&gt; and more"
+    assert "<img" not in table([("a", "b"), ("<img src=x>", "&")])
+
+
+def test_bars_are_off_while_any_thread_works(monkeypatch):
+    for before in (None, "on"):
+        monkeypatch.delenv(SWITCH, raising=False)
+        if before:
+            monkeypatch.setenv(SWITCH, before)
+        bars = NoBars()
+        with bars:
+            with bars:
+                pass
+            assert os.environ[SWITCH] == "off"
+        assert os.environ.get(SWITCH) == before
+
+
+def test_a_study_that_only_reads_has_the_figure_and_no_panel(study, first):
+    reading = lu.Study(study.profile, results_dir=study.store.folder.parent, device="none")
+    found = explore(reading, "mrpc")
+    assert isinstance(found, Explorer)
+    assert found.payload == first.explorer.payload
+
+
+def test_what_explore_takes(study, first):
+    surface, curve = study.surface("mrpc"), study.curve("mrpc")
+    assert explore(surface).payload["views"][0]["alpha"] == surface.alpha.tolist()
+    mixed = explore({"mine": surface, "line": curve}).payload["views"]
+    assert [(v["task"], v["beta"] is None) for v in mixed] == [("mine", False), ("line", True)]
+    (history, _) = explore(study, "mrpc", show="histories").payload["views"]
+    assert history["curve"]["alpha"] == list(range(study.run("mrpc").epochs + 1))
+    layers = explore(study, "mrpc", show="layers").payload
+    assert [v["layers"] for v in layers["views"]] == ["low layers", "middle layers", "high layers"]
+    assert layers["cubes"][0]["axis"] == [-1, -0.75, -0.5, -0.25, 0]
+    for wrong, words in [
+        ((3,), "Surface"),
+        (({"a": 3},), "int"),
+        ((study, "nope"), "unknown task"),
+        (([],), "nothing"),
+    ]:
+        with pytest.raises(UserError, match=words):
+            explore(*wrong)
+    with pytest.raises(UserError, match="histories, surfaces, curves, overfitting, layers"):
+        explore(study, show="colours")

@@ -1,0 +1,303 @@
+"""Figures are read back from matplotlib's own objects: what is drawn where, in which colour, with which words."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LogNorm
+from matplotlib.contour import QuadContourSet
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from synthetic import curve_of, run_of, surface_of, trajectory_of
+
+from landscape_utils.errors import UserError
+from landscape_utils.figures import plots
+from landscape_utils.figures.drawing import colour_scale, sample_note
+from landscape_utils.figures.style import COLOUR_MAPS, HOW_LINES, ink_on, save
+from landscape_utils.landscape.rollback import Rollback
+
+HOSTILE = "<script>alert('$x_')</script> & \"β\""
+HOWS = ("scratch", "pretrained")
+
+
+def bowl(steep):
+    return lambda x, y=0.0: 0.1 + steep * ((x - 1) ** 2 + y**2) / 2
+
+
+def grid(*names, points=15, **changes):
+    return {
+        name: {how: surface_of(bowl(1 + i), points, **changes) for i, how in enumerate(HOWS)}
+        for name in names
+    }
+
+
+def words(figure) -> str:
+    """All text of a figure that can be drawn: it is drawn first, and a name taken for mathematics fails there."""
+    figure.savefig(io.BytesIO(), format="svg")
+    return "\n".join(text.get_text() for text in figure.findobj(Text))
+
+
+def contours(axis) -> tuple[QuadContourSet, QuadContourSet]:
+    """The filled and the labelled contours of a panel."""
+    sets = [artist for artist in axis.get_children() if isinstance(artist, QuadContourSet)]
+    return next(s for s in sets if s.filled), next(s for s in sets if not s.filled)
+
+
+def test_alpha_runs_to_the_right():
+    """Lines of equal loss of f(alpha, beta) = alpha + 5 stand upright, each at its alpha."""
+    surface = surface_of(lambda x, y: x + 5, points=15)
+    figure = plots.surface_grid({"MRPC": {"scratch": surface}}, log=False)
+    _, lines = contours(figure.axes[0])
+    assert len(lines.levels) > 2
+    for level, path in zip(lines.levels, lines.get_paths(), strict=True):
+        np.testing.assert_allclose(path.vertices[:, 0], level - 5, atol=1e-9)
+
+
+def test_marks_stand_at_their_own_places():
+    """The end (1, 0) is no point of a grid of 15 over [-4, 4], and is not moved to one."""
+    figure = plots.surface_grid(grid("MRPC"))
+    drawn = {
+        (float(x), float(y)) for line in figure.axes[0].lines for x, y in zip(*line.get_data(), strict=True)
+    }
+    assert {(0.0, 0.0), (1.0, 0.0)} <= drawn
+    assert words(figure).count("start") == words(figure).count("end") == 2
+
+
+def test_labels_of_lines_keep_off_the_letter():
+    """Rings around the letter's place: their labels stand on them, within 0.11 of the panel's width of its middle."""
+    letter = np.array([-4, 4]) + 8 * 0.066 * np.array([1, -1])
+    rings = surface_of(lambda x, y: 0.1 + 1.5 * np.hypot(x - letter[0], y - letter[1]), 161)
+    axis = plots.surface_grid({"MRPC": {"scratch": rings}}, log=True).axes[0]
+    places = [np.array(text.get_position()) for text in axis.texts if text.get_text()[0].isdigit()]
+    assert places
+    assert min(np.linalg.norm(place - letter) for place in places) > 8 * 0.11
+
+
+def test_a_row_shares_its_colour_scale_and_rows_do_not():
+    surfaces = grid("MNLI", "RTE")
+    surfaces["RTE"] = {how: surface_of(bowl(50), 15) for how in HOWS}
+    figure = plots.surface_grid(surfaces)
+    a, b, c, d = (contours(axis)[0].norm for axis in figure.axes[:4])
+    assert (a.vmin, a.vmax) == (b.vmin, b.vmax) != (c.vmin, c.vmax) == (d.vmin, d.vmax)
+    figure = plots.surface_grid(surfaces, share="all")
+    assert len({contours(axis)[0].norm.vmax for axis in figure.axes[:4]}) == 1
+
+
+def test_scale_is_logarithmic_where_losses_span_decades():
+    narrow, wide = surface_of(lambda x, y: 2 + x / 4, 5), surface_of(lambda x, y: np.exp(x), 5)
+    assert not isinstance(colour_scale([narrow]).norm, LogNorm)
+    assert isinstance(colour_scale([narrow, wide]).norm, LogNorm)
+    assert not isinstance(colour_scale([wide], log=False).norm, LogNorm)
+    assert not isinstance(colour_scale([wide], "error").norm, LogNorm)
+    with pytest.raises(UserError, match="above 0; the lowest is -1"):
+        colour_scale([surface_of(lambda x, y: x / 4, 5)], log=True)
+
+
+def test_scale_spans_all_finite_values_and_no_more():
+    surface = surface_of(bowl(3.0), 15)
+    surface.loss[0, 0], surface.loss[3, 3] = np.inf, np.nan
+    scale = colour_scale([surface])
+    finite = surface.loss[np.isfinite(surface.loss)]
+    assert (scale.levels[0], scale.levels[-1]) == (finite.min(), finite.max())
+    assert ((scale.lines > finite.min()) & (scale.lines < finite.max())).all()
+
+
+def test_cells_that_are_not_finite_are_hatched_and_counted():
+    surfaces = grid("MRPC")
+    surfaces["MRPC"]["scratch"].loss[:2, :2] = np.nan
+    surfaces["MRPC"]["scratch"].loss[-1, -1] = np.inf
+    figure = plots.surface_grid(surfaces)
+    assert [axis.patch.get_hatch() is not None for axis in figure.axes[:2]] == [True, False]
+    filled = contours(figure.axes[0])[0]
+    assert not any(path.contains_point((-3.9, -3.9)) for path in filled.get_paths())
+    assert "Hatched: 5 cells" in words(figure)
+
+
+@pytest.mark.parametrize("loss", [0.7, 0.0, np.nan])
+def test_equal_values_everywhere_can_be_drawn(loss):
+    surface = surface_of(lambda x, y: np.array(0.5), 5)
+    surface.loss[:] = loss
+    assert "start" in words(plots.surface_grid({"MRPC": {"scratch": surface}}))
+
+
+def test_one_row_is_refused_in_a_line():
+    surface = surface_of(bowl(1.0), 2)
+    for name in ("loss", "error", "loss_stderr", "error_stderr", "alpha"):
+        object.__setattr__(surface, name, getattr(surface, name)[:1])
+    with pytest.raises(UserError, match="1 x 2 points cannot be drawn"):
+        plots.surface_grid({"MRPC": {"scratch": surface}})
+
+
+def test_note_tells_examples_points_and_standard_error():
+    surfaces = [surface_of(bowl(1.0), 15, loss_stderr=np.full((15, 15), s)) for s in (0.25, np.inf)]
+    note = sample_note(surfaces)
+    assert "128 examples, 15 x 15 points, float32" in note
+    assert "at most 0.25 nats" in note
+    assert "Hatched" not in note
+
+
+def test_trajectory_is_drawn_whole_also_where_it_leaves_the_scan():
+    path = trajectory_of([0, 2, 5], [0, -6, 0])
+    figure = plots.surface_grid(
+        {"MRPC": {"scratch": surface_of(bowl(1.0), 5)}}, trajectories={"MRPC": {"scratch": path}}
+    )
+    axis = figure.axes[0]
+    assert any(np.array_equal(line.get_xydata(), np.c_[path.alpha, path.beta]) for line in axis.lines)
+    assert axis.get_xlim()[1] > 5
+    assert axis.get_ylim()[0] < -6
+
+
+def test_window_shows_the_scanned_points():
+    figure = plots.surface_grid(grid("MRPC"), window=1.2)
+    axis = figure.axes[0]
+    assert axis.get_xlim() == pytest.approx((-0.7, 1.7))
+    assert any(len(line.get_xdata()) == 15 * 15 for line in axis.lines)
+
+
+def test_curves_in_alpha_and_in_distance():
+    curves = {"RTE": {"scratch": curve_of(bowl(4), norm=6.0), "pretrained": curve_of(bowl(1), norm=2.0)}}
+    axis = plots.curves(curves).axes[0]
+    lines = {line.get_label(): line for line in axis.lines}
+    scanned = curves["RTE"]["pretrained"].alpha
+    np.testing.assert_array_equal(lines["Fine-tuning"].get_xdata(), np.union1d(scanned, [0.0, 1.0]))
+    assert lines["Fine-tuning"].get_linestyle() == "-"
+    assert lines["Training from scratch"].is_dashed()
+    axis = plots.curves(curves, against="distance").axes[0]
+    lines = {line.get_label(): line for line in axis.lines}
+    np.testing.assert_allclose(lines["Training from scratch"].get_xdata()[[0, -1]], [-30, 18])
+    assert axis.get_xlim() == pytest.approx((-10, 6))  # all of the shorter curve
+
+
+def test_histories_draw_every_step_and_name_runs_that_did_not_learn():
+    learned = [run_of(lambda epoch: np.exp(-epoch), seed=seed) for seed in (0, 1)]
+    stuck = [run_of(lambda epoch: 0.7, dev_accuracy=np.full(5, 0.5))]
+    figure = plots.loss_histories({"RTE": {"scratch": stuck, "pretrained": learned}})
+    assert sum(len(line.get_xdata()) for line in figure.axes[0].lines) == 3 * 80 + 2 * 80
+    assert "scratch: 1 of 1 at the majority class" in words(figure)
+    assert "1 or 2 seed(s)" in words(figure)
+
+
+@pytest.mark.parametrize("ways", [("scratch",), ("scratch", "pretrained")])
+def test_the_word_on_runs_that_did_not_learn_stands_above_all_lines(ways):
+    """Their loss stays high, where the word stands: every drawn point is below the lowest letter."""
+    noise = np.random.default_rng(0).normal(0, 0.05, 80)
+    stuck = run_of(lambda epoch: 0.7 + noise, dev_accuracy=np.full(5, 0.5))
+    learned = run_of(lambda epoch: 2 * np.exp(-epoch))
+    runs = {how: [stuck if how in ways else learned] for how in ("scratch", "pretrained")}
+    figure = plots.loss_histories(dict.fromkeys(("RTE", "MRPC", "SST-2", "MNLI"), runs))
+    FigureCanvasAgg(figure).draw()
+    for axis in figure.axes:
+        (word,) = (text for text in axis.texts if "majority class" in text.get_text())
+        bottom = axis.transData.inverted().transform(word.get_window_extent().p0)[1]
+        assert max(line.get_ydata().max() for line in axis.lines) < bottom
+
+
+def test_overfitting_starts_the_further_epochs_where_the_first_ended():
+    first, further = (
+        run_of(lambda e: 1 / e),
+        run_of(lambda e: 0.1, epochs=6, dev_accuracy=np.linspace(0.9, 0.8, 7)),
+    )
+    path = trajectory_of(np.linspace(0, 1.5, 11), np.linspace(0, 0.2, 11))
+    figure = plots.overfitting(surface_of(bowl(1.0), 15), path, first, further)
+    before, after = figure.axes[2].lines
+    assert (before.get_xdata()[-1], after.get_xdata()[0], after.get_xdata()[-1]) == (4, 4, 10)
+    np.testing.assert_allclose(after.get_ydata(), 1 - further.dev_accuracy)
+
+
+def test_rollback_bars_have_their_heights_and_the_papers_diamonds():
+    found = Rollback(
+        400,
+        0.9,
+        0.01,
+        {"low": 0.88, "middle": 0.8, "high": 0.6},
+        dict.fromkeys(("low", "middle", "high"), 0.02),
+        {},
+        {},
+    )
+    theirs = {"MRPC": {"fine-tuned": 90.2, "low": 87.99, "middle": 80.15, "high": 78.17}}
+    axis = plots.rollback_bars({"MRPC": found, "mine": found}, theirs).axes[0]
+    heights = [bar.get_height() for bar in axis.patches]
+    assert heights == pytest.approx([0.9, 0.9, 0.88, 0.88, 0.8, 0.8, 0.6, 0.6])
+    diamonds = [y for line in axis.lines if line.get_marker() == "D" for y in line.get_ydata()]
+    assert diamonds == pytest.approx([0.902, 0.8799, 0.8015, 0.7817])
+
+
+def test_headings_are_words_and_nothing_else():
+    """Neither mathematics nor markup in a name is carried out."""
+    runs = {HOSTILE: {"scratch": [run_of(lambda epoch: 1 / epoch)]}}
+    figures = [
+        plots.surface_grid(grid(HOSTILE)),
+        plots.curves({HOSTILE: {"scratch": curve_of(bowl(1))}}),
+        plots.loss_histories(runs),
+    ]
+    for figure in figures:
+        assert HOSTILE in words(figure)
+        assert not any(text.get_parse_math() for text in figure.findobj(Text) if HOSTILE in text.get_text())
+
+
+@pytest.mark.parametrize("name", ["loss", "error"])
+def test_colour_maps_survive_grey_print(name):
+    """Luminance rises with every step, so that the order of the values is that of the greys."""
+    rgb = COLOUR_MAPS[name](np.linspace(0, 1, 64))[:, :3]
+    luminance = rgb @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(luminance) > 0).all()
+    assert luminance[0] < 0.15 < 0.8 < luminance[-1]
+    assert [ink_on(rgb[0]), ink_on(rgb[-1])] == ["white", "black"]
+
+
+def test_the_two_ways_differ_in_more_than_colour():
+    assert HOW_LINES["scratch"]["linestyle"] != HOW_LINES["pretrained"]["linestyle"]
+
+
+def test_figures_are_no_wider_than_a_page_and_keep_the_readers_style():
+    before = dict(mpl.rcParams)
+    figure = plots.surface_grid(grid("MNLI", "RTE"))
+    assert figure.get_size_inches()[0] <= 6.3
+    assert dict(mpl.rcParams) == before
+
+
+def test_scans_of_a_training_that_did_not_learn_say_so():
+    stuck, fine = curve_of(bowl(1.0), learned=False), curve_of(bowl(1.0))
+    figure = plots.curves({"RTE": {"scratch": stuck, "pretrained": fine}, "MRPC": {"pretrained": fine}})
+    assert "At the majority class on the dev set: RTE scratch." in words(figure)
+    assert "majority" not in words(plots.curves({"MRPC": {"pretrained": fine}}))
+    grid = {
+        "RTE": {"scratch": surface_of(bowl(1.0), 9, learned=False), "pretrained": surface_of(bowl(1.0), 9)}
+    }
+    marked = [
+        "majority class on dev" in [text.get_text() for text in axis.texts]
+        for axis in plots.surface_grid(grid).axes
+    ]
+    assert marked[:2] == [True, False]
+
+
+def test_a_figure_for_print_is_of_vectors_with_fonts_embedded_at_its_width(tmp_path):
+    """396 points are 5.5 inches. Publishers refuse fonts of Type 3; a FontFile2 is an embedded TrueType font."""
+    surfaces = grid("MRPC", points=15)
+    figures = [
+        plots.surface_grid(surfaces),
+        plots.surface_grid(surfaces, value="error"),
+        plots.curves({"MRPC": {"scratch": curve_of(bowl(1))}}),
+        plots.loss_histories({"MRPC": {"scratch": [run_of(lambda epoch: 1 / epoch)]}}),
+    ]
+    for figure in figures:
+        save(figure, tmp_path / "figure.pdf")
+        content = (tmp_path / "figure.pdf").read_bytes()
+        (width,) = re.findall(rb"/MediaBox \[ 0 0 (\S+) ", content)
+        assert 0.8 * 396 < float(width) <= 396
+        assert b"/FontFile2" in content
+        assert b"/Type3" not in content
+        pixels = figure.findobj(lambda artist: artist.get_rasterized())
+        assert (b"/Subtype /Image" in content) == bool(pixels)
+        assert all(p.axes.get_label() == "<colorbar>" or isinstance(p, Line2D) for p in pixels)
+        assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 6.5
+
+
+def test_a_format_that_cannot_be_written_is_refused_by_name(tmp_path):
+    with pytest.raises(UserError, match=r"'doc' of figure\.doc; allowed are .*pdf"):
+        save(plots.surface_grid(grid("MRPC")), tmp_path / "figure.doc")

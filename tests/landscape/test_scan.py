@@ -1,0 +1,241 @@
+"""Scans against a plain float64 evaluation of every point, and what they leave behind: nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import MODELS, make_examples, make_model, plain_float64
+
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.space import ParameterSpace
+from landscape_utils.errors import UserError
+from landscape_utils.landscape.scan import Curve, Line, Plane, Surface, scan
+
+# float32 against float64: rounding of the weights and of three layers' sums, at losses of order one
+FLOAT32 = 1e-5
+ALPHA, BETA = np.array([-1.0, 0.5, 2.0]), np.array([-0.7, 1.3])
+
+
+def directions(size: int, count: int = 2, scale: float = 0.02) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [scale * torch.randn(size, generator=generator) for _ in range(count)]
+
+
+def make_plane(model) -> Plane:
+    space = ParameterSpace(model)
+    return Plane(space.read(), *directions(space.size))
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_surface_is_the_plain_float64_one(kind):
+    model, examples = make_model(kind), make_examples()
+    plane = make_plane(model)
+    surface = scan(Objective(model, examples), plane, ALPHA, BETA)
+    assert isinstance(surface, Surface)
+    assert surface.loss.shape == surface.error.shape == (3, 2)
+    assert surface.loss.dtype == np.float64
+    wide = [v.double() for v in (plane.origin, plane.x, plane.y)]
+    for i, alpha in enumerate(ALPHA):
+        for j, beta in enumerate(BETA):
+            theta = wide[0] + alpha * wide[1] + beta * wide[2]
+            found = [getattr(surface, n)[i, j] for n in ("loss", "error", "loss_stderr", "error_stderr")]
+            np.testing.assert_allclose(found, plain_float64(model, theta, examples), atol=FLOAT32)
+
+
+def test_float64_model_is_scanned_in_float64(examples):
+    model = make_model().double()
+    plane = make_plane(model.float())
+    model.double()
+    plane = Plane(plane.origin.double(), plane.x.double(), plane.y.double())
+    surface = scan(Objective(model, examples), plane, ALPHA, BETA)
+    for i, alpha in enumerate(ALPHA):
+        expected = [plain_float64(model, plane.at(alpha, beta), examples)[0] for beta in BETA]
+        np.testing.assert_allclose(surface.loss[i], expected, rtol=1e-12)
+
+
+def test_curve_is_the_plane_without_beta(model, examples):
+    plane, objective = make_plane(model), Objective(model, examples)
+    curve = scan(objective, Line(plane.origin, plane.x), ALPHA)
+    surface = scan(objective, plane, ALPHA, [0.0])
+    assert type(curve) is Curve
+    np.testing.assert_array_equal(curve.loss, surface.loss[:, 0])
+    assert curve.marks["end"] == surface.marks["end"]
+
+
+def test_start_and_end_are_evaluated_at_their_own_place(model, examples):
+    plane, objective = make_plane(model), Objective(model, examples)
+    surface = scan(objective, plane, np.linspace(-4, 4, 4), [-4.0, 4.0])
+    assert (0.0 not in surface.alpha) and (1.0 not in surface.alpha)
+    start, end = surface.marks["start"], surface.marks["end"]
+    assert (start.alpha, start.beta, end.alpha, end.beta) == (0, 0, 1, 0)
+    assert tuple(start[2:]) == objective()
+    ParameterSpace(model).write(plane.at(1, 0))
+    np.testing.assert_allclose(end[2:], objective(), atol=FLOAT32)
+
+
+def test_the_order_of_the_grid_does_not_matter_to_a_bit(model, examples):
+    plane, objective = make_plane(model), Objective(model, examples)
+    forward = scan(objective, plane, ALPHA, BETA)
+    backward = scan(objective, plane, ALPHA[::-1], BETA[::-1])
+    np.testing.assert_array_equal(forward.loss, backward.loss[::-1, ::-1])
+
+
+def test_several_objectives_share_a_visit(model, examples):
+    plane = make_plane(model)
+    one, two = Objective(model, examples), Objective(model, make_examples(7, seed=5))
+    together = scan([one, two], plane, ALPHA, BETA)
+    for surface, objective in zip(together, (one, two), strict=True):
+        alone = scan(objective, plane, ALPHA, BETA)
+        np.testing.assert_array_equal(surface.loss, alone.loss)
+        np.testing.assert_array_equal(surface.error, alone.error)
+        assert surface.examples == objective.size
+
+
+@pytest.mark.parametrize("fail", [False, True])
+def test_the_model_is_as_it_was_found(model, examples, fail, monkeypatch):
+    model.train()
+    model.base_model.embeddings.word_embeddings.weight.requires_grad_(False)
+    before = {n: (p.data_ptr(), p.detach().clone(), p.requires_grad) for n, p in model.named_parameters()}
+    modules = [(name, id(module), module.training) for name, module in model.named_modules()]
+    plane = make_plane(model)
+    plane = Plane(plane.origin, *(keep_layers(model, v, (2,)) for v in (plane.x, plane.y)))
+    objective = Objective(model, examples)
+    journal = Failing(after=3 if fail else 1000)
+    if fail:
+        with pytest.raises(KeyboardInterrupt):
+            scan(objective, plane, ALPHA, BETA, journal=journal)
+    else:
+        scan(objective, plane, ALPHA, BETA, journal=journal)
+    assert [(name, id(module), module.training) for name, module in model.named_modules()] == modules
+    for name, p in model.named_parameters():
+        pointer, value, requires_grad = before[name]
+        assert (p.data_ptr(), p.requires_grad) == (pointer, requires_grad)
+        assert torch.equal(p, value)
+
+
+class Failing(dict):
+    """A journal that is interrupted after a number of rows."""
+
+    def __init__(self, after: int):
+        super().__init__()
+        self.after = after
+
+    def __setitem__(self, key, value):
+        if len(self) == self.after:
+            raise KeyboardInterrupt
+        super().__setitem__(key, value)
+
+
+def keep_layers(model, vector: torch.Tensor, layers: tuple[int, ...]) -> torch.Tensor:
+    space = ParameterSpace(model)
+    return space.restrict(vector, tuple(n for n in space.names if any(f".{i}." in n for i in layers)))
+
+
+def test_an_interrupted_scan_goes_on_where_it_was_to_the_same_bits(model, examples):
+    plane, objective = make_plane(model), Objective(model, examples)
+    whole = scan(objective, plane, ALPHA, BETA)
+    journal = Failing(after=4)
+    with pytest.raises(KeyboardInterrupt):
+        scan(objective, plane, ALPHA, BETA, journal=journal)
+    rest = Counting(journal)
+    resumed = scan(objective, plane, ALPHA, BETA, journal=rest)
+    assert rest.written == 1 + 8 - 4  # the probe's row and 3 x 2 points and 2 marks, less what there was
+    np.testing.assert_array_equal(resumed.loss, whole.loss)
+    assert resumed.marks == whole.marks
+
+
+class Counting(dict):
+    written = 0
+
+    def __setitem__(self, key, value):
+        self.written += 1
+        super().__setitem__(key, value)
+
+
+def test_a_loss_that_is_not_finite_is_a_result(model, examples):
+    plane = make_plane(model)
+    surface = scan(Objective(model, examples), plane, [0.0, 1e38], [0.0])
+    assert np.isfinite(surface.loss[0, 0])
+    assert not np.isfinite(surface.loss[1, 0])
+    assert np.isnan(surface.error[1, 0])
+    assert surface.non_finite == 1
+
+
+def test_y_is_rescaled_to_the_norm_of_x(model):
+    space = ParameterSpace(model)
+    x, y = directions(space.size)
+    plane = Plane(space.read(), x, 5 * y)
+    torch.testing.assert_close(plane.y.norm(), x.norm())
+    torch.testing.assert_close(Plane(space.read(), x, 5 * y, rescale=False).y, 5 * y)
+    assert plane.norm == pytest.approx(float(x.norm()), rel=1e-6)
+    expected = float(torch.nn.functional.cosine_similarity(x, y, dim=0))
+    assert plane.cosine == pytest.approx(expected, abs=1e-6)
+
+
+def test_arrays_are_the_whole_result(model, examples):
+    plane, objective = make_plane(model), Objective(model, examples)
+    for result in (scan(objective, plane, ALPHA, BETA), scan(objective, Line(plane.origin, plane.x), ALPHA)):
+        again = type(result).from_arrays(result.arrays())
+        for name, value in vars(result).items():
+            np.testing.assert_equal(getattr(again, name), value)
+        assert not any(array.dtype.hasobject for array in result.arrays().values())
+
+
+@pytest.mark.parametrize(
+    ("alpha", "beta", "message"),
+    [
+        ([], [0.0], r"alpha must be .* one or more finite numbers; got shape \(0,\)"),
+        ([0.0], [np.nan, 1.0], r"beta must be .* with 1 not finite"),
+        ([1e300], [0.0], r"alpha must be .* with 1 not finite"),
+        ([[0.0]], [0.0], r"alpha .* shape \(1, 1\)"),
+        ("abc", [0.0], r"alpha must be a sequence of numbers; got 'abc'"),
+        ([0.0], None, r"a Plane takes alpha and beta; beta is missing"),
+    ],
+)
+def test_bad_grids_are_refused(model, examples, alpha, beta, message):
+    with pytest.raises(UserError, match=message):
+        scan(Objective(model, examples), make_plane(model), alpha, beta)
+
+
+def test_vectors_that_do_not_fit_are_refused(model, examples):
+    origin = ParameterSpace(model).read()
+    objective = Objective(model, examples)
+    short = torch.ones(5)
+    with pytest.raises(UserError, match=rf"origin must be .* shape \({len(origin)},\).* got \(5,\)"):
+        scan(objective, Line(short, short), [0.0])
+    with pytest.raises(UserError, match=r"x is torch.float32 \(5,\) .*, but origin is"):
+        Line(origin, short)
+    with pytest.raises(UserError, match=r"x is torch.float64"):
+        Line(origin, origin.double())
+    with pytest.raises(UserError, match=r"x must be a floating-point vector"):
+        Line(origin, torch.ones(len(origin), dtype=torch.int64))
+    with pytest.raises(UserError, match=r"y is zero everywhere"):
+        Plane(origin, origin, torch.zeros_like(origin))
+    with pytest.raises(UserError, match=r"x holds values that are not finite"):
+        Line(origin, torch.full_like(origin, torch.inf))
+
+
+def test_objectives_on_two_models_are_refused(examples):
+    first, second = make_model(), make_model(seed=1)
+    with pytest.raises(UserError, match="same model object"):
+        scan([Objective(first, examples), Objective(second, examples)], make_plane(first), ALPHA, BETA)
+
+
+@pytest.mark.parametrize("at", [(np.nan, 0.0), (1.0,), 1.0, "ab"])
+def test_bad_marks_are_refused(model, examples, at):
+    with pytest.raises(UserError, match=r"mark 'q' must be at 2 finite coordinates; got"):
+        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks={"q": at})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"), [(None, "NoneType"), (5, "int"), ([], "list"), ([None], "NoneType")]
+)
+def test_what_are_no_objectives_is_refused(model, wrong, found):
+    with pytest.raises(UserError, match=rf"scan needs an Objective or a sequence .*; got {found}$"):
+        scan(wrong, make_plane(model), ALPHA, BETA)
+
+
+def test_marks_that_are_no_mapping_are_refused(model, examples):
+    with pytest.raises(UserError, match="marks must map names to coordinates; got list"):
+        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks=[(0, 0)])

@@ -1,0 +1,219 @@
+"""Recipes: the key changes with what changes the numbers and with nothing else; names stay in their folder."""
+
+import copy
+import hashlib
+import json
+import re
+import string
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from landscape_utils.errors import UserError
+from landscape_utils.store.recipes import canonical, in_words, recipe_key, safe_name
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+LEAVES = st.none() | st.booleans() | st.integers() | FLOATS | st.text()
+RECIPES = st.dictionaries(
+    st.text(),
+    st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8),
+)
+
+# every kind of thing that a study's recipe holds
+RECIPE = {
+    "model": {"source": "demo", "checksum": "9f2c", "max_length": 64},
+    "task": {"name": "mrpc", "checksum": "11aa", "train_limit": 0},
+    "training": {"epochs": 3, "learning_rate": 5e-5, "batch_size": 32, "betas": [0.9, 0.999], "warmup": 0.1},
+    "how": "pretrained",
+    "seed": 1,
+    "grid": {"resolution": 15, "span": 4.0, "alpha": np.linspace(-4, 4, 5)},
+    "rescale": True,
+    "other": None,
+}
+
+
+def leaves(recipe, path=()):
+    """The path of every leaf of a canonical recipe."""
+    if isinstance(recipe, dict | list) and recipe:
+        items = recipe.items() if isinstance(recipe, dict) else enumerate(recipe)
+        return [leaf for key, value in items for leaf in leaves(value, (*path, key))]
+    return [path]
+
+
+def replaced(recipe, path, value):
+    changed = copy.deepcopy(recipe)
+    place = changed
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value(place[path[-1]])
+    return changed
+
+
+def shuffled(value):
+    """The same recipe in another order of its mappings, with tuples for lists and numpy scalars for numbers."""
+    if isinstance(value, dict):
+        return {key: shuffled(item) for key, item in reversed(value.items())}
+    if isinstance(value, list):
+        return tuple(map(shuffled, value))
+    if isinstance(value, bool):
+        return np.bool_(value)
+    if isinstance(value, int) and abs(value) < 2**63:
+        return np.int64(value)
+    return np.float64(value) if isinstance(value, float) else value
+
+
+def test_the_key_is_the_hash_of_the_canonical_text():
+    text = b'{"a":[1,0.1,"\\u00e9"],"b":{"c":null,"d":true}}'
+    assert (
+        recipe_key({"b": {"d": True, "c": None}, "a": (1, 0.1, "é")}) == hashlib.sha256(text).hexdigest()[:16]
+    )
+
+
+@given(RECIPES)
+def test_order_tuples_and_numpy_scalars_do_not_change_the_key(recipe):
+    assert recipe_key(shuffled(recipe)) == recipe_key(recipe)
+
+
+@given(RECIPES)
+def test_a_recipe_survives_its_own_json(recipe):
+    assert canonical(json.loads(json.dumps(canonical(recipe)))) == canonical(recipe)
+
+
+@given(RECIPES, RECIPES)
+def test_two_recipes_share_a_key_only_if_they_are_equal(first, second):
+    same_text = json.dumps(canonical(first), sort_keys=True) == json.dumps(canonical(second), sort_keys=True)
+    assert (recipe_key(first) == recipe_key(second)) == same_text
+
+
+@pytest.mark.parametrize("path", leaves(canonical(RECIPE)), ids=lambda path: "/".join(map(str, path)))
+def test_a_change_of_any_field_changes_the_key(path):
+    recipe = canonical(RECIPE)
+    keys = {recipe_key(recipe)}
+    for change in (
+        lambda old: not old if isinstance(old, bool) else None if old is not None else 0,
+        lambda old: old + 1 if isinstance(old, int | float) else f"{old}x",
+        lambda old: np.nextafter(old, 9.0) if isinstance(old, int | float) else [old],
+        lambda old: str(old),
+    ):
+        changed = replaced(recipe, path, change)
+        if canonical(changed) != recipe:
+            keys.add(recipe_key(changed))
+    without = copy.deepcopy(recipe)
+    place = without
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    keys.add(recipe_key(without))
+    assert len(keys) >= 5  # itself, the field missing, and at least three other values
+
+
+def test_what_is_equal_in_numbers_is_equal_in_key():
+    for equal in (4, 4.0, np.float32(4), np.int8(4), np.array(4)):
+        assert recipe_key({"span": equal}) == recipe_key({"span": 4})
+    assert recipe_key({"x": np.linspace(0, 1, 3)}) == recipe_key({"x": [0, 0.5, 1.0]})
+    assert recipe_key({"x": -0.0}) == recipe_key({"x": 0})
+    assert recipe_key({"x": 1}) != recipe_key({"x": True})  # a switch is no number
+    assert recipe_key({"x": np.float32(0.1)}) != recipe_key({"x": 0.1})  # other numbers come of it
+    assert recipe_key({"x": 2**53 + 1}) != recipe_key({"x": 2.0**53})
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float64("-inf"), np.array([1.0, np.nan])])
+def test_what_is_not_finite_is_refused_in_one_line(bad):
+    with pytest.raises(UserError, match=r"recipe\['grid'\]\['span'\].* is (nan|inf|-inf)") as caught:
+        recipe_key({"grid": {"span": bad}})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "bad", [{1, 2}, Path("x"), b"x", 1j, object(), np.datetime64("2020"), np.array(["x"])]
+)
+def test_other_types_are_refused_in_one_line(bad):
+    with pytest.raises(TypeError, match=r"recipe\['a'\]\[0\] is a ") as caught:
+        recipe_key({"a": [bad]})
+    assert "\n" not in str(caught.value)
+
+
+def test_keys_that_are_no_strings_are_refused():
+    with pytest.raises(TypeError, match="has the key 1"):
+        recipe_key({"a": {1: 2}})
+
+
+HOSTILE = [
+    "",
+    ".",
+    "..",
+    "../../x",
+    "a/b",
+    "a\\b",
+    "/etc/passwd",
+    "CON",
+    "con",
+    "nul.txt",
+    "com1",
+    "~",
+    "~root",
+    "-rf",
+]
+HOSTILE += [
+    "a" * 500,
+    "naïve",
+    "数据",
+    "x\0y",
+    "a\nb",
+    " ",
+    "x.",
+    ".hidden",
+    "MRPC",
+    "mrpc ",
+    "%2e%2e",
+    "a:b",
+    "\ud800",
+]
+
+
+def check_is_one_component(safe):
+    assert re.fullmatch(r"[a-z0-9_.~-]{1,80}", safe)
+    assert Path("/folder", safe).parts == ("/", "folder", safe)
+    assert safe[0] != "." and safe[-1] != "."
+    assert safe.split(".")[0] not in {
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        *(f"{d}{i}" for d in ("com", "lpt") for i in range(10)),
+    }
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=repr)
+def test_hostile_names_become_one_component(name):
+    check_is_one_component(safe_name(name))
+
+
+@given(st.text() | st.text(alphabet="./\\:~ ABab\0"))
+def test_any_name_becomes_one_component(name):
+    check_is_one_component(safe_name(name))
+
+
+@given(st.text(alphabet=string.ascii_letters + "./~-"), st.text(alphabet=string.ascii_letters + "./~-"))
+def test_different_names_stay_different_where_case_is_ignored(first, second):
+    assume(first != second)
+    assert safe_name(first).lower() != safe_name(second).lower()
+
+
+def test_all_hostile_names_stay_different():
+    assert len({safe_name(name) for name in HOSTILE}) == len(HOSTILE)
+
+
+@pytest.mark.parametrize("name", ["mrpc", "mnli-pretrained-train", "rte_scratch.dev", "sst2"])
+def test_plain_names_are_kept(name):
+    assert safe_name(name) == name
+
+
+def test_a_recipe_in_words():
+    lines = in_words(
+        canonical({"model": {"source": "demo"}, "grid": np.linspace(-1, 1, 9), "how": "a\x1b[31m", "e": {}})
+    )
+    assert lines == ["e: {}", "grid: 9 numbers, -1 to 1", "how: a\\u001b[31m", "model:", "  source: demo"]

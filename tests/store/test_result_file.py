@@ -1,0 +1,254 @@
+"""The result file: any change of it is seen, nothing in it can run, and its bytes depend on its content alone."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from landscape_utils.store.recipes import recipe_key
+from landscape_utils.store.result_file import Damaged, decode, encode, read_result, write_result
+
+RECIPE = {"seed": 1, "task": "mrpc"}
+META = {"kind": "curves", "name": "mrpc", "recipe": RECIPE, "device": "cpu"}
+ARRAYS = {"loss": np.array([1.0, np.nan]), "marks": np.array(["end"])}
+
+
+def proper_path(folder):
+    return folder / "curves" / f"mrpc-{recipe_key(RECIPE)}.npz"
+
+
+def sealed(archive: bytes) -> bytes:
+    """A zip archive with the checksum it would have, had landscape_utils written it."""
+    buffer = io.BytesIO(archive)
+    with zipfile.ZipFile(buffer, "a") as file:
+        file.comment = bytes(64)
+    content = buffer.getvalue()[:-64]
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def archive_of(members: dict[str, bytes], compression=zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return buffer.getvalue()
+
+
+def npy(array, **options):
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.asarray(array), **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.float64(3.5),
+        np.zeros((0, 4)),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.array([np.nan, np.inf, -0.0, 5e-324]),
+        np.arange(3, dtype=np.uint8),
+        np.array([True, False]),
+        np.arange(4, dtype=np.float16),
+        np.arange(4, dtype=">i4"),
+        np.array(["fine-tuned", "日"]),
+        np.arange(12)[::3],
+    ],
+    ids=lambda a: f"{a.dtype}{a.shape}",
+)
+def test_arrays_come_back_to_the_bit(array):
+    meta, arrays = decode(encode(META, {"x": array}))
+    assert meta == META
+    assert arrays["x"].dtype == array.dtype
+    assert arrays["x"].shape == array.shape
+    assert arrays["x"].tobytes() == np.asarray(array).tobytes()
+
+
+def test_bytes_depend_neither_on_the_time_nor_on_the_order(monkeypatch):
+    data = encode(META, ARRAYS)
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    backwards = {name: ARRAYS[name] for name in reversed(ARRAYS)}
+    assert encode(dict(reversed(META.items())), backwards) == data
+
+
+def test_numpy_and_zip_alone_can_read_it(tmp_path):
+    path = tmp_path / "x.npz"
+    path.write_bytes(encode(META, ARRAYS))
+    with np.load(path, allow_pickle=False) as archive:
+        np.testing.assert_array_equal(archive["loss"], ARRAYS["loss"])
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert json.loads(archive.read("meta.json")) == META
+
+
+def test_a_flip_of_any_bit_is_seen():
+    data = encode(META, ARRAYS)
+    for bit in range(8 * len(data)):
+        damaged = bytearray(data)
+        damaged[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(Damaged, match="checksum"):
+            decode(bytes(damaged))
+
+
+def test_truncation_at_every_byte_and_an_appended_byte_are_seen():
+    data = encode(META, ARRAYS)
+    for length in range(len(data)):
+        with pytest.raises(Damaged):
+            decode(data[:length])
+    with pytest.raises(Damaged):
+        decode(data + b"\0")
+
+
+def npz_of_numpy():
+    buffer = io.BytesIO()
+    np.savez(buffer, **ARRAYS)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello\n", bytes(4096), npz_of_numpy(), npy(ARRAYS["loss"])],
+    ids=["empty", "text", "zeros", "npz", "npy"],
+)
+def test_foreign_files_are_seen(content):
+    with pytest.raises(Damaged):
+        decode(content)
+
+
+class Bomb:
+    """Touches a file when it is unpickled."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return open, (str(self.target), "w")
+
+
+def test_a_pickle_in_a_file_with_a_right_checksum_is_not_run(tmp_path):
+    target = tmp_path / "touched"
+    pickled = npy(np.array([Bomb(target)] + 99 * [None], dtype=object), allow_pickle=True)
+    header = pickled.index(b"\n") + 1
+    pickled = pickled.ljust(header + 100 * 8, b"\0")  # as long as a shape of 100 pointers says
+    meta = json.dumps(META).encode()
+    for members in (
+        {"meta.json": meta, "loss.npy": pickled},
+        {"meta.json": meta, "loss.npy": pickle.dumps(Bomb(target))},
+        {"meta.json": pickle.dumps(Bomb(target))},
+    ):
+        with pytest.raises(Damaged, match="cannot be read safely"):
+            decode(sealed(archive_of(members)))
+        assert not target.exists()
+    np.load(io.BytesIO(archive_of({"loss.npy": pickled})), allow_pickle=True)["loss"]
+    assert target.exists()  # the bomb is live
+
+
+HUGE = npy([1.0]).replace(b"(1,)", b"(9999999999999,)")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {},
+        {"meta.json": b"{"},
+        {"meta.json": b"\xff\xfe"},
+        {"meta.json": json.dumps(META).encode(), "x.npy": b"\x93NUMPY"},
+        {"meta.json": json.dumps(META).encode(), "x.npy": HUGE},
+    ],
+    ids=["no meta", "half a meta", "no text", "half an array", "a huge array"],
+)
+def test_other_hostile_content_with_a_right_checksum_is_damage(members):
+    with pytest.raises(Damaged):
+        decode(sealed(archive_of(members)))
+
+
+def test_a_compressed_bomb_is_not_unpacked():
+    members = {"meta.json": json.dumps(META).encode(), "x.npy": npy(np.zeros(10**6))}
+    packed = sealed(archive_of(members, zipfile.ZIP_DEFLATED))
+    assert len(packed) < 10**5
+    with pytest.raises(Damaged):
+        decode(packed)
+
+
+def test_a_machine_without_memory_is_no_damage(monkeypatch):
+    def refuse(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(zipfile.ZipFile, "read", refuse)
+    with pytest.raises(MemoryError):
+        decode(encode(META, ARRAYS))
+
+
+@pytest.mark.parametrize("meta", [b"[]", b"3", b"{}", b'{"recipe": 3, "kind": "curves", "name": "mrpc"}'])
+def test_a_meta_entry_of_another_kind_is_damage(tmp_path, meta):
+    path = proper_path(tmp_path)
+    path.parent.mkdir()
+    path.write_bytes(sealed(archive_of({"meta.json": meta})))
+    with pytest.raises(Damaged, match="meta entry"):
+        read_result(path)
+
+
+def test_python_objects_and_names_that_leave_the_archive_are_refused():
+    with pytest.raises(ValueError, match=r"[Oo]bject"):
+        encode(META, {"x": np.array([{}])})
+    for name in ("", "../x", "a/b", "a\\b", "c:x", ".x", "a\0"):
+        with pytest.raises(ValueError, match="is no name for an array"):
+            encode(META, {name: np.zeros(1)})
+
+
+def test_write_and_read(tmp_path):
+    path = proper_path(tmp_path)
+    result = write_result(path, META, ARRAYS, seconds=1.5)
+    again = read_result(path)
+    for read in (result, again):
+        assert read.recipe == RECIPE
+        assert read.meta["device"] == "cpu"
+        assert read.meta["seconds"] == 1.5
+        assert read.arrays["loss"].tobytes() == ARRAYS["loss"].tobytes()
+    assert sorted(os.listdir(path.parent)) == [path.with_suffix(".json").name, path.name]
+
+
+def test_the_time_it_took_is_not_in_the_result(tmp_path):
+    path = proper_path(tmp_path)
+    write_result(path, META, ARRAYS, seconds=1.5)
+    data = path.read_bytes()
+    write_result(path, META, ARRAYS, seconds=99.0)
+    assert path.read_bytes() == data
+    assert read_result(path).meta["seconds"] == 99
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\xff", b'{"seconds": "x"}'])
+def test_a_result_is_a_result_without_its_times(tmp_path, content):
+    path = proper_path(tmp_path)
+    write_result(path, META, ARRAYS, seconds=1.5)
+    path.with_suffix(".json").unlink() if content is None else path.with_suffix(".json").write_bytes(content)
+    result = read_result(path)
+    assert "seconds" not in result.meta
+    np.testing.assert_array_equal(result.arrays["loss"], ARRAYS["loss"])
+
+
+def test_a_sound_result_under_another_name_is_seen(tmp_path):
+    path = proper_path(tmp_path)
+    write_result(path, META, ARRAYS, seconds=0)
+    for other in (
+        path.with_name(f"rte-{recipe_key(RECIPE)}.npz"),
+        path.with_name("mrpc-0123456789abcdef.npz"),
+    ):
+        other.write_bytes(path.read_bytes())
+        with pytest.raises(Damaged, match="under another name"):
+            read_result(other)
+
+
+def test_a_folder_in_its_place_is_damage_and_nothing_is_nothing(tmp_path):
+    path = proper_path(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        read_result(path)
+    path.mkdir(parents=True)
+    with pytest.raises(Damaged):
+        read_result(path)

@@ -1,0 +1,450 @@
+"""The store in one process: computed once, damage found and mended, nothing outside its folder."""
+
+import errno
+import logging
+import os
+import threading
+import time
+
+import filelock
+import numpy as np
+import pytest
+
+from landscape_utils.errors import Lacking, UserError
+from landscape_utils.store.journal import Journal
+from landscape_utils.store.store import Store
+
+RECIPE = {"task": "mrpc", "seed": 1, "grid": {"alpha": np.linspace(-1, 1, 9)}}
+POINTS = 5
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results" / "demo")
+
+
+class Scan:
+    """Fills a journal point by point; counts what it computes; stops once at the point `stop_at` by raising `error`."""
+
+    def __init__(self, stop_at=None, error=None):
+        self.computed, self.stop_at, self.error = [], stop_at, error
+
+    def __call__(self, journal):
+        for i in range(POINTS):
+            if i in journal:
+                continue
+            if i == self.stop_at:
+                self.stop_at = None
+                raise self.error
+            self.computed.append(i)
+            journal[i] = [i / 3, np.nan]
+        return {"loss": np.stack([journal[i] for i in range(POINTS)])}
+
+
+def files(store):
+    """The names of all files but the locks."""
+    return sorted(path.name for path in store.folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+
+
+def compute(store, scan=None, name="mrpc", recipe=RECIPE, **meta):
+    return store.compute("curves", name, recipe, scan or Scan(), **({"device": "cpu"} | meta))
+
+
+def test_computed_once_then_loaded(store):
+    scan = Scan()
+    first = compute(store, scan)
+    second = compute(store, scan)
+    assert scan.computed == list(range(POINTS))
+    assert first.path == second.path == store.path("curves", "mrpc", RECIPE)
+    assert first.arrays["loss"].tobytes() == second.arrays["loss"].tobytes()
+    assert first.recipe == {"task": "mrpc", "seed": 1, "grid": {"alpha": RECIPE["grid"]["alpha"].tolist()}}
+    assert {"device": "cpu", "kind": "curves", "name": "mrpc"}.items() <= first.meta.items()
+    assert {"numpy", "torch", "transformers"} <= first.meta["versions"].keys()
+    assert first.meta["seconds"] >= 0
+    assert files(store) == [first.path.with_suffix(".json").name, first.path.name]
+
+
+def test_load_and_save(store):
+    assert store.load("curves", "rte", RECIPE) is None
+    assert not store.folder.exists()  # to look is not to write
+    saved = store.save("curves", "rte", RECIPE, {"loss": np.arange(3.0)}, seconds=2.5, device="cpu")
+    loaded = store.load("curves", "rte", RECIPE)
+    assert loaded.meta == saved.meta
+    assert loaded.meta["seconds"] == 2.5
+    assert loaded.arrays["loss"].tolist() == [0, 1, 2]
+    assert store.load("curves", "rte", RECIPE | {"seed": 2}) is None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")], ids=repr)
+def test_an_interrupted_computation_goes_on_where_it_was(store, error):
+    scan = Scan(stop_at=3, error=error)
+    with pytest.raises(type(error)):
+        compute(store, scan)
+    assert files(store) == [store.path("curves", "mrpc", RECIPE).with_suffix(".journal").name]
+    resumed = compute(store, scan)  # in the same process: the lock is free
+    assert scan.computed == list(range(POINTS))
+    undisturbed = compute(Store(store.folder.parent / "other"))
+    assert resumed.path.read_bytes() == undisturbed.path.read_bytes()
+
+
+@pytest.mark.parametrize("meta", [{"device": "cuda"}, {"versions_of": "tomorrow"}])
+def test_rows_of_another_device_or_version_are_not_mixed_in(store, caplog, meta):
+    with pytest.raises(KeyboardInterrupt):
+        compute(store, Scan(stop_at=3, error=KeyboardInterrupt()))
+    scan = Scan()
+    compute(store, scan, **meta)
+    assert scan.computed == list(range(POINTS))
+    assert len(caplog.messages) == 1
+    assert "another recipe, device or version" in caplog.messages[0]
+
+
+def damage(path, how):
+    data = path.read_bytes()
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 4
+    return {
+        "truncated": data[:-9],
+        "flipped": bytes(flipped),
+        "empty": b"",
+        "foreign": b"PK\x03\x04 not ours",
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "foreign"])
+@pytest.mark.parametrize("first", ["load", "compute"])
+def test_a_damaged_file_is_put_aside_reported_in_one_line_and_computed_anew(store, caplog, how, first):
+    path = compute(store).path
+    sound = path.read_bytes()
+    damaged = damage(path, how)
+    path.write_bytes(damaged)
+    scan = Scan()
+    if first == "load":
+        assert store.load("curves", "mrpc", RECIPE) is None
+        assert not path.exists()
+    compute(store, scan)
+    assert scan.computed == list(range(POINTS))
+    assert path.read_bytes() == sound
+    assert path.with_name(f"{path.name}.damaged-1").read_bytes() == damaged
+    assert len(caplog.records) == 1
+    assert caplog.records[0].levelno == logging.WARNING
+    assert str(path) in caplog.messages[0]
+    assert "\n" not in caplog.messages[0]
+
+
+def test_the_sound_result_of_another_recipe_is_not_taken_for_this_one(store, caplog):
+    other = compute(store, recipe=RECIPE | {"seed": 2}).path
+    path = store.path("curves", "mrpc", RECIPE)
+    path.write_bytes(other.read_bytes())
+    assert store.load("curves", "mrpc", RECIPE) is None
+    assert "under another name" in caplog.messages[0]
+
+
+def test_a_damaged_file_that_another_process_mends_is_left_to_it(store):
+    path = compute(store).path
+    path.write_bytes(b"")
+    with store.lock(path):
+        in_thread = []
+        thread = threading.Thread(target=lambda: in_thread.append(store.load("curves", "mrpc", RECIPE)))
+        thread.start()
+        thread.join(20)
+    assert in_thread == [None]
+    assert path.exists()
+
+
+HOSTILE = ["../../x", "/etc/passwd", "a/b", "..", "", "CON", "x" * 999, "\0", "a\\..\\b", "~root"]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:12]))
+def test_hostile_names_stay_in_the_folder(store, name):
+    result = store.save(name, name, RECIPE, {"x": np.zeros(1)})
+    assert result.path.parent.parent == store.folder
+    assert result.path.resolve().is_relative_to(store.folder.resolve())
+    assert store.load(name, name, RECIPE).meta["name"] == name
+    assert store.folder_for(name, name, RECIPE) == result.path.with_suffix("")
+    outside = [
+        p for p in store.folder.parent.parent.rglob("*") if p.is_file() and store.folder not in p.parents
+    ]
+    assert outside == []
+
+
+def test_folder_for_goes_by_the_recipe_and_is_not_made(store):
+    folder = store.folder_for("runs", "mrpc", RECIPE)
+    assert folder.parent == store.folder / "runs"
+    assert folder.name == f"mrpc-{store.key(RECIPE)}"
+    assert folder != store.folder_for("runs", "mrpc", RECIPE | {"seed": 2})
+    assert not folder.exists()
+    with store.lock(folder):
+        assert not folder.exists()
+
+
+def test_only_one_holds_a_lock(store):
+    path = store.folder_for("runs", "mrpc", RECIPE)
+    inside, most = [], []
+
+    def work():
+        with store.lock(path):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.01)
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert most == [1] * 8
+
+
+@pytest.mark.parametrize(("patience", "lines"), [(0.05, 1), (30.0, 0)])
+def test_who_waits_long_for_another_says_so_once(store, monkeypatch, caplog, patience, lines):
+    monkeypatch.setattr("landscape_utils.store.store.PATIENCE", patience)
+    path, held, free = store.path("runs", "a", {}), threading.Event(), threading.Event()
+
+    def hold():
+        with store.lock(path):
+            held.set()
+            free.wait(10)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait(10)
+    threading.Timer(0.4, free.set).start()
+    with caplog.at_level(logging.INFO, "landscape_utils"), store.lock(path):
+        other.join()
+    said = [record.getMessage() for record in caplog.records]
+    assert said == lines * [f"waiting for another process that works on {path}"]
+
+
+def test_a_lock_that_need_not_be_waited_for(store):
+    path = store.folder / "x"
+    with store.lock(path):
+        caught = []
+
+        def try_it():
+            try:
+                with store.lock(path, wait=False):
+                    caught.append("held twice")
+            except filelock.Timeout:
+                caught.append("taken")
+
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        thread.join(20)
+        assert caught == ["taken"]
+    with store.lock(path, wait=False):
+        pass
+
+
+def test_a_recipe_that_cannot_be_is_refused_before_any_work(store):
+    scan = Scan()
+    with pytest.raises(TypeError, match="recipe"):
+        compute(store, scan, recipe={"x": object()})
+    with pytest.raises(UserError, match=r"meta\['loss'\] is nan"):
+        compute(store, scan, loss=float("nan"))
+    assert scan.computed == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_disk_that_takes_nothing_stops_before_the_work_in_one_line(store, monkeypatch, number):
+    scan = Scan()
+
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", refuse)
+        with pytest.raises(UserError, match=os.strerror(number)) as caught:
+            compute(store, scan)
+    assert "\n" not in str(caught.value)
+    assert scan.computed == []
+    assert files(store) == []
+    compute(store, scan)
+
+
+@pytest.mark.parametrize("failing", [".json.tmp", ".npz.tmp"])
+def test_a_disk_that_fills_up_at_the_end_costs_no_point(store, monkeypatch, failing):
+    scan = Scan()
+    write = os.write
+
+    def full(descriptor, data):
+        if scan.computed and os.readlink(f"/proc/self/fd/{descriptor}").endswith(failing):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    path = store.path("curves", "mrpc", RECIPE)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            compute(store, scan)
+    assert path.with_suffix(".journal").name in files(store)
+    assert not path.exists()
+    assert not any(name.endswith(".tmp") for name in files(store))
+    compute(store, scan)
+    assert scan.computed == list(range(POINTS))
+    assert files(store) == [path.with_suffix(".json").name, path.name]
+
+
+def test_results_are_found_by_a_part_of_their_recipe(store):
+    first, second = (compute(store, recipe=RECIPE | {"seed": seed}) for seed in (1, 2))
+    compute(store, name="mrpc-2")
+    found = store.find("curves", "mrpc", {"task": "mrpc", "grid": RECIPE["grid"]})
+    assert {result.path for result in found} == {first.path, second.path}
+    assert [r.recipe["seed"] for r in store.find("curves", "mrpc", {"seed": 2.0})] == [2]
+    assert store.find("curves", "mrpc", {"seed": 3}) == store.find("surfaces", "mrpc", {}) == []
+    second.path.write_bytes(second.path.read_bytes()[:-1])
+    assert store.find("curves", "mrpc", {"seed": 2}) == []
+
+
+def test_a_store_that_only_reads_computes_and_changes_nothing(store):
+    path = compute(store).path
+    before = sorted(store.folder.rglob("*"))
+    reading = Store(store.folder, read_only=True)
+    assert compute(reading, scan=None).path == path
+    scan = Scan()
+    with pytest.raises(Lacking, match=r"lacks curves rte: there is no rte-[0-9a-f]{16}\.npz"):
+        compute(reading, scan, name="rte")
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(Lacking, match="is damaged"):
+        compute(reading, scan)
+    assert scan.computed == []
+    assert sorted(store.folder.rglob("*")) == before
+
+
+def littered(store):
+    """A store with a file of every state; state -> path."""
+    sound = compute(store).path
+    damaged = compute(store, name="rte").path
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    aside = sound.with_name(f"{sound.name}.damaged-1")
+    aside.write_bytes(b"")
+    half = sound.with_name(f"{sound.name}.tmp")
+    half.write_bytes(b"PK")
+    orphan = sound.with_suffix(".journal")
+    with Journal(orphan, "0" * 16) as journal:
+        journal[0] = [0.0]
+    with pytest.raises(KeyboardInterrupt):
+        compute(store, Scan(stop_at=2, error=KeyboardInterrupt()), name="sst2")
+    unfinished = store.path("curves", "sst2", RECIPE).with_suffix(".journal")
+    alone = store.path("curves", "mnli", RECIPE).with_suffix(".json")
+    alone.write_text("{}")
+    (store.folder / "curves" / "notes.txt").write_text("not ours")
+    (store.folder / "runs" / "mrpc-0123456789abcdef").mkdir(parents=True)
+    return {
+        sound: "sound",
+        damaged: "damaged",
+        aside: "put aside",
+        half: "leftover",
+        orphan: "leftover",
+        unfinished: "unfinished",
+        alone: "leftover",
+    }
+
+
+def test_verify_finds_the_state_of_every_file_and_changes_nothing(store):
+    states = littered(store)
+    before = files(store)
+    found = {entry.path: entry for entry in store.verify()}
+    assert {path: entry.state for path, entry in found.items()} == states
+    assert files(store) == before
+    details = {entry.state: entry.detail for entry in found.values()}
+    assert "checksum" in details["damaged"]
+    assert details["unfinished"] == "2 points, 0 damaged"
+    sound = next(entry for entry in found.values() if entry.state == "sound")
+    assert (sound.kind, sound.name, sound.key) == ("curves", "mrpc", store.key(RECIPE))
+    assert sound.size == sound.path.stat().st_size
+    assert sound.meta["device"] == "cpu"
+
+
+def test_entries_are_the_results(store):
+    littered(store)
+    assert [(entry.name, entry.state) for entry in store.entries()] == [("mrpc", "sound"), ("rte", "damaged")]
+    assert list(Store(store.folder / "missing").entries()) == []
+
+
+def test_prune_takes_the_litter_only_and_only_when_told(store):
+    states = littered(store)
+    before = files(store)
+    litter = sorted(path for path, state in states.items() if state in ("damaged", "put aside", "leftover"))
+    assert sorted(store.prune()) == litter
+    assert files(store) == before
+    assert sorted(store.prune(dry_run=False)) == litter
+    assert {entry.state for entry in store.verify()} == {"sound", "unfinished"}
+    assert "notes.txt" in files(store)
+    assert compute(store).arrays["loss"].shape == (POINTS, 2)
+
+
+def test_prune_by_key_and_by_age(store):
+    old = compute(store, recipe=RECIPE | {"seed": 2}).path
+    young = compute(store).path
+    os.utime(old, (0, 0))
+    keys = [store.key(RECIPE), store.key(RECIPE | {"seed": 2})]
+    assert store.prune() == []
+    assert store.prune(keep=keys) == []
+    assert store.prune(keep=keys[:1]) == [old]
+    assert store.prune(keep=keys[1:]) == [young]
+    assert store.prune(older_than_days=30) == [old]
+    assert store.prune(keep=keys[1:], older_than_days=30) == []
+    assert store.prune(keep=[], older_than_days=30, dry_run=False) == [old]
+    assert files(store) == [young.with_suffix(".json").name, young.name]
+
+
+def test_prune_leaves_what_a_process_works_on(store):
+    path = store.path("curves", "mrpc", RECIPE)
+    half = path.with_name(f"{path.name}.tmp")
+    removed = []
+
+    def scan(journal):
+        half.write_bytes(b"PK")
+        thread = threading.Thread(target=lambda: removed.extend(store.prune(keep=[], dry_run=False)))
+        journal[0] = [1.0]
+        thread.start()
+        thread.join(20)
+        assert half.exists()
+        return {"x": journal[0]}
+
+    store.compute("curves", "mrpc", RECIPE, scan)
+    assert removed == []
+
+
+def test_prune_leaves_what_was_mended_since_it_looked(store, monkeypatch):
+    path = compute(store).path
+    sound = path.read_bytes()
+    path.write_bytes(b"")
+    seen = list(store.verify())
+    path.write_bytes(sound)
+    monkeypatch.setattr(store, "verify", lambda: iter(seen))
+    assert store.prune() == [path]
+    assert store.prune(dry_run=False) == []
+    assert path.read_bytes() == sound
+
+
+def test_explain_tells_the_recipe_in_words(store):
+    path = compute(store).path
+    lines = store.explain(path).splitlines()
+    assert lines[:3] == ["result: mrpc", "kind: curves", f"key: {store.key(RECIPE)}"]
+    assert "device: cpu" in lines
+    assert "  task: mrpc" in lines
+    assert "    alpha: 9 numbers, -1 to 1" in lines
+    assert "  loss: float64 (5, 2)" in lines
+    assert any(line.startswith("seconds: ") for line in lines)
+    assert any(line.startswith("computed with: ") and "numpy" in line for line in lines)
+
+
+def test_explain_and_export_of_what_is_missing_or_damaged_is_one_line(store, tmp_path):
+    path = compute(store).path
+    for ask in (store.explain, lambda p: store.export(p, tmp_path / "out.csv")):
+        with pytest.raises(UserError, match="there is no result"):
+            ask(path.with_name("x.npz"))
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match="is damaged"):
+        store.explain(path)
+
+
+def test_export(store, tmp_path):
+    arrays = {"alpha": np.array([0.0, 0.5]), "loss": np.array([1.0, np.inf])}
+    path = store.save("curves", "mrpc", RECIPE, arrays).path
+    assert store.export(path, tmp_path / "out.csv").read_text() == "alpha,loss\n0.0,1.0\n0.5,inf\n"
+    assert store.export(str(path), str(tmp_path / "out.nc")).read_bytes()[:3] == b"CDF"
+    with pytest.raises(UserError, match=r"out\.xlsx: the name must end in \.csv or \.nc"):
+        store.export(path, tmp_path / "out.xlsx")

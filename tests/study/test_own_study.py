@@ -1,0 +1,227 @@
+"""A study of checkpoints: each result against what it is made of, on an encoder that is not BERT."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_model
+from own_case import save_training, write_examples
+from transformers import AutoModelForSequenceClassification
+
+from landscape_utils import Checkpoints, UserError, read_task
+from landscape_utils.book import tables
+from landscape_utils.claims.evidence import number
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.space import ParameterSpace, layer_groups
+from landscape_utils.figures.widgets import explore
+from landscape_utils.landscape.rollback import roll_back
+from landscape_utils.landscape.scan import Plane, scan
+from landscape_utils.landscape.trajectory import project
+from landscape_utils.profiles import load_profile
+
+SMALL = {"resolution": 4, "span": 1.5, "examples": 8}
+ONE = ["surfaces-agree", "orthogonal-directions", "low-layers-transfer", "low-layers-wider"]
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """Folders of two trainings, the others' ends, the task."""
+    folder = tmp_path_factory.mktemp("own")
+    trained = {
+        how: save_training(folder / how, seed=seed) for seed, how in enumerate(("pretrained", "scratch"))
+    }
+    others = {how: save_training(folder / f"{how}-other", seed=7)[-1] for how in trained}
+    train, dev = write_examples(folder)
+    task = read_task(
+        trained["pretrained"], load_profile("demo"), train=train, dev=dev, text=["text"], label="tone"
+    )
+    return trained, others, task
+
+
+@pytest.fixture(scope="module")
+def mine(case, tmp_path_factory) -> Checkpoints:
+    trained, others, task = case
+    return Checkpoints(task, trained, others, results_dir=tmp_path_factory.mktemp("results"), **SMALL)
+
+
+def thetas(folders) -> list[torch.Tensor]:
+    """Read by the library alone."""
+    models = map(AutoModelForSequenceClassification.from_pretrained, folders)
+    return [ParameterSpace(model).read() for model in models]
+
+
+def test_a_surface_is_a_scan_of_the_plane_of_the_checkpoints(mine, case):
+    trained, others, _ = case
+    start, *_, end = thetas(trained["scratch"])
+    (other,) = thetas([others["scratch"]])
+    plane = Plane(start, end - start, other - start)
+    model = AutoModelForSequenceClassification.from_pretrained(trained["scratch"][-1])
+    axis = np.linspace(-1.5, 1.5, 4)
+    expected = scan(Objective(model, mine.sample("reviews", "dev")), plane, axis, axis)
+    surface = mine.surface("reviews", "scratch", "dev")
+    np.testing.assert_array_equal(surface.loss, expected.loss)
+    assert surface.marks["end"].loss == expected.marks["end"].loss
+    assert surface.cosine == plane.cosine
+    assert len(surface.draws) > 0, "intervals need them"
+    assert mine.curve("reviews", "scratch").marks["end"] == mine.surface("reviews", "scratch").marks["end"]
+
+
+def test_the_path_and_the_rollback_are_those_of_the_checkpoints(mine, case):
+    trained, _, task = case
+    found = thetas(trained["pretrained"])
+    expected = project(found, mine.plane("reviews"))
+    np.testing.assert_array_equal(mine.trajectory("reviews").beta, expected.beta)
+    model = AutoModelForSequenceClassification.from_pretrained(trained["pretrained"][-1])
+    assert mine.rollback("reviews") == roll_back(model, found[0], found[-1], task.dev)
+    rolled = mine.layer_surface("reviews", "high").marks["rolled back"]
+    theta, space = found[-1].clone(), ParameterSpace(model)
+    for name in layer_groups(model)["high"]:
+        theta[space.slices[name]] = found[0][space.slices[name]]
+    space.write(theta)
+    # theta_1 - (theta_1 - theta_0) is theta_0 but for a rounding
+    assert rolled.loss == pytest.approx(Objective(model, mine.sample("reviews", "train"))().loss, abs=1e-6)
+
+
+def test_the_history_is_measured_on_the_checkpoints(mine, case):
+    trained, _, task = case
+    run = mine.run("reviews")
+    assert run.epochs == 2
+    for epoch, folder in enumerate(trained["pretrained"]):
+        objective = Objective(AutoModelForSequenceClassification.from_pretrained(folder), task.dev)
+        assert run.dev_accuracy[epoch] == pytest.approx(1 - objective().error, abs=1e-12)
+    train = Objective(AutoModelForSequenceClassification.from_pretrained(folder), task.train)
+    assert run.loss[-1] == pytest.approx(train().loss, abs=1e-6)
+    table = tables.checkpoints(mine)
+    assert f"| {number(100 * run.dev_accuracy[-1])} | {number(run.loss[-1])} |" in table
+    assert f"an encoder of {len(run.theta()):,} parameters" in table
+
+
+def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
+    trained, others, task = case
+    mine.surface("reviews")
+    again = Checkpoints(task, trained, others, results_dir=mine.store.folder.parent, **SMALL)
+
+    def never(*_, **__):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("landscape_utils.study.study.scan", never)
+    np.testing.assert_array_equal(again.surface("reviews").loss, mine.surface("reviews").loss)
+    other = Checkpoints(
+        task,
+        trained | {"pretrained": trained["scratch"]},
+        others,
+        results_dir=mine.store.folder.parent,
+        **SMALL,
+    )
+    with pytest.raises(AssertionError, match="computed again"):
+        other.surface("reviews")
+
+
+def test_one_training_answers_for_itself_alone(mine, case):
+    trained, others, task = case
+    one = Checkpoints(
+        task,
+        {"pretrained": trained["pretrained"]},
+        {"pretrained": others["pretrained"]},
+        results_dir=mine.store.folder.parent,
+        **SMALL,
+    )
+    claims = one.claims()
+    assert [claim.id for claim in claims] == ONE
+    assert all(len(evidence.values) == len(claim.sides) for claim in claims for evidence in claim.evidence)
+    orthogonal = claims[1].evidence[0]
+    assert orthogonal.values == (abs(one.surface("reviews").cosine),)
+    assert orthogonal.effect == pytest.approx(0.2 - orthogonal.values[0])
+    both = [claim.id for claim in mine.claims()]
+    assert set(ONE) < set(both)
+    assert "flatter-optimum-ball-adaptive" in both
+    assert {"better-accuracy", "smooth-path", "wider-optimum-alpha", "straighter-path-first-epoch"} < set(
+        both
+    )
+    assert not {"faster-convergence", "stays-near"} & set(both), "checkpoints do not tell"
+
+
+def test_without_another_task_the_second_direction_is_random_and_the_same_again(case, tmp_path):
+    trained, _, task = case
+    one = {"pretrained": trained["pretrained"][:1] + trained["pretrained"][-1:]}
+    planes = [
+        Checkpoints(task, one, seed=seed, results_dir=tmp_path, **SMALL).plane("reviews")
+        for seed in (0, 0, 1)
+    ]
+    assert torch.equal(planes[0].y, planes[1].y)
+    assert not torch.equal(planes[0].y, planes[2].y)
+    assert planes[0].y.norm() == pytest.approx(planes[0].norm, rel=1e-5)
+    found = Checkpoints(task, one, results_dir=tmp_path, **SMALL)
+    assert found.keys.surface("reviews") != Checkpoints(
+        task, one, seed=1, results_dir=tmp_path, **SMALL
+    ).keys.surface("reviews")
+    assert "orthogonal-directions" not in [claim.id for claim in found.claims()]
+
+
+def test_an_encoder_without_layer_groups_has_the_rest(case, tmp_path):
+    folders = save_training(tmp_path / "run", "albert")
+    one = Checkpoints(case[2], {"pretrained": folders}, results_dir=tmp_path, **SMALL)
+    assert not one.layered
+    assert np.isfinite(one.surface("reviews").loss).all()
+    assert [claim.id for claim in one.claims()] == ["surfaces-agree"]
+
+
+def test_the_explorer_shows_them_and_the_model_answers(mine):
+    live = explore(mine)
+    views = live.explorer.payload["views"]
+    assert {(view["task"], view["how"]) for view in views} == {
+        ("reviews", "Fine-tuning"),
+        ("reviews", "Training from scratch"),
+    }
+    live._measure()
+    assert "at α = 1, β = 0" in live.message.value
+    end = mine.surface("reviews").marks["end"].loss
+    assert f"training loss {end:.4g}" in live.message.value
+    live.resolution.value, live.span.value = 3, 1.0
+    live._scan()
+    assert "Scanned in" in live.message.value
+    assert mine.under("float32", resolution=3, span=1.0).surface("reviews").loss.shape == (3, 3)
+
+
+def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
+    trained, others, task = case
+    make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
+    three = {"pretrained": [*trained["pretrained"], tmp_path / "three"]}
+    for changes, words in (
+        ({"trained": {"fine-tuned": trained["scratch"]}}, "unknown way to train 'fine-tuned'"),
+        (
+            {"trained": {"scratch": trained["scratch"]}, "others": {}},
+            "checkpoints of the fine-tuned training",
+        ),
+        ({"trained": {"pretrained": trained["scratch"][:1]}, "others": {}}, "two checkpoints or more"),
+        ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
+        ({"trained": three, "others": {}}, "holds no head for the 2 classes of 'reviews'"),
+    ):
+        with pytest.raises(UserError, match=words) as caught:
+            Checkpoints(
+                **{"task": task, "trained": trained, "others": others} | changes, results_dir=tmp_path
+            )
+        assert "\n" not in str(caught.value)
+
+
+def test_of_the_profile_neither_tasks_nor_data_are_read(case, tmp_path):
+    """It names a folder of data that has nothing of its tasks."""
+    profile = load_profile("minilm").model_copy(update={"data_dir": str(tmp_path)})
+    one = Checkpoints(
+        case[2], {"pretrained": case[0]["pretrained"]}, profile=profile, results_dir=tmp_path, **SMALL
+    )
+    assert one.plane("reviews").norm > 0
+    assert one.store.folder == tmp_path / "own"
+
+
+def test_words_that_it_does_not_know_are_refused(mine):
+    for call, words in (
+        (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
+        (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
+        (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
+        (lambda: mine.compute("surfaces"), "computes what it is asked for"),
+        (lambda: mine.overfitting(), "unknown task 'mrpc'"),
+    ):
+        with pytest.raises(UserError, match=words):
+            call()

@@ -1,0 +1,188 @@
+"""Results read where neither data nor model are: which data set they are of, and what is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landscape_utils import Study, UserError
+from landscape_utils.environment import ROOT
+from landscape_utils.errors import Lacking
+from landscape_utils.names import TASK_NAMES
+from landscape_utils.profiles import Profile, load_profile
+from landscape_utils.training import demo_language, models, sources
+
+TASKS = ("mrpc", "rte")
+
+
+def write_glue(folder: Path, examples: int = 48) -> Path:
+    """Tasks of the embedded language, cut short, in the GLUE layout."""
+    for name in TASKS:
+        layout, task = sources.GLUE[name], demo_language.make_task(name)
+        for split, rows in (("train", task.train[:examples]), ("dev", task.dev[:32])):
+            path = folder / TASK_NAMES[name] / f"{split}.tsv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lines = [(*layout.text, layout.label), *((*text, layout.written[label]) for text, label in rows)]
+            path.write_text("".join("\t".join(line) + "\n" for line in lines), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def profile(tiny_profile) -> Profile:
+    """The tiny profile on two tasks in the GLUE layout."""
+    table = load_profile(tiny_profile).model_dump()
+    chosen = {name: table["tasks"][name] | {"source": "glue", "train_limit": 0} for name in TASKS}
+    layers = {"tasks": ["mrpc"]}
+    return Profile.model_validate(table | {"tasks": chosen, "chosen": [], "layers": layers})
+
+
+@pytest.fixture(scope="module")
+def first(profile, tmp_path_factory) -> Study:
+    """A study with its data, in whose store a training is."""
+    folder = tmp_path_factory.mktemp("first")
+    study = Study(profile, data_dir=write_glue(folder / "glue"), results_dir=folder / "results")
+    for task in TASKS:
+        study.facts(task)
+    study.run("mrpc")
+    return study
+
+
+@pytest.fixture
+def results(first, tmp_path) -> Path:
+    """A copy of its results without the snapshots, as a clone of a repository has them."""
+    copy = tmp_path / "results"
+    shutil.copytree(first.store.folder, copy / "tiny", ignore=shutil.ignore_patterns("*.lock", "epoch-*"))
+    shutil.rmtree(copy / "tiny" / "runs" / first.run("mrpc").folder.name)
+    return copy
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refused(*_, **__):
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr(socket, "create_connection", refused)
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("device", ["none", "cpu"])
+def test_results_of_one_data_set_are_read_without_it(first, profile, results, no_network, device):
+    before = state(results)
+    study = Study(profile, results_dir=results, device=device)
+    assert study.facts("mrpc") == first.facts("mrpc")
+    assert study.keys.run("mrpc") == first.keys.run("mrpc")
+    np.testing.assert_array_equal(study.run("mrpc").loss, first.run("mrpc").loss)
+    assert state(results) == before
+
+
+def test_with_two_data_sets_the_folder_must_be_named(first, profile, results, tmp_path):
+    other = Study(profile, data_dir=write_glue(tmp_path / "other", 40), results_dir=results)
+    assert other.facts("mrpc")["train_examples"] == 40
+    reading = {"results_dir": results, "device": "none"}
+    with pytest.raises(Lacking, match=r"results of MRPC of 2 data sets: give data_dir") as caught:
+        Study(profile, **reading).facts("mrpc")
+    assert "\n" not in str(caught.value)
+    named = Study(profile, data_dir=first.profile.data_dir, **reading)
+    assert named.facts("mrpc") == first.facts("mrpc")
+    assert named.run("mrpc").dev_accuracy.tolist() == first.run("mrpc").dev_accuracy.tolist()
+
+
+def test_a_folder_of_data_is_compared(profile, results, tmp_path):
+    other = Study(profile, data_dir=write_glue(tmp_path / "other", 40), results_dir=results, device="none")
+    assert other.facts("mrpc")["train_examples"] == 40
+    with pytest.raises(Lacking, match="lacks runs mrpc-pretrained-0"):
+        other.run("mrpc")
+
+
+@pytest.mark.parametrize("field", ["train_limit", "max_length", "learning_rate"])
+def test_a_changed_profile_finds_nothing(profile, results, no_network, field):
+    table = profile.model_dump()
+    if field == "max_length":
+        table["model"][field] = 39
+    elif field == "train_limit":
+        table["tasks"]["mrpc"][field] = 16
+    else:
+        table["tasks"]["mrpc"]["pretrained"][field] = 2e-3
+    study = Study(Profile.model_validate(table), results_dir=results, device="none")
+    with pytest.raises(Lacking) as caught:
+        study.run("mrpc")
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_computed_or_loaded_on_no_device(profile, results, no_network):
+    before = state(results)
+    study = Study(profile, results_dir=results, device="none")
+    for call, named in [
+        (lambda: study.run("mrpc", "scratch"), "lacks runs mrpc-scratch-0"),
+        (lambda: study.curve("mrpc"), "lacks curves mrpc-pretrained"),
+        (lambda: study.snapshots("mrpc"), "no model"),
+        (lambda: study.compute("rollbacks"), r"lacks \d+ results: .* is the first"),
+        (lambda: study.facts("mrpc") and study.task("mrpc"), "give data_dir"),
+    ]:
+        with pytest.raises(UserError, match=named) as caught:
+            call()
+        assert "\n" not in str(caught.value)
+    assert state(results) == before
+
+
+def test_a_damaged_result_is_named_and_left(profile, results):
+    (path,) = results.glob("tiny/runs/*.npz")
+    path.write_bytes(path.read_bytes()[:-1])
+    before = state(results)
+    with pytest.raises(Lacking, match="is damaged"):
+        Study(profile, results_dir=results, device="none").run("mrpc")
+    assert state(results) == before
+
+
+def test_results_are_not_added_to_from_other_data(profile, results, tmp_path, monkeypatch):
+    """What the store lacks is computed from the hub's data: if those are others, that is said."""
+    other = write_glue(tmp_path / "other", 40)
+    monkeypatch.setattr(sources, "from_hub", lambda name: sources.from_folder(name, other))
+    study = Study(profile, results_dir=results)
+    study.run("mrpc")  # is there, whatever the hub has
+    with pytest.raises(UserError, match="are of other data of MRPC than the hub's: give data_dir"):
+        study.run("mrpc", "scratch")
+    apart = Study(profile, results_dir=tmp_path / "apart")
+    assert apart.facts("mrpc")["train_examples"] == 40
+
+
+def test_the_reference_run_is_read_without_data_model_and_network(no_network, monkeypatch):
+    """What the repository has of MiniLM's results, on a machine that has nothing else."""
+    monkeypatch.setattr(models, "MINILM_PACKAGE", "no_such_package")
+    monkeypatch.setattr(models, "_from_hub", lambda name: pytest.fail(f"wanted {name}"))
+    assert importlib.util.find_spec("no_such_package") is None
+    study = Study("minilm", results_dir=ROOT / "results", device="none")
+    assert study.facts("mrpc")["train_examples"] == 3668
+    assert {name: len(study.facts(name)["labels"]) for name in study.tasks} == {
+        "mnli": 3,
+        "rte": 2,
+        "sst2": 2,
+        "mrpc": 2,
+    }
+    run = study.run("mrpc")
+    assert run.epochs == study.profile.tasks["mrpc"].pretrained.epochs
+    assert run.learned
+
+
+def test_a_partner_that_is_not_in_the_folder_is_asked_for_with_the_reason(profile, tmp_path):
+    glue = write_glue(tmp_path / "glue")
+    shutil.rmtree(glue / "RTE")
+    wanted = (
+        r"has no folder 'RTE'; it holds 'MRPC'; RTE is wanted because it lends MRPC its second direction: put it "
+        r"there too, or name another task as tasks.mrpc.other"
+    )
+    with pytest.raises(UserError, match=wanted) as caught:
+        Study(profile, tasks="mrpc", data_dir=glue, results_dir=tmp_path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"has no folder 'RTE'; it holds 'MRPC'$"):
+        Study(profile, tasks="rte", data_dir=glue, results_dir=tmp_path)

@@ -1,0 +1,218 @@
+"""A study's results against what they are made of, and what it promises about keeping them."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from landscape_utils import Study, UserError
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.space import ParameterSpace, layer_groups
+from landscape_utils.environment import OF_CHECKPOINTS, check_names
+from landscape_utils.landscape.rollback import roll_back
+from landscape_utils.landscape.scan import Line, Plane, scan
+from landscape_utils.landscape.trajectory import project
+from landscape_utils.profiles import load_profile
+from landscape_utils.study import jobs
+from landscape_utils.study.jobs import plan_jobs
+from landscape_utils.training.finetune import load_run
+
+
+@pytest.fixture(scope="module")
+def study(tiny_profile, tmp_path_factory) -> Study:
+    return Study(tiny_profile, results_dir=tmp_path_factory.mktemp("results"), examples=0)
+
+
+def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
+    surface = study.surface("mrpc", "scratch", "dev")
+    run, other = study.run("mrpc", "scratch"), study.run(study.profile.tasks["mrpc"].other, "scratch")
+    origin = run.theta(0)
+    assert torch.equal(origin, other.theta(0)), "both start from the same theta_0"
+    plane = Plane(origin, run.theta() - origin, other.theta() - origin)
+    grid = study.profile.grid
+    axis = np.linspace(-grid.span, grid.span, grid.resolution)
+    expected = scan(Objective(run.model(), study.sample("mrpc", "dev")), plane, axis, axis)
+    np.testing.assert_array_equal(surface.loss, expected.loss)
+    assert surface.cosine == plane.cosine
+
+
+def test_curve_is_the_line_of_the_plane(study):
+    curve, surface = study.curve("mrpc"), study.surface("mrpc")
+    assert curve.marks["end"] == surface.marks["end"]
+    assert len(curve.alpha) == study.profile.grid.curve_resolution
+
+
+def test_rolled_back_is_what_rollback_reports(study):
+    """f(-1, 0) of the layer's surface on the whole dev split, evaluated by brute force with the weights put back."""
+    rollback, run = study.rollback("mrpc"), study.run("mrpc")
+    model = run.model()
+    space, theta_0, theta_1 = ParameterSpace(model), run.theta(0), run.theta()
+    objective = Objective(model, study.task("mrpc").dev)
+    assert rollback.fine_tuned == pytest.approx(1 - objective().error, abs=1e-12)
+    for group, names in layer_groups(model).items():
+        theta = theta_1.clone()
+        for name in names:
+            theta[space.slices[name]] = theta_0[space.slices[name]]
+        space.write(theta)
+        measured = objective()
+        # theta_1 - (theta_1 - theta_0) is theta_0 but for a rounding, which can tip an example or two at a tie
+        assert rollback.groups[group] == pytest.approx(1 - measured.error, abs=2 / objective.size)
+        line = Line(theta_1, space.restrict(theta_1 - theta_0, names))
+        assert rollback.groups[group] == 1 - scan(objective, line, [-1.0]).error[0]
+
+
+def test_layer_surface_moves_one_group_around_the_end(study):
+    surface = study.layer_surface("mrpc", "high")
+    assert surface.marks["fine-tuned"].loss == pytest.approx(
+        study.surface("mrpc").marks["end"].loss, abs=1e-6
+    )
+    assert (surface.marks["rolled back"].alpha, surface.marks["rolled back"].beta) == (-1, 0)
+
+
+def test_trajectories_are_the_epochs(study):
+    run = study.run("mrpc")
+    thetas = [run.theta(epoch) for epoch in range(run.epochs + 1)]
+    expected = project(thetas, study.plane("mrpc"))
+    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha)
+    longer = study.overfitting()
+    extra = study.profile.overfitting.extra_epochs
+    assert len(longer.alpha) == 1 + run.epochs + extra
+    np.testing.assert_array_equal(longer.beta[: run.epochs + 1], expected.beta)
+    assert study.run("mrpc", "continued").epochs == extra
+
+
+def test_a_second_study_reads_what_the_first_computed(study, tiny_profile, monkeypatch):
+    study.surface("mrpc")
+    again = Study(tiny_profile, results_dir=study.store.folder.parent)
+
+    def never(*_, **__):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr("landscape_utils.study.study.scan", never)
+    monkeypatch.setattr("landscape_utils.study.runs.fine_tune", never)
+    np.testing.assert_array_equal(again.surface("mrpc").loss, study.surface("mrpc").loss)
+
+
+def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
+    cube, run, examples = study.cube("mrpc"), study.run("mrpc"), study.sample("mrpc", "dev")
+    assert cube["examples"] == len(examples)
+    whole = cube["accuracy"]
+    assert whole[-1, -1, -1] == 1 - Objective(run.model(), examples)().error
+    edges = dict(
+        zip(("low", "middle", "high"), (whole[0, -1, -1], whole[-1, 0, -1], whole[-1, -1, 0]), strict=True)
+    )
+    assert edges == roll_back(run.model(), run.theta(0), run.theta(), examples).groups
+
+
+def test_lost_snapshots_are_made_again_to_the_same_bits(study):
+    run = study.run("sst2")
+    before = run.theta()
+    shutil.rmtree(run.folder)
+    assert load_run(study.run("sst2").folder) is None, "the history needs no snapshots"
+    assert torch.equal(study.snapshots("sst2").theta(), before)
+
+
+def test_compute_leaves_nothing_to_do_and_side_by_side_changes_no_bit(study, tiny_profile, tmp_path):
+    other = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path)
+    other.compute("surfaces", "layers", workers=2)
+    assert plan_jobs(other, ("surfaces", "layers")) == []
+    np.testing.assert_array_equal(other.surface("mrpc").loss, study.surface("mrpc").loss)
+
+
+def test_jobs_come_after_those_they_need(study):
+    fresh = Study(study.profile, results_dir=study.store.folder / "nowhere")
+    planned = plan_jobs(fresh)
+    for i, job in enumerate(planned):
+        assert set(job.needs) <= set(planned[:i])
+    assert len(planned) == len(set(planned))
+    assert {job.method for job in planned} >= {
+        "run",
+        "surface",
+        "curve",
+        "layer_surface",
+        "rollback",
+        "cube",
+    }
+    assert set(jobs.WHAT) >= {"runs", "surfaces"}
+
+
+def test_a_sample_is_the_same_every_time_and_within_its_split(tiny_profile, tmp_path):
+    study = Study(tiny_profile, results_dir=tmp_path, examples=7)
+    sample = study.sample("rte", "train")
+    assert sample == Study(tiny_profile, results_dir=tmp_path, examples=7).sample("rte", "train")
+    assert len(sample) == 7
+    assert all(example in study.task("rte").train for example in sample)
+    assert (
+        Study(tiny_profile, results_dir=tmp_path, examples=10**6).sample("rte", "dev")
+        == study.task("rte").dev
+    )
+
+
+def test_a_seed_of_the_profile_leaves_the_others_for_means(tiny_profile, tmp_path):
+    assert Study(tiny_profile, results_dir=tmp_path).seed == 0
+    other = Study(tiny_profile, seed=5, results_dir=tmp_path)
+    assert (other.seed, other.seeds) == (5, (5,))
+
+
+def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_profile, tmp_path):
+    profile = load_profile(tiny_profile, tasks="rte")
+    task = profile.tasks["rte"].model_copy(update={"tried": [1e-9]})
+    profile = profile.model_copy(update={"tasks": profile.tasks | {"rte": task}})
+    study = Study(profile, results_dir=tmp_path)
+    study.compute("runs", workers=1)
+    assert not plan_jobs(study, ["runs"])
+    tried = study.tried("rte")
+    assert list(tried) == [1e-9, 1e-3]
+    assert tried[1e-3].folder == study.run("rte").folder
+    moved = {rate: float((run.theta() - run.theta(0)).norm()) for rate, run in tried.items()}
+    assert moved[1e-9] < 1e-4 * moved[1e-3]  # a step of Adam goes as the learning rate
+    assert study.run("rte").folder == Study(tiny_profile, results_dir=tmp_path).run("rte").folder
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tasks": "cola"}, "cola"),
+        ({"device": "gpu"}, r"unknown device 'gpu'; here are auto, cpu"),
+        ({"seed": "0"}, "seed"),
+        ({"resolution": 1}, "resolution"),
+        ({"span": "wide"}, "span"),
+        ({"data_dir": 3.5}, "data_dir"),
+        ({"results_dir": 3}, "results_dir"),
+    ],
+)
+def test_bad_values_are_refused_at_once(tiny_profile, arguments, message):
+    with pytest.raises(UserError, match=message) as caught:
+        Study(tiny_profile, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_words_are_refused(study):
+    for call in (
+        lambda: study.run("mrpc", "finetuned"),
+        lambda: study.surface("mrpc", split="test"),
+        lambda: study.surface("wnli"),
+        lambda: study.layer_surface("mrpc", "top"),
+        lambda: study.trajectory("mrpc", method="cross"),
+        lambda: study.compute("everything"),
+    ):
+        with pytest.raises(UserError, match=r"unknown .* (allowed are|has) "):
+            call()
+
+
+def test_a_parameter_that_no_notebook_has_is_refused_once():
+    namespace = {"In": [""] * 4, "profile": "demo", "resolutoin": 7, "_i": "x", "study": object()}
+    with pytest.raises(
+        UserError, match="unknown parameter 'resolutoin'; a notebook takes profile, tasks, seed"
+    ):
+        check_names(namespace)
+    check_names(namespace | {"In": [""] * 9})  # later, when the reader has names of their own
+    del namespace["resolutoin"]
+    check_names(namespace)
+    namespace["checkpoints"] = "start,end"
+    with pytest.raises(UserError, match="unknown parameter 'checkpoints'"):
+        check_names(namespace)
+    check_names(namespace, *OF_CHECKPOINTS)

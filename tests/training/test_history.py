@@ -1,0 +1,38 @@
+"""Loss histories against brute force and formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from synthetic import run_of
+
+from landscape_utils.training.history import epochs_to, final_loss, smoothed
+
+
+def test_smoothing_is_a_centred_mean_over_half_an_epoch_then_over_runs():
+    rng = np.random.default_rng(0)
+    runs = [run_of(lambda epoch: rng.random(len(epoch))) for _ in range(2)]
+    epochs, smooth = smoothed(runs)
+    for i in (0, 3, 40, len(epochs) - 1):
+        near = np.abs(epochs - epochs[i]) <= 0.25 + 1e-12
+        assert smooth[i] == pytest.approx(np.mean([run.loss[near] for run in runs]), abs=1e-12)
+
+
+def test_smoothing_leaves_a_straight_line_alone_away_from_its_ends():
+    run = run_of(lambda epoch: 5 - epoch)
+    epochs, smooth = smoothed([run])
+    inner = (epochs > 0.3) & (epochs < 3.7)
+    np.testing.assert_allclose(smooth[inner], run.loss[inner], atol=1e-12)
+
+
+def test_epochs_to_a_loss():
+    run = run_of(lambda epoch: 5 - epoch)
+    assert epochs_to(run, 3.0) == pytest.approx(2.0)
+    assert epochs_to(run, -1.0) == np.inf
+
+
+def test_final_loss_is_of_the_last_epoch_alone():
+    rng = np.random.default_rng(0)
+    run = run_of(lambda epoch: np.where(epoch > 3, rng.random(len(epoch)), 9.0))
+    last = run.loss[-20:]
+    assert final_loss(run) == pytest.approx((last.mean(), last.std(ddof=1) / np.sqrt(20)))

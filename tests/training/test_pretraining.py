@@ -1,0 +1,109 @@
+"""The embedded pre-training: made once, the same bits again, and nothing half made."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import get_linear_schedule_with_warmup
+
+from landscape_utils.training import pretraining
+from landscape_utils.training.demo_language import make_tokenizer
+from landscape_utils.training.pretraining import MuonAdamW, Recipe, initial_model, pretrain, pretrained_folder
+
+TINY = Recipe(pairs=200, steps=4, batch_size=8)
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
+
+
+@pytest.fixture
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_same_recipe_gives_the_same_bits(one_thread):
+    first, second = pretrain(TINY).state_dict(), pretrain(TINY).state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    other = pretrain(Recipe(**vars(TINY) | {"seed": 1})).state_dict()
+    assert not torch.equal(first["bert.pooler.dense.weight"], other["bert.pooler.dense.weight"])
+
+
+def test_it_is_made_once(tmp_path, monkeypatch):
+    folder = pretrained_folder(tmp_path, TINY)
+    monkeypatch.setattr(pretraining, "pretrain", lambda recipe: pytest.fail("pre-trained again"))
+    assert pretrained_folder(tmp_path, TINY) == folder
+    assert load_file(folder / "model.safetensors")["bert.pooler.dense.weight"].shape == (96, 96)
+
+
+def test_another_recipe_has_another_folder(tmp_path):
+    (tmp_path / f"demo-{pretraining.recipe_key(TINY)}").mkdir()
+    assert pretrained_folder(tmp_path, TINY) == tmp_path / f"demo-{pretraining.recipe_key(TINY)}"
+    keys = {pretraining.recipe_key(Recipe(**vars(TINY) | {"steps": steps})) for steps in (4, 5)}
+    assert len(keys | {pretraining.recipe_key(TINY)}) == 2
+
+
+def test_one_that_is_cut_off_leaves_nothing_that_looks_finished(tmp_path, monkeypatch):
+    def cut_off(recipe):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretraining, "pretrain", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        pretrained_folder(tmp_path, TINY)
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+
+
+def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
+    """Three steps under a schedule, beside the two optimizers run apart: equal to the bit."""
+    recipe = Recipe(steps=10, warmup=0.2)
+    together, apart = initial_model(recipe), None
+    apart = copy.deepcopy(together)
+    optimizer = MuonAdamW(together, together.bert.encoder, recipe)
+    schedule = get_linear_schedule_with_warmup(optimizer, 2, 10)
+    optimizer.load_state_dict(optimizer.state_dict())  # as the Trainer does when it prepares it
+
+    matrices = [p for n, p in apart.named_parameters() if n.startswith("bert.encoder") and p.ndim == 2]
+    rest = [p for n, p in apart.named_parameters() if not (n.startswith("bert.encoder") and p.ndim == 2)]
+    assert len(matrices) == 6 * 6  # query, key, value, output, two of the feed-forward
+    rates = [0.0, 0.5, 1.0]
+    muon = torch.optim.Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0)
+    adam = torch.optim.AdamW(rest, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.01)
+
+    ids = torch.as_tensor(make_tokenizer()("the kind horse grows well")["input_ids"])[None]
+    for rate in rates:
+        for model in (together, apart):
+            model.zero_grad()
+            model(
+                input_ids=ids, labels=ids, next_sentence_label=torch.zeros(1, dtype=torch.long)
+            ).loss.backward()
+        muon.param_groups[0]["lr"] = recipe.muon_rate * rate
+        adam.param_groups[0]["lr"] = recipe.adam_rate * rate
+        muon.step(), adam.step(), optimizer.step(), schedule.step()
+    assert all(torch.equal(p, q) for p, q in zip(together.parameters(), apart.parameters(), strict=True))
+
+
+@pytest.mark.slow
+def test_it_learns():
+    """A network that knows the frequencies only has a loss near 5; the first 100 steps already beat that by one."""
+    losses: list[float] = []
+    step = pretraining.StepTrainer.training_step
+
+    class Keeping(pretraining.StepTrainer):
+        def training_step(self, *args, **kwargs):
+            loss = step(self, *args, **kwargs)
+            losses.append(loss.item())
+            return loss
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretraining, "StepTrainer", Keeping)
+        pretrain(Recipe(steps=100))
+    assert np.mean(losses[:5]) > 5.5
+    assert np.mean(losses[-10:]) < 4.2
