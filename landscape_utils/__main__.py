@@ -17,8 +17,8 @@ from .errors import UserError
 from .profiles import builtin_profiles
 from .store.files import logger
 from .store.store import Store
-from .study.jobs import WHAT, usual_workers
 from .study.plan import estimate, report
+from .study.results import KINDS
 from .study.study import Study
 
 INTERRUPTED = "stopped; what was computed is kept: the same command goes on from there"
@@ -60,7 +60,7 @@ def parser() -> Parser:
     made.set_defaults(command=make_book)
 
     run = commands.add_parser("run", parents=[study], help="compute a study's results into its store")
-    run.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
+    run.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(KINDS)}")
     run.add_argument("--workers", type=int, help="processes side by side; default: as the profile says")
     run.add_argument("--cluster", metavar="ADDRESS", help="of a dask scheduler, whose workers do it")
     run.set_defaults(command=compute)
@@ -70,7 +70,7 @@ def parser() -> Parser:
         parents=[study],
         help="what a study costs: operations, memory, files, hours; and what is there",
     )
-    planned.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
+    planned.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(KINDS)}")
     planned.add_argument(
         "--workers", nargs="+", type=int, default=[2, 8, 64], metavar="N", help="default: 2 8 64"
     )
@@ -137,7 +137,7 @@ def print_plan(options: argparse.Namespace) -> None:
     if min(options.workers) < 1:
         raise UserError(f"--workers {min(options.workers)}: at least 1 is needed")
     study = Study(options.profile, **given(options))
-    for line in report(estimate(study, options.what, usual_workers(study)), [1, *options.workers]):
+    for line in report(study, estimate(study, options.what), [1, *options.workers]):
         print(line)
 
 

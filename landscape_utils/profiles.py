@@ -144,6 +144,11 @@ class Grid(Part):
     span: Positive
     curve_resolution: Annotated[int, Field(ge=2)] = 41
 
+    def axes(self, dimensions: int) -> list[np.ndarray]:
+        """The coordinates along each axis: (curve_resolution,) of a line, (resolution,) twice of a plane."""
+        points = self.curve_resolution if dimensions == 1 else self.resolution
+        return [np.linspace(-self.span, self.span, points)] * dimensions
+
 
 class Sample(Part):
     """How many examples of each split a surface is computed on; 0: all."""
@@ -174,7 +179,7 @@ class Profile(Part):
     sample: Sample
     layers: Layers
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    precision: Literal["float32", "float16", "bfloat16", "tf32", "auto"]
+    precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
     chosen: list[TaskName] = []
     data_dir: PathName = ""

@@ -13,9 +13,10 @@ from ..claims.evidence import Claim, table
 from ..environment import NOTHING
 from ..errors import Lacking
 from ..names import GROUPS, display_name
-from ..study.costs import Network, network_config, task_sizes
+from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
+from ..training.published import network_config
 from .tables import misprints, signed
 
 RUNS = ("demo", "minilm")  # what everybody can run, and the reference run
@@ -145,9 +146,8 @@ def setup(study: Study) -> dict[str, str]:
     """What a study depends on, in words."""
     profile, training = study.profile, study.profile.training
     with hub.left_alone():  # what a model is like is known, or at hand
-        config = network_config(study)
-        sizes = {task: task_sizes(study, task) for task in study.tasks}
-    network = Network.of(config)
+        config = network_config(profile.model)
+        scale = scale_of(study, config)
     source = profile.model.source
     name, tokenizer, pretraining = MODELS.get(source, (Path(source).name, "its own", "its own"))
 
@@ -168,12 +168,12 @@ def setup(study: Study) -> dict[str, str]:
         "pre-training": pretraining,
         "tokenizer": tokenizer,
         "vocabulary": f"{config.vocab_size:,}",
-        "parameters of the encoder": f"{network.parameters / 1e6:.1f} million",
-        "layers": f"{network.layers}",
-        "width of its vectors": f"{network.width:,}",
+        "parameters of the encoder": f"{scale.parameters / 1e6:.1f} million",
+        "layers": f"{scale.layers}",
+        "width of its vectors": f"{config.hidden_size:,}",
         "tokens of an example, at most": f"{profile.model.max_length}",
-        "training examples": each(lambda task: f"{sizes[task].train:,}"),
-        "dev examples": each(lambda task: f"{sizes[task].dev:,}"),
+        "training examples": each(lambda task: f"{scale.examples[task][0]:,}"),
+        "dev examples": each(lambda task: f"{scale.examples[task][1]:,}"),
         "epochs from scratch": each(lambda task: tasks[task].scratch.epochs),
         "epochs of fine-tuning": each(lambda task: tasks[task].pretrained.epochs),
         "learning rate from scratch": each(lambda task: f"{tasks[task].scratch.learning_rate:g}"),

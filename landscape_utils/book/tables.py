@@ -13,9 +13,9 @@ from ..figures.style import HOW_NAMES
 from ..landscape import flatness
 from ..landscape.rollback import Rollback
 from ..names import GROUPS, display_name
-from ..study.costs import GLUE_SIZES
-from ..study.own_study import Checkpoints
+from ..study.checkpoints import Checkpoints
 from ..study.study import Study
+from ..training.published import GLUE_SIZES
 
 
 def setup(study: Study) -> str:
@@ -71,7 +71,8 @@ def learning_rates(study: Study) -> str:
     """Dev accuracy of fine-tuning at every learning rate that was tried, the chosen one in bold; "" if only one was."""
     rows = []
     for task in study.tasks:
-        tried, chosen = study.tried(task), study.profile.tasks[task].pretrained.learning_rate
+        rates, chosen = study.learning_rates(task), study.profile.tasks[task].pretrained.learning_rate
+        tried = {rate: study.run(task, learning_rate=rate) for rate in rates}
         cells = [f"{percent(run.dev_accuracy[-1])} at {rate:g}" for rate, run in tried.items()]
         if len(tried) > 1:
             rows.append(

@@ -21,13 +21,14 @@ from ..landscape.scan import Surface
 from ..names import METHODS, display_name
 from ..profiles import Profile
 from ..progress import SWITCH
+from ..study.scan_results import SurfaceResult
 from ..study.study import Study
 from .explorer import Explorer
 from .explorer_data import View, pack_mark
 from .place import Place
 from .study_views import PAPERS, SPLITS
 from .style import HOW_NAMES
-from .watching import Coarse, Rows, watched
+from .watching import Coarse, Rows, Watched
 
 PRECISIONS = get_args(Profile.model_fields["precision"].annotation)
 LISTED = 200  # dev examples to choose from
@@ -211,17 +212,18 @@ class Live(ipywidgets.VBox):
         parameters = {
             name: getattr(self, name).value for name in ("span", "resolution", "examples", "precision")
         }
-        study = watched(self.study, tell, **parameters)
+        study = self.study.under(**parameters)
+        kind = SurfaceResult(task, how, study.seed)
         coarse = Coarse(study, task, study.plane(task, how))
         self.progress.max, self.progress.value = coarse.points, 0
         self.say(f"Scanning {coarse.points} points ...")
         try:
-            self._show_scan(task, how, {split: study.surface(task, how, split) for split in SPLITS.values()})
+            self._show_scan(task, how, study.get(kind, lambda journal: Watched(journal, tell)))
         except Stopped:
             self.say(f"Stopped at {self.progress.value} of {coarse.points} points: Scan goes on from there.")
             return
         self.progress.value = coarse.points
-        path = study.store.path(*study.keys.surface(task, how))
+        path = study.store.path(*study.key(kind))
         self.say(
             f"Scanned in {time.monotonic() - started:.1f} s; the result is {path.parent.name}/{path.name}"
         )

@@ -44,32 +44,12 @@ class Watched(MutableMapping[int, np.ndarray]):
         return len(self.rows)
 
 
-def watched(study: Study, tell: Callable[[Rows], None], precision: str, **changes: Any) -> Study:
-    """A study like another, but for a few parameters; it tells of the rows of the surfaces that it scans.
-
-    Args:
-        study: the other.
-        tell: is called with the rows of a scan after each new one; what it raises stops the scan.
-        precision, changes: as `Study.under` takes them.
-    """
-    again = study.under(precision, **changes)
-    computed = again._computed
-
-    def told(key: Any, function: Callable[[Any], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        if key[0] == "surfaces":
-            return computed(key, lambda journal: function(Watched(journal, tell)))
-        return computed(key, function)
-
-    again._computed = told  # type: ignore[method-assign]
-    return again
-
-
 class Coarse:
     """The coarse grids of a scan of `study`'s grid in `plane`, each taken from the scan's rows once it is whole."""
 
     def __init__(self, study: Study, task: str, plane: Plane):
         grid = study.profile.grid
-        self.axis = np.linspace(-grid.span, grid.span, grid.resolution)
+        self.axis, _ = grid.axes(2)
         self.plane, self.precision = plane, study.profile.precision
         self.sizes = [len(study.sample(task, split)) for split in SPLITS]
         self.stride_of = strides((grid.resolution, grid.resolution))  # (points,)
