@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from tqdm.auto import tqdm
 
-SWITCH = "LANDSCAPE_PROGRESS"  # "off" while the book is made: a page would keep a dead bar
+SWITCH = "LANDSCAPE_PROGRESS"  # of a process: "off" while the book is made, whose pages would keep a dead bar
+_hidden = ContextVar("hidden", default=False)  # of a thread
+
+
+@contextmanager
+def no_bars() -> Iterator[None]:
+    """No bar is drawn by this thread while the context lasts: something else shows the progress."""
+    token = _hidden.set(True)
+    try:
+        yield
+    finally:
+        _hidden.reset(token)
 
 
 def shown() -> bool:
-    """Whether bars are wanted in this process."""
-    return os.environ.get(SWITCH, "on") != "off"
+    """Whether bars are wanted in this process and thread."""
+    return os.environ.get(SWITCH, "on") != "off" and not _hidden.get()
 
 
 def bar(

@@ -7,7 +7,6 @@ notebook waits; what goes wrong becomes one line under the figure.
 from __future__ import annotations
 
 import html
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,15 +19,14 @@ from ..errors import UserError
 from ..landscape.scan import Surface
 from ..names import METHODS, display_name
 from ..profiles import Profile
-from ..progress import SWITCH
+from ..progress import no_bars
 from ..study.scan_results import SurfaceResult
 from ..study.study import Study
 from .explorer import Explorer
 from .explorer_data import View, pack_mark
-from .place import Place
 from .study_views import PAPERS, SPLITS
 from .style import HOW_NAMES
-from .watching import Coarse, Rows, Watched
+from .watching import Coarse, Place, Rows, Watched
 
 PRECISIONS = get_args(Profile.model_fields["precision"].annotation)
 LISTED = 200  # dev examples to choose from
@@ -139,7 +137,7 @@ class Live(ipywidgets.VBox):
 
     def _guarded(self, job: Callable[[], None]) -> None:
         try:
-            with no_bars:
+            with no_bars():
                 job()
         except Exception as error:
             self.say(str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
@@ -236,31 +234,6 @@ class Live(ipywidgets.VBox):
             name = HOW_NAMES[how] + NOW
             view = View(surfaces, curves, trajectories, display_name(task), name, quantities=PAPERS)
             self.explorer.scanned = view.packed()
-
-
-class NoBars:
-    """While it is entered, by however many threads, no progress bar is drawn: the panel shows progress itself."""
-
-    def __init__(self) -> None:
-        self.lock, self.count = threading.Lock(), 0
-        self.before: str | None = None
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.count == 0:
-                self.before = os.environ.get(SWITCH)
-                os.environ[SWITCH] = "off"
-            self.count += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self.lock:
-            self.count -= 1
-            if self.count == 0:
-                os.environ.pop(SWITCH)
-                os.environ.update({SWITCH: self.before} if self.before else {})
-
-
-no_bars = NoBars()
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
