@@ -36,7 +36,7 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
         return value.tolist()
-    raise TypeError(f"a {type(value).__name__}, but strings, numbers, lists and mappings are taken alone")
+    raise TypeError(f"{type(value).__name__} is none of string, number, list and mapping")
 
 
 def _number(text: str) -> int | float:

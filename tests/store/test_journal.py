@@ -40,7 +40,7 @@ def path(tmp_path):
     return tmp_path / "x.journal"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-2, 3), st.lists(st.binary(min_size=8, max_size=8)), st.booleans())))
 def test_it_is_a_dict_that_survives_to_the_bit(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("journal") / "x.journal"

@@ -117,7 +117,7 @@ def test_what_is_not_finite_is_refused_in_one_line(bad):
     "bad", [{1, 2}, Path("x"), b"x", 1j, object(), np.datetime64("2020"), np.array(["x"])]
 )
 def test_other_types_are_refused_in_one_line(bad):
-    with pytest.raises(TypeError, match=r"^recipe: .* a \w+, but") as caught:
+    with pytest.raises(TypeError, match=r"^recipe: \w+ is none of string, number") as caught:
         recipe_key({"a": [bad]})
     assert "\n" not in str(caught.value)
 
