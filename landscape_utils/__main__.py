@@ -81,8 +81,8 @@ def parser() -> Parser:
 
 
 def add_results(results: argparse.ArgumentParser) -> None:
-    """`results list | verify | explain | prune | export`."""
-    actions = results.add_subparsers(required=True, metavar="list | verify | explain | prune | export")
+    """`results list | verify | explain | export`."""
+    actions = results.add_subparsers(required=True, metavar="list | verify | explain | export")
 
     place = Parser(add_help=False)
     place.add_argument("--results-dir", default="results", help="default: results")
@@ -98,13 +98,6 @@ def add_results(results: argparse.ArgumentParser) -> None:
     explained = actions.add_parser("explain", help="what a result is and was made from, in words")
     explained.add_argument("path", type=Path)
     explained.set_defaults(command=lambda options: print(Store.explain(options.path)))
-
-    pruned = actions.add_parser(
-        "prune", parents=[place], help="name what is of no use; with --yes, remove it"
-    )
-    pruned.add_argument("--older-than", type=float, metavar="DAYS", help="also results not written to since")
-    pruned.add_argument("--yes", action="store_true", help="remove")
-    pruned.set_defaults(command=prune)
 
     exported = actions.add_parser("export", help="a result for other programs")
     exported.add_argument("path", type=Path)
@@ -165,12 +158,6 @@ def verify(options: argparse.Namespace) -> int:
             print(f"{entry.path}: {entry.state}{entry.detail and ', '}{entry.detail}")
     print(f"{len(entries)} files, {sum(entry.state == 'sound' for entry in entries)} sound results")
     return int(any(entry.state == "damaged" for entry in entries))
-
-
-def prune(options: argparse.Namespace) -> None:
-    for store in stores(options):
-        for path in store.prune(older_than_days=options.older_than, dry_run=not options.yes):
-            print(f"{'removed' if options.yes else 'to be removed with --yes'}: {path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
