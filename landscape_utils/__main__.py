@@ -18,7 +18,7 @@ from .profiles import builtin_profiles
 from .store.files import logger
 from .store.store import Store
 from .study.plan import estimate, report
-from .study.results import KINDS
+from .study.results import KINDS, current_code
 from .study.study import Study
 
 INTERRUPTED = "stopped; what was computed is kept: the same command goes on from there"
@@ -152,11 +152,14 @@ def list_results(options: argparse.Namespace) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    entries = [entry for store in stores(options) for entry in store.verify()]
+    entries = [entry for store in stores(options) for entry in store.verify(current_code)]
     for entry in entries:
         if entry.state != "sound":
             print(f"{entry.path}: {entry.state}{entry.detail and ', '}{entry.detail}")
-    print(f"{len(entries)} files, {sum(entry.state == 'sound' for entry in entries)} sound results")
+    count = {state: sum(entry.state == state for entry in entries) for state in ("sound", "earlier")}
+    print(
+        f"{len(entries)} files, {count['sound']} sound results and {count['earlier']} by an earlier version"
+    )
     return int(any(entry.state == "damaged" for entry in entries))
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..landscape.scan import Plane
 from ..profiles import Profile, Training
+from ..store.code import code_of
 from ..training.finetune import Run
 from ..training.tasks import Example, Task
 
@@ -130,10 +131,17 @@ class Kind(ABC):
     Attributes:
         folder: of the store, and the word for it on the command line.
         by_points: whether a cluster's workers share its points; if not, one of them computes all of it.
+        parts: of the package, whose code computes it: a result of other code is computed anew.
     """
 
     folder: ClassVar[str]
     by_points: ClassVar[bool] = False
+    parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.results")
+
+    @classmethod
+    def code(cls) -> str:
+        """The fingerprint of the code that computes it; "" where any will do."""
+        return code_of(*cls.parts) if cls.parts else ""
 
     @classmethod
     @abstractmethod

@@ -14,7 +14,7 @@ from ..engine.objective import Objective
 from ..landscape.rollback import AXIS, Rollback, roll_back, roll_back_together
 from ..landscape.trajectory import Trajectory, project
 from ..names import CONTINUED, GROUPS, HOWS, METHODS, one_of
-from ..store.result_file import plain_values
+from ..store.result_file import Result, plain_values
 from ..training.finetune import epochs_of
 from ..training.models import on_device
 from ..training.tasks import SAMPLE_SEED
@@ -184,6 +184,12 @@ class UnseenWordsResult(OfOneRun):
 
     def read(self, study: Subject, arrays: Arrays) -> np.ndarray:
         return arrays["accuracy"]
+
+
+def current_code(result: Result) -> str:
+    """The fingerprint of the code that would compute a stored result now; "" where any will do."""
+    kind = KINDS.get(result.meta["kind"])
+    return kind.code() if kind else ""
 
 
 KINDS: dict[str, type[Kind]] = {

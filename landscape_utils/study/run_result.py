@@ -20,6 +20,10 @@ class RunResult(Kind):
     """
 
     folder: ClassVar[str] = "runs"
+    # Trainings take hours, so a change of code does not discard them. A change that alters what is trained raises the
+    # version, which stands in the recipe; a test holds the code's fingerprint and asks for a decision.
+    parts: ClassVar[tuple[str, ...]] = ()
+    version: ClassVar[int] = 1
     task: str
     how: str
     seed: int
@@ -40,7 +44,8 @@ class RunResult(Kind):
         return f"{self.task}-{self.how}-{self.seed}"
 
     def recipe(self, study: Subject) -> Recipe:
-        return study.trainings.recipe(self)
+        later = {"version": self.version} if self.version > 1 else {}
+        return study.trainings.recipe(self) | later
 
     def needs(self, study: Subject) -> tuple[Kind, ...]:
         return study.trainings.needs(self)

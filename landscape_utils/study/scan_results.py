@@ -29,6 +29,7 @@ class ScanResult(Kind):
     """An objective scanned over a region, both splits in one walk and in one file: {split: Curve or Surface}."""
 
     by_points: ClassVar[bool] = True
+    parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.scan_results")
     dimensions: ClassVar[int] = 2
     marks: ClassVar[Mapping[str, Any]] = MARKS
     task: str

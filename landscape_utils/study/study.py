@@ -245,8 +245,8 @@ class Study:
         return kind.folder, kind.name, kind.recipe(self)
 
     def has(self, kind: Kind) -> bool:
-        """Whether the store has a result."""
-        return self.store.path(*self.key(kind)).exists()
+        """Whether the store has a result that the present code has computed."""
+        return self.store.load(*self.key(kind), code=kind.code()) is not None
 
     def get(self, kind: Kind, watch: Callable[[Journal], Journal] = lambda journal: journal) -> Any:
         """A result, read from the store, or else computed after all that it needs, and kept.
@@ -269,7 +269,7 @@ class Study:
         """A result, read from the store, or else made by `compute` and kept."""
         with self._threads():
             device = device_names(self.client, self.device) if self.client else device_name(self.device)
-            result = self.store.compute(*self.key(kind), compute, device=device)
+            result = self.store.compute(*self.key(kind), compute, code=kind.code(), device=device)
         return kind.read(self, result.arrays)
 
     def compute(self, *what: str, workers: int | None = None) -> None:
