@@ -45,5 +45,7 @@ def merged(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
     model = PeftModel.from_pretrained(base, folder)
     if model.active_peft_config.is_prompt_learning:
         kind = model.active_peft_config.peft_type.value
-        raise UserError(f"{folder} is an adapter of the kind {kind}, which no weights of the model can stand for")
+        raise UserError(
+            f"{folder} is an adapter of the kind {kind}, which no weights of the model can stand for"
+        )
     return model.merge_and_unload()

@@ -32,8 +32,15 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells that a folder has a tokenizer
-USUAL_LENGTH, NO_LIMIT = 512, 10**9  # tokens, where neither the tokenizer nor the model says; what is no limit
-NAMES = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}  # of what a Trainer measures, after "eval_"
+USUAL_LENGTH, NO_LIMIT = (
+    512,
+    10**9,
+)  # tokens, where neither the tokenizer nor the model says; what is no limit
+NAMES = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "acc": "accuracy",
+}  # of what a Trainer measures, after "eval_"
 FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number
 
 
@@ -205,12 +212,12 @@ def read_task(
         if len(columns) not in (1, 2) or not all(columns):
             raise UserError(f"text must name one or two columns of {train}; got {columns}")
         files = Files(train=beside(train), dev=beside(dev), text=columns, label=str(label))
-        classes = [str(name) for _, name in sorted(config.id2label.items())]  # some count them from 1
+        classes = [str(name) for _, name in sorted((config.id2label or {}).items())]  # some count them from 1
         sentences, limit = sources.from_files(files, classes), 0
         name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
     pair = len(sentences.train[0][0]) == 2
     cut = saved_truncation(tokenizer)
-    model = classifier(folders[-1], config.num_labels)[0]
+    model = classifier(folders[-1], config.num_labels or 0)[0]
     return tokenised(
         name,
         sentences,

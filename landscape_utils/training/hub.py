@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import HFValidationError
 
 from ..errors import UserError
 
@@ -21,25 +21,22 @@ def fetched(name: str, wanted: Sequence[str], way_out: str, kind: str = "model")
         UserError: no file fits the last pattern, here or on the hub; the line ends with `way_out`.
     """
     reason = ""
-    # The whole of a snapshot is asked for at once: a single file the library asks for six times before it gives up.
     for only_here in (True, False):
         try:
-            folder = Path(
-                snapshot_download(
-                    name,
-                    repo_type=kind,
-                    allow_patterns=list(wanted),
-                    etag_timeout=TIMEOUT,
-                    local_files_only=only_here,
-                )
+            if not only_here:  # the download itself waits for an answer without end
+                HfApi().repo_info(name, repo_type=kind, timeout=TIMEOUT)
+            folder = snapshot_download(
+                name, repo_type=kind, allow_patterns=list(wanted), local_files_only=only_here
             )
         except HFValidationError:
-            raise UserError(f"{kind} {name!r} is neither a folder nor a name on the hub (owner/name)") from None
-        except (OSError, HfHubHTTPError) as error:
+            raise UserError(
+                f"{kind} {name!r} is neither a folder nor a name on the hub (owner/name)"
+            ) from None
+        except Exception as error:  # of whichever library the hub's client asks by
             reason = str(error).strip().splitlines()[0]
         else:
-            if any(folder.glob(wanted[-1])):
-                return folder
+            if any(Path(folder).glob(wanted[-1])):
+                return Path(folder)
             reason = f"it holds no {wanted[-1]}"
     raise UserError(f"{kind} {name!r} is not here and cannot be had from the hub ({reason}); {way_out}")
 

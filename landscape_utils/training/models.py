@@ -75,7 +75,9 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     folder = locate(spec, cache) if how == "pretrained" else None
     with torch.random.fork_rng(), reading(spec.source):
         torch.manual_seed(seed)
-        encoder = AutoModel.from_config(config, dtype=torch.float32) if folder is None else _read(folder, config)
+        encoder = (
+            AutoModel.from_config(config, dtype=torch.float32) if folder is None else _read(folder, config)
+        )
         config.num_labels = num_labels
         if spec.fresh:
             config.landscape_head = list(spec.fresh)
@@ -146,7 +148,9 @@ def weights_checksum(folder: Path) -> str:
     for path in (folder / "config.json", folder / ADAPTER):
         if path.exists():
             config = read_json(path)
-            stays = {key: config[key] for key in config if key not in ("transformers_version", "_name_or_path")}
+            stays = {
+                key: config[key] for key in config if key not in ("transformers_version", "_name_or_path")
+            }
             digest.update(json.dumps(stays, sort_keys=True).encode())
     base = base_of(folder)
     if base:
@@ -241,7 +245,9 @@ def _checked(folder: Path) -> Path:
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
             if file.read(len(LFS)) == LFS:
-                raise UserError(f"{path} is a pointer of git-LFS and not the weights: fetch them by git lfs pull")
+                raise UserError(
+                    f"{path} is a pointer of git-LFS and not the weights: fetch them by git lfs pull"
+                )
     return folder
 
 

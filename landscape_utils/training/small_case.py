@@ -72,7 +72,9 @@ def make_case(cache: Path, task: str, seed: int = 0, device: str = "cpu") -> Pat
     one_of("task of the embedded language", task, tuple(TASK_NAMES))
     other = "mrpc" if task == "sst2" else "sst2"
     language = {"words": asdict(WORDS), "network": NETWORK, "corpus": make_corpus(WORDS.seed, 100)}
-    recipe = language | {"task": task, "other": other, "seed": seed, "limit": LIMIT, "epochs": EPOCHS} | TRAINER
+    recipe = (
+        language | {"task": task, "other": other, "seed": seed, "limit": LIMIT, "epochs": EPOCHS} | TRAINER
+    )
     folder = cache / f"distilbert-{task}-{recipe_key(recipe)}"
     if device == NOTHING and not folder.exists():
         raise Lacking(

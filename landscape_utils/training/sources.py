@@ -78,15 +78,14 @@ def from_demo(name: str) -> Sentences:
 
 def from_folder(name: str, data_dir: str | Path) -> Sentences:
     """A task from a folder in the GLUE layout: `MNLI/train.tsv`, `MNLI/dev_matched.tsv`, `RTE/dev.tsv`."""
-    layout, root = GLUE[name], Path(data_dir)
-    folders = [path for path in _inside(root) if path.is_dir() and task_key(path.name) == name]
+    layout, found = GLUE[name], sorted(Path(data_dir).glob("*"))
+    folders = [path for path in found if path.is_dir() and task_key(path.name) == name]
     if not folders:
-        raise UserError(f"data_dir {str(root)!r} has no folder {TASK_NAMES[name]!r}; {_holds(root)}")
+        there = ", ".join(repr(path.name) for path in found[:8]) or "nothing"
+        raise UserError(f"data_dir {str(data_dir)!r} has no folder {TASK_NAMES[name]!r}; it holds {there}")
 
     def read(split: str) -> list[Row]:
         path = folders[0] / f"{split}.tsv"
-        if not path.is_file():
-            raise UserError(f"{path} is not there; {_holds(folders[0])}")
         rows = _rows(path, _unquoted(path, _text(path)), layout.text, layout.label)
         return [row for row in rows if row[2] not in UNLABELLED]
 
@@ -114,30 +113,23 @@ def from_hub(name: str) -> Sentences:
 
 def from_files(files: Files, names: Sequence[str] = ()) -> Sentences:
     """A user's own task. Its labels are those that the train file uses, in order; or, of a model that knows its
-    classes by `names`, these or their numbers from 0."""
+    classes by `names`, these or their numbers from 0: an order of our own would give each class another's loss."""
     train, dev = (
         _rows(path, _records(path), files.text, files.label) for path in map(Path, (files.train, files.dev))
     )
     labels = {label for _, _, label in train}
+    holds = f"{files.train}: column {files.label!r} holds"
     if len(labels) < 2:
-        raise UserError(
-            f"{files.train}: column {files.label!r} holds fewer than two labels: {sorted(labels)}"
-        )
-    order = sorted(labels, key=lambda label: (int(label) if label.lstrip("-").isdecimal() else 0, label))
-    if names:
-        order = _as_the_model(files, labels, names)
-    return _sentences(order, order, train, dev)
-
-
-def _as_the_model(files: Files, labels: set[str], names: Sequence[str]) -> list[str]:
-    """The labels of a file in the order of a model's classes: an order of our own would give each another's loss."""
-    numbers = [str(i) for i in range(len(names))]
-    for order in (list(names), numbers):
-        if len(set(order)) == len(order) and labels <= set(order):
-            return order
+        raise UserError(f"{holds} fewer than two labels: {sorted(labels)}")
+    orders = [list(names), [str(i) for i in range(len(names))]]
+    if not names:
+        orders = [sorted(labels, key=lambda n: (int(n) if n.lstrip("-").isdecimal() else 0, n))]
+    for order in orders:
+        if labels <= set(order) and len(set(order)) == len(order):
+            return _sentences(order, order, train, dev)
     raise UserError(
-        f"{files.train}: column {files.label!r} holds the labels {reprlib.repr(sorted(labels))}; the model's classes "
-        f"are {reprlib.repr(list(names))}: write these or their numbers, 0 to {len(names) - 1}"
+        f"{holds} the labels {reprlib.repr(sorted(labels))}; the model's classes are {reprlib.repr(list(names))}: "
+        f"write these or their numbers, 0 to {len(names) - 1}"
     )
 
 
@@ -151,9 +143,9 @@ def _sentences(labels: Sequence[str], written: Sequence[str], train: list[Row], 
         if label not in index:
             allowed = ", ".join(map(repr, written))
             raise UserError(f"{place}: unknown label {reprlib.repr(label)}; allowed: {allowed}")
-    splits = [[(text, index[label]) for _, text, label in rows] for rows in (train, dev)]
+    examples = [[(text, index[label]) for _, text, label in rows] for rows in (train, dev)]
     places = {"train": [place for place, *_ in train], "dev": [place for place, *_ in dev]}
-    return Sentences(tuple(labels), *splits, places=places)
+    return Sentences(tuple(labels), examples[0], examples[1], places=places)
 
 
 Records = Iterable[tuple[str, Any]]  # where a record stands, and it: column -> value
@@ -195,8 +187,8 @@ QUOTED = re.compile(r'\A"|(?:^|\t)"[^"\t\n]*""[^\t\n]*"\r?(?:\t|$)', re.MULTILIN
 
 
 def _tabbed(path: Path, text: str) -> Records:
-    """The records of a TSV. Quotation marks in it are text, as in GLUE's files, unless it plainly uses them as CSV does:
-    see `QUOTED`; or every line has as many fields as the header only so."""
+    """The records of a TSV. Quotation marks in it are text, as in GLUE's files, unless `QUOTED` says that they frame
+    fields, as in CSV, or only so all lines have as many fields as the header."""
     first, second = (_quoted, _unquoted) if QUOTED.search(text) else (_unquoted, _quoted)
     try:
         return first(path, text)
@@ -233,15 +225,18 @@ def _table(path: Path, lines: list[tuple[int, list[str]]]) -> Records:
 def _json(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     """The objects of one list, or one a line."""
     whole = text.lstrip().startswith("[")
-    for n, piece in enumerate([text] if whole else text.split("\n"), 1):
+    for n, piece in [(0, text)] if whole else enumerate(text.split("\n"), 1):
+        place = f"{path}, line {n}" if n else str(path)
         if piece.strip():
             try:
                 found = json.loads(piece)
             except (ValueError, RecursionError) as error:
-                place = str(path) if whole else f"{path}, line {n}"
-                raise UserError(f"{place}: neither a list of objects nor one object a line: {error}") from None
-            objects = enumerate(found, 1) if whole else [(n, found)]
-            yield from ((f"{path}, {'record' if whole else 'line'} {i}", value) for i, value in objects)
+                raise UserError(f"{place}: no list of objects, and not one object a line: {error}") from None
+            yield from (
+                ((f"{path}, record {i}", item) for i, item in enumerate(found, 1))
+                if whole
+                else [(place, found)]
+            )
 
 
 def _text(path: Path) -> str:
@@ -254,15 +249,3 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: not UTF-8") from None
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"data_dir {str(folder)!r} cannot be read: {error.strerror}") from None
-
-
-def _holds(folder: Path) -> str:
-    names = [repr(path.name) for path in _inside(folder)]
-    return f"it holds {', '.join(names[:8]) or 'nothing'}{' and more' if len(names) > 8 else ''}"
