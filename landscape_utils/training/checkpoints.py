@@ -70,26 +70,24 @@ def in_order(folders: str) -> list[Path]:
 def fitting(root: Path, name: str) -> list[Path]:
     """The folders in `root` that fit a name, in the order of training that their names tell."""
     pattern = Path(name).expanduser()
+    starred = [i for i, part in enumerate(reversed(pattern.parts)) if "*" in part]
     paths = [path for path in map(Path, glob.glob(str(root / pattern))) if path.is_dir()]
-    places = {path: _place(path, pattern) for path in paths}
-    unknown = [path.name for path in paths if places[path] is None]
+    places = {path: [_place(path.parts[-1 - i]) for i in reversed(starred)] for path in paths}
+    unknown = [path.name for path in paths if None in places[path]]
     if unknown and len(paths) > 1:
         raise UserError(
             f"{name!r}: where does {unknown[0]!r} belong? its name has no number: name the folders one by one, "
             "separated by commas, the start first"
         )
-    return sorted(paths, key=lambda path: (places[path] or (), str(path)))
+    return sorted(paths, key=lambda path: (places[path], str(path)))
 
 
-def _place(path: Path, pattern: Path) -> tuple[int, list[float]] | None:
-    """Where a folder stands among those that fit a pattern: by the numbers in the parts of its path with a `*`."""
-    names = path.parts[-len(pattern.parts) :]
-    parts = [part for part, fit in zip(names, pattern.parts, strict=True) if "*" in fit]
-    numbers = [float(number) for part in parts for number in re.findall(r"\d+(?:\.\d+)?", part)]
-    if numbers or not parts:
-        return 0, numbers
-    word = re.split(r"[^a-z]+", parts[-1].lower())[-1]
-    return (-1, []) if word in FIRST else (1, []) if word in LAST else None
+def _place(name: str) -> tuple[int, list[float]] | None:
+    """Where a folder stands among its like: by the numbers in its name, or before or behind those that have one."""
+    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", name)]
+    word = re.split(r"[^a-z]+", name.lower())[-1]
+    at_an_end = (-1, []) if word in FIRST else (1, []) if word in LAST else None
+    return (0, numbers) if numbers else at_an_end
 
 
 def configuration(folder: Path) -> PretrainedConfig:
