@@ -124,7 +124,7 @@ def test_weights_that_are_none_are_refused_in_one_line(tmp_path, damage, words):
 def test_weights_of_another_size_than_the_configuration_says_are_refused(tmp_path):
     make_model().save_pretrained(tmp_path)
     edit_config(tmp_path, hidden_size=48)
-    with pytest.raises(UserError, match="lacks weights of the encoder .* or they are of another size"):
+    with pytest.raises(UserError, match=r"lacks weights of the encoder .* or they are of another size"):
         classifier(tmp_path, 3)
 
 
@@ -259,7 +259,7 @@ def test_text_is_prepared_as_the_checkpoints_tokenizer_does(tmp_path):
 @pytest.mark.parametrize("wanted", [3, 49, -1, True, 7.0, "9"])
 def test_a_length_that_the_model_does_not_take_is_refused(tmp_path, wanted):
     folders = save_training(tmp_path / "run", checkpoints=1)
-    with pytest.raises(UserError, match="max_length must be a whole number from 5 to 48, .* or 0"):
+    with pytest.raises(UserError, match=r"max_length must be a whole number from 5 to 48, .* or 0"):
         read(folders, write_examples(tmp_path), max_length=wanted)
 
 
