@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import transformers as hf
 from safetensors import safe_open
 
 from ..errors import UserError
 from .models import ADAPTER, read_json
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -29,7 +26,7 @@ def classes_of(folder: Path) -> int | None:
     return min((shape[0] for shape in saved_head(folder).values()), default=None)
 
 
-def merged(base: PreTrainedModel, folder: Path) -> PreTrainedModel:
+def merged(base: hf.PreTrainedModel, folder: Path) -> hf.PreTrainedModel:
     """The base with the adapter's changes added to its weights, W + (alpha / r) B A, and with the adapter's head.
 
     Raises:

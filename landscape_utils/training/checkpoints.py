@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+import transformers as hf
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from ..engine.objective import positions
 from ..engine.space import ParameterSpace
@@ -28,19 +28,11 @@ from .finetune import Run
 from .models import base_of, folder_of, reading
 from .tasks import Task, sentences_of, tokenised
 
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
-
 TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells that a folder has a tokenizer
-USUAL_LENGTH, NO_LIMIT = (
-    512,
-    10**9,
-)  # tokens, where neither the tokenizer nor the model says; what is no limit
-NAMES = {
-    "loss": "loss",
-    "accuracy": "accuracy",
-    "acc": "accuracy",
-}  # of what a Trainer measures, after "eval_"
+USUAL_LENGTH = 512  # tokens, where neither the tokenizer nor the model has a limit
+NO_LIMIT = 10**9  # a tokenizer without one says a larger number
+# Of what a Trainer measures, after "eval_".
+NAMES = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
 FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number
 
 
@@ -86,21 +78,22 @@ def _place(name: str) -> tuple[int, list[float]] | None:
     """Where a folder stands among its like: by the numbers in its name, or before or behind those that have one."""
     numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", name)]
     word = re.split(r"[^a-z]+", name.lower())[-1]
-    at_an_end = (-1, []) if word in FIRST else (1, []) if word in LAST else None
-    return (0, numbers) if numbers else at_an_end
+    if numbers:
+        return 0, numbers
+    return (-1, []) if word in FIRST else (1, []) if word in LAST else None
 
 
-def configuration(folder: Path) -> PretrainedConfig:
+def configuration(folder: Path) -> hf.PretrainedConfig:
     """The configuration of the classifier in a folder; of an adapter, its base's with the classes of its own head."""
     base = base_of(folder)
     with reading(folder):
-        config = AutoConfig.from_pretrained(base or folder, trust_remote_code=False)
+        config = hf.AutoConfig.from_pretrained(base or folder, trust_remote_code=False)
     if base:
         config.num_labels = adapters.classes_of(folder) or config.num_labels
     return config
 
 
-def classifier(folder: Path, classes: int) -> tuple[PreTrainedModel, bool]:
+def classifier(folder: Path, classes: int) -> tuple[hf.PreTrainedModel, bool]:
     """The classifier in a folder, float32, in evaluation mode on the CPU, and whether the folder holds its head.
 
     A LoRA adapter of `peft` is merged into the model that it was trained on.
@@ -111,7 +104,7 @@ def classifier(folder: Path, classes: int) -> tuple[PreTrainedModel, bool]:
     base = base_of(folder)
     with torch.random.fork_rng(), reading(folder):
         torch.manual_seed(0)  # of a head that is not there
-        model, found = AutoModelForSequenceClassification.from_pretrained(
+        model, found = hf.AutoModelForSequenceClassification.from_pretrained(
             base or folder,
             num_labels=classes,
             dtype=torch.float32,
@@ -165,7 +158,7 @@ class Adopted(Run):
     def theta_quarter(self) -> Tensor:
         raise UserError("checkpoints of a training do not tell what theta was after a quarter of its steps")
 
-    def model(self, epoch: int = -1) -> PreTrainedModel:
+    def model(self, epoch: int = -1) -> hf.PreTrainedModel:
         return classifier(self._snapshot(epoch), self.classes)[0]
 
     def _snapshot(self, epoch: int) -> Path:
@@ -227,7 +220,7 @@ def read_task(
     )
 
 
-def tokenizer_of(folders: Sequence[Path]) -> PreTrainedTokenizerBase:
+def tokenizer_of(folders: Sequence[Path]) -> hf.PreTrainedTokenizerBase:
     """The tokenizer of the last folder that has one."""
     home = next((f for f in reversed(folders) if any(any(f.glob(name)) for name in TOKENIZERS)), None)
     if home is None:
@@ -235,15 +228,15 @@ def tokenizer_of(folders: Sequence[Path]) -> PreTrainedTokenizerBase:
             f"no tokenizer in {folders[-1]}, nor in the other checkpoints: save it there, by its own save_pretrained()"
         )
     with reading(home):
-        return AutoTokenizer.from_pretrained(home, trust_remote_code=False)
+        return hf.AutoTokenizer.from_pretrained(home, trust_remote_code=False)
 
 
-def saved_truncation(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def saved_truncation(tokenizer: hf.PreTrainedTokenizerBase) -> dict[str, Any]:
     """How examples were cut when the tokenizer was saved: `max_length`, `strategy`; empty: they were not."""
     return getattr(getattr(tokenizer, "backend_tokenizer", None), "truncation", None) or {}
 
 
-def length(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, wanted: int = 0) -> int:
+def length(model: hf.PreTrainedModel, tokenizer: hf.PreTrainedTokenizerBase, wanted: int = 0) -> int:
     """The tokens that an example is cut to: as wanted, or, of 0, the shortest that tokenizer and model say."""
     places = positions(model)
     if not wanted:

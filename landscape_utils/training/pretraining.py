@@ -14,9 +14,10 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+import transformers as hf
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
 
@@ -24,9 +25,6 @@ from ..progress import quiet
 from ..store import recipes
 from ..store.store import Store
 from .demo_language import VOCABULARY, make_corpus, make_tokenizer
-
-if TYPE_CHECKING:
-    from transformers import BertConfig, BertForPreTraining, PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,9 @@ NETWORK: dict[str, Any] = {
 }
 
 
-def demo_config() -> BertConfig:
+def demo_config() -> hf.BertConfig:
     """A BERT of 6 layers and 562,944 encoder parameters."""
-    from transformers import BertConfig
-
-    return BertConfig(**NETWORK)
+    return hf.BertConfig(**NETWORK)
 
 
 class MuonAdamW(Optimizer):
@@ -118,21 +114,17 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def pretrain(recipe: Recipe = DEMO) -> BertForPreTraining:
+def pretrain(recipe: Recipe = DEMO) -> hf.BertForPreTraining:
     """The demo's BERT after pre-training on the CPU; the same recipe on one thread gives the same bits."""
-    from transformers import set_seed
-
-    set_seed(recipe.seed)
+    hf.set_seed(recipe.seed)
     model = initial_model(recipe)
     learn_words(model, model.bert.encoder, recipe, "pre-training of the demo's BERT")
     return model.eval()
 
 
-def initial_model(recipe: Recipe) -> BertForPreTraining:
+def initial_model(recipe: Recipe) -> hf.BertForPreTraining:
     """The start: BERT's own, but that the sublayers add little to the residual stream at first."""
-    from transformers import BertForPreTraining
-
-    model = BertForPreTraining(demo_config())
+    model = hf.BertForPreTraining(demo_config())
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("output.dense.weight"):
@@ -140,14 +132,12 @@ def initial_model(recipe: Recipe) -> BertForPreTraining:
     return model
 
 
-def learn_words(model: PreTrainedModel, layers: nn.Module, recipe: Recipe, what: str) -> None:
+def learn_words(model: hf.PreTrainedModel, layers: nn.Module, recipe: Recipe, what: str) -> None:
     """Train a model of masked words on the corpus; `layers` are those whose matrices Muon trains.
 
     The corpus is given as BERT reads it, ``[CLS] first [SEP] second [SEP]``, and whether the second follows; of all
     this what the model takes.
     """
-    from transformers import DataCollatorForLanguageModeling, get_linear_schedule_with_warmup
-
     from .trainer import StepTrainer, arguments
 
     tokenizer = make_tokenizer()
@@ -167,6 +157,6 @@ def learn_words(model: PreTrainedModel, layers: nn.Module, recipe: Recipe, what:
             max_grad_norm=1.0,
         ),
         train_dataset=[{name: encoded[name][i] for name in taken} for i in range(recipe.pairs)],
-        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masked),
-        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
+        data_collator=hf.DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masked),
+        optimizers=(optimizer, hf.get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
     ).train()

@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import transformers as hf
+
 from ..environment import NOTHING, one_thread
 from ..errors import Lacking
 from ..names import HOWS, TASK_NAMES, display_name, one_of
@@ -85,12 +87,10 @@ def make_case(cache: Path, task: str, seed: int = 0, device: str = "cpu") -> Pat
 
 
 def _fill(folder: Path, task: str, other: str, seed: int) -> None:
-    from transformers import DistilBertConfig, DistilBertForMaskedLM, set_seed
-
     with one_thread(), TemporaryDirectory() as scrap:
         start = Path(scrap) / "start"
-        set_seed(WORDS.seed)
-        model = DistilBertForMaskedLM(DistilBertConfig(**NETWORK))
+        hf.set_seed(WORDS.seed)
+        model = hf.DistilBertForMaskedLM(hf.DistilBertConfig(**NETWORK))
         learn_words(model, model.distilbert.transformer, WORDS, "pre-training of a small DistilBERT")
         with quiet():
             model.save_pretrained(start)
@@ -108,8 +108,6 @@ def _fill(folder: Path, task: str, other: str, seed: int) -> None:
 
 def train(folder: Path, start: Path, name: str, how: str, seed: int) -> Path:
     """Train on a task as anybody does, by the plain Trainer of `transformers`; the folder of its last checkpoint."""
-    from transformers import DataCollatorWithPadding, PrinterCallback, Trainer
-
     from .trainer import arguments
 
     tokenizer = make_tokenizer()
@@ -118,16 +116,16 @@ def train(folder: Path, start: Path, name: str, how: str, seed: int) -> Path:
     model = build_model(spec, len(task.labels), how, seed, folder)
     model.config.id2label = dict(enumerate(task.labels))
     options = TRAINER | {"num_train_epochs": EPOCHS[how], "output_dir": str(folder)}
-    trainer = Trainer(
+    trainer = hf.Trainer(
         model=model,
         args=arguments(device="cpu", seed=seed, remove_unused_columns=True, **options),
         train_dataset=task.train,
         eval_dataset=task.dev,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=hf.DataCollatorWithPadding(tokenizer),
         processing_class=tokenizer,
         compute_metrics=accuracy,
     )
-    trainer.remove_callback(PrinterCallback)
+    trainer.remove_callback(hf.PrinterCallback)
     with quiet():
         trainer.save_model(str(folder / "checkpoint-0"))
         trainer.train()

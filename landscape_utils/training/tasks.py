@@ -7,18 +7,16 @@ import json
 import reprlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import transformers as hf
 
 from ..errors import UserError
 from ..names import TASK_NAMES, task_key
 from ..profiles import TaskSpec
 from . import sources
 from .sources import Sentences, Split
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
 
 Example = dict[str, list[int] | int]  # "input_ids", "attention_mask", ("token_type_ids"), "labels"
 SAMPLE_SEED = 0
@@ -51,7 +49,7 @@ class Task:
 def load_task(
     name: str,
     spec: TaskSpec,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: hf.PreTrainedTokenizerBase,
     *,
     max_length: int,
     data_dir: str | Path | None = None,
@@ -78,7 +76,7 @@ def sentences_of(name: str, spec: TaskSpec, data_dir: str | Path | None = None) 
 def tokenised(
     name: str,
     sentences: Sentences,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: hf.PreTrainedTokenizerBase,
     max_length: int,
     train_limit: int = 0,
     *,
@@ -117,7 +115,7 @@ def tokenised(
 
 
 def _tokenise(
-    tokenizer: PreTrainedTokenizerBase, split: Split, options: dict[str, Any], places: list[str]
+    tokenizer: hf.PreTrainedTokenizerBase, split: Split, options: dict[str, Any], places: list[str]
 ) -> list[Example]:
     """The examples of a split."""
     if not split:
