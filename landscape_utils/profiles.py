@@ -76,10 +76,15 @@ class Part(BaseModel):
 
 
 class ModelSpec(Part):
-    """The encoder: "demo", "minilm", "mpnet", a name on the hub or a folder; inputs are cut to `max_length` tokens."""
+    """The encoder: "demo", "minilm", "mpnet", a name on the hub or a folder; inputs are cut to `max_length` tokens.
+
+    `fresh` names modules of the encoder that were never trained, such as a pooler: they are drawn anew with the head,
+    and count as head.
+    """
 
     source: Annotated[str, Field(min_length=1), AfterValidator(_source)]
     max_length: Annotated[int, Field(ge=4)]
+    fresh: list[str] = []
 
 
 class Training(Part):

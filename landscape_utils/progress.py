@@ -34,3 +34,19 @@ def bar(
 ) -> tqdm:
     """A bar over `iterable`, or one of `total` steps to be updated by hand; it appears after two seconds."""
     return tqdm(iterable, total=total, desc=what, unit=unit, delay=2, disable=not shown(), leave=False)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars and no reports of `transformers` within."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

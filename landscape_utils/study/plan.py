@@ -22,7 +22,6 @@ from ..errors import UserError
 from ..profiles import Profile
 from ..training import hub
 from ..training.published import GLUE_SIZES, network_config
-from ..training.trainer import Collator, StepTrainer, arguments
 from .kind import Cost, Kind, Scale
 from .results import KINDS
 from .run_result import RunResult
@@ -143,6 +142,8 @@ def seconds_of_visit(config: PretrainedConfig, precision: str, device: str) -> f
 
 def seconds_of_step(profile: Profile, config: PretrainedConfig, device: str) -> float:
     """Seconds a token of a step of training."""
+    from ..training.trainer import Collator, StepTrainer, arguments
+
     batch = max(spec.scratch.batch_size for spec in profile.tasks.values())
     examples = random_examples(config, VISIT_TOKENS)[:batch]
     trainer = StepTrainer(

@@ -7,9 +7,9 @@ from typing import Any
 
 from transformers import AutoConfig, BertConfig, MPNetConfig, PretrainedConfig
 
-from ..errors import UserError
 from ..profiles import ModelSpec
 from . import hub
+from .models import reading
 from .pretraining import demo_config
 
 # Examples of train and dev, and their mean length in MiniLM's tokens (of MNLI, of a sample of it).
@@ -44,9 +44,9 @@ def network_config(spec: ModelSpec) -> PretrainedConfig:
         return demo_config()
     if spec.source in NETWORKS:
         return NETWORKS[spec.source]
-    if not Path(spec.source).is_dir():
-        hub.answers()
-    try:
-        return AutoConfig.from_pretrained(spec.source)
-    except (OSError, ValueError) as error:
-        raise UserError(f"model {spec.source!r}: no configuration here or on the hub: {error}") from None
+    way_out = "set the model's source to a local folder"
+    folder = Path(spec.source)
+    if not folder.is_dir():
+        folder = hub.fetched(spec.source, ["config.json"], way_out)
+    with reading(folder):
+        return AutoConfig.from_pretrained(folder)
