@@ -10,20 +10,21 @@ from scipy import stats
 
 from ..names import display_name
 from .intervals import TAIL, Evidence, Kind, LeftOut, Reading, number, over_trainings
-from .subject import WAY_NAMES, WAYS, Subject
+from .subject import SIDES, TRAININGS, WAYS, Subject
 
-EVERY = "all tasks"
+EVERY = "all tasks"  # stands for a task where a measure takes all of them together
+Read = Callable[[Subject, str, int], Reading]
 
 RULE = (
-    "For each task the effect is written so that a positive number agrees with the paper. A task speaks for the "
-    "claim if the 95 % interval of its effect lies above zero, against it if the interval lies below zero, and is "
-    "open otherwise. The claim holds if more than half of the tasks that have an interval speak for it. It does not "
-    "hold if more than half of them speak against it. Otherwise it is undecided. Only the primary measure of a claim "
-    "decides. There are three kinds of interval. With two or more trainings, the interval is over trainings (Student's "
-    "t over the seeds), widened by the uncertainty that comes from the sample of examples. With one training, it is "
-    "over the examples on which that training was measured, and another training may give another answer. A number "
-    "of one training that rests on no sample has no interval, and does not count. Rounding and interpolation "
-    "errors widen every interval."
+    "For each task the effect is written so that a positive number agrees with the paper. A task speaks for the claim "
+    "if the 95 % interval of its effect lies above zero. It speaks against the claim if the interval lies below zero, "
+    "and is open otherwise. The claim holds if more than half of the tasks that have an interval speak for it, and "
+    "does not hold if more than half of them speak against it. Otherwise it is undecided. Only the primary measure of "
+    "a claim decides. Where there are several trainings, which differ by their seed, the interval is over trainings "
+    "(Student's t), and the uncertainty that comes from the sample of examples is added to it. Where there is one "
+    "training, the interval is over the examples on which it was measured, and another training may give another "
+    "answer. A number of one training that rests on no sample has no interval, and does not count. Rounding and "
+    "interpolation errors widen every interval."
 )
 
 
@@ -34,16 +35,16 @@ class Measure:
     Attributes:
         what, effect: in words, what is measured and what the effect is.
         read: (study, task, seed) -> Reading; raises LeftOut.
-        needs: (kind, how) of the results that it takes.
+        needs: (kind, how) of the results that it takes; see `Subject.seeds_of`.
         sides: names of the values.
         tasks: of a study; default all.
     """
 
     what: str
     effect: str
-    read: Callable[[Subject, str, int], Reading]
+    read: Read
     needs: tuple[tuple[str, str], ...]
-    sides: tuple[str, ...] = tuple(WAY_NAMES[how] for how in WAYS)
+    sides: tuple[str, ...] = SIDES
     tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks
 
     def __call__(self, study: Subject) -> Measured:
@@ -58,23 +59,24 @@ class Measure:
 
     def weigh(self, study: Subject, task: str) -> Evidence:
         """The evidence of one task, over all seeds that have what is needed."""
-        among = study.tasks if task == EVERY else (task,)
-        have = {
-            (kind, how): [set(study.seeds_of(kind, name, how)) for name in among] for kind, how in self.needs
-        }
-        lacking = [need for need, seeds in have.items() if not set.intersection(*seeds)]
-        if lacking:
-            raise LeftOut(
-                f"this study has no {lacking[0][0].replace('_', ' ')}, {WAY_NAMES.get(lacking[0][1], 'continued')}"
-            )
+        common: set[int] | None = None
+        for kind, how in self.needs:
+            for name in study.tasks if task == EVERY else (task,):
+                seeds = set(study.seeds_of(kind, name, how))
+                common = seeds if common is None else common & seeds
+                if not common:
+                    kinds = kind.replace("_", " ")
+                    raise LeftOut(
+                        f"the study has no result “{kinds}” of {TRAININGS[how]} on {display_name(name)}"
+                    )
         readings, reasons = [], []
-        for seed in sorted(set.intersection(*(s for seeds in have.values() for s in seeds))):
+        for seed in sorted(common or ()):
             try:
                 readings.append(self.read(study, task, seed))
             except LeftOut as reason:
-                reasons.append(str(reason))
+                reasons.append(reason)
         if not readings:
-            raise LeftOut(reasons[0] if reasons else "no seed has all that is needed")
+            raise reasons[0]
         return over_trainings(display_name(task), readings)
 
 
@@ -83,9 +85,7 @@ def both(kind: str) -> tuple[tuple[str, str], ...]:
     return tuple((kind, how) for how in WAYS)
 
 
-def measures(
-    what: str, effect: str, *needs: tuple[str, str], **rest: Any
-) -> Callable[[Callable[[Subject, str, int], Reading]], Measure]:
+def measures(what: str, effect: str, *needs: tuple[str, str], **rest: Any) -> Callable[[Read], Measure]:
     """Make a Measure of a function that reads it."""
     return lambda read: Measure(what, effect, read, needs, **rest)
 
@@ -115,7 +115,10 @@ class Measured:
 
     @property
     def chance(self) -> float:
-        """The probability of a verdict where there is no effect, for independent tasks and exact intervals."""
+        """The probability of a verdict where there is no effect, of independent tasks and exact intervals.
+
+        2 P(more than half of k tasks speak for it), each with 2.5 %: a binomial tail.
+        """
         return 2 * float(stats.binom.sf(self.voting // 2, self.voting, TAIL)) if self.voting else 0.0
 
     def markdown(self) -> str:
@@ -150,8 +153,8 @@ class Claim:
     figure: str
     quotation: str
     primary: Measured
-    carries: tuple[Measured, ...]
-    printed: Measured | None
+    carries: tuple[Measured, ...] = ()
+    printed: Measured | None = None
     note: str = ""
 
     @property
@@ -164,17 +167,23 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """The outcome in a sentence or two."""
+        """The outcome in a few sentences."""
         words = [e.word for e in self.evidence]
-        kinds = {
-            "for": "{} for it", "against": "{} against it", "open": "{} neither way", "does not count": "{} without an interval",
-        }  # fmt: skip
-        counts = ", ".join(kinds[word].format(words.count(word)) for word in kinds if word in words)
-        tasks = f"{len(words)} task" + ("" if len(words) == 1 else "s")
-        said = f"Of {tasks}, {counts}" if words else "No task could be weighed"
+        if not words:
+            return "No task could be weighed: the claim is **undecided**."
+        parts = {
+            "for": "speak for it",
+            "against": "speak against it",
+            "open": "are open",
+            "does not count": "do not count",
+        }
+        counts = ", ".join(f"{words.count(word)} {said}" for word, said in parts.items() if word in words)
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
-        odds = f" Where there is no effect, a verdict has a probability of {self.primary.chance:.2%}."
-        return f"{said}: the claim {outcome}.{odds if self.primary.voting else ''}"
+        said = f"The claim {outcome}. Of the tasks that could be weighed, {counts}."
+        if self.primary.voting:
+            odds = number(100 * self.primary.chance)
+            said += f" If there were no effect, a verdict would come about with a probability of {odds} %."
+        return said
 
     def markdown(self) -> str:
         """The sentence, the outcome, the primary measure, and how far it carries."""
@@ -183,24 +192,24 @@ class Claim:
         if self.printed:
             parts += ["The numbers that the paper prints, measured in the same way:", self.printed.markdown()]
         if self.carries:
-            parts += ["Does it carry? These measures decide nothing."]
+            parts += ["Does it carry? The measures below decide nothing."]
             parts += [measured.markdown() for measured in self.carries]
         return "\n\n".join(part for part in parts if part)
 
-    def rows(self) -> list[dict[str, object]]:
+    def rows(self) -> list[dict[str, Any]]:
         """A row for each task and measure, for a file: its numbers, and what its interval is taken over."""
-        measures = [("primary", self.primary), *(("carries", m) for m in self.carries)]
-        measures += [("printed", self.printed)] if self.printed else []
+        measured = [("primary", self.primary), *(("carries", m) for m in self.carries)]
+        measured += [("printed", self.printed)] if self.printed else []
         return [
             {
                 "claim": self.name,
-                "verdict": self.verdict,
+                "verdict": m.verdict,
                 "role": role,
                 "measure": m.what,
                 **asdict(e),
                 "word": e.word,
             }
-            for role, m in measures
+            for role, m in measured
             for e in m.evidence
         ]
 

@@ -15,7 +15,8 @@ from ..landscape.walk import Walk
 from ..training.finetune import Run
 
 WAYS = ("scratch", "pretrained")
-WAY_NAMES = {"scratch": "from scratch", "pretrained": "fine-tuned"}
+SIDES = ("from scratch", "fine-tuned")
+TRAININGS = {"scratch": "the training from scratch", "pretrained": "the fine-tuning"}
 
 
 class Subject(Protocol):
@@ -25,49 +26,28 @@ class Subject(Protocol):
     layer_tasks: tuple[str, ...]  # of Figure 7
     overfit_task: str  # of Figure 4
 
-    def seeds_of(self, kind: str, task: str, how: str = "pretrained") -> tuple[int, ...]:
+    def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
         """The seeds of which this study has results of a kind, or is to compute them; () for none.
 
-        A kind is the name of one of the methods below, or "continued": the further epochs of Figure 4.
+        A kind is the name of a method below that takes a seed, or "continued": the further epochs of Figure 4.
         """
 
     def facts(self, task: str) -> Mapping[str, Any]:
         """ "labels", "train_examples", "dev_examples", and "majority", the share of the largest class of dev."""
 
-    def schedule(self, task: str, how: str = "pretrained") -> np.ndarray:
+    def schedule(self, task: str, how: str) -> np.ndarray:
         """(S,) the learning rate of each step."""
 
-    def run(self, task: str, how: str = "pretrained", seed: int | None = None) -> Run: ...
-
-    def walk(self, task: str, how: str = "pretrained", seed: int | None = None) -> Walk: ...
-
-    def path(self, task: str, how: str = "pretrained", seed: int | None = None) -> Curve:
-        """Training loss from start to end: 41 points of alpha in [0, 1], in float32."""
-
-    def obstacles(self, task: str, how: str = "pretrained", seed: int | None = None) -> Obstacles: ...
-
-    def curve(
-        self, task: str, how: str = "pretrained", split: str = "train", seed: int | None = None
-    ) -> Curve: ...
-
-    def surface(
-        self, task: str, how: str = "pretrained", split: str = "train", seed: int | None = None
-    ) -> Surface: ...
-
-    def random_directions(
-        self, task: str, how: str = "pretrained", seed: int | None = None
-    ) -> RandomDirections: ...
-
-    def layer_surface(
-        self, task: str, group: str, split: str = "train", seed: int | None = None
-    ) -> Surface: ...
-
-    def rollback(
-        self, task: str, learning_rate: float | None = None, seed: int | None = None
-    ) -> Rollback: ...
-
-    def barrier(self, task: str, split: str = "train", seed: int | None = None) -> Curve:
-        """From the weights after the first epochs of Figure 4, alpha 0, to those after the further ones, alpha 1."""
+    def run(self, task: str, how: str, seed: int) -> Run: ...
+    def walk(self, task: str, how: str, seed: int) -> Walk: ...
+    def path(self, task: str, how: str, seed: int) -> Curve: ...
+    def obstacles(self, task: str, how: str, seed: int) -> Obstacles: ...
+    def curve(self, task: str, how: str, split: str = "train", *, seed: int) -> Curve: ...
+    def surface(self, task: str, how: str, split: str = "train", *, seed: int) -> Surface: ...
+    def random_directions(self, task: str, how: str, seed: int) -> RandomDirections: ...
+    def layer_surface(self, task: str, group: str, split: str = "train", *, seed: int) -> Surface: ...
+    def rollback(self, task: str, *, seed: int) -> Rollback: ...
+    def barrier(self, task: str, split: str = "train", *, seed: int) -> Curve: ...
 
 
 def guessing(study: Subject, task: str) -> float:

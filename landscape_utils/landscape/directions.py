@@ -50,7 +50,8 @@ class RandomDirections:
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> RandomDirections:
         """The inverse of `arrays`."""
-        return cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
+        values: dict[str, Any] = {name: a if a.ndim else a.item() for name, a in arrays.items()}
+        return cls(**values)
 
 
 def random_direction(size: int, seed: int) -> Tensor:

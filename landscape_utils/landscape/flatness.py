@@ -11,7 +11,7 @@ finite is above every level.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ from scipy.interpolate import RegularGridInterpolator
 
 from .scan import Curve, Surface
 
-RAYS, STEPS = 72, 81  # of the region seen from a mark: one ray for every 5 degrees
+RAYS, STEPS = 72, 41  # of the region seen from a mark: one ray for every 5 degrees
 HIGH = 1e30  # stands for a loss that is not finite: an interpolant beside it is above every level
 
 
@@ -96,7 +96,7 @@ def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
     loss = np.where(np.isfinite(loss), loss, HIGH)
     distance = np.broadcast_to(distance, loss.shape)
     above = loss > level
-    bounded = above.any(axis=-1)
+    bounded = np.asarray(above.any(axis=-1))
     i = np.where(bounded, above.argmax(axis=-1), loss.shape[-1] - 1)[..., None]
 
     def pick(values: np.ndarray, index: np.ndarray) -> np.ndarray:
@@ -124,32 +124,35 @@ def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "b
     return Extent(left.size + right.size, left.bounded & right.bounded)
 
 
-def area_below(surface: Surface, level: np.ndarray, at: str = "end", of: str = "loss") -> Extent:
-    """Area in alpha x beta, (V,), of the region seen from a mark in which the loss stays below `level`, (V,).
+def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callable[[np.ndarray], Extent]:
+    """The region seen from a mark: a function of a level, (V,), that gives its area in alpha x beta, (V,).
 
     From the mark one walks along rays until the loss first exceeds the level: the area is pi times the mean square of
     the ways. `of` "error" takes the error rate instead. NaN where the mark lies outside the scan.
     """
     mark, found = surface.marks[at], versions(surface)
+    seen, centre = (found.loss, found.mark_loss) if of == "loss" else (found.error, found.mark_error)
     order = np.argsort(surface.alpha), np.argsort(surface.beta)
     axes = surface.alpha[order[0]], surface.beta[order[1]]
+    place, low, high = np.array([mark.alpha, mark.beta]), *np.array([(a[0], a[-1]) for a in axes]).T
+    if (place < low).any() or (place > high).any():
+        return lambda level: Extent(np.full(len(level), np.nan), np.zeros(len(level), bool))
     angle = np.arange(RAYS) * 2 * np.pi / RAYS
     direction = np.stack([np.cos(angle), np.sin(angle)], axis=-1)  # (RAYS, 2)
-    place = np.array([mark.alpha, mark.beta])
-    low, high = (np.array([axis[i] for axis in axes]) for i in (0, -1))
-    if (place < low).any() or (place > high).any():
-        return Extent(np.full(len(level), np.nan), np.zeros(len(level), bool))
     with np.errstate(divide="ignore", invalid="ignore"):
         edges = np.where(direction > 0, (high - place) / direction, (low - place) / direction)
-    edge = np.nanmin(np.where(np.abs(direction) < 1e-12, np.inf, edges), axis=-1)  # (RAYS,)
+    edge = np.where(np.abs(direction) < 1e-12, np.inf, edges).min(axis=-1)  # (RAYS,)
     distance = np.linspace(0, 1, STEPS) * edge[:, None]  # (RAYS, STEPS)
     places = np.clip(place + distance[..., None] * direction[:, None], low, high)
-    seen, centre = (found.loss, found.mark_loss) if of == "loss" else (found.error, found.mark_error)
-    finite = np.where(np.isfinite(seen), seen, HIGH)[(slice(None), *np.ix_(*order))]
+    finite = np.where(np.isfinite(seen), seen, HIGH)[:, order[0]][:, :, order[1]]
     there = RegularGridInterpolator(axes, np.moveaxis(finite, 0, -1))(places)  # (RAYS, STEPS, V)
     there[:, 0] = centre[at]
-    way = reach(distance, np.moveaxis(there, -1, 0), level)  # (V, RAYS)
-    return Extent(np.pi * (way.size**2).mean(axis=-1), way.bounded.all(axis=-1))
+
+    def area(level: np.ndarray) -> Extent:
+        way = reach(distance, np.moveaxis(there, -1, 0), level)  # (V, RAYS)
+        return Extent(np.pi * (way.size**2).mean(axis=-1), np.asarray(way.bounded.all(axis=-1)))
+
+    return area
 
 
 def largest_rise(loss: np.ndarray) -> np.ndarray:
@@ -177,14 +180,15 @@ def distance_from(surface: Surface, at: str = "end") -> np.ndarray:
 def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation, (V,), of two surfaces' values, (V, N) each, given a third, (N,).
 
-    The ranks of `given` are regressed out of both. NaN where one of them is a function of `given` alone, or constant.
+    A cubic of the ranks of `given` is fitted to the ranks of both, and what is left is correlated: a straight line would
+    leave the bend that ranks of noisy values have. NaN where nothing is left of one of them.
     """
-    x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given[None]))
-    x, y, z = (ranks - ranks.mean(axis=-1, keepdims=True) for ranks in (x, y, z))
-    x, y = (ranks - (ranks * z).sum(-1, keepdims=True) / ((z**2).sum() or 1.0) * z for ranks in (x, y))
+    x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given))
+    basis, _ = np.linalg.qr(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4)
+    x, y = (ranks - (ranks @ basis) @ basis.T for ranks in (x, y))
     norm = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(norm > 1e-9 * len(given) ** 3, (x * y).sum(-1) / norm, np.nan)
+        return np.where(norm > 1e-6 * len(given), (x * y).sum(-1) / norm, np.nan)
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> float:

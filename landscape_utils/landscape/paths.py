@@ -89,7 +89,7 @@ def polyline(objective: Objective, thetas: Iterable[Tensor], points: int = LEG, 
 def joined(legs: Sequence[Curve], alpha: np.ndarray) -> Curve:
     """One curve of several without marks, with its first and last point as marks "start" and "end"."""
     names = ("loss", "error", "loss_stderr", "error_stderr")
-    grids = {name: np.concatenate([getattr(leg, name) for leg in legs]) for name in names}
+    grids: dict[str, Any] = {name: np.concatenate([getattr(leg, name) for leg in legs]) for name in names}
     draws = np.concatenate([leg.draws for leg in legs], axis=2)  # (draws, 2, points)
     ends = {
         name: Mark(float(alpha[i]), 0.0, *(float(grids[grid][i]) for grid in names))

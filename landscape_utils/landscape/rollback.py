@@ -133,7 +133,8 @@ def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:
     """`count` different sets of `size` out of so many layers, always the same ones; all of them if they are fewer."""
     if math.comb(layers, size) <= count:
         return list(itertools.combinations(range(layers), size))
-    generator, found = np.random.default_rng(0), set()
+    generator = np.random.default_rng(0)
+    found: set[tuple[int, ...]] = set()
     while len(found) < count:
         found.add(tuple(sorted(generator.choice(layers, size, replace=False).tolist())))
     return sorted(found)

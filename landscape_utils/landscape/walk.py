@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -57,7 +58,8 @@ class Walk:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Walk:
         """The inverse of `arrays`."""
-        return cls(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
+        values: dict[str, Any] = {name: a if a.ndim else a.item() for name, a in arrays.items()}
+        return cls(**values)
 
 
 def walk(
