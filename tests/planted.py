@@ -1,8 +1,8 @@
 """A planted world: synthetic studies in which each claim is true, false, or without an effect, and all is noisy.
 
 The noise is where it is in a study. Trainings differ by seed. A scan, an accuracy and a rollback are measured on a
-sample: each example has its own smooth field over the plane, and the bootstrap draws are of those very examples. What is
-true holds for the population; a claim sees the sample. Scans have one training, everything else has three.
+sample: each example has its own smooth field over the plane, and the bootstrap draws are of those very examples. What
+is true holds for the population; a claim sees the sample. Scans have one training, everything else has three.
 """
 
 from __future__ import annotations

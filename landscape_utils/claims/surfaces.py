@@ -1,7 +1,7 @@
 """Measures of the surroundings of an end: how wide and flat they are, and whether training loss and dev error agree.
 
-Two trainings are compared at one level of the loss, half-way between guessing and the higher of their two ends: one that
-ended lower is not given a lower rim.
+Two trainings are compared at one level of the loss, half-way between guessing and the higher of their two ends: one
+that ended lower is not given a lower rim.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Sizes = Callable[[np.ndarray], Extent]  # of a level of the loss, (V,)
 
 
 def slack(scan: Any, level: np.ndarray) -> float:
-    """How far losses up to a level may be off by rounding, and by interpolation where a scan has interpolated points."""
+    """How far losses up to a level may be off by rounding, and by interpolation where points are interpolated."""
     bound = getattr(scan, "loss_bound", np.zeros(1))
     reached = bound[scan.loss - bound <= level.max()] if bound.any() else bound
     return 2 * scan.precision_error + float(reached.max(initial=0.0))
@@ -36,7 +36,7 @@ def slack(scan: Any, level: np.ndarray) -> float:
 def bounds(sizes: Sizes, level: np.ndarray, off: float, least: float = 0.0) -> np.ndarray:
     """(3, V): a size at a level of the loss, and between which two sizes errors, edges and the grid leave it.
 
-    `off` is how far the losses may be off; what is below `least`, which the grid cannot tell, may be anything down to 0.
+    `off` is how far the losses may be off. What is below `least`, which the grid cannot tell, may be down to 0.
     """
     size, low, high = (sizes(level + shift) for shift in (0.0, -off, off))
     lowest = np.where(size.size < least, 0.0, low.size)
@@ -99,8 +99,8 @@ def _wider(kind: str, power: int, study: Subject, task: str, seed: int) -> Readi
 def wider(kind: str, what: str, power: int = 0) -> Measure:
     """A measure of the sizes of two optima; a `power` of |δ₁| turns steps of each training into distances."""
     rim = (
-        "The region ends where the training loss exceeds one level for both trainings, half-way between guessing and the "
-        "higher of their two ends."
+        "The region ends where the training loss exceeds one level for both trainings, half-way between guessing and "
+        "the higher of their two ends."
     )
     effect = "logarithm to base 2 of fine-tuned over from scratch: 1 is twice as large"
     return Measure(f"{what} {rim}", effect, partial(_wider, kind, power), (*both(kind), *both("run")))
@@ -114,15 +114,15 @@ wider_line = wider("curve", "Width of the region around the end on the line thro
 wider_line_distance = wider("curve", "Width of the same region, in distance between weights.", 1)
 flatter = wider(
     "random_directions",
-    "Distance from the end along random directions, each row of a weight matrix moved by the same share of its own norm, "
-    "as that share; the loss is the mean over the directions.",
+    "Distance from the end along random directions, each row of a weight matrix moved by the same share of its own "
+    "norm, as that share; the loss is the mean over the directions.",
 )
 
 
 @measures(
-    "Area of the region seen from the end, in the plane as drawn, α times β, on the surface of the dev error. The region "
-    "ends where the error exceeds one level for both trainings, half-way between the error of the largest class and the "
-    "higher of their two ends.",
+    "Area of the region seen from the end, in the plane as drawn, α times β, on the surface of the dev error. The "
+    "region ends where the error exceeds one level for both trainings, half-way between the error of the largest class "
+    "and the higher of their two ends.",
     "logarithm to base 2 of fine-tuned over from scratch: 1 is twice as large",
     *both("surface"),
     *both("run"),

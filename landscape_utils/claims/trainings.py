@@ -162,8 +162,8 @@ straighter_than_chance = [
 
 
 @measures(
-    "Cosine of the angle between the first epoch's displacement and the whole one, δ₁. The first epoch is a larger share "
-    "of a shorter training, so that random walks would show this effect too.",
+    "Cosine of the angle between the first epoch's displacement and the whole one, δ₁. The first epoch is a larger "
+    "share of a shorter training, so that random walks would show this effect too.",
     "fine-tuned minus from scratch",
     *both("walk"),
 )
