@@ -222,16 +222,10 @@ class Planted:
         rng, radius = self.rng("directions", task, how, seed), np.linspace(0.1, 1, 10)
         own = {"scratch": 2.0**-self.sign}.get(how, 1.0) * 0.4 * np.exp(rng.normal(0, 0.1, 20))  # (D,)
         loss = 0.1 + 1.4 * (1 - np.exp(-((radius / own[:, None]) ** 2)))
-        places = np.array([[0.0, d] for d in range(1)] + [[r, d] for d in range(20) for r in radius])
+        places = np.array([[0.0, 0.0]] + [[r, d] for d in range(20) for r in radius])
         found = measured(np.append(0.1, loss), places, 0.3, rng)
-        return RandomDirections(
-            radius,
-            float(found[0, 0]),
-            found[0, 1:].reshape(20, -1),
-            found[1:].astype(np.float32),
-            EXAMPLES,
-            0.0,
-        )
+        losses, draws = found[0, 1:].reshape(20, -1), found[1:].astype(np.float32)
+        return RandomDirections(radius, float(found[0, 0]), losses, draws, EXAMPLES, 0.0)
 
     # Layers
 
@@ -251,9 +245,10 @@ class Planted:
             broken, mended = max(cost[group], 0) + 0.02, max(-cost[group], 0) + 0.02
             flip = np.where(right, rng.random(DEV) < broken / 0.8, rng.random(DEV) < mended / 0.2)
             correct.append(right ^ flip)
-        rows = np.array(correct)
-        return Rollback(
-            DEV, rows[0].mean(), 0.02, dict(zip(GROUPS, rows[1:].mean(axis=1), strict=True)), dict.fromkeys(GROUPS, 0.02),
-            {"low": (0, 1), "middle": (2, 3), "high": (4, 5)}, {"low": 1.0, "middle": 2.0, "high": 3.0},
-            np.where(rows, 0.1, 2.0).astype(np.float32), rows, np.zeros((0, 2), int),
-        )  # fmt: skip
+        rows, two = np.array(correct), dict.fromkeys(GROUPS, 0.02)
+        accuracy, layers = (
+            dict(zip(GROUPS, rows[1:].mean(axis=1), strict=True)),
+            dict.fromkeys(GROUPS, (0, 1)),
+        )
+        losses = np.where(rows, 0.1, 2.0).astype(np.float32)
+        return Rollback(DEV, rows[0].mean(), 0.02, accuracy, two, layers, two, losses, rows)

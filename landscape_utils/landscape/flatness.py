@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import linalg, sparse, stats
 
 from .scan import Curve, Surface
 
@@ -205,7 +205,7 @@ def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.nd
     would leave the bend that ranks of noisy values have. NaN where nothing is left of one of them.
     """
     x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given))
-    basis, _ = np.linalg.qr(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4)
+    basis = linalg.orth(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4), fewer if z is constant
     x, y = (ranks - (ranks @ basis) @ basis.T for ranks in (x, y))
     norm = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
     with np.errstate(divide="ignore", invalid="ignore"):

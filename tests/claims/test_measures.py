@@ -1,7 +1,7 @@
 """Each primary measure against an independent computation from the same results, of one planted study.
 
-Interpolated sizes are compared with finer or other interpolation of the same grid: tolerances, in log2 or in shares, are
-given at each. Everything else must agree to rounding.
+Areas are compared with those on a finer interpolation of the same grid, by the tolerance that is given there.
+Everything else must agree to rounding.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def epochs_to_half(run):
 
 
 def epoch_mean(run, epoch):
-    return np.mean([x for x, e in zip(run.loss, run.epoch_of_step, strict=True) if epoch - 1 + 1e-6 < e < epoch + 1e-6])
+    return np.mean(
+        [x for x, e in zip(run.loss, run.epoch_of_step, strict=True) if epoch - 1 + 1e-6 < e < epoch + 1e-6]
+    )
 
 
 def largest_rise(curve: Curve):
@@ -134,7 +136,10 @@ def back_ratio(task):
         surface = STUDY.layer_surface(task, group, seed=0)
         level = (GUESS + surface.marks["fine-tuned"].loss) / 2
         middle = np.array([np.interp(0.0, surface.beta, row) for row in surface.loss])
-        places = {**dict(zip(surface.alpha, middle, strict=True)), **{m.alpha: m.loss for m in surface.marks.values()}}
+        places = {
+            **dict(zip(surface.alpha, middle, strict=True)),
+            **{m.alpha: m.loss for m in surface.marks.values()},
+        }
         alpha = np.array(sorted(a for a in places if a <= 0))
         loss = np.array([places[a] for a in alpha])
         last = max(i for i in range(len(alpha)) if loss[i] > level)

@@ -1,7 +1,7 @@
 """Claims on planted worlds: right where there is an effect, silent where there is none.
 
-Each claim is weighed on 100 independent studies of each world. The verdict must be the planted one in at least 95. Where
-the effect is zero (at the threshold, for claims that have one), at most 5 may have a verdict at all.
+Each claim is weighed on 100 independent studies of each world. The verdict must be the planted one in at least 95.
+Where the effect is zero (at the threshold, for claims that have one), at most 5 may have a verdict at all.
 """
 
 from __future__ import annotations
