@@ -66,9 +66,7 @@ class Measure:
                 common = seeds if common is None else common & seeds
                 if not common:
                     kinds = kind.replace("_", " ")
-                    raise LeftOut(
-                        f"the study has no result “{kinds}” of {TRAININGS[how]} on {display_name(name)}"
-                    )
+                    raise LeftOut(f"there is no result of the kind “{kinds}” of {TRAININGS[how]}")
         readings, reasons = [], []
         for seed in sorted(common or ()):
             try:
@@ -128,9 +126,19 @@ class Measured:
             [e.task, *map(number, e.values), number(e.effect), e.interval, e.over, e.word]
             for e in self.evidence
         ]
-        missing = " ".join(f"{task} is left out: {reason}." for task, reason in self.left_out.items())
-        parts = [f"{self.what} Effect: {self.effect}.", table(head, rows) if rows else "", missing]
+        parts = [f"{self.what} Effect: {self.effect}.", table(head, rows) if rows else "", self.missing]
         return "\n\n".join(part for part in parts if part)
+
+    @property
+    def missing(self) -> str:
+        """A sentence for each reason for which tasks are left out."""
+        tasks: dict[str, list[str]] = {}
+        for task, reason in self.left_out.items():
+            tasks.setdefault(reason, []).append(task)
+        return " ".join(
+            f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}."
+            for reason, names in tasks.items()
+        )
 
 
 @dataclass(frozen=True)
@@ -171,15 +179,15 @@ class Claim:
         words = [e.word for e in self.evidence]
         if not words:
             return "No task could be weighed: the claim is **undecided**."
-        parts = {
-            "for": "speak for it",
-            "against": "speak against it",
-            "open": "are open",
-            "does not count": "do not count",
-        }
-        counts = ", ".join(f"{words.count(word)} {said}" for word, said in parts.items() if word in words)
+        one = ("speaks for it", "speaks against it", "is open", "does not count")
+        many = ("speak for it", "speak against it", "are open", "do not count")
+        kinds = zip(("for", "against", "open", "does not count"), one, many, strict=True)
+        counts = [(words.count(word), *said) for word, *said in kinds if word in words]
+        found = listed([f"{n} {single if n == 1 else several}" for n, single, several in counts])
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
-        said = f"The claim {outcome}. Of the tasks that could be weighed, {counts}."
+        where = "Over all tasks" if self.evidence[0].task == EVERY else f"On {self.evidence[0].task}"
+        alone = f"{where} the evidence {counts[0][1]}."
+        said = f"The claim {outcome}. {alone if len(words) == 1 else f'Of {len(words)} tasks, {found}.'}"
         if self.primary.voting:
             odds = number(100 * self.primary.chance)
             said += f" If there were no effect, a verdict would come about with a probability of {odds} %."
@@ -212,6 +220,11 @@ class Claim:
             for role, m in measured
             for e in m.evidence
         ]
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def report(claims: Iterable[Claim]) -> str:

@@ -17,7 +17,7 @@ class Kind(StrEnum):
     """What an interval is taken over."""
 
     TRAININGS = "over trainings"
-    EXAMPLES = "over the examples of one training"
+    EXAMPLES = "over examples"
     TASKS = "over tasks"
     NONE = "none"
 

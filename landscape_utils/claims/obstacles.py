@@ -15,7 +15,8 @@ from .intervals import Reading, drawn, exact
 from .subject import WAYS, Subject, guessing
 from .trainings import require_fitted
 
-RISE = 0.05  # of the descent from start to end: what counts as an obstacle
+RISE = 5.0  # % of the descent from start to end: what counts as an obstacle
+LIMIT = f"{RISE:g} %"
 
 
 def rise_share(curve: Curve) -> np.ndarray:
@@ -31,7 +32,7 @@ def _rise(kind: str, how: str, sign: int, study: Subject, task: str, seed: int) 
     require_fitted(study, task, seed, how)
     found = getattr(study, kind)(task, how, seed)
     share = rise_share(found if kind == "path" else found.path)
-    effect = share - 100 * RISE
+    effect = share - RISE
     return drawn([share[0, 0]], effect if sign > 0 else -effect[[0, 2, 1]])
 
 
@@ -47,7 +48,7 @@ WHERE = {
 def rise(kind: str, how: str, sign: int, **rest: Any) -> Measure:
     """A measure of the largest rise; sign 1: the paper says that there is one, -1: that there is none."""
     side = "from scratch" if how == "scratch" else "fine-tuned"
-    effect = f"the rise minus {RISE:.0%}" if sign > 0 else f"{RISE:.0%} minus the rise"
+    effect = f"the rise minus {LIMIT}" if sign > 0 else f"{LIMIT} minus the rise"
     needs = ((kind, how), ("run", how))
     return Measure(
         LARGEST.format(f"{WHERE[kind]}, {side}"),
@@ -104,7 +105,7 @@ FURTHER: dict[str, Any] = {"tasks": lambda study: (study.overfit_task,)}
 @measures(
     "On the straight line between the weights before and after the further epochs: the largest height of the training "
     "loss above the line between its two ends, in % of what had been learned before.",
-    f"{RISE:.0%} minus that height: positive if both lie in one basin",
+    f"{LIMIT} minus that height: positive if both lie in one basin",
     ("barrier", "pretrained"),
     ("run", "pretrained"),
     sides=("height",),
@@ -118,7 +119,7 @@ def basin(study: Subject, task: str, seed: int) -> Reading:
     height = (loss - before[:, None] * (1 - alpha) - after[:, None] * alpha).max(axis=1)
     slack = 2 * curve.precision_error
     share = 100 * np.stack([height, height + slack, height - slack]) / (guessing(study, task) - before)
-    return drawn([share[0, 0]], 100 * RISE - share)
+    return drawn([share[0, 0]], RISE - share)
 
 
 @measures(

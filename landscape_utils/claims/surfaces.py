@@ -111,7 +111,9 @@ wider_area_distance = wider(
     "surface", "Area of the region seen from the end, in squared distance between weights.", 2
 )
 wider_line = wider("curve", "Width of the region around the end on the line through start and end, in α.")
-wider_line_distance = wider("curve", "Width of the same region, in distance between weights.", 1)
+wider_line_distance = wider(
+    "curve", "Width of the region around the end on that line, in distance between weights.", 1
+)
 flatter = wider(
     "random_directions",
     "Distance from the end along random directions, each row of a weight matrix moved by the same share of its own "

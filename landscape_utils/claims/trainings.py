@@ -134,7 +134,7 @@ def beyond_chance(study: Subject, task: str, how: str, seed: int) -> float:
 
 QUARTER = (
     "Cosine of the angle between the displacement after a quarter of the steps and the whole one, δ₁, minus the cosine "
-    "of a random walk whose steps are as long as the learning rate{}."
+    "of a random walk whose step lengths follow the learning rate{}."
 )
 
 

@@ -145,13 +145,13 @@ def test_a_measure_takes_the_seeds_that_have_what_it_needs_and_can_be_read():
     assert [(e.task, e.trainings, e.effect) for e in found.evidence] == [("MNLI", 2, 2.0), ("RTE", 1, 3.0)]
     assert MEASURE(study(curve_rte=(1,))).left_out == {"RTE": "seed 1 did not learn"}
     lacking = MEASURE(study(curve_rte=())).left_out
-    assert lacking == {"RTE": "the study has no result “curve” of the fine-tuning on RTE"}
+    assert lacking == {"RTE": "there is no result of the kind “curve” of the fine-tuning"}
 
 
 def test_a_measure_of_all_tasks_needs_all_of_them():
     together = replace(MEASURE, tasks=lambda study: (EVERY,))
     assert together(study(curve_rte=(2,))).evidence[0].trainings == 1
-    assert "on RTE" in together(study(run_rte=())).left_out[EVERY]
+    assert "“run” of the training from scratch" in together(study(run_rte=())).left_out[EVERY]
 
 
 def test_report_has_each_part_in_its_place():
@@ -173,9 +173,9 @@ def test_report_has_each_part_in_its_place():
 def test_rows_are_numbers_for_a_file():
     rows = claim(FOR, SILENT, carries=(measured(OPEN),)).rows()
     assert [(row["role"], row["word"], row["kind"]) for row in rows] == [
-        ("primary", "for", "over the examples of one training"),
+        ("primary", "for", "over examples"),
         ("primary", "does not count", "none"),
-        ("carries", "open", "over the examples of one training"),
+        ("carries", "open", "over examples"),
     ]
     assert json.loads(json.dumps(rows))[0]["low"] == 1
 
