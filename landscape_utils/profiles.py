@@ -184,6 +184,9 @@ class Profile(Part):
     sample: Sample
     layers: Layers
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    surface_seeds: list[
+        Seed
+    ] = []  # of the trainings whose surfaces are scanned, which cost most; none: all of them
     precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
     chosen: list[TaskName] = []

@@ -15,6 +15,7 @@ from ..engine.space import Line
 from .scan import Curve, Mark, scan
 
 LEG = 4  # points of each epoch's leg
+PATH = np.linspace(0.0, 1.0, 41)  # of the straight way from start to end
 RAY = np.linspace(0.0, 2.0, 41)  # in |delta_1|
 BARRIER = np.linspace(0.0, 1.0, 21)
 
@@ -69,6 +70,11 @@ def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, *
     length = float(torch.linalg.vector_norm(theta_1 - theta_0, dtype=torch.float64))
     along_first = first_ray(objective, theta_0, first, length, **options)
     return Obstacles(polyline(objective, again(), **options), along_first)
+
+
+def straight_path(objective: Objective, theta_0: Tensor, theta_1: Tensor, **options: Any) -> Curve:
+    """The curve on the straight line from start to end, (P,) each; `options`: of `scan`."""
+    return scan(objective, Line(theta_0, theta_1 - theta_0), PATH, what="from start to end", **options)
 
 
 def polyline(objective: Objective, thetas: Iterable[Tensor], points: int = LEG, **options: Any) -> Curve:

@@ -68,13 +68,19 @@ class OwnTrainings:
     def _claims(self) -> tuple[str, ...]:
         """One training answers for the agreement of its surfaces, the angle of its directions and its layers; with one
         from scratch beside it, the two are compared by their accuracy, curves, surfaces and paths."""
-        asked = ["surfaces-agree"]
-        asked += ["orthogonal-directions"] if self.others else []
-        asked += ["low-layers"] if self.layered else []
-        if set(HOWS) <= set(self.ways):
-            asked += ["better-accuracy", "smooth-path", "flatter-curve", "wider-optimum"]
-            asked += ["straighter-path"] if min(map(len, self.trained.values())) > 2 else []
-        return tuple(name for name in CLAIMS if name.startswith(tuple(asked)))
+        if HOWS[0] not in self.ways:
+            return ()
+        asked = {"smooth-fine-tuning", "surfaces-agree"}
+        asked |= {"first-direction"} if len(self.trained[HOWS[0]]) > 2 else set()
+        asked |= {"orthogonal"} if self.others else set()
+        asked |= (
+            {name for name in CLAIMS if name.split("-")[0] in ("low", "middle", "high")}
+            if self.layered
+            else set()
+        )
+        if HOWS[1] in self.ways:
+            asked |= {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
+        return tuple(name for name in CLAIMS if name in asked)
 
     def known(self, task: str) -> str:
         return one_of("task", task_key(task), (self.data.name,))
@@ -97,6 +103,9 @@ class OwnTrainings:
 
     def settings(self, run: RunResult) -> Training:
         raise UserError("checkpoints do not tell how they were trained")
+
+    def schedule(self, run: RunResult) -> np.ndarray:
+        raise UserError("checkpoints do not tell their learning rates")
 
     def needs(self, run: RunResult) -> tuple[RunResult, ...]:
         return ()

@@ -38,7 +38,8 @@ class ScanResult(Kind):
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[ScanResult]:
-        return [cls(task, how, study.seed) for task, how in pairs_of(study)]
+        seeds = study.seeds if cls.dimensions == 1 else study.surface_seeds
+        return [cls(task, how, seed) for task, how in pairs_of(study) for seed in seeds]
 
     @property
     def run(self) -> RunResult:
@@ -95,12 +96,7 @@ class ScanResult(Kind):
 
     def read(self, study: Subject, arrays: Arrays) -> dict[str, Any]:
         kind = Curve if self.dimensions == 1 else Surface
-        return {
-            split: kind.from_arrays(
-                {k.removeprefix(f"{split}."): a for k, a in arrays.items() if k.startswith(f"{split}.")}
-            )
-            for split in SPLITS
-        }
+        return {split: kind.from_arrays(of_split(arrays, split)) for split in SPLITS}
 
 
 @dataclass(frozen=True)
@@ -145,7 +141,8 @@ class LayerResult(ScanResult):
     @classmethod
     def all(cls, study: Subject) -> Iterable[LayerResult]:
         main = study.trainings.main
-        return [cls(task, main, study.seed, group) for task in study.layer_tasks for group in GROUPS]
+        seeds = study.surface_seeds
+        return [cls(task, main, s, group) for task in study.layer_tasks for s in seeds for group in GROUPS]
 
     @property
     def name(self) -> str:
@@ -163,6 +160,11 @@ class LayerResult(ScanResult):
     def cost(self, study: Subject, scale: Scale) -> Cost:
         points = self.points(study) * share_from(scale, self.group)
         return visits(study, scale, self.task, points, SPLITS)
+
+
+def of_split(arrays: Arrays, split: str) -> Arrays:
+    """The arrays of one split, by their own names."""
+    return {name.removeprefix(f"{split}."): a for name, a in arrays.items() if name.startswith(f"{split}.")}
 
 
 def visits(study: Subject, scale: Scale, task: str, points: float, splits: Iterable[str]) -> Cost:

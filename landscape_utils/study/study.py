@@ -25,10 +25,13 @@ from ..environment import (
     project_folder,
 )
 from ..errors import Lacking, UserError
+from ..landscape.directions import RandomDirections
+from ..landscape.paths import Obstacles
 from ..landscape.rollback import Rollback
 from ..landscape.scan import Curve, Plane, Surface
 from ..landscape.trajectory import Trajectory
-from ..names import CONTINUED, HOWS, SPLITS, one_of
+from ..landscape.walk import Walk
+from ..names import CONTINUED, GROUPS, HOWS, SPLITS, one_of
 from ..profiles import Profile, load_profile
 from ..store.store import Store
 from ..training.finetune import Run
@@ -39,9 +42,24 @@ from .results import KINDS, CubeResult, RollbackResult, TrajectoryResult, Unseen
 from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, SurfaceResult
 from .trainings import ProfileTrainings
+from .way_results import BarrierResult, ObstaclesResult, PathResult, RandomDirectionsResult, WalkResult
 
 if TYPE_CHECKING:
+    import numpy as np
     from distributed import Client
+
+
+OF_A_RUN: dict[str, type[Any]] = {  # what claims ask for by name, of one training
+    "run": RunResult,
+    "walk": WalkResult,
+    "path": PathResult,
+    "obstacles": ObstaclesResult,
+    "curve": CurveResult,
+    "surface": SurfaceResult,
+    "random_directions": RandomDirectionsResult,
+    "rollback": RollbackResult,
+    "barrier": BarrierResult,
+}
 
 
 class Study:
@@ -132,6 +150,17 @@ class Study:
             return ()
         return tuple(task for task in self.tasks if task in self.profile.layers.tasks) or self.tasks
 
+    @property
+    def surface_seeds(self) -> tuple[int, ...]:
+        """The seeds of the trainings whose surfaces are scanned."""
+        chosen = tuple(seed for seed in self.profile.surface_seeds if seed in self.seeds)
+        return chosen or self.seeds
+
+    @property
+    def overfit_task(self) -> str:
+        """The task that is trained on further (Figure 4), or ""."""
+        return self.trainings.overfitted
+
     def task(self, name: str) -> Task:
         """The tokenised task. Raises UserError for data that are not at hand."""
         return self.trainings.task(name)
@@ -217,6 +246,63 @@ class Study:
     def cube(self, task: str) -> Arrays:
         """Dev "accuracy" with each layer group rolled back by the shares of `rollback.AXIS`; on how many "examples"."""
         return self.get(CubeResult(*self._which(task, self.trainings.main, None)))
+
+    def walk(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Walk:
+        """Lengths and angles of a training's way, without any loss."""
+        return self.get(WalkResult(*self._which(task, how, seed)))
+
+    def path(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Curve:
+        """The training loss on the straight line from start to end, at 41 points in float32."""
+        return self.get(PathResult(*self._which(task, how, seed)))
+
+    def obstacles(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Obstacles:
+        """The training loss from epoch to epoch, and along the first epoch's direction."""
+        return self.get(ObstaclesResult(*self._which(task, how, seed)))
+
+    def random_directions(self, task: str, how: str = HOWS[0], seed: int | None = None) -> RandomDirections:
+        """The training loss around the end along random directions, normalised filter by filter."""
+        return self.get(RandomDirectionsResult(*self._which(task, how, seed)))
+
+    def barrier(self, task: str, split: str = SPLITS[0], seed: int | None = None) -> Curve:
+        """Figure 4: loss and error between the ends of the fine-tuning and of its further epochs."""
+        return self._split(BarrierResult(*self._which(task, self.trainings.main, seed)), split)
+
+    def schedule(self, task: str, how: str = HOWS[0]) -> np.ndarray:
+        """(S,): the learning rate of each step of a training."""
+        return self.trainings.schedule(self._run(task, how, None))
+
+    def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
+        """The seeds of which there are results of a kind, or which are to be computed; () for none.
+
+        `kind`: the name of a method that takes a seed, or "continued".
+        """
+        if how not in self.ways or (kind in ("continued", "barrier") and task != self.overfit_task):
+            return ()
+        if kind in ("layer_surface", "rollback") and task not in self.layered_tasks(kind):
+            return ()
+        seeds = self.surface_seeds if kind in ("surface", "layer_surface") else self.seeds
+        if not self.store.read_only:
+            return seeds
+        main = self.trainings.main
+        named: dict[str, Callable[[int], Kind]] = {
+            "continued": lambda seed: RunResult(task, CONTINUED, seed),
+            "layer_surface": lambda seed: LayerResult(task, main, seed, GROUPS[0]),
+        }
+        make = named.get(kind) or (lambda seed: OF_A_RUN[kind](task, how, seed))
+        return tuple(seed for seed in seeds if self._readable(make(seed)))
+
+    def layered_tasks(self, kind: str) -> tuple[str, ...]:
+        """The tasks of which the layers are looked at by this kind of result."""
+        if not self.trainings.layered:
+            return ()
+        return self.layer_tasks if kind == "layer_surface" else self.tasks
+
+    def _readable(self, kind: Kind) -> bool:
+        """Whether a study that only reads has a result; without the data set's facts it has none."""
+        try:
+            return self.has(kind)
+        except Lacking:
+            return False
 
     def unseen_words(self, task: str, how: str, seed: int | None = None) -> Any:
         """(3,): accuracy on dev examples with known words, with unseen ones, and on test, in the generated language."""

@@ -6,6 +6,7 @@ folder of data, which is then read and compared. On device "none" nothing is com
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import fields
 from functools import cached_property, partial
@@ -161,6 +162,14 @@ class ProfileTrainings:
             return spec.pretrained.model_copy(update={"epochs": self.profile.overfitting.extra_epochs})
         chosen: Training = getattr(spec, one_of("way to train", run.how, (*HOWS, CONTINUED)))
         return chosen.model_copy(update={"learning_rate": run.learning_rate or chosen.learning_rate})
+
+    def schedule(self, run: RunResult) -> np.ndarray:
+        """(S,): the learning rate of each step, by the Trainer's linear warm-up and decay."""
+        settings = self.settings(run)
+        steps = settings.epochs * math.ceil(self.facts(run.task)["train_examples"] / settings.batch_size)
+        warmup, step = math.ceil(self.profile.training.warmup * steps), np.arange(steps)
+        rising, falling = step / max(warmup, 1), (steps - step) / max(steps - warmup, 1)
+        return settings.learning_rate * np.where(step < warmup, rising, falling)
 
     def recipe(self, run: RunResult) -> Recipe:
         recipe = {
