@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..claims import paper
-from ..claims.evidence import WAYS, Claim, number, runs, table
-from ..claims.landscape_claims import RADIUS, agreement
+from ..claims.evidence import Claim, table
+from ..claims.intervals import number
+from ..claims.subject import WAYS
+from ..claims.surfaces import RADIUS
 from ..figures.style import HOW_NAMES
 from ..landscape import flatness
 from ..landscape.rollback import Rollback
@@ -55,7 +57,7 @@ def accuracies(study: Study) -> str:
     head = ["task", "largest class", *(HOW_NAMES[how] for how in WAYS)]
     rows = []
     for task in study.tasks:
-        by_how = [runs(study, task, how) for how in WAYS]
+        by_how = [[study.run(task, how, seed) for seed in study.seeds] for how in WAYS]
         cells = [
             spread([run.dev_accuracy[-1] for run in same])
             + ("" if all(run.learned for run in same) else " †")
@@ -93,7 +95,7 @@ def learning_rates(study: Study) -> str:
 
 
 def gain(claim: Claim, points: float = 10.0) -> str:
-    """The sentence on how far fine-tuning is ahead, from the claim "better-accuracy"."""
+    """The sentence on how far fine-tuning is ahead, from the claim "accuracy"."""
     ahead = [e for e in claim.evidence if e.effect >= points]
     each = ", ".join(f"{e.task} {signed(e.effect, 1)}" for e in claim.evidence)
     return (
@@ -131,7 +133,7 @@ def agreements(study: Study) -> str:
         for how in study.ways:
             train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
             near = flatness.near(train, RADIUS)
-            ranks = [agreement(train, dev), flatness.rank_correlation(train.loss, dev.error)]
+            ranks = [flatness.rank_correlation(train.loss, dev.error, where) for where in (near, None)]
             overlaps = [flatness.low_overlap(train.loss, dev.error, where=where) for where in (near, None)]
             rows.append([display_name(task), HOW_NAMES[how], *map(number, (*ranks, *overlaps))])
     return (

@@ -23,8 +23,14 @@ class Subject(Protocol):
     """A study as the claims see it. `how` is "scratch", "pretrained" or, of a run, "continued"."""
 
     tasks: tuple[str, ...]
-    layer_tasks: tuple[str, ...]  # of Figure 7
-    overfit_task: str  # of Figure 4
+
+    @property
+    def layer_tasks(self) -> tuple[str, ...]:
+        """Of Figure 7."""
+
+    @property
+    def overfit_task(self) -> str:
+        """Of Figure 4."""
 
     def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
         """The seeds of which this study has results of a kind, or is to compute them; () for none.

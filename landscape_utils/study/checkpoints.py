@@ -62,7 +62,7 @@ class OwnTrainings:
         self.ways: tuple[str, ...] = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
         self.main = self.ways[-1]
         self.size, self.layered = check_ends(trained, task)
-        self.claims = self._claims()
+        self.claims: tuple[str, ...] | None = self._claims()
         self.checksums = {how: [weights_checksum(f) for f in folders] for how, folders in trained.items()}
 
     def _claims(self) -> tuple[str, ...]:

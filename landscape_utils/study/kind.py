@@ -81,7 +81,7 @@ class Trainings(Protocol):
         ways: of training, as they stand in figures from the left; `main` is the one whose layers are looked at.
         layered: whether the encoder has layer groups.
         overfitted: the task that is trained on further (Figure 4), or "".
-        claims: names of the claims that can be answered for; () for all.
+        claims: names of the claims that can be answered for; None for all.
     """
 
     tasks: tuple[str, ...]
@@ -90,7 +90,7 @@ class Trainings(Protocol):
     main: str
     layered: bool
     overfitted: str
-    claims: tuple[str, ...]
+    claims: tuple[str, ...] | None
 
     def known(self, task: str) -> str: ...
     def task(self, name: str) -> Task: ...

@@ -310,7 +310,8 @@ class Study:
 
     def claims(self) -> list[Claim]:
         """The paper's claims, weighed on this study's results; what is lacking is computed first."""
-        return weigh(self, *self.trainings.claims)
+        names = self.trainings.claims
+        return [] if names == () else weigh(self, *names or ())
 
     def _which(self, task: str, how: str, seed: int | None) -> tuple[str, str, int]:
         """Task, way of training and seed in full; refused if they are not known."""

@@ -36,7 +36,7 @@ class ProfileTrainings:
     ways: tuple[str, ...] = HOWS[::-1]  # from scratch on the left, as in the paper's figures
     main = HOWS[0]
     layered = True
-    claims: tuple[str, ...] = ()
+    claims: tuple[str, ...] | None = None
 
     def __init__(self, profile: Profile, store: Store, device: str):
         self.profile, self.store, self.device = profile, store, device
