@@ -12,7 +12,13 @@ from ..names import display_name
 from .intervals import TAIL, Evidence, Kind, LeftOut, Reading, number, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject
 
-EVERY = "all tasks"  # stands for a task where a measure takes all of them together
+EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
+SPOKEN = {  # of one task, and of several
+    "for": ("speaks for it", "speak for it"),
+    "against": ("speaks against it", "speak against it"),
+    "open": ("is open", "are open"),
+    "does not count": ("does not count", "do not count"),
+}
 Read = Callable[[Subject, str, int], Reading]
 
 RULE = (
@@ -179,19 +185,15 @@ class Claim:
         words = [e.word for e in self.evidence]
         if not words:
             return "No task could be weighed: the claim is **undecided**."
-        one = ("speaks for it", "speaks against it", "is open", "does not count")
-        many = ("speak for it", "speak against it", "are open", "do not count")
-        kinds = zip(("for", "against", "open", "does not count"), one, many, strict=True)
-        counts = [(words.count(word), *said) for word, *said in kinds if word in words]
-        found = listed([f"{n} {single if n == 1 else several}" for n, single, several in counts])
+        counts = [(words.count(word), *said) for word, said in SPOKEN.items() if word in words]
+        found = f"Of {len(words)} tasks, " + listed(
+            [f"{n} {one if n == 1 else many}" for n, one, many in counts]
+        )
+        if len(words) == 1:
+            found = f"{self.evidence[0].task} {counts[0][1]}"
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
-        where = "Over all tasks" if self.evidence[0].task == EVERY else f"On {self.evidence[0].task}"
-        alone = f"{where} the evidence {counts[0][1]}."
-        said = f"The claim {outcome}. {alone if len(words) == 1 else f'Of {len(words)} tasks, {found}.'}"
-        if self.primary.voting:
-            odds = number(100 * self.primary.chance)
-            said += f" If there were no effect, a verdict would come about with a probability of {odds} %."
-        return said
+        odds = f" If there were no effect, {number(100 * self.primary.chance)} % of such studies would have a verdict."
+        return f"The claim {outcome}. {found}.{odds if self.primary.voting else ''}"
 
     def markdown(self) -> str:
         """The sentence, the outcome, the primary measure, and how far it carries."""
@@ -209,14 +211,8 @@ class Claim:
         measured = [("primary", self.primary), *(("carries", m) for m in self.carries)]
         measured += [("printed", self.printed)] if self.printed else []
         return [
-            {
-                "claim": self.name,
-                "verdict": m.verdict,
-                "role": role,
-                "measure": m.what,
-                **asdict(e),
-                "word": e.word,
-            }
+            {"claim": self.name, "role": role, "measure": m.what, "verdict": m.verdict, "word": e.word}
+            | asdict(e)
             for role, m in measured
             for e in m.evidence
         ]

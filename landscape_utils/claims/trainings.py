@@ -51,9 +51,9 @@ def accuracy(study: Subject, task: str, seed: int) -> Reading:
 
 
 @measures(
-    "Dev accuracy, fine-tuned minus from scratch, in points. A straight line is fitted to it over the logarithm of the "
-    "size of the training set. The interval comes from how far the tasks lie from that line.",
-    "how many points are lost where the training set is ten times as large",
+    "Gain in dev accuracy, fine-tuned minus from scratch, in points. A straight line is fitted to it over the "
+    "logarithm of the size of the training set. The interval comes from how far the tasks lie from that line.",
+    "how many points the gain is smaller where the training set is ten times as large",
     *both("run"),
     sides=("on the smallest set", "on the largest set"),
     tasks=lambda study: (EVERY,),

@@ -101,7 +101,8 @@ def earlier(rollback, task, seed):
         ("orthogonal", "walk", lambda walk, *_: replace(walk, angle=np.nan), "RTE", "no second training begins"),
         ("low-moves-less", "walk", lambda walk, *_: replace(walk, moved=np.zeros(0)), "RTE", "has no layer groups"),
         (
-            "small-data", "facts", lambda facts, *_: facts | {"train_examples": 1000}, "all tasks", "at least three",
+            "small-data", "facts", lambda facts, *_: facts | {"train_examples": 1000}, "The set of tasks",
+            "at least three",
         ),
         (
             "surfaces-agree", "surface", lambda s, *_: replace(s, error=0 * s.error + 0.5, draws=s.draws[:0]), "RTE",
