@@ -66,7 +66,7 @@ def gain_by_size(study: Subject, task: str, seed: int) -> Reading:
     line = stats.linregress(np.log10(sizes), gains)
     reach = float(stats.t.ppf(1 - TAIL, len(sizes) - 2) * line.stderr)
     ends = float(gains[sizes.argmin()]), float(gains[sizes.argmax()])
-    return Reading(ends, -line.slope, -line.slope - reach, -line.slope + reach, Kind.TASKS)
+    return Reading(ends, -line.slope, -line.slope - reach, -line.slope + reach, Kind.TASKS, len(sizes) - 2)
 
 
 @measures(
