@@ -108,6 +108,9 @@ def earlier(rollback, task, seed):
             "surfaces-agree", "surface", lambda s, *_: replace(s, error=0 * s.error + 0.5, draws=s.draws[:0]), "RTE",
             "the dev error of the fine-tuning is the same at all points",
         ),
+        (
+            "rough-scratch", "path", lambda c, *_: replace(c, draws=-c.draws), "RTE", "not lower at the end than at the",
+        ),
         ("speed", "run", lambda run, *_: replace(run, loss=0 * run.loss + 0.6), "RTE", "neither training gets to half"),
     ],
 )  # fmt: skip
