@@ -109,7 +109,7 @@ def earlier(rollback, task, seed):
             "the dev error of the fine-tuning is the same at all points",
         ),
         (
-            "rough-scratch", "path", lambda c, *_: replace(c, draws=-c.draws), "RTE", "not lower at the end than at the",
+            "rough-scratch", "path", lambda c, *_: replace(c, draws=-c.draws), "RTE", "not lower at the end than at",
         ),
         ("speed", "run", lambda run, *_: replace(run, loss=0 * run.loss + 0.6), "RTE", "neither training gets to half"),
     ],
