@@ -179,4 +179,7 @@ class Kind(ABC):
     @property
     def label(self) -> str:
         """What it is, in words."""
-        return f"{self.folder} {self.name}"
+        seed = getattr(self, "seed", 0)
+        return f"{self.folder} {self.name}" + (
+            f", seed {seed}" if seed and not self.name.endswith(f"-{seed}") else ""
+        )
