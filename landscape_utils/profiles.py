@@ -174,7 +174,7 @@ class Profile(Part):
     sample: Sample
     layers: Layers
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    precision: Literal["float32", "float16", "bfloat16", "tf32", "auto"]
+    precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
     chosen: list[TaskName] = []
     data_dir: PathName = ""
