@@ -62,7 +62,9 @@ def found(row: np.ndarray, precision: str) -> float:
     """
     begun = PRECISIONS[int(row[0])]
     if begun != precision:
-        raise UserError(f"the journal's points are in {begun}, not in {precision}; use {begun} or another journal")
+        raise UserError(
+            f"the journal's points are in {begun}, not in {precision}; use {begun} or another journal"
+        )
     return float(row[1])
 
 

@@ -202,9 +202,7 @@ class Walk:
 
     def open(self, precision: str = "float32") -> Walker:
         """The walker, to be used as a context manager."""
-        return Walker(
-            self.objectives, self.origin, self.directions, precision, self.cache_bytes, self.draws
-        )
+        return Walker(self.objectives, self.origin, self.directions, precision, self.cache_bytes, self.draws)
 
     def to(self, device: str | torch.device) -> Walk:
         """The same walk on `device`, with copies of the model and its examples."""
