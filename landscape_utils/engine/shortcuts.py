@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .objective import Batch, Objective
+from .examples import Batch
+from .objective import Objective
 from .space import ParameterSpace, layer_stack
 
 

@@ -30,11 +30,13 @@ class ParameterSpace:
         dtype: dtype of the weights; theta is read in it if it is float64, otherwise in float32.
 
     Raises:
-        UserError: the encoder has no parameters, holds quantised ones, or ones of several dtypes or devices.
+        UserError: the encoder has no parameters, or ones of several dtypes or devices; the model has weights that are
+            no parameters of its own: quantised ones, adapters, statistics of a batch norm.
     """
 
     def __init__(self, model: nn.Module):
         self.encoder = encoder_of(model)
+        check_weights(model)
         self._parameters = dict(self.encoder.named_parameters())  # a shared weight is listed once
         self.names = tuple(self._parameters)
         ends = np.cumsum([0] + [p.numel() for p in self._parameters.values()]).tolist()
@@ -113,6 +115,30 @@ def encoder_of(model: nn.Module) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise UserError(f"a model of transformers is needed; got {type(model).__name__}")
     return getattr(model, "base_model", model)
+
+
+def check_weights(model: nn.Module) -> None:
+    """Refuse a model that is moved by more than the parameters of its encoder and head.
+
+    All floating-point tensors of its `state_dict` must be parameters, or buffers that training leaves alone.
+    """
+    kind, modules = type(model).__name__, list(model.modules())
+    if any(type(module).__module__.split(".")[0] == "peft" for module in modules):
+        raise UserError(
+            f"{kind} has adapters beside the weights that they change; use model.merge_and_unload()"
+        )
+    if any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats for m in modules):
+        raise UserError(
+            f"{kind} has a batch norm, whose running statistics are no parameters: no point but the "
+            f"model's own has any; use a model without"
+        )
+    known = {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor) or (value.is_floating_point() and value.data_ptr() not in known):
+            raise UserError(
+                f"{kind} holds {name}, which is no parameter, as quantisation leaves it; use the model as it "
+                f"was before"
+            )
 
 
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
-from ..engine.objective import positions
+from ..engine.examples import positions
 from ..engine.space import ParameterSpace
 from ..environment import ROOT
 from ..errors import UserError

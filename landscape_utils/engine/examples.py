@@ -1,0 +1,197 @@
+"""Examples of an objective: what they must be, and how they become batches."""
+
+from __future__ import annotations
+
+import math
+import operator
+import reprlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UserError
+
+FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
+SINGLE, SEVERAL, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
+POSITIONS = (
+    "position_embeddings",
+    "positions_embed",
+    "embed_positions",
+    "wpe",
+)  # tables of learned positions
+
+Example = Mapping[str, Any]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Examples of about the same length, resident on the device."""
+
+    inputs: dict[str, Tensor]  # each (B, T)
+    labels: Tensor  # (B,) classes, or (B, C) numbers
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
+
+    def halves(self) -> Iterator[Batch]:
+        """Its rows as two batches, or as one if there is one row."""
+        middle = (len(self.labels) + 1) // 2
+        for rows in (slice(0, middle), slice(middle, None)):
+            if len(labels := self.labels[rows]):
+                yield Batch({name: x[rows] for name, x in self.inputs.items()}, labels)
+
+
+def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[list[Row]]:
+    """Rows, given in order of length, cut so that rows x longest stays within `budget` tokens; unless `mixed`, a batch
+    holds rows of one length."""
+    batch: list[Row] = []
+    for row in rows:
+        length = len(row["input_ids"])
+        if batch and (
+            (len(batch) + 1) * length > budget or not (mixed or length == len(batch[0]["input_ids"]))
+        ):
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
+
+
+def plain(example: Example) -> Row:
+    """The example as plain lists and numbers, with an attention mask."""
+    row = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in example.items()}
+    return row | {"attention_mask": row.get("attention_mask") or [1] * len(row["input_ids"])}
+
+
+def trim(example: Example) -> Row:
+    """The example as plain lists, without the padding at its end."""
+    row = plain(example)
+    mask = list(row["attention_mask"])
+    length = len(mask) - mask[::-1].index(1) if 1 in mask else len(mask)
+    return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
+
+
+def pad(values: list[int], width: int, padding: int) -> list[int]:
+    return values + [padding] * (width - len(values))
+
+
+def problem_of(model: Any, examples: Sequence[Example]) -> str:
+    """What the labels are: `config.problem_type`, or what `transformers` takes where it says nothing.
+
+    Raises:
+        UserError: an unknown type, or a single label for one logit, whose cross-entropy is always 0.
+    """
+    said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
+    if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
+        allowed = (SINGLE, SEVERAL, REGRESSION)[classes == 1 :]
+        raise UserError(
+            f"config.problem_type of a model with {classes} logits is {said!r}; allowed are {', '.join(allowed)}"
+        )
+    several = numbers(examples[0]["labels"]) is not None and whole_number(examples[0]["labels"]) is None
+    return said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+
+
+def check_examples(model: Any, examples: Sequence[Example]) -> None:
+    """Refuse what no objective can be built of, by one line that names the example."""
+    if not hasattr(examples, "__len__") or not len(examples):
+        found = "none" if hasattr(examples, "__len__") else type(examples).__name__
+        raise UserError(f"an objective needs a sequence of at least one example; got {found}")
+    fields = set(examples[0]) if isinstance(examples[0], Mapping) else set()
+    for i, example in enumerate(examples):
+        if not isinstance(example, Mapping):
+            raise UserError(f"example {i} must be a mapping of fields to lists; got {type(example).__name__}")
+        if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
+            raise UserError(
+                f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
+                f"allowed beside them attention_mask and token_type_ids, the same in every example"
+            )
+    problem, longest = problem_of(model, examples), positions(model) or sys.maxsize
+    tables = {"input_ids": model.get_input_embeddings(), "token_type_ids": type_table(model)}
+    for i, example in enumerate(examples):
+        check_label(i, example["labels"], problem, model.config.num_labels)
+        values = {name: whole_numbers(example[name]) for name in sorted(fields - {"labels"})}
+        for name, tensor in values.items():
+            if tensor is None:
+                raise UserError(
+                    f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(example[name])}"
+                )
+        lengths = {name: len(tensor) for name, tensor in values.items() if tensor is not None}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
+        if (length := len(trim(example)["input_ids"])) > longest:
+            raise UserError(
+                f"example {i} has {length} tokens; {type(model).__name__} has positions for {longest}: "
+                f"tokenise with truncation=True, max_length={longest}"
+            )
+        for name, table in tables.items():
+            ids, known = values.get(name), getattr(table, "num_embeddings", sys.maxsize)
+            if ids is not None and not 0 <= int(ids.min()) <= int(ids.max()) < known:
+                raise UserError(
+                    f"example {i} has {name} that are no whole numbers from 0 to {known - 1}; "
+                    f"use the tokenizer of the model"
+                )
+
+
+def check_label(i: int, label: Any, problem: str, classes: int) -> None:
+    """Refuse a label that does not suit the problem."""
+    if problem == SINGLE:
+        chosen = whole_number(label)
+        fits, allowed = chosen is not None and 0 <= chosen < classes, f"0 to {classes - 1}"
+    else:
+        values = numbers(label)
+        fits = values is not None and len(values) == classes and all(map(math.isfinite, values))
+        allowed = f"{classes} finite numbers" if classes > 1 else "a finite number"
+        if problem == SEVERAL:
+            fits = fits and all(0 <= value <= 1 for value in values or ())
+            allowed = f"{classes} numbers from 0 to 1, for a model with problem_type {SEVERAL!r}"
+    if not fits:
+        raise UserError(f"example {i} has label {label!r:.60}; allowed are {allowed}")
+
+
+def positions(model: Any) -> int | None:
+    """How many tokens an example may have: what the encoder's table of positions holds; None where there is none."""
+    encoder = getattr(model, "base_model", model)
+    tables = [
+        m
+        for name, m in encoder.named_modules()
+        if isinstance(m, nn.Embedding) and name.split(".")[-1] in POSITIONS
+    ]
+    # RoBERTa counts from behind its padding token, BART from 2
+    taken = [(-1 if m.padding_idx is None else m.padding_idx) + 1 + getattr(m, "offset", 0) for m in tables]
+    return min((m.num_embeddings - n for m, n in zip(tables, taken, strict=True)), default=None)
+
+
+def type_table(model: Any) -> nn.Module | None:
+    """The table of token types, if the model has one."""
+    named = model.named_modules()
+    return next((m for name, m in named if name.endswith("token_type_embeddings")), None)
+
+
+def whole_numbers(values: Any) -> Tensor | None:
+    """A list, array or tensor of whole numbers as a tensor, (n,); None for anything else."""
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return None if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)) else tensor
+
+
+def whole_number(value: Any) -> int | None:
+    """An int, or an array or tensor of one; None for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def numbers(value: Any) -> list[float] | None:
+    """A number, or a list, array or tensor of them, as a list; None for anything else."""
+    try:
+        tensor = torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return tensor.reshape(-1).tolist() if tensor.ndim < 2 else None
