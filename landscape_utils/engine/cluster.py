@@ -37,22 +37,17 @@ MISSING = "a cluster needs dask: pip install 'landscape_utils[cluster]'"
 Task = tuple[Any, tuple[Any, ...]]  # a name, and the arguments of a function
 
 
-class Future(Protocol):
-    """A call that was sent off; `status` is "pending", "finished", "error", "cancelled" or "lost"."""
-
-    @property
-    def status(self) -> str | None: ...
-    def result(self) -> Any: ...
-
-
 class Client(Protocol):
-    """What is asked of a `distributed.Client`; the tests have a simulated one."""
+    """What is asked of a `distributed.Client`; the tests have a simulated one.
+
+    Its futures have a `status`, "pending", "finished", "error", "cancelled" or "lost", and a `result()`.
+    """
 
     def nthreads(self) -> Mapping[str, int]: ...
     def wait_for_workers(self, n_workers: int, timeout: float) -> None: ...
     def scheduler_info(self) -> Mapping[str, Any]: ...
     def scatter(self, data: Any, *, broadcast: bool, hash: bool) -> Any: ...
-    def submit(self, func: Callable[..., Any], *args: Any, pure: bool) -> Any: ...  # a Future
+    def submit(self, func: Callable[..., Any], *args: Any, pure: bool) -> Any: ...
     def cancel(self, futures: Any) -> Any: ...
     def run(self, function: Any, *args: Any, on_error: Literal["return", "ignore"]) -> Any: ...
 
@@ -130,7 +125,7 @@ def call(
     """
     threads, remaining = torch.get_num_threads(), iter(tasks)
     lost: list[Task] = []
-    flying: dict[Future, tuple[Task, Any]] = {}
+    flying: dict[Any, tuple[Task, Any]] = {}
     shared, losses = None, 0
     try:
         while True:
@@ -176,7 +171,7 @@ def sent(client: Client, subject: Any) -> Any:
             logger.warning("no worker took what was sent")
 
 
-def landed(flying: Collection[Future]) -> list[Future]:
+def landed(flying: Collection[Any]) -> list[Any]:
     """The futures that are done or lost, as soon as there are some; after a second without any, none."""
     for _ in range(LOOKS):
         if done := [future for future in flying if future.status != "pending"]:
@@ -185,7 +180,7 @@ def landed(flying: Collection[Future]) -> list[Future]:
     return []
 
 
-def fetched(future: Future) -> tuple[Any] | None:
+def fetched(future: Any) -> tuple[Any] | None:
     """The result in a tuple; None if it was lost with its worker, be it on the way here."""
     from distributed import KilledWorker
 

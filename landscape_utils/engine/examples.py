@@ -17,12 +17,8 @@ from ..errors import UserError
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
 SINGLE, SEVERAL, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
-POSITIONS = (
-    "position_embeddings",
-    "positions_embed",
-    "embed_positions",
-    "wpe",
-)  # tables of learned positions
+# tables of learned positions
+POSITIONS = ("position_embeddings", "positions_embed", "embed_positions", "wpe")
 
 Example = Mapping[str, Any]
 Row = dict[str, Any]
@@ -64,15 +60,19 @@ def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[
 def plain(example: Example) -> Row:
     """The example as plain lists and numbers, with an attention mask."""
     row = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in example.items()}
-    return row | {"attention_mask": row.get("attention_mask") or [1] * len(row["input_ids"])}
+    return row | {"attention_mask": list(row.get("attention_mask") or [1] * len(row["input_ids"]))}
+
+
+def cut(row: Row, length: int | None) -> Row:
+    """The first `length` tokens of a plain example."""
+    return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
 
 
 def trim(example: Example) -> Row:
     """The example as plain lists, without the padding at its end."""
     row = plain(example)
-    mask = list(row["attention_mask"])
-    length = len(mask) - mask[::-1].index(1) if 1 in mask else len(mask)
-    return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
+    mask = row["attention_mask"]
+    return cut(row, len(mask) - mask[::-1].index(1) if 1 in mask else None)
 
 
 def pad(values: list[int], width: int, padding: int) -> list[int]:
@@ -110,16 +110,11 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
                 f"allowed beside them attention_mask and token_type_ids, the same in every example"
             )
     problem, longest = problem_of(model, examples), positions(model) or sys.maxsize
-    tables = {"input_ids": model.get_input_embeddings(), "token_type_ids": type_table(model)}
+    known = {"input_ids": vocabulary(model), "token_type_ids": token_types(model)}
     for i, example in enumerate(examples):
         check_label(i, example["labels"], problem, model.config.num_labels)
-        values = {name: whole_numbers(example[name]) for name in sorted(fields - {"labels"})}
-        for name, tensor in values.items():
-            if tensor is None:
-                raise UserError(
-                    f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(example[name])}"
-                )
-        lengths = {name: len(tensor) for name, tensor in values.items() if tensor is not None}
+        values = {name: whole_numbers(i, name, example[name]) for name in sorted(fields - {"labels"})}
+        lengths = {name: len(tensor) for name, tensor in values.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
         if (length := len(trim(example)["input_ids"])) > longest:
@@ -127,11 +122,10 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
                 f"example {i} has {length} tokens; {type(model).__name__} has positions for {longest}: "
                 f"tokenise with truncation=True, max_length={longest}"
             )
-        for name, table in tables.items():
-            ids, known = values.get(name), getattr(table, "num_embeddings", sys.maxsize)
-            if ids is not None and not 0 <= int(ids.min()) <= int(ids.max()) < known:
+        for name in known.keys() & fields:
+            if not 0 <= int(values[name].min()) <= int(values[name].max()) < known[name]:
                 raise UserError(
-                    f"example {i} has {name} that are no whole numbers from 0 to {known - 1}; "
+                    f"example {i} has {name} that are no whole numbers from 0 to {known[name] - 1}; "
                     f"use the tokenizer of the model"
                 )
 
@@ -165,19 +159,29 @@ def positions(model: Any) -> int | None:
     return min((m.num_embeddings - n for m, n in zip(tables, taken, strict=True)), default=None)
 
 
-def type_table(model: Any) -> nn.Module | None:
-    """The table of token types, if the model has one."""
-    named = model.named_modules()
-    return next((m for name, m in named if name.endswith("token_type_embeddings")), None)
+def vocabulary(model: Any) -> int:
+    """How many tokens the model knows; without end where it has no table of them, as CANINE has not."""
+    try:
+        return getattr(model.get_input_embeddings(), "num_embeddings", sys.maxsize)
+    except NotImplementedError:
+        return sys.maxsize
 
 
-def whole_numbers(values: Any) -> Tensor | None:
-    """A list, array or tensor of whole numbers as a tensor, (n,); None for anything else."""
+def token_types(model: Any) -> int:
+    """How many token types the model knows; without end where it has no table of them."""
+    tables = (m for name, m in model.named_modules() if name.endswith("token_type_embeddings"))
+    return getattr(next(tables, None), "num_embeddings", sys.maxsize)
+
+
+def whole_numbers(i: int, name: str, values: Any) -> Tensor:
+    """A field's list, array or tensor of whole numbers as a tensor, (n,); anything else is refused."""
     try:
         tensor = torch.as_tensor(values)
     except (TypeError, ValueError, RuntimeError):
-        return None
-    return None if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)) else tensor
+        tensor = torch.empty(())
+    if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
+        raise UserError(f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(values)}")
+    return tensor
 
 
 def whole_number(value: Any) -> int | None:

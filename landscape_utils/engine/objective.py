@@ -26,19 +26,20 @@ from .examples import (
     Row,
     by_length,
     check_examples,
+    cut,
     pad,
     plain,
+    positions,
     problem_of,
     trim,
+    vocabulary,
     whole_number,
 )
 from .space import check_weights
 
 logger = logging.getLogger(__name__)
-TOKENS_PER_BATCH = {
-    "cpu": 1024,
-    "cuda": 16384,
-}  # what keeps the matrix products busy and the activations in cache
+# what keeps the matrix products busy and the activations in cache
+TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
 
 Logits = Callable[[Batch], Tensor]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -57,9 +58,9 @@ class Objective:
     """Mean loss and error rate of `model` on `examples`, as a function of the model's present weights.
 
     The loss is the model's own, by `config.problem_type` or, where that is None, as `transformers` takes it: with one
-    class a label, cross-entropy; with a list of C numbers from 0 to 1, binary cross-entropy, the mean over C labels; with
-    one logit ("regression"), squared error. An example counts as an error if its class is not the one with the largest
-    logit, or if any of its C labels is on the wrong side of logit 0; in a regression there are no errors: NaN.
+    class a label, cross-entropy; with a list of C numbers from 0 to 1, binary cross-entropy, the mean over C labels;
+    with one logit ("regression"), squared error. An example counts as an error if its class is not the one with the
+    largest logit, or if any of its C labels is on the wrong side of logit 0; a regression has no errors: NaN.
 
     Args:
         model: a sequence classifier of `transformers`.
@@ -93,10 +94,12 @@ class Objective:
         self._loss = loss or LOSSES[self._problem]
         self.loss_name: str = getattr(self._loss, "__name__", type(self._loss).__name__)
         self._fields = fields_taken(model, examples[0])
-        self._check_answers(examples)
-        rows = sorted(map(trim, examples), key=lambda row: len(row["input_ids"]))
+        rows = [trim(example) for example in examples]
+        with evaluating(model):
+            self._check_answers(examples, rows)
         if loss:
             self._check_loss(rows[0])
+        rows.sort(key=lambda row: len(row["input_ids"]))
         self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
         self.size = len(rows)
         self.tokens = sum(sum(row["attention_mask"]) for row in rows)
@@ -140,25 +143,24 @@ class Objective:
             )
         self.batches = [half for batch in self.batches for half in batch.halves()]
 
-    def _batch(self, rows: Sequence[Row]) -> Batch:
+    def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
         width = max(len(row["input_ids"]) for row in rows)
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
-        table = getattr(self.model.get_input_embeddings(), "num_embeddings", 0)
-        padding = {"input_ids": token if token is not None and 0 <= token < table else 0}
-        inputs = {
-            field: torch.tensor(
-                [pad(row[field], width, padding.get(field, 0)) for row in rows], device=self.device
+        known = token is not None and 0 <= token < vocabulary(self.model)
+        padding = {"input_ids": token if known else 0}
+        return {
+            field: torch.tensor([pad(row[field], width, padding.get(field, 0)) for row in rows]).to(
+                self.device
             )
             for field in self._fields
         }
-        if all(
-            sum(row["attention_mask"]) == width for row in rows
-        ):  # nothing is padded: attention without a mask is faster
-            inputs.pop("attention_mask", None)
+
+    def _batch(self, rows: Sequence[Row]) -> Batch:
+        inputs = self._inputs(rows)
+        if all(sum(row["attention_mask"]) == inputs["input_ids"].shape[1] for row in rows):
+            inputs.pop("attention_mask", None)  # nothing is padded: attention without a mask is faster
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
-        if self._problem != SINGLE:
-            labels = labels.double().reshape(len(rows), -1)
-        return Batch(inputs, labels)
+        return Batch(inputs, labels if self._problem == SINGLE else labels.double().reshape(len(rows), -1))
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         """Rows, in order of length, in batches as the model can take them.
@@ -188,33 +190,30 @@ class Objective:
             return False
         return same(alone, together[:1], tolerance_of(alone), equal_nan=True)
 
-    def _check_answers(self, examples: Sequence[Example]) -> None:
+    def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
         """Refuse a model that fails, or that answers an example as it is given other than as it is asked here.
 
         Tried on the longest example, the one with the largest token type, and the one with the most padding.
         """
-        rows = [plain(example) for example in examples]
-        measures: list[Callable[[Row], int]] = [
-            lambda row: len(trim(row)["input_ids"]),
-            lambda row: max(row.get("token_type_ids", [0])),
-            lambda row: row["attention_mask"].count(0),
+        measures: list[Callable[[int], int]] = [
+            lambda i: len(rows[i]["input_ids"]),
+            lambda i: max(rows[i].get("token_type_ids", [0])),
+            lambda i: len(examples[i]["input_ids"]) - sum(rows[i]["attention_mask"]),
         ]
-        chosen = {max(range(len(rows)), key=lambda i: measure(rows[i])) for measure in measures}
-        with evaluating(self.model):
-            for i in sorted(chosen):
-                given = [field for field in self._fields if field in examples[i]]
-                own = self._answer(i, {f: torch.tensor([rows[i][f]], device=self.device) for f in given})
-                ours = self._answer(i, self._batch([trim(rows[i])]).inputs)
-                if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
-                    raise UserError(
-                        f"{type(self.model).__name__} is no sequence classifier (its output holds no logits of shape "
-                        f"(batch, num_labels)); load it with AutoModelForSequenceClassification"
-                    )
-                if not same(own, ours, max(1e-3, tolerance_of(own)), equal_nan=True):
-                    raise UserError(
-                        f"{type(self.model).__name__} gives other logits for example {i} as it is given than without "
-                        f"its padding; give examples without padding"
-                    )
+        kind, room = type(self.model).__name__, positions(self.model)
+        for i in sorted({max(range(len(rows)), key=measure) for measure in measures}):
+            own = self._answer(i, self._inputs([cut(plain(examples[i]), room)]))
+            ours = self._answer(i, self._batch([rows[i]]).inputs)
+            if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
+                raise UserError(
+                    f"{kind} is no sequence classifier (its output holds no logits of shape (batch, num_labels)); "
+                    f"load it with AutoModelForSequenceClassification"
+                )
+            if not same(own, ours, max(1e-3, tolerance_of(own)), equal_nan=True):
+                raise UserError(
+                    f"{kind} gives other logits for example {i} as it is given than without its padding; "
+                    f"give examples without padding"
+                )
 
     def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
         """The model's logits of example i; what it raises is told in one line, with the field at which it fails."""
@@ -232,10 +231,7 @@ class Objective:
         """Refuse a loss of the user's that does not give a number for each example."""
         batch = self._batch([row, row])
         logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
-        try:
-            found = self.outcome(logits, batch.labels)[0]
-        except Exception as error:
-            raise UserError(f"loss {self.loss_name} fails: {type(error).__name__}: {error}") from error
+        found = self.outcome(logits, batch.labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
             shape = tuple(getattr(found, "shape", ()))
             raise UserError(
@@ -301,11 +297,7 @@ def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits - labels).square().mean(dim=1)
 
 
-LOSSES: dict[str, Loss] = {
-    SINGLE: cross_entropy,
-    SEVERAL: binary_cross_entropy,
-    REGRESSION: squared_error,
-}
+LOSSES: dict[str, Loss] = {SINGLE: cross_entropy, SEVERAL: binary_cross_entropy, REGRESSION: squared_error}
 ERRORS: dict[str, Loss] = {
     SINGLE: lambda logits, labels: logits.argmax(dim=-1) != labels,
     SEVERAL: lambda logits, labels: ((logits > 0) != (labels > 0.5)).any(dim=1),

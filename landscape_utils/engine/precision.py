@@ -15,13 +15,8 @@ import torch
 
 from ..errors import UserError
 
-DTYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
-PRECISIONS = tuple(DTYPES)
+PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
+DTYPES = {name: getattr(torch, name.replace("tf", "float")) for name in PRECISIONS}
 PROBED = -1  # the place of the probe's finding in a journal of points
 RANDOM_CELLS = 4
 

@@ -25,10 +25,7 @@ from .shortcuts import Replay, first_token_only, ready_masks
 from .space import ParameterSpace
 
 logger = logging.getLogger(__name__)
-CHUNK = {
-    "cpu": 1 << 16,
-    "cuda": 1 << 24,
-}  # entries combined at a time: the sums stay in cache, scratch memory is small
+CHUNK = {"cpu": 1 << 16, "cuda": 1 << 24}  # entries combined at a time: the sums stay in cache
 CACHE_BYTES = 1 << 30
 
 
