@@ -8,6 +8,7 @@ sent anew. Results come back to the client's side, which alone keeps them.
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -20,9 +21,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 
-from ..environment import device_name
+from ..environment import check_device, device_name
 from ..errors import UserError
-from .cluster_worker import Parcel, alone, ask, finish, look_around, visit
+from .cluster_worker import Parcel, alone, ask, finish, visit
 from .precision import Point
 from .walker import Walk
 
@@ -102,11 +103,9 @@ def apart(
     calls: Iterable[tuple[Any, str, tuple[Any, ...]]],
     folder: Path | None = None,
 ) -> Iterator[tuple[Any, Any]]:
-    """(name, result) of methods of `subject`, each by one worker, as they come.
+    """(name, result) of methods of `subject`, each by one worker that sees `folder`, as they come.
 
-    Args:
-        calls: name, method and arguments of each.
-        folder: one that a worker must see, or it refuses.
+    `calls`: name, method, arguments.
     """
     return call(client, ask, subject, ((name, (folder, *asked)) for name, *asked in calls))
 
@@ -123,15 +122,17 @@ def call(
         UserError: no worker for `PATIENCE` seconds; workers die of whatever they are given.
         Exception: what the function raises.
     """
-    threads, remaining = torch.get_num_threads(), iter(tasks)
-    lost: list[Task] = []
+    threads = torch.get_num_threads()
+    remaining, lost = iter(tasks), list[Task]()
     flying: dict[Any, tuple[Task, Any]] = {}
     shared, losses = None, 0
     try:
         while True:
             shared = shared or sent(client, subject)
             free = max(1, sum(client.nthreads().values())) - len(flying)
-            for task in islice(chain(drained(lost), remaining), max(0, free)):
+            if lost:
+                remaining, lost = chain(lost, remaining), []
+            for task in islice(remaining, max(0, free)):
                 future = client.submit(alone, threads, function, shared, *task[1], pure=False)
                 flying[future] = task, shared
             if not flying:
@@ -153,12 +154,6 @@ def call(
                 )
     finally:
         client.cancel(list(flying))
-
-
-def drained(tasks: list[Task]) -> Iterator[Task]:
-    """The tasks, each taken out of the list."""
-    while tasks:
-        yield tasks.pop(0)
 
 
 def sent(client: Client, subject: Any) -> Any:
@@ -235,17 +230,16 @@ def join(client: Client, device: str, folder: Path) -> str:
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".shared-") as file:
-        found = everywhere(client, look_around, device, Path(file.name))
-    blind = [worker for worker, (_, sees) in found.items() if not sees]
-    if blind:
+        seen = everywhere(client, os.path.exists, file.name)  # what may not be looked at is not seen either
+    if blind := [worker for worker, sees in seen.items() if not sees]:
         raise UserError(
             f"{blind[0]} and {len(blind) - 1} other workers do not see {folder}; a study on a cluster needs a "
             f"results folder that all machines share: name one by results_dir"
         )
-    devices = {device: worker for worker, (device, _) in found.items()}
-    if len(devices) > 1:
+    devices = everywhere(client, check_device, device)
+    if len(set(devices.values())) > 1:
         raise UserError(f"the workers compute on unlike devices, {devices}; choose one by device")
-    return next(iter(devices))
+    return next(iter(devices.values()))
 
 
 def device_names(client: Client, device: str) -> str:

@@ -73,8 +73,3 @@ def ask(subject: Any, folder: Path | None, method: str, arguments: tuple[Any, ..
     if folder and not folder.is_dir():  # a worker that joined after `join` had asked them all
         raise UserError(f"a worker does not see {folder}, which all machines must share")
     return getattr(subject, method)(*arguments)
-
-
-def look_around(device: str, file: Path) -> tuple[str, bool]:
-    """The device that is meant here, and whether the client's file is to be seen."""
-    return check_device(device), os.path.exists(file)  # a file that may not be looked at is not seen either

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import operator
 import reprlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from .losses import check_label, problem_of
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
-SINGLE, SEVERAL, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
 # tables of learned positions
 POSITIONS = ("position_embeddings", "positions_embed", "embed_positions", "wpe")
 
@@ -79,22 +77,6 @@ def pad(values: list[int], width: int, padding: int) -> list[int]:
     return values + [padding] * (width - len(values))
 
 
-def problem_of(model: Any, examples: Sequence[Example]) -> str:
-    """What the labels are: `config.problem_type`, or what `transformers` takes where it says nothing.
-
-    Raises:
-        UserError: an unknown type, or a single label for one logit, whose cross-entropy is always 0.
-    """
-    said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
-    if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
-        allowed = (SINGLE, SEVERAL, REGRESSION)[classes == 1 :]
-        raise UserError(
-            f"config.problem_type of a model with {classes} logits is {said!r}; allowed are {', '.join(allowed)}"
-        )
-    several = numbers(examples[0]["labels"]) is not None and whole_number(examples[0]["labels"]) is None
-    return said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
-
-
 def check_examples(model: Any, examples: Sequence[Example]) -> None:
     """Refuse what no objective can be built of, by one line that names the example."""
     if not hasattr(examples, "__len__") or not len(examples):
@@ -109,7 +91,8 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
                 f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
                 f"allowed beside them attention_mask and token_type_ids, the same in every example"
             )
-    problem, longest = problem_of(model, examples), positions(model) or sys.maxsize
+    problem = problem_of(model, examples[0]["labels"])
+    longest = positions(model) or sys.maxsize
     known = {"input_ids": vocabulary(model), "token_type_ids": token_types(model)}
     for i, example in enumerate(examples):
         check_label(i, example["labels"], problem, model.config.num_labels)
@@ -128,22 +111,6 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
                     f"example {i} has {name} that are no whole numbers from 0 to {known[name] - 1}; "
                     f"use the tokenizer of the model"
                 )
-
-
-def check_label(i: int, label: Any, problem: str, classes: int) -> None:
-    """Refuse a label that does not suit the problem."""
-    if problem == SINGLE:
-        chosen = whole_number(label)
-        fits, allowed = chosen is not None and 0 <= chosen < classes, f"0 to {classes - 1}"
-    else:
-        values = numbers(label)
-        fits = values is not None and len(values) == classes and all(map(math.isfinite, values))
-        allowed = f"{classes} finite numbers" if classes > 1 else "a finite number"
-        if problem == SEVERAL:
-            fits = fits and all(0 <= value <= 1 for value in values or ())
-            allowed = f"{classes} numbers from 0 to 1, for a model with problem_type {SEVERAL!r}"
-    if not fits:
-        raise UserError(f"example {i} has label {label!r:.60}; allowed are {allowed}")
 
 
 def positions(model: Any) -> int | None:
@@ -182,20 +149,3 @@ def whole_numbers(i: int, name: str, values: Any) -> Tensor:
     if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
         raise UserError(f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(values)}")
     return tensor
-
-
-def whole_number(value: Any) -> int | None:
-    """An int, or an array or tensor of one; None for anything else."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
-def numbers(value: Any) -> list[float] | None:
-    """A number, or a list, array or tensor of them, as a list; None for anything else."""
-    try:
-        tensor = torch.as_tensor(value, dtype=torch.float64)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return tensor.reshape(-1).tolist() if tensor.ndim < 2 else None

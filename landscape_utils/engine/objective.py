@@ -14,13 +14,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import UserError
 from .examples import (
-    REGRESSION,
-    SEVERAL,
-    SINGLE,
     Batch,
     Example,
     Row,
@@ -30,11 +26,10 @@ from .examples import (
     pad,
     plain,
     positions,
-    problem_of,
     trim,
     vocabulary,
-    whole_number,
 )
+from .losses import ERRORS, LOSSES, SINGLE, Loss, problem_of, whole_number
 from .space import check_weights
 
 logger = logging.getLogger(__name__)
@@ -42,7 +37,6 @@ logger = logging.getLogger(__name__)
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
 
 Logits = Callable[[Batch], Tensor]
-Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Measurement(NamedTuple):
@@ -90,7 +84,7 @@ class Objective:
         budget = usual if tokens_per_batch is None else whole_number(tokens_per_batch) or 0
         if budget < 1:
             raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
-        self._problem = problem_of(model, examples)
+        self._problem = problem_of(model, examples[0]["labels"])
         self._loss = loss or LOSSES[self._problem]
         self.loss_name: str = getattr(self._loss, "__name__", type(self._loss).__name__)
         self._fields = fields_taken(model, examples[0])
@@ -146,14 +140,9 @@ class Objective:
     def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
         width = max(len(row["input_ids"]) for row in rows)
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
-        known = token is not None and 0 <= token < vocabulary(self.model)
-        padding = {"input_ids": token if known else 0}
-        return {
-            field: torch.tensor([pad(row[field], width, padding.get(field, 0)) for row in rows]).to(
-                self.device
-            )
-            for field in self._fields
-        }
+        padding = {"input_ids": token if token in range(vocabulary(self.model)) else 0}
+        padded = {f: [pad(row[f], width, padding.get(f) or 0) for row in rows] for f in self._fields}
+        return {field: torch.tensor(values, device=self.device) for field, values in padded.items()}
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
         inputs = self._inputs(rows)
@@ -181,14 +170,11 @@ class Objective:
 
     def _as_alone(self, rows: Sequence[Row]) -> bool:
         """Whether the first of the rows gives the same logits in a batch with the others as alone."""
-        try:
-            with evaluating(self.model):
-                alone, together = (self.logits(self._batch(batch)) for batch in (rows[:1], rows))
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:
-            return False
-        return same(alone, together[:1], tolerance_of(alone), equal_nan=True)
+        batches = [self._batch(part).inputs for part in (rows[:1], rows)]
+        with evaluating(self.model):
+            alone, together = (attempt(self.model, inputs) for inputs in batches)
+        answered = isinstance(alone, Tensor) and isinstance(together, Tensor)
+        return answered and same(alone, together[:1], tolerance_of(alone), equal_nan=True)
 
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
         """Refuse a model that fails, or that answers an example as it is given other than as it is asked here.
@@ -229,13 +215,11 @@ class Objective:
 
     def _check_loss(self, row: Row) -> None:
         """Refuse a loss of the user's that does not give a number for each example."""
-        batch = self._batch([row, row])
         logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
-        found = self.outcome(logits, batch.labels)[0]
+        found = self.outcome(logits, self._batch([row, row]).labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
-            shape = tuple(getattr(found, "shape", ()))
             raise UserError(
-                f"loss {self.loss_name} must give floats of shape (B,); for B = 2 it gave {shape}"
+                f"loss {self.loss_name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}"
             )
 
 
@@ -283,26 +267,6 @@ def same(one: Tensor, other: Tensor, tolerance: float, equal_nan: bool = False) 
     return one.shape == other.shape and torch.allclose(
         one, other, rtol=tolerance, atol=tolerance, equal_nan=equal_nan
     )
-
-
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(logits, labels, reduction="none")
-
-
-def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=1)
-
-
-def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    return (logits - labels).square().mean(dim=1)
-
-
-LOSSES: dict[str, Loss] = {SINGLE: cross_entropy, SEVERAL: binary_cross_entropy, REGRESSION: squared_error}
-ERRORS: dict[str, Loss] = {
-    SINGLE: lambda logits, labels: logits.argmax(dim=-1) != labels,
-    SEVERAL: lambda logits, labels: ((logits > 0) != (labels > 0.5)).any(dim=1),
-    REGRESSION: lambda logits, labels: torch.full_like(logits[:, 0], torch.nan),
-}
 
 
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:

@@ -228,28 +228,33 @@ def test_workers_write_no_results(client, tiny_profile, tmp_path):
     assert [entry.path for entry in study.store.entries()] == before
 
 
-def fake_client(*found):
+def fake_client(**answers):
+    """A client of workers a and b; `answers`: what each of them answers to a function of this name."""
     return SimpleNamespace(
-        nthreads=lambda: {"tcp://a": 1}, run=lambda *a, on_error: dict(zip("ab", found, strict=False))
+        nthreads=lambda: {"tcp://a": 1},
+        run=lambda function, *a, on_error: dict(zip("ab", answers[function.__name__], strict=True)),
     )
 
 
 def test_a_folder_that_workers_do_not_share_is_refused_at_once(tmp_path):
-    with pytest.raises(UserError, match=r"do not see .*results_dir"):
-        cluster.join(fake_client(("cpu", True), ("cpu", False)), "auto", tmp_path)
+    with pytest.raises(UserError, match=r"b and 0 other workers do not see .*results_dir"):
+        cluster.join(fake_client(exists=(True, False)), "auto", tmp_path)
     with pytest.raises(UserError, match="unlike devices"):
-        cluster.join(fake_client(("cpu", True), ("cuda", True)), "auto", tmp_path)
+        cluster.join(fake_client(exists=(True, True), check_device=("cpu", "cuda")), "auto", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_worker_that_leaves_while_it_is_asked_is_left_out(tmp_path):
     gone = distributed.comm.CommClosedError("in <TCP (closed) Scheduler Broadcast>: Stream is closed")
-    assert cluster.join(fake_client(gone, ("cpu", True)), "auto", tmp_path) == "cpu"
-    assert cluster.device_names(fake_client("a card", gone), "cuda") == "a card"
+    refused = UserError("no such device")
+    assert (
+        cluster.join(fake_client(exists=(gone, True), check_device=(gone, "cpu")), "auto", tmp_path) == "cpu"
+    )
+    assert cluster.device_names(fake_client(device_name=("a card", gone)), "cuda") == "a card"
     with pytest.raises(UserError, match=r"all workers left .*, a, b;"):
-        cluster.join(fake_client(gone, gone), "auto", tmp_path)
+        cluster.join(fake_client(exists=(gone, gone)), "auto", tmp_path)
     with pytest.raises(UserError, match="no such device"):
-        cluster.join(fake_client(gone, UserError("no such device")), "auto", tmp_path)
+        cluster.join(fake_client(exists=(gone, True), check_device=(gone, refused)), "auto", tmp_path)
 
 
 def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):
