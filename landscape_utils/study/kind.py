@@ -10,19 +10,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from ..engine.cluster import Client
 from ..landscape.scan import Plane
 from ..profiles import Profile, Training
 from ..store.code import code_of
 from ..training.finetune import Run
 from ..training.tasks import Example, Task
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 Recipe = dict[str, Any]
 Key = tuple[str, str, Recipe]  # folder of the store, name, recipe

@@ -9,9 +9,9 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from ..engine.cluster import apart, device_names, join
+from ..engine.cluster import Client, apart, device_names, join
 from ..environment import (
     NOTHING,
     PARAMETERS,
@@ -31,9 +31,6 @@ from .order import compute_all, missing_of
 from .queries import Queries
 from .results import KINDS
 from .trainings import ProfileTrainings
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 
 class Study(Queries):

@@ -18,7 +18,7 @@ import torch
 import transformers as hf
 from torch import Tensor
 
-from ..engine.objective import positions
+from ..engine.examples import positions
 from ..engine.space import ParameterSpace
 from ..environment import ROOT
 from ..errors import UserError
