@@ -8,7 +8,7 @@ from .landscape.rollback import Rollback, roll_back
 from .landscape.scan import Curve, Line, Mark, Plane, Surface, scan
 from .landscape.trajectory import Trajectory, project
 from .profiles import Profile, load_profile
-from .study.own_study import Checkpoints
+from .study.checkpoints import Checkpoints
 from .study.study import Study
 from .training.checkpoints import in_order, read_task
 from .training.finetune import Run, fine_tune

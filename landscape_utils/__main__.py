@@ -17,8 +17,8 @@ from .errors import UserError
 from .profiles import builtin_profiles
 from .store.files import logger
 from .store.store import Store
-from .study.jobs import WHAT, usual_workers
 from .study.plan import estimate, report
+from .study.results import KINDS, current_code
 from .study.study import Study
 
 INTERRUPTED = "stopped; what was computed is kept: the same command goes on from there"
@@ -60,7 +60,7 @@ def parser() -> Parser:
     made.set_defaults(command=make_book)
 
     run = commands.add_parser("run", parents=[study], help="compute a study's results into its store")
-    run.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
+    run.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(KINDS)}")
     run.add_argument("--workers", type=int, help="processes side by side; default: as the profile says")
     run.add_argument("--cluster", metavar="ADDRESS", help="of a dask scheduler, whose workers do it")
     run.set_defaults(command=compute)
@@ -70,7 +70,7 @@ def parser() -> Parser:
         parents=[study],
         help="what a study costs: operations, memory, files, hours; and what is there",
     )
-    planned.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(WHAT)}")
+    planned.add_argument("--what", nargs="+", default=[], metavar="KIND", help=f"any of {', '.join(KINDS)}")
     planned.add_argument(
         "--workers", nargs="+", type=int, default=[2, 8, 64], metavar="N", help="default: 2 8 64"
     )
@@ -81,8 +81,8 @@ def parser() -> Parser:
 
 
 def add_results(results: argparse.ArgumentParser) -> None:
-    """`results list | verify | explain | prune | export`."""
-    actions = results.add_subparsers(required=True, metavar="list | verify | explain | prune | export")
+    """`results list | verify | explain | export`."""
+    actions = results.add_subparsers(required=True, metavar="list | verify | explain | export")
 
     place = Parser(add_help=False)
     place.add_argument("--results-dir", default="results", help="default: results")
@@ -98,13 +98,6 @@ def add_results(results: argparse.ArgumentParser) -> None:
     explained = actions.add_parser("explain", help="what a result is and was made from, in words")
     explained.add_argument("path", type=Path)
     explained.set_defaults(command=lambda options: print(Store.explain(options.path)))
-
-    pruned = actions.add_parser(
-        "prune", parents=[place], help="name what is of no use; with --yes, remove it"
-    )
-    pruned.add_argument("--older-than", type=float, metavar="DAYS", help="also results not written to since")
-    pruned.add_argument("--yes", action="store_true", help="remove")
-    pruned.set_defaults(command=prune)
 
     exported = actions.add_parser("export", help="a result for other programs")
     exported.add_argument("path", type=Path)
@@ -137,7 +130,7 @@ def print_plan(options: argparse.Namespace) -> None:
     if min(options.workers) < 1:
         raise UserError(f"--workers {min(options.workers)}: at least 1 is needed")
     study = Study(options.profile, **given(options))
-    for line in report(estimate(study, options.what, usual_workers(study)), [1, *options.workers]):
+    for line in report(study, estimate(study, options.what), [1, *options.workers]):
         print(line)
 
 
@@ -159,18 +152,15 @@ def list_results(options: argparse.Namespace) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    entries = [entry for store in stores(options) for entry in store.verify()]
+    entries = [entry for store in stores(options) for entry in store.verify(current_code)]
     for entry in entries:
         if entry.state != "sound":
             print(f"{entry.path}: {entry.state}{entry.detail and ', '}{entry.detail}")
-    print(f"{len(entries)} files, {sum(entry.state == 'sound' for entry in entries)} sound results")
+    count = {state: sum(entry.state == state for entry in entries) for state in ("sound", "earlier")}
+    print(
+        f"{len(entries)} files, {count['sound']} sound results and {count['earlier']} by an earlier version"
+    )
     return int(any(entry.state == "damaged" for entry in entries))
-
-
-def prune(options: argparse.Namespace) -> None:
-    for store in stores(options):
-        for path in store.prune(older_than_days=options.older_than, dry_run=not options.yes):
-            print(f"{'removed' if options.yes else 'to be removed with --yes'}: {path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

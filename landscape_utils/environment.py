@@ -23,7 +23,17 @@ PARAMETERS = (
     "device",
 )
 NOTHING = "none"  # the device of a study that only reads
-OF_CHECKPOINTS = ("checkpoints", "other", "scratch", "scratch_other", "train", "dev", "text", "label")
+OF_CHECKPOINTS = (
+    "checkpoints",
+    "other",
+    "scratch",
+    "scratch_other",
+    "train",
+    "dev",
+    "text",
+    "label",
+    "max_length",
+)
 FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -26,7 +26,8 @@ def task_key(name: Any) -> Any:
     return plain if plain in tuple(TASK_NAMES) else name
 
 
-def one_of(what: str, value: str, allowed: Sequence[str]) -> None:
-    """Refuse a value that is none of the allowed ones."""
+def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
+    """The value; refused if it is none of the allowed ones."""
     if value not in allowed:
         raise UserError(f"unknown {what} {value!r}; allowed are {', '.join(allowed)}")
+    return value

@@ -76,10 +76,15 @@ class Part(BaseModel):
 
 
 class ModelSpec(Part):
-    """The encoder: "demo", "minilm", "mpnet", a name on the hub or a folder; inputs are cut to `max_length` tokens."""
+    """The encoder: "demo", "minilm", "mpnet", a name on the hub or a folder; inputs are cut to `max_length` tokens.
+
+    `fresh` names modules of the encoder that were never trained, such as a pooler: they are drawn anew with the head,
+    and count as head.
+    """
 
     source: Annotated[str, Field(min_length=1), AfterValidator(_source)]
     max_length: Annotated[int, Field(ge=4)]
+    fresh: list[str] = []
 
 
 class Training(Part):
@@ -144,6 +149,11 @@ class Grid(Part):
     span: Positive
     curve_resolution: Annotated[int, Field(ge=2)] = 41
 
+    def axes(self, dimensions: int) -> list[np.ndarray]:
+        """The coordinates along each axis: (curve_resolution,) of a line, (resolution,) twice of a plane."""
+        points = self.curve_resolution if dimensions == 1 else self.resolution
+        return [np.linspace(-self.span, self.span, points)] * dimensions
+
 
 class Sample(Part):
     """How many examples of each split a surface is computed on; 0: all."""
@@ -174,6 +184,8 @@ class Profile(Part):
     sample: Sample
     layers: Layers
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    # Of the trainings whose surfaces are scanned, which cost most; none: all of them.
+    surface_seeds: list[Seed] = []
     precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
     chosen: list[TaskName] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import torch
@@ -38,3 +39,9 @@ def write_examples(folder: Path, count: int = 24) -> tuple[str, str]:
         with (folder / f"reviews-{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("text", "tone"), *rows])
     return str(folder / "reviews-train.csv"), str(folder / "reviews-dev.csv")
+
+
+def edit_config(folder: Path, **changes) -> None:
+    """Change fields of a checkpoint's `config.json`."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))

@@ -1,16 +1,17 @@
 """A scan into a store, in processes that tests kill, starve and lock out.
 
 Run as `python scan_process.py`, it reads jobs (JSON, one a line) from its input and does each in a fork of its own:
-numpy only, so that a start takes milliseconds. What a job did is in its log.
+numpy only, so that a start takes milliseconds. It prints the process id, what the job does, and its exit code.
 """
 
+import contextlib
 import json
+import logging
 import os
-import random
 import resource
 import signal
+import subprocess
 import sys
-import time
 import types
 from pathlib import Path
 
@@ -18,6 +19,41 @@ import numpy as np
 
 KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
 TO_DISK = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
+
+
+class Worker(contextlib.AbstractContextManager):
+    """A process that does jobs, one at a time."""
+
+    def __init__(self):
+        command = [sys.executable, __file__]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+
+    def begin(self, **job):
+        """Start a job; its process id."""
+        print(json.dumps(job, default=str), file=self.process.stdin)
+        self.said = []
+        return int(self.process.stdout.readline())
+
+    def wait_for(self, said):
+        """Return when the job says this line."""
+        while not self.said or self.said[-1] != said:
+            line = self.process.stdout.readline()
+            assert line, f"the worker ended before it said {said!r}"
+            self.said.append(line.strip())
+
+    def end(self):
+        """Wait for the job; its exit code, or minus the signal that killed it. What it said is in `said`."""
+        self.wait_for("end of job")
+        return int(self.process.stdout.readline())
+
+    def do(self, **job):
+        self.begin(**job)
+        return self.end()
+
+    def __exit__(self, *_):
+        self.process.communicate()
 
 
 def row(point, width=3):
@@ -47,58 +83,42 @@ def die_at(number, half):
         setattr(os, name, counting(name, getattr(os, name)))
 
 
-def slow_down(seed):
-    """Spread writes over time, in pieces, so that a kill at a random moment often falls into one."""
-    generator = random.Random(seed)
-
-    def slowly(name, original):
-        def call(*arguments, **options):
-            time.sleep(generator.random() * 2e-3)
-            if name == "write":
-                descriptor, data = arguments
-                return original(descriptor, data[: generator.randint(1, max(1, len(data)))])
-            return original(*arguments, **options)
-
-        return call
-
-    for name in TO_DISK:
-        setattr(os, name, slowly(name, getattr(os, name)))
-
-
 def work(job):
-    from landscape_utils.store.store import Store
+    from landscape_utils.store import store
 
-    log, write = os.open(job["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666), os.write
+    write = os.write
 
-    def note(text):
-        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limits[1], limits[1]))  # the log is not to be starved
-        write(log, f"{text}\n".encode())
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    def say(text):
+        write(1, f"{text}\n".encode())
 
     def scan(journal):
         for point in range(job["points"]):
             if point not in journal:
-                note(f"begin {point}")
-                time.sleep(job.get("pause", 0))
+                if point == job.get("pause_at"):
+                    say("paused")
+                    signal.pause()
+                say(f"begin {point}")
                 journal[point] = row(point, job.get("width", 3))
-                note(f"end {point}")
+                say(f"done {point}")
         return {"loss": np.stack([journal[point] for point in range(job["points"])])}
 
+    store.PATIENCE = 0.0
+    store.logger.setLevel(logging.INFO)
+    store.logger.handlers = [
+        logging.StreamHandler(types.SimpleNamespace(write=lambda t: write(1, t.encode())))
+    ]
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "die_at" in job:
         die_at(job["die_at"], job["half"])
-    if "slow" in job:
-        slow_down(job["slow"])
     if "largest_file" in job:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], resource.RLIM_INFINITY))
     if "user" in job:
         os.seteuid(job["user"])
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        Store(job["folder"]).compute(KIND, job.get("name", NAME), RECIPE, scan, device="cpu")
-        note("finished")
+        store.Store(job["folder"]).compute(KIND, job.get("name", NAME), RECIPE, scan, device="cpu")
+        say("finished")
     except BaseException as error:
-        note(f"{type(error).__name__}: {error}")
+        say(f"{type(error).__name__}: {error}")
 
 
 def serve():
@@ -111,7 +131,8 @@ def serve():
             finally:
                 os._exit(1)
         print(pid, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        print(f"end of job\n{code}", flush=True)
 
 
 if __name__ == "__main__":

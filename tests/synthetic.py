@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from landscape_utils.landscape.directions import RandomDirections
+from landscape_utils.landscape.paths import Obstacles
 from landscape_utils.landscape.rollback import LAYER_MARKS, Rollback
 from landscape_utils.landscape.scan import Curve, Mark, Surface
 from landscape_utils.landscape.trajectory import Trajectory
+from landscape_utils.landscape.walk import Walk
 from landscape_utils.training.finetune import Run
 
 START_END = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
@@ -117,11 +121,56 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
             dev_accuracy=np.array(ends),
         )
 
-    def curve(task, how="pretrained", split="train"):
+    def curve(task, how="pretrained", split="train", seed=0):
         wall = 0.3 if how == "scratch" else 0.0
         return curve_of(lambda x: bowl(how)(x) + wall * np.sin(10 * x) ** 2, 401, norm=NORM[how])
 
-    def trajectory(task, how="pretrained", method="plane"):
+    def straight(how="pretrained", marks=("start", "end")):
+        """From ln 2 down to 0.1, from scratch over a wall of 0.3 half-way; alpha in [0, 1]."""
+        found = curve_of(
+            lambda x: 0.1 + 0.593 * (1 - x) + (0.3 if how == "scratch" else 0) * (abs(x - 0.5) < 0.1), 41, 1.0
+        )
+        inside = found.alpha >= 0
+        draws = np.concatenate([found.draws[:, :, :41][:, :, inside], found.draws[:, :, 41:]], axis=2)
+        cut = {
+            name: getattr(found, name)[inside]
+            for name in ("alpha", "loss", "error", "loss_stderr", "error_stderr")
+        }
+        return replace(
+            found,
+            **cut,
+            draws=draws,
+            marks=dict(zip(marks, found.marks.values(), strict=True)),
+            norm=NORM[how],
+        )
+
+    def walk(task, how="pretrained", seed=0):
+        cosine = {"scratch": 0.7, "pretrained": 0.9}[how]
+        return Walk(
+            norm=np.array([0, 0.6, 1.0]), cosine=np.array([np.nan, cosine, 1.0]), leg=np.array([0.6, 0.5]),
+            quarter=np.array([0.5, cosine]), size=np.array([10.0, 11.0]), dimension=10_000, angle=0.02,
+            moved=np.array([1.0, 2.0, 3.0]), group_size=np.array([10.0, 10.0, 10.0]),
+        )  # fmt: skip
+
+    def directions(task, how="pretrained", seed=0):
+        radius = np.linspace(0.1, 1, 10)
+        loss = np.tile(0.1 + STEEP[how] * radius**2, (20, 1))
+        draws = np.tile(np.append(0.1, loss.ravel()).astype(np.float32), (3, 1))
+        return RandomDirections(radius, 0.1, loss, draws, 128, 0.0)
+
+    def rollback(task, learning_rate=None, seed=0):
+        """Of 400 examples 360 are right, and 352, 320 and 240 with low, middle and high layers back."""
+        correct = np.arange(400) < np.array([[360], [352], [320], [240]])
+        stderr = {"low": 0.016, "middle": 0.02, "high": 0.024}
+        layers, moved = (
+            {"low": (0, 1), "middle": (2, 3), "high": (4, 5)},
+            {"low": 1.0, "middle": 2.0, "high": 3.0},
+        )
+        groups = {"low": 0.88, "middle": 0.8, "high": 0.6}
+        loss = np.where(correct, 0.1, 2.0).astype(np.float32)
+        return Rollback(400, 0.9, 0.015, groups, stderr, layers, moved, loss, correct)
+
+    def trajectory(task, how="pretrained", method="plane", seed=0):
         return trajectory_of([0, 0.5, 1.0], [0, 0.5 if how == "scratch" else 0.1, 0])
 
     way = SimpleNamespace(epochs=4, learning_rate=1e-5, batch_size=32)
@@ -145,24 +194,26 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
         },
         "run": run,
         "curve": curve,
-        "surface": lambda task, how="pretrained", split="train": surface_of(
+        "surface": lambda task, how="pretrained", split="train", seed=0: surface_of(
             bowl(how), norm=NORM[how], cosine=0.05
         ),
         "trajectory": trajectory,
-        "overfitting": lambda: trajectory_of([0, 0.5, 1.0, 1.3], [0, 0.1, 0, 0.4]),
-        "layer_surface": lambda task, group: layer_surface_of(
-            lambda x, y: {"low": 1.0, "high": 16.0}[group] * (x**2 + y**2) / 2,
+        "overfitting": lambda method="plane": trajectory_of([0, 0.5, 1.0, 1.3], [0, 0.1, 0, 0.4]),
+        "layer_surface": lambda task, group, split="train", seed=0: layer_surface_of(
+            lambda x, y: {"low": 1.0, "middle": 4.0, "high": 16.0}[group] * (x**2 + y**2) / 2,
             points=401,
         ),
         "learning_rates": lambda task: [1e-4],
-        "rollback": lambda task, learning_rate=None: Rollback(
-            400,
-            0.9,
-            0.015,
-            {"low": 0.88, "middle": 0.8, "high": 0.6},
-            {"low": 0.016, "middle": 0.02, "high": 0.024},
-            {"low": (0, 1), "middle": (2, 3), "high": (4, 5)},
-            {"low": 1.0, "middle": 2.0, "high": 3.0},
+        "rollback": rollback,
+        "overfit_task": "mrpc",
+        "seeds_of": lambda kind, task, how: changes.get("seeds", (0,)),
+        "schedule": lambda task, how: np.linspace(1, 0, 40),
+        "walk": walk,
+        "path": lambda task, how="pretrained", seed=0: straight(how),
+        "obstacles": lambda task, how="pretrained", seed=0: Obstacles(
+            straight(how), straight(how, ("start", "first epoch"))
         ),
+        "random_directions": directions,
+        "barrier": lambda task, split="train", seed=0: straight(),
     }
     return SimpleNamespace(**study | changes)

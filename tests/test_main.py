@@ -33,7 +33,7 @@ def fails(capsys, *arguments: str) -> str:
     return err
 
 
-@pytest.mark.parametrize("command", [[], ["book"], ["run"], ["plan"], ["results"], ["results", "prune"]])
+@pytest.mark.parametrize("command", [[], ["book"], ["run"], ["plan"], ["results"], ["results", "verify"]])
 def test_every_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main([*command, "--help"])
@@ -141,18 +141,6 @@ def test_verify_tells_damage_by_its_exit_code(result, tmp_path, capsys):
     out = capsys.readouterr().out
     assert f"{result}: damaged" in out
     assert "0 sound results" in out
-
-
-def test_prune_removes_only_when_told(result, tmp_path, capsys):
-    half = result.with_name(result.name + ".tmp")
-    half.touch()
-    command = ["results", "prune", "--results-dir", str(tmp_path)]
-    assert cli.main(command) == 0
-    assert str(half) in capsys.readouterr().out
-    assert half.exists()
-    assert cli.main([*command, "--yes"]) == 0
-    assert not half.exists()
-    assert result.exists()
 
 
 def test_export_writes_what_other_programs_read(result, tmp_path, capsys):

@@ -22,8 +22,7 @@ from ..names import HOWS, display_name
 from ..store.files import logger
 from ..study.study import Study
 from . import tables
-from .comparison import RUNS
-from .executing import Execution, check_parameters, execute, fingerprint, surroundings
+from .executing import Execution, check_parameters, execute
 from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 
 
@@ -66,11 +65,12 @@ def readings(root: Path, reference: str, study: Study) -> list[Execution]:
     parameters = {"profile": reference, "device": NOTHING}
     if root != ROOT:  # a page shows them: no path of this machine that need not be there
         parameters["results_dir"] = str(root / "results")
-    around = surroundings(parameters, {root / "results" / name for name in (study.profile.name, *RUNS)})
     named = chapters(read_contents(root / "book"), REFERENCE)
     sources = [notebook for notebook in find_notebooks(root) if notebook.stem in named]
-    folder = root / "_build" / REFERENCE
-    return [Execution(path, folder / path.name, parameters, fingerprint(path, around)) for path in sources]
+    return [
+        Execution(path, root / "_build" / REFERENCE / path.name, parameters, only_reads=True)
+        for path in sources
+    ]
 
 
 def tell_lacking(theirs: Sequence[Execution], lacking: dict[Path, str], study: Study) -> None:

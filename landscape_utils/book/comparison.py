@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..claims import paper
-from ..claims.claims import CLAIMS, weigh
 from ..claims.evidence import Claim, table
 from ..environment import NOTHING
 from ..errors import Lacking
 from ..names import GROUPS, display_name
-from ..study.costs import Network, network_config, task_sizes
+from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
+from ..training.published import network_config
 from .tables import misprints, signed
 
 RUNS = ("demo", "minilm")  # what everybody can run, and the reference run
@@ -40,7 +40,7 @@ DATA = {"glue": "GLUE", "demo": "a generated language", "files": "files of one's
 
 @dataclass(frozen=True)
 class Column:
-    """A run in a table: its study, and those of the claims, by their ids, that could be weighed on its results."""
+    """A run in a table: its study, and those of the claims, by their names, that could be weighed on its results."""
 
     head: str
     study: Study
@@ -52,55 +52,39 @@ def columns(study: Study, weighed: Iterable[Claim], *profiles: str) -> list[Colu
 
     They are read, and nothing is computed for them.
     """
-    found = [Column(f"{study.profile.name} (this run)", study, {claim.id: claim for claim in weighed})]
+    found = [Column(f"{study.profile.name} (this run)", study, {claim.name: claim for claim in weighed})]
     for name in profiles or RUNS:
         other = Study(name, results_dir=study.store.folder.parent, device=NOTHING)
-        if other.profile.name != study.profile.name and (claims := readable(other)):
-            found.append(Column(other.profile.name, other, claims))
+        if other.profile.name != study.profile.name and other.store.folder.is_dir():
+            claims = {claim.name: claim for claim in readable(other) if claim.evidence}
+            found += [Column(other.profile.name, other, claims)] if claims else []
     return found
 
 
-def readable(study: Study) -> dict[str, Claim]:
-    """The claims for which a study that only reads finds all it needs."""
-    found = {}
-    for name in CLAIMS:
-        with suppress(Lacking):
-            (found[name],) = weigh(study, name)
-    return found
+def readable(study: Study) -> list[Claim]:
+    """The claims weighed on a study that only reads; none where it has results of no data set."""
+    try:
+        return study.claims()
+    except Lacking:
+        return []
 
 
 def verdicts(runs: Sequence[Column]) -> str:
-    """A row for each claim that the first run weighed, with the verdict of each run."""
+    """A row for each claim of the first run: its sentence, and the verdict of each run."""
     rows = []
     for claim in runs[0].claims.values():
-        cells = [outcome(run.claims[claim.id]) if claim.id in run.claims else ABSENT for run in runs]
-        rows.append([claim.id.replace("-", " "), claim.section, *cells])
-    note = f"Behind a verdict: how many tasks speak for the claim / against it / neither way. {ABSENT}: no results."
-    return f"{table(['claim', 'section', *(run.head for run in runs)], rows)}\n\n{note}"
+        place = claim.figure.replace(" ", "\N{NO-BREAK SPACE}") or f"section {claim.section}"
+        cells = [outcome(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
+        rows.append([f"{claim.title} *({place})*", *cells])
+    note = (
+        f"Behind a verdict: how many tasks speak for the claim / against it / are open. {ABSENT}: no results."
+    )
+    return f"{table(['claim', *(run.head for run in runs)], rows, prose=True)}\n\n{note}"
 
 
 def outcome(claim: Claim) -> str:
     words = [evidence.word for evidence in claim.evidence]
     return f"**{claim.verdict}** {'/'.join(str(words.count(word)) for word in ('for', 'against', 'open'))}"
-
-
-def messages(runs: Sequence[Column]) -> str:
-    """What the paper says of each of its figures, and in each run the verdicts of all measures of it."""
-    rows = []
-    for figure, (section, sentence), names in paper.messages(runs[0].claims):
-        cells = [counted([run.claims[name].verdict for name in names if name in run.claims]) for run in runs]
-        rows.append([figure.replace(" ", "\N{NO-BREAK SPACE}"), f"{sentence} *({section})*", *cells])
-    return table(["in the paper", "what it says", *(run.head for run in runs)], rows, prose=True)
-
-
-def counted(verdicts: Sequence[str]) -> str:
-    """ "holds", or where there are several measures: "holds 3 of 5, undecided 2 of 5"."""
-    kinds = [kind for kind in ("holds", "does not hold", "undecided") if kind in verdicts]
-    of = f" of {len(verdicts)}"
-    return (
-        ", ".join(kind + (f" {verdicts.count(kind)}{of}" if len(verdicts) > 1 else "") for kind in kinds)
-        or ABSENT
-    )
 
 
 def table_1(runs: Sequence[Column]) -> str:
@@ -145,9 +129,8 @@ def setup(study: Study) -> dict[str, str]:
     """What a study depends on, in words."""
     profile, training = study.profile, study.profile.training
     with hub.left_alone():  # what a model is like is known, or at hand
-        config = network_config(study)
-        sizes = {task: task_sizes(study, task) for task in study.tasks}
-    network = Network.of(config)
+        config = network_config(profile.model)
+        scale = scale_of(study, config)
     source = profile.model.source
     name, tokenizer, pretraining = MODELS.get(source, (Path(source).name, "its own", "its own"))
 
@@ -168,12 +151,12 @@ def setup(study: Study) -> dict[str, str]:
         "pre-training": pretraining,
         "tokenizer": tokenizer,
         "vocabulary": f"{config.vocab_size:,}",
-        "parameters of the encoder": f"{network.parameters / 1e6:.1f} million",
-        "layers": f"{network.layers}",
-        "width of its vectors": f"{network.width:,}",
+        "parameters of the encoder": f"{scale.parameters / 1e6:.1f} million",
+        "layers": f"{scale.layers}",
+        "width of its vectors": f"{config.hidden_size:,}",
         "tokens of an example, at most": f"{profile.model.max_length}",
-        "training examples": each(lambda task: f"{sizes[task].train:,}"),
-        "dev examples": each(lambda task: f"{sizes[task].dev:,}"),
+        "training examples": each(lambda task: f"{scale.examples[task][0]:,}"),
+        "dev examples": each(lambda task: f"{scale.examples[task][1]:,}"),
         "epochs from scratch": each(lambda task: tasks[task].scratch.epochs),
         "epochs of fine-tuning": each(lambda task: tasks[task].pretrained.epochs),
         "learning rate from scratch": each(lambda task: f"{tasks[task].scratch.learning_rate:g}"),

@@ -7,15 +7,17 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from ..claims import paper
-from ..claims.evidence import WAYS, Claim, number, runs, table
-from ..claims.landscape_claims import RADIUS, agreement
+from ..claims.evidence import Claim, table
+from ..claims.intervals import number
+from ..claims.subject import WAYS
+from ..claims.surfaces import RADIUS
 from ..figures.style import HOW_NAMES
 from ..landscape import flatness
 from ..landscape.rollback import Rollback
 from ..names import GROUPS, display_name
-from ..study.costs import GLUE_SIZES
-from ..study.own_study import Checkpoints
+from ..study.checkpoints import Checkpoints
 from ..study.study import Study
+from ..training.published import GLUE_SIZES
 
 
 def setup(study: Study) -> str:
@@ -55,7 +57,7 @@ def accuracies(study: Study) -> str:
     head = ["task", "largest class", *(HOW_NAMES[how] for how in WAYS)]
     rows = []
     for task in study.tasks:
-        by_how = [runs(study, task, how) for how in WAYS]
+        by_how = [[study.run(task, how, seed) for seed in study.seeds] for how in WAYS]
         cells = [
             spread([run.dev_accuracy[-1] for run in same])
             + ("" if all(run.learned for run in same) else " †")
@@ -71,7 +73,8 @@ def learning_rates(study: Study) -> str:
     """Dev accuracy of fine-tuning at every learning rate that was tried, the chosen one in bold; "" if only one was."""
     rows = []
     for task in study.tasks:
-        tried, chosen = study.tried(task), study.profile.tasks[task].pretrained.learning_rate
+        rates, chosen = study.learning_rates(task), study.profile.tasks[task].pretrained.learning_rate
+        tried = {rate: study.run(task, learning_rate=rate) for rate in rates}
         cells = [f"{percent(run.dev_accuracy[-1])} at {rate:g}" for rate, run in tried.items()]
         if len(tried) > 1:
             rows.append(
@@ -92,7 +95,7 @@ def learning_rates(study: Study) -> str:
 
 
 def gain(claim: Claim, points: float = 10.0) -> str:
-    """The sentence on how far fine-tuning is ahead, from the claim "better-accuracy"."""
+    """The sentence on how far fine-tuning is ahead, from the claim "accuracy"."""
     ahead = [e for e in claim.evidence if e.effect >= points]
     each = ", ".join(f"{e.task} {signed(e.effect, 1)}" for e in claim.evidence)
     return (
@@ -130,7 +133,7 @@ def agreements(study: Study) -> str:
         for how in study.ways:
             train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
             near = flatness.near(train, RADIUS)
-            ranks = [agreement(train, dev), flatness.rank_correlation(train.loss, dev.error)]
+            ranks = [flatness.rank_correlation(train.loss, dev.error, where) for where in (near, None)]
             overlaps = [flatness.low_overlap(train.loss, dev.error, where=where) for where in (near, None)]
             rows.append([display_name(task), HOW_NAMES[how], *map(number, (*ranks, *overlaps))])
     return (

@@ -1,240 +1,253 @@
-"""How a sentence of the paper becomes a number with a verdict: one rule, stated here, for all claims."""
+"""How a measure of a study becomes a verdict: one rule for all claims."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
 from scipy import stats
 
-from ..landscape.scan import Curve
 from ..names import display_name
-from ..training.finetune import Run
-from ..training.history import final_loss
-from . import paper
+from .intervals import ALONE, TAIL, Evidence, Kind, LeftOut, Reading, number, over_trainings
+from .subject import SIDES, TRAININGS, WAYS, Subject
 
-if TYPE_CHECKING:
-    from ..study.study import Study
-
-Scan = TypeVar("Scan", bound=Curve)
+EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
+SPOKEN = {  # of one task, and of several
+    "for": ("speaks for it", "speak for it"),
+    "against": ("speaks against it", "speak against it"),
+    "open": ("is open", "are open"),
+    "does not count": ("does not count", "do not count"),
+}
+Read = Callable[[Subject, str, int], Reading]
 
 RULE = (
-    "For each task the effect is written so that above zero is what the paper says. Its 95 % interval is taken "
-    "over the training seeds (Student's t) where there are two or more; with one seed, over the examples: in a "
-    "scan by the bootstrap, the middle 95 % of 100 draws of the examples, the same draws at all points and for both "
-    "trainings; elsewhere 1.96 standard errors each way. A "
-    "number that rests on no sample, such as an angle, is exact for its training, and another training may give "
-    "another. A task speaks for the claim if its interval lies above zero, against it if below, and is open "
-    "otherwise. The claim holds if more than half of the tasks speak for it, does not hold if more than half "
-    "speak against it, and is undecided otherwise."
+    "For each task the effect is written so that a positive number agrees with the paper. A task speaks for the claim "
+    "if the 95 % interval of its effect lies above zero. It speaks against the claim if the interval lies below zero, "
+    "and is open otherwise. The claim holds if more than half of the tasks that have an interval speak for it, and "
+    "does not hold if more than half of them speak against it. Otherwise it is undecided. Only the primary measure of "
+    "a claim decides. Where there are several trainings, which differ by their seed, the interval is over trainings "
+    "(Student's t), and the uncertainty that comes from the sample of examples is added to it. Where there is one "
+    "training, the interval is over the examples on which it was measured, and another training may give another "
+    "answer. A number of one training that rests on no sample has no interval, and does not count. Rounding and "
+    "interpolation errors widen every interval. Where a claim rests on one number alone, its interval is a 98 % one, "
+    "so that chance gives it a verdict in 2 of 100 studies and not in 5."
 )
-WAYS = ("scratch", "pretrained")
-UNFITTED = (
-    0.75  # of the loss of guessing, at the last epoch: always to say the larger class costs 0.9 of it on MRPC
-)
-Z = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One task's word on a claim: the values of its sides, the effect and its 95 % interval.
-
-    `shown` are the values in words, where numbers alone would not say it.
-    """
-
-    task: str
-    values: tuple[float, ...]
-    effect: float
-    low: float
-    high: float
-    shown: tuple[str, ...] = ()
-
-    @property
-    def word(self) -> str:
-        return "for" if self.low > 0 else "against" if self.high < 0 else "open"
-
-    @property
-    def interval(self) -> str:
-        return "exact" if self.low == self.high else f"{number(self.low)} to {number(self.high)}"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A sentence of the paper, how it is measured, and what the runs say.
+class Measure:
+    """How a study is measured.
 
     Attributes:
-        id, section, sentence: the claim's name here, its place in the paper, the paper's words.
-        measure: what is measured, and the effect, which is above zero if it is as the paper says.
-        sides: names of what is compared.
-        evidence: one for each task that could be weighed.
-        left_out: task -> why it could not be weighed.
+        what, effect: in words, what is measured and what the effect is.
+        read: (study, task, seed) -> Reading; raises LeftOut.
+        needs: (kind, how) of the results that it takes; see `Subject.seeds_of`.
+        sides: names of the values.
+        tasks: of a study; default all.
     """
 
-    id: str
-    section: str
-    sentence: str
-    measure: str
+    what: str
+    effect: str
+    read: Read
+    needs: tuple[tuple[str, str], ...]
+    sides: tuple[str, ...] = SIDES
+    tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks
+
+    def __call__(self, study: Subject) -> Measured:
+        """The evidence of each task; of those that cannot be weighed, the reason."""
+        readings: dict[str, list[Reading]] = {}
+        left_out = {}
+        for task in self.tasks(study):
+            try:
+                readings[display_name(task)] = self.readings(study, task)
+            except LeftOut as reason:
+                left_out[display_name(task)] = str(reason)
+
+        def measured(tail: float) -> Measured:
+            evidence = tuple(over_trainings(task, found, tail) for task, found in readings.items())
+            return Measured(self.what, self.effect, self.sides, evidence, left_out, tail)
+
+        usual = measured(TAIL)
+        return measured(ALONE) if usual.voting == 1 else usual
+
+    def readings(self, study: Subject, task: str) -> list[Reading]:
+        """The readings of one task, of all seeds that have what is needed."""
+        common: set[int] | None = None
+        for kind, how in self.needs:
+            for name in study.tasks if task == EVERY else (task,):
+                seeds = set(study.seeds_of(kind, name, how))
+                common = seeds if common is None else common & seeds
+                if not common:
+                    kinds = kind.replace("_", " ")
+                    raise LeftOut(f"there is no result of the kind “{kinds}” of {TRAININGS[how]}")
+        readings, reasons = [], []
+        for seed in sorted(common or ()):
+            try:
+                readings.append(self.read(study, task, seed))
+            except LeftOut as reason:
+                reasons.append(reason)
+        if not readings:
+            raise reasons[0]
+        return readings
+
+
+def both(kind: str) -> tuple[tuple[str, str], ...]:
+    """What a measure needs that takes a kind of result of both trainings."""
+    return tuple((kind, how) for how in WAYS)
+
+
+def measures(what: str, effect: str, *needs: tuple[str, str], **rest: Any) -> Callable[[Read], Measure]:
+    """Make a Measure of a function that reads it."""
+    return lambda read: Measure(what, effect, read, needs, **rest)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a measure found on a study: see `Measure`; `left_out` is task -> why it could not be weighed.
+
+    `tail` is what the intervals leave out on each side.
+    """
+
+    what: str
+    effect: str
     sides: tuple[str, ...]
     evidence: tuple[Evidence, ...]
-    left_out: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str]
+    tail: float = TAIL
+
+    @property
+    def voting(self) -> int:
+        """How many tasks have an interval."""
+        return sum(e.kind is not Kind.NONE for e in self.evidence)
 
     @property
     def verdict(self) -> str:
         """ "holds", "does not hold" or "undecided", by RULE."""
         words = [e.word for e in self.evidence]
-        if words.count("for") > len(words) / 2:
+        if 2 * words.count("for") > self.voting:
             return "holds"
-        return "does not hold" if words.count("against") > len(words) / 2 else "undecided"
+        return "does not hold" if 2 * words.count("against") > self.voting else "undecided"
+
+    @property
+    def chance(self) -> float:
+        """The probability of a verdict where there is no effect, of independent tasks and exact intervals.
+
+        2 P(more than half of k tasks speak for it), each with the probability of the interval's tail: binomial.
+        """
+        return 2 * float(stats.binom.sf(self.voting // 2, self.voting, self.tail)) if self.voting else 0.0
+
+    def markdown(self) -> str:
+        """What is measured, and a row for each task."""
+        head = [
+            "task",
+            *self.sides,
+            "effect",
+            f"{100 * (1 - 2 * self.tail):g} % interval",
+            "taken over",
+            "speaks",
+        ]
+        rows = [
+            [e.task, *map(number, e.values), number(e.effect), e.interval, e.over, e.word]
+            for e in self.evidence
+        ]
+        parts = [f"{self.what} Effect: {self.effect}.", table(head, rows) if rows else "", self.missing]
+        return "\n\n".join(part for part in parts if part)
+
+    @property
+    def missing(self) -> str:
+        """A sentence for each reason for which tasks are left out."""
+        tasks: dict[str, list[str]] = {}
+        for task, reason in self.left_out.items():
+            tasks.setdefault(reason, []).append(task)
+        return " ".join(
+            f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}."
+            for reason, names in tasks.items()
+        )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of the paper, and what a study says to it.
+
+    Attributes:
+        name, title: its name in code, and in words.
+        section, figure, quotation: its place in the paper, the figure or table that it speaks of ("" for none), the
+            paper's words.
+        primary: the measure that decides.
+        carries: other measures, which show how far the verdict carries and decide nothing.
+        printed: the primary measure of the numbers that the paper prints, where it prints them.
+        note: what a reader should know beside.
+    """
+
+    name: str
+    title: str
+    section: str
+    figure: str
+    quotation: str
+    primary: Measured
+    carries: tuple[Measured, ...] = ()
+    printed: Measured | None = None
+    note: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return self.primary.verdict
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        return self.primary.evidence
 
     @property
     def text(self) -> str:
-        """The outcome in a sentence or two."""
+        """The outcome in a few sentences."""
         words = [e.word for e in self.evidence]
-        kinds = {"for": "for it", "against": "against it", "open": "neither way"}
-        counts = ", ".join(f"{words.count(word)} {kinds[word]}" for word in kinds if word in words)
-        said = f"Of {len(words)} task{'' if len(words) == 1 else 's'}, {counts or 'none speaks'}"
-        left_out = "".join(f" {task} is left out: {reason}." for task, reason in self.left_out.items())
-        return f"{said}: the claim **{self.verdict}**.".replace("claim **und", "claim is **und") + left_out
+        if not words:
+            return "No task could be weighed: the claim is **undecided**."
+        counts = [(words.count(word), *said) for word, said in SPOKEN.items() if word in words]
+        found = f"Of {len(words)} tasks, " + listed(
+            [f"{n} {one if n == 1 else many}" for n, one, many in counts]
+        )
+        if len(words) == 1:
+            found = f"{self.evidence[0].task} {counts[0][1]}"
+        outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
+        odds = f" If there were no effect, {number(100 * self.primary.chance)} % of such studies would have a verdict."
+        return f"The claim {outcome}. {found}.{odds if self.primary.voting else ''}"
 
     def markdown(self) -> str:
-        """The measure, a row for each task, the outcome."""
-        head = ["task", *self.sides, "effect, 95 % interval", "speaks"]
-        rows = [
-            [e.task, *(e.shown or map(number, e.values)), f"{number(e.effect)} ({e.interval})", e.word]
-            for e in self.evidence
+        """The sentence, the outcome, the primary measure, and how far it carries."""
+        place = f"section {self.section}" + (f", {self.figure}" if self.figure else "")
+        parts = [f"> {self.quotation} *({place})*", self.text, self.note, self.primary.markdown()]
+        if self.printed:
+            parts += ["The numbers that the paper prints, measured in the same way:", self.printed.markdown()]
+        if self.carries:
+            parts += ["Does it carry? The measures below decide nothing."]
+            parts += [measured.markdown() for measured in self.carries]
+        return "\n\n".join(part for part in parts if part)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each task and measure, for a file: its numbers, and what its interval is taken over."""
+        measured = [("primary", self.primary), *(("carries", m) for m in self.carries)]
+        measured += [("printed", self.printed)] if self.printed else []
+        return [
+            {"claim": self.name, "role": role, "measure": m.what, "verdict": m.verdict, "word": e.word}
+            | asdict(e)
+            for role, m in measured
+            for e in m.evidence
         ]
-        return "\n\n".join([self.measure, *([table(head, rows)] if rows else []), self.text])
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def report(claims: Iterable[Claim]) -> str:
-    """Claims in Markdown, each sentence of the paper above the measures of it."""
-    parts = []
-    for (section, sentence), measures in groupby(claims, key=lambda claim: (claim.section, claim.sentence)):
-        parts += [f"> {sentence} *(section {section})*", *(claim.markdown() for claim in measures)]
-    return "\n\n".join(parts)
-
-
-def number(value: float) -> str:
-    """Three significant digits, and a plain word where there is no number."""
-    if not np.isfinite(value):
-        return "n/a" if np.isnan(value) else "∞" if value > 0 else "−∞"
-    return f"{value:.3g}".replace("-", "−") if abs(value) < 1000 else f"{value:,.0f}"
+    """Claims in Markdown, each under its title."""
+    return "\n\n".join(f"#### {claim.title}\n\n{claim.markdown()}" for claim in claims)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = False) -> str:
     """A Markdown table: the first column to the left, the others to the right, or to the left where they are prose."""
     lines = [head, ["---", *["---" if prose else "---:"] * (len(head) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def exact(task: str, values: tuple[float, ...], effect: float) -> Evidence:
-    """An effect that rests on no sample."""
-    return Evidence(task, values, effect, effect, effect)
-
-
-def over_seeds(
-    task: str, first: Sequence[float], second: Sequence[float], effects: ArrayLike, half_width: float = 0.0
-) -> Evidence:
-    """Values and effects by seed: Student's t interval over two or more, `half_width` each way with one.
-
-    An effect that is not finite leaves the interval without bounds.
-    """
-    each = np.asarray(effects, dtype=float)
-    effect = float(each.mean())
-    if len(each) > 1:
-        half_width = (
-            float(stats.t.ppf(0.975, len(each) - 1) * stats.sem(each)) if np.isfinite(effect) else np.inf
-        )
-    low, high = (effect - half_width, effect + half_width) if np.isfinite(effect) else (-np.inf, np.inf)
-    return Evidence(task, (float(np.mean(first)), float(np.mean(second))), effect, low, high)
-
-
-def over_examples(
-    task: str,
-    scans: Iterable[Scan],
-    measure: Callable[[Scan], tuple[float, bool]],
-    on: Callable[[float], float] = float,
-) -> Evidence:
-    """The effect on(second) - on(first) of a measure of two scans, and its interval over the scans' bootstrap draws.
-
-    `measure` gives a value and whether it is bounded. One that is not is a lower bound, for its region leaves the
-    scan: it bounds the effect on one side only.
-    """
-    first, second = scans
-    values = measure(first)[0], measure(second)[0]
-    effect = on(values[1]) - on(values[0])
-    draws = [(measure(a), measure(b)) for a, b in zip(redrawn(first), redrawn(second), strict=True)]
-    effects = [
-        (on(b) - on(a) if bounded_a else -np.inf, on(b) - on(a) if bounded_b else np.inf)
-        for (a, bounded_a), (b, bounded_b) in draws
-    ]
-    return Evidence(task, values, effect, *interval(*np.reshape(effects, (-1, 2)).T))
-
-
-def redrawn(scan: Scan) -> Iterator[Scan]:
-    """The scan on each of its bootstrap draws."""
-    return (scan.redrawn(i) for i in range(len(scan.draws)))
-
-
-def interval(lowest: np.ndarray, highest: np.ndarray | None = None) -> tuple[float, float]:
-    """The middle 95 % of the draws' effects, of which only bounds may be known; without end if there are no draws."""
-    if len(lowest) == 0:
-        return -np.inf, np.inf
-    low = np.quantile(lowest, 0.025, method="lower")
-    return float(low), float(np.quantile(lowest if highest is None else highest, 0.975, method="higher"))
-
-
-def guessing(study: Study, task: str) -> float:
-    """The loss of giving all classes the same probability, in nats."""
-    return float(np.log(len(study.facts(task)["labels"])))
-
-
-def claim(
-    name: str,
-    measure: str,
-    evidence: Iterable[Evidence],
-    left_out: dict[str, str] | None = None,
-    sides: tuple[str, ...] = WAYS,
-) -> Claim:
-    """A claim with its sentence of the paper, and the tasks' names as papers write them."""
-    section, sentence = paper.sentence(name)
-    named = tuple(replace(e, task=display_name(e.task)) for e in evidence)
-    return Claim(name, section, sentence, measure, sides, named, left_out or {})
-
-
-def runs(study: Study, task: str, how: str) -> list[Run]:
-    """The trainings of all the study's seeds."""
-    return [study.run(task, how, seed) for seed in study.seeds]
-
-
-def of_learned(
-    study: Study, evidence: Callable[[str], Evidence], tasks: Iterable[str] = (), ways: Iterable[str] = WAYS
-) -> tuple[tuple[Evidence, ...], dict[str, str]]:
-    """The evidence of the tasks that all the given ways learned; of the others, why they are left out."""
-    failed = {
-        task: [how for how in ways if not study.run(task, how).learned] for task in tasks or study.tasks
-    }
-    return _of_the_rest(evidence, failed, "ended at the majority class")
-
-
-def of_fitted(
-    study: Study, evidence: Callable[[str], Evidence], tasks: Iterable[str] = (), ways: Iterable[str] = WAYS
-) -> tuple[tuple[Evidence, ...], dict[str, str]]:
-    """The evidence of the tasks whose training set all the given ways fitted, whatever they do on the dev set; of the
-    others, why they are left out: there is no optimum to measure."""
-    failed = {
-        task: [how for how in ways if final_loss(study.run(task, how))[0] > UNFITTED * guessing(study, task)]
-        for task in tasks or study.tasks
-    }
-    return _of_the_rest(evidence, failed, "did not fit its training set")
-
-
-def _of_the_rest(
-    evidence: Callable[[str], Evidence], failed: dict[str, list[str]], reason: str
-) -> tuple[tuple[Evidence, ...], dict[str, str]]:
-    left_out = {display_name(task): f"{' and '.join(hows)} {reason}" for task, hows in failed.items() if hows}
-    return tuple(evidence(task) for task, hows in failed.items() if not hows), left_out

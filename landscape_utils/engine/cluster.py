@@ -53,7 +53,7 @@ class Client(Protocol):
     def run(self, function: Any, *args: Any, on_error: Literal["return", "ignore"]) -> Any: ...
 
 
-def connect(address: str) -> Client:
+def connect(address: str) -> Any:
     """A client of the scheduler at `address`, such as tcp://host:8786.
 
     Raises:

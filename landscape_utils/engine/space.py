@@ -37,7 +37,7 @@ class ParameterSpace:
     def __init__(self, model: nn.Module):
         self.encoder = encoder_of(model)
         check_weights(model)
-        self._parameters = dict(self.encoder.named_parameters())  # a shared weight is listed once
+        self._parameters = encoder_parameters(model)
         self.names = tuple(self._parameters)
         ends = np.cumsum([0] + [p.numel() for p in self._parameters.values()]).tolist()
         self.slices = {name: slice(a, b) for name, a, b in zip(self.names, ends, ends[1:], strict=False)}
@@ -115,6 +115,16 @@ def encoder_of(model: nn.Module) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise UserError(f"a model of transformers is needed; got {type(model).__name__}")
     return getattr(model, "base_model", model)
+
+
+def encoder_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that theta is made of, by their names within the encoder; a shared one is listed once.
+
+    Modules of the encoder that `model.config.landscape_head` names, such as "pooler", count as head.
+    """
+    head = getattr(getattr(model, "config", None), "landscape_head", None) or ()
+    apart = tuple(f"{name}." for name in head)
+    return {n: p for n, p in encoder_of(model).named_parameters() if not n.startswith(apart)}
 
 
 def check_weights(model: nn.Module) -> None:

@@ -7,7 +7,6 @@ notebook waits; what goes wrong becomes one line under the figure.
 from __future__ import annotations
 
 import html
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -20,14 +19,14 @@ from ..errors import UserError
 from ..landscape.scan import Surface
 from ..names import METHODS, display_name
 from ..profiles import Profile
-from ..progress import SWITCH
+from ..progress import no_bars
+from ..study.scan_results import SurfaceResult
 from ..study.study import Study
 from .explorer import Explorer
 from .explorer_data import View, pack_mark
-from .place import Place
 from .study_views import PAPERS, SPLITS
 from .style import HOW_NAMES
-from .watching import Coarse, Rows, watched
+from .watching import Coarse, Place, Rows, Watched
 
 PRECISIONS = get_args(Profile.model_fields["precision"].annotation)
 LISTED = 200  # dev examples to choose from
@@ -138,7 +137,7 @@ class Live(ipywidgets.VBox):
 
     def _guarded(self, job: Callable[[], None]) -> None:
         try:
-            with no_bars:
+            with no_bars():
                 job()
         except Exception as error:
             self.say(str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
@@ -211,17 +210,18 @@ class Live(ipywidgets.VBox):
         parameters = {
             name: getattr(self, name).value for name in ("span", "resolution", "examples", "precision")
         }
-        study = watched(self.study, tell, **parameters)
+        study = self.study.under(**parameters)
+        kind = SurfaceResult(task, how, study.seed)
         coarse = Coarse(study, task, study.plane(task, how))
         self.progress.max, self.progress.value = coarse.points, 0
         self.say(f"Scanning {coarse.points} points ...")
         try:
-            self._show_scan(task, how, {split: study.surface(task, how, split) for split in SPLITS.values()})
+            self._show_scan(task, how, study.get(kind, lambda journal: Watched(journal, tell)))
         except Stopped:
             self.say(f"Stopped at {self.progress.value} of {coarse.points} points: Scan goes on from there.")
             return
         self.progress.value = coarse.points
-        path = study.store.path(*study.keys.surface(task, how))
+        path = study.store.path(*study.key(kind))
         self.say(
             f"Scanned in {time.monotonic() - started:.1f} s; the result is {path.parent.name}/{path.name}"
         )
@@ -234,31 +234,6 @@ class Live(ipywidgets.VBox):
             name = HOW_NAMES[how] + NOW
             view = View(surfaces, curves, trajectories, display_name(task), name, quantities=PAPERS)
             self.explorer.scanned = view.packed()
-
-
-class NoBars:
-    """While it is entered, by however many threads, no progress bar is drawn: the panel shows progress itself."""
-
-    def __init__(self) -> None:
-        self.lock, self.count = threading.Lock(), 0
-        self.before: str | None = None
-
-    def __enter__(self) -> None:
-        with self.lock:
-            if self.count == 0:
-                self.before = os.environ.get(SWITCH)
-                os.environ[SWITCH] = "off"
-            self.count += 1
-
-    def __exit__(self, *error: object) -> None:
-        with self.lock:
-            self.count -= 1
-            if self.count == 0:
-                os.environ.pop(SWITCH)
-                os.environ.update({SWITCH: self.before} if self.before else {})
-
-
-no_bars = NoBars()
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

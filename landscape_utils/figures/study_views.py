@@ -137,4 +137,4 @@ def views_of(study: Study, tasks: Sequence[str], show: str) -> Shown:
     """Views and cubes of the given tasks, of all the study's where none is given. UserError for an unknown `show`."""
     if show not in SHOWN:
         raise UserError(f"unknown show={show!r}; allowed are {', '.join(SHOWN)}")
-    return SHOWN[show](study, [study.keys.known(task) for task in tasks] or study.tasks)
+    return SHOWN[show](study, [study.trainings.known(task) for task in tasks] or study.tasks)

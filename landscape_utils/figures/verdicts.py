@@ -20,11 +20,12 @@ ROW = 0.21  # inches
 
 @style
 def verdicts(by_run: Mapping[str, Mapping[str, Claim]]) -> Figure:
-    """A row for each claim of the first run, a column for each task, beside it the verdict; by_run[heading][id].
+    """A row for each claim of the first run, a column for each task, beside it the verdict; by_run[heading][name].
 
     Where a task was left out of a claim there is no mark, where a run has no results for a claim the row is empty.
     """
-    ids = list(next(iter(by_run.values())))
+    first = next(iter(by_run.values()))
+    ids, titles = list(first), [claim.title for claim in first.values()]
     tasks = list(
         dict.fromkeys(
             e.task for claims in by_run.values() for claim in claims.values() for e in claim.evidence
@@ -45,7 +46,7 @@ def verdicts(by_run: Mapping[str, Mapping[str, Claim]]) -> Figure:
         axis.set_title(heading, parse_math=False)
         axis.set(xlim=(-0.6, len(tasks) + 2.0), ylim=(len(ids) - 0.4, -0.6))
         axis.set_xticks(range(len(tasks)), tasks, rotation=90, parse_math=False, fontsize=8)
-        axis.set_yticks(range(len(ids)), [name.replace("-", " ") for name in ids], fontsize=8)
+        axis.set_yticks(range(len(ids)), titles, fontsize=8)
         axis.grid(axis="y", color=MUTED, alpha=0.25, lw=0.6)
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)

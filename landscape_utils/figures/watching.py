@@ -1,4 +1,4 @@
-"""A scan that is watched: an ordinary study's surface, whose coarse grids are shown as soon as they are whole.
+"""What the live panel asks: the model at a place of a plane, and a scan while it goes on.
 
 What is watched is the journal, so a scan that is stopped is one that was interrupted: its rows are safe, and the next
 time it goes on from there. When it is done it is in the store like any other surface.
@@ -6,13 +6,16 @@ time it goes on from there. When it is done it is in the store like any other su
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections import UserDict
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..engine.objective import Objective, evaluating
+from ..engine.space import ParameterSpace
 from ..engine.walker import strides
-from ..landscape.scan import MARKS, Plane, Surface, assemble
+from ..landscape.scan import MARKS, Mark, Plane, Surface, assemble
 from ..names import SPLITS
 from ..study.study import Study
 
@@ -21,85 +24,69 @@ STRIDES = (8, 4, 2)  # of the coarse grids
 Rows = Mapping[int, np.ndarray]
 
 
-class Watched(MutableMapping[int, np.ndarray]):
-    """A journal that tells of its rows after each new one is safe."""
+class Place:
+    """A run's model, and the plane that it is looked at in."""
+
+    def __init__(self, study: Study, task: str, how: str):
+        self.study, self.task, self.how = study, task, how
+        self.plane = study.plane(task, how)
+        model: Any = study.run(task, how).model()
+        self.model = model.to(study.device)
+
+    def measure(self, alpha: float, beta: float) -> dict[str, Mark]:
+        """Split -> what the study's sample of it measures at one point."""
+        objectives = {s: Objective(self.model, self.study.sample(self.task, s)) for s in SPLITS}
+        with ParameterSpace(self.model).attached() as theta:
+            theta.copy_(self.plane.at(alpha, beta))
+            return {split: Mark(alpha, beta, *objective()) for split, objective in objectives.items()}
+
+    def classify(self, examples: Sequence[Mapping[str, Any]], alpha: float, beta: float) -> np.ndarray:
+        """(examples, classes): the probability that the model at this point gives each class."""
+        objectives = [Objective(self.model, [example]) for example in examples]
+        with ParameterSpace(self.model).attached() as theta, evaluating(self.model):
+            theta.copy_(self.plane.at(alpha, beta))
+            logits = [objective.logits(objective.batches[0])[0] for objective in objectives]  # (C,) each
+            return np.array([row.float().softmax(0).cpu().numpy() for row in logits])
+
+
+class Watched(UserDict):
+    """A journal that tells of its rows after each new one is safe; what `tell` raises stops the scan."""
 
     def __init__(self, rows: MutableMapping[int, np.ndarray], tell: Callable[[Rows], None]):
-        self.rows, self.tell = rows, tell
+        self.data, self.tell = rows, tell  # type: ignore[assignment]
 
     def __setitem__(self, index: int, row: np.ndarray) -> None:
-        self.rows[index] = row
-        self.tell(self.rows)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self.rows[index]
-
-    def __delitem__(self, index: int) -> None:
-        del self.rows[index]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
-def watched(study: Study, tell: Callable[[Rows], None], precision: str, **changes: Any) -> Study:
-    """A study like another, but for a few parameters; it tells of the rows of the surfaces that it scans.
-
-    Args:
-        study: the other.
-        tell: is called with the rows of a scan after each new one; what it raises stops the scan.
-        precision, changes: as `Study.under` takes them.
-    """
-    again = study.under(precision, **changes)
-    computed = again._computed
-
-    def told(key: Any, function: Callable[[Any], Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        if key[0] == "surfaces":
-            return computed(key, lambda journal: function(Watched(journal, tell)))
-        return computed(key, function)
-
-    again._computed = told  # type: ignore[method-assign]
-    return again
+        self.data[index] = row
+        self.tell(self.data)
 
 
 class Coarse:
     """The coarse grids of a scan of `study`'s grid in `plane`, each taken from the scan's rows once it is whole."""
 
     def __init__(self, study: Study, task: str, plane: Plane):
-        grid = study.profile.grid
-        self.axis = np.linspace(-grid.span, grid.span, grid.resolution)
+        self.axes = study.profile.grid.axes(2)
         self.plane, self.precision = plane, study.profile.precision
         self.sizes = [len(study.sample(task, split)) for split in SPLITS]
-        self.stride_of = strides((grid.resolution, grid.resolution))  # (points,)
-        self.left = [stride for stride in STRIDES if stride < grid.resolution]
-
-    @property
-    def points(self) -> int:
-        """How many the whole grid has."""
-        return len(self.stride_of)
+        self.stride_of = strides([len(axis) for axis in self.axes])  # (points,)
+        self.points = len(self.stride_of)
+        self.left = [stride for stride in STRIDES if stride < len(self.axes[0])]
 
     def take(self, rows: Rows) -> dict[str, Surface] | None:
         """Split -> surface on the finest grid that has become whole since the last call; None for none."""
-        done = None
-        while self.left and all(i in rows for i in self._grid(self.left[0])):
-            done = self.left.pop(0)
-        return self._surfaces(rows, done) if done else None
-
-    def _grid(self, stride: int) -> list[int]:
-        """Indices of the points of a coarse grid, and of the marks."""
-        return [
-            *np.flatnonzero(self.stride_of >= stride).tolist(),
-            *range(self.points, self.points + len(MARKS)),
-        ]
-
-    def _surfaces(self, rows: Rows, stride: int) -> dict[str, Surface]:
-        values = np.array([rows[i] for i in self._grid(stride)])
+        whole = None
+        while self.left and all(i in rows for i in self._points(self.left[0])):
+            whole = self.left.pop(0)
+        if whole is None:
+            return None
+        values = np.array([rows[i] for i in self._points(whole)])
         values = values.reshape(len(values), len(SPLITS), -1)  # (points, splits, 4 + 2 draws)
-        axes = [self.axis[::stride]] * 2
-        found: list[Any] = [
-            assemble(self.plane, axes, MARKS, values[:, k], size, self.precision, 0.0)
-            for k, size in enumerate(self.sizes)
-        ]
-        return dict(zip(SPLITS, found, strict=True))
+        axes = [axis[::whole] for axis in self.axes]
+        return {
+            split: assemble(self.plane, axes, MARKS, values[:, k], self.sizes[k], self.precision, 0.0)  # type: ignore[misc]
+            for k, split in enumerate(SPLITS)
+        }
+
+    def _points(self, stride: int) -> list[int]:
+        """Indices of the points of a coarse grid, and of the marks."""
+        marks = range(self.points, self.points + len(MARKS))
+        return [*np.flatnonzero(self.stride_of >= stride).tolist(), *marks]

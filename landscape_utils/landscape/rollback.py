@@ -1,33 +1,45 @@
-"""Rollback: a fine-tuned model with one group of layers set back to theta_0 (Hao et al. 2019, section 7, Table 1)."""
+"""Rollback: a fine-tuned model with one group of layers set back to theta_0 (Hao et al. 2019, section 7, Table 1).
+
+Beside the three groups, random sets of as many layers are set back: what a group costs beyond them is owed to where its
+layers are. Loss and correctness of each example are kept, so that two rollbacks are compared on the same examples.
+"""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ..engine.objective import Example, Objective
+from ..engine.objective import Example, Objective, evaluating
 from ..engine.space import ParameterSpace, layer_groups, layer_ranges, layer_stack
 from ..names import GROUPS
-from .scan import Line, Plane, scan
+from .scan import Plane, scan
 
 FINE_TUNED, ROLLED_BACK = "fine-tuned", "rolled back"
 LAYER_MARKS = {FINE_TUNED: (0.0, 0.0), ROLLED_BACK: (-1.0, 0.0)}
+RANDOM_SETS = 8  # of layers, rolled back beside the three groups
+PER_EXAMPLE = ("loss", "correct", "random_sets")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rollback:
     """Accuracy of a fine-tuned model, and of the same with one layer group at theta_0.
 
     Attributes:
-        examples: how many they were measured on.
+        examples: how many they were measured on, n.
         fine_tuned, fine_tuned_stderr: accuracy of the whole fine-tuned model, and its standard error.
         groups, stderr: the same for each group, "low", "middle", "high".
         layers: first and last layer of each group.
         moved: |delta_1^G|, how far fine-tuning moved each group.
+        loss, correct: (4 + N, n) of each example: fine-tuned, low, middle and high layers back, then N random sets of
+            layers; empty in results of an earlier version. The examples are in order of length.
+        random_sets: (N, k) the layers of each random set.
     """
 
     examples: int
@@ -37,6 +49,9 @@ class Rollback:
     stderr: dict[str, float]
     layers: dict[str, tuple[int, int]]
     moved: dict[str, float]
+    loss: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    correct: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
+    random_sets: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), int))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays, for a file: (groups,) each, or one number."""
@@ -46,10 +61,11 @@ class Rollback:
             "groups": np.array([[self.groups[g], self.stderr[g]] for g in GROUPS]),
             "layers": np.array([self.layers[g] for g in GROUPS]),
             "moved": np.array([self.moved[g] for g in GROUPS]),
+            **{name: getattr(self, name) for name in PER_EXAMPLE},
         }
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> Rollback:
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Rollback:
         """The inverse of `arrays`."""
         (fine_tuned, fine_tuned_stderr), (accuracy, stderr) = arrays["fine_tuned"], arrays["groups"].T
         return cls(
@@ -60,13 +76,21 @@ class Rollback:
             stderr=dict(zip(GROUPS, stderr.tolist(), strict=True)),
             layers={g: (int(a), int(b)) for g, (a, b) in zip(GROUPS, arrays["layers"], strict=True)},
             moved=dict(zip(GROUPS, arrays["moved"].tolist(), strict=True)),
+            **{name: arrays[name] for name in PER_EXAMPLE if name in arrays},
         )
 
 
 def roll_back(
-    model: PreTrainedModel, theta_0: Tensor, theta_1: Tensor, examples: Sequence[Example]
+    model: PreTrainedModel,
+    theta_0: Tensor,
+    theta_1: Tensor,
+    examples: Sequence[Example],
+    random_sets: int = RANDOM_SETS,
 ) -> Rollback:
     """Measure f(-1, 0) of section 7 for each layer group: J(theta_1 - delta_1^G) on `examples`.
+
+    `random_sets`: how many random sets of as many layers as the high group has are set back beside, or all that there
+    are if they are fewer.
 
     Raises:
         UserError: an encoder without layer groups, weights of another size.
@@ -74,29 +98,52 @@ def roll_back(
     space, groups, objective = ParameterSpace(model), layer_groups(model), Objective(model, examples)
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
         space.check(theta, name)
-    found = {
-        group: scan(
-            objective,
-            Line(theta_1, space.restrict(theta_1 - theta_0, names)),
-            [0.0],
-            marks=LAYER_MARKS,
-            what=f"roll back {group} layers",
-        )
-        for group, names in groups.items()
-    }
-    fine_tuned = found["low"].marks[FINE_TUNED]
-    rolled_back = {group: curve.marks[ROLLED_BACK] for group, curve in found.items()}
     stack = layer_stack(model)
     assert stack is not None  # layer_groups found one
+    ranges = layer_ranges(len(stack[1]))
+    sets = sets_of_layers(len(stack[1]), ranges["high"][1] - ranges["high"][0] + 1, random_sets)
+    names = [(), *groups.values(), *(parameters_of(stack, layers) for layers in sets)]
+    delta = theta_1 - theta_0
+    found = [outcomes(objective, theta_1 - space.restrict(delta, some)) for some in names]
+    loss, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
+    accuracy = 1 - wrong.mean(axis=1)
+    stderr = wrong.std(axis=1, ddof=1) / np.sqrt(objective.size) if objective.size > 1 else accuracy * np.nan
     return Rollback(
         examples=objective.size,
-        fine_tuned=1 - fine_tuned.error,
-        fine_tuned_stderr=fine_tuned.error_stderr,
-        groups={group: 1 - mark.error for group, mark in rolled_back.items()},
-        stderr={group: mark.error_stderr for group, mark in rolled_back.items()},
-        layers=layer_ranges(len(stack[1])),
-        moved={group: curve.norm for group, curve in found.items()},
+        fine_tuned=float(accuracy[0]),
+        fine_tuned_stderr=float(stderr[0]),
+        groups=dict(zip(GROUPS, accuracy[1:4].tolist(), strict=True)),
+        stderr=dict(zip(GROUPS, stderr[1:4].tolist(), strict=True)),
+        layers=ranges,
+        moved={g: float(space.restrict(delta, groups[g]).double().norm()) for g in GROUPS},
+        loss=loss.astype(np.float32),
+        correct=wrong == 0,
+        random_sets=np.array(sets),
     )
+
+
+def outcomes(objective: Objective, theta: Tensor) -> np.ndarray:
+    """(2, n) float64: loss and error of each example at theta, (P,), in order of length; the model stays as it was."""
+    with ParameterSpace(objective.model).attached() as weights, evaluating(objective.model):
+        weights.copy_(theta)
+        return torch.stack(objective.outcomes(objective.logits)).double().cpu().numpy()
+
+
+def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:
+    """`count` different sets of `size` out of so many layers, always the same ones; all of them if they are fewer."""
+    if math.comb(layers, size) <= count:
+        return list(itertools.combinations(range(layers), size))
+    generator = np.random.default_rng(0)
+    found: set[tuple[int, ...]] = set()
+    while len(found) < count:
+        found.add(tuple(sorted(generator.choice(layers, size, replace=False).tolist())))
+    return sorted(found)
+
+
+def parameters_of(stack: tuple[str, nn.ModuleList], layers: Sequence[int]) -> tuple[str, ...]:
+    """The names within the encoder of the parameters of some of its layers."""
+    name, modules = stack
+    return tuple(f"{name}.{i}.{p}" for i in layers for p, _ in modules[i].named_parameters())
 
 
 AXIS = np.linspace(-1, 0, 5)  # in quarters

@@ -1,92 +1,119 @@
-"""Results for other programs: CSV in long format, and netCDF as xarray reads it."""
+"""Results for other programs: netCDF for xarray, and CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.io import netcdf_file
 
-from ..errors import UserError
+from ..names import GROUPS, SPLITS
 from .result_file import Result
 
+if TYPE_CHECKING:  # imported where it is used: it takes half a second, and only an export needs it
+    from xarray import DataArray, Dataset
+
 AXES = ("alpha", "beta")
-_NETCDF_TYPES = (np.int8, np.int16, np.int32, np.float32, np.float64)
+# The dimensions of arrays that do not lie on a grid over alpha and beta.
+DIMENSIONS = {
+    "mark": ("mark",),
+    "marks": ("mark", "value"),
+    "draws": ("draw", "measure", "point"),  # the points of the grid, row by row, and then the marks
+    "groups": ("group", "estimate"),
+    "layers": ("group", "end"),
+    "moved": ("group",),
+    "fine_tuned": ("estimate",),
+    "accuracy": GROUPS,
+    "labels": ("label",),
+    **dict.fromkeys(("step", "loss", "epoch_of_step"), ("step",)),
+    **dict.fromkeys((*AXES, "norm", "cosine", "in_plane", "dev_loss", "dev_accuracy"), ("epoch",)),
+}
+COORDINATES = {
+    "value": (*AXES, "loss", "error", "loss_stderr", "error_stderr"),
+    "estimate": ("accuracy", "stderr"),
+    "end": ("first", "last"),
+    "measure": ("loss", "error"),
+    "group": GROUPS,
+}
+COLUMNS = {"value", "estimate", "end"}  # dimensions that are columns of a table
 
 
-def _axes(arrays: dict[str, np.ndarray]) -> tuple[str, ...]:
-    """The axes of the grid that arrays lie on: alpha, or alpha and beta; () if there is none."""
-    axes = tuple(name for name in AXES if name in arrays and arrays[name].ndim == 1)
-    shape = tuple(len(arrays[name]) for name in axes)
-    on_grid = any(array.shape == shape for name, array in arrays.items() if name not in axes)
-    return axes if on_grid and axes else ()
+def dataset(result: Result) -> Dataset:
+    """A result's arrays with named dimensions and their coordinates; recipe and meta as JSON, as attributes.
 
-
-def csv_bytes(result: Result) -> bytes:
-    """One line for each point: alpha, beta and a column for each array on the grid.
-
-    Without a grid (a trajectory), a column for each one-dimensional array. Numbers are written so that they
-    read back to the same bits. What lies on no grid (marks, single numbers) is left out: the netCDF file
-    has all. Raises `UserError` if the arrays make no table.
+    "train.loss" and "dev.loss" are one variable, "loss", along "split". The coordinates of a dimension whose
+    places have no names (epochs, draws) are 0, 1, ...
     """
-    arrays = result.arrays
-    if axes := _axes(arrays):
-        grid = np.meshgrid(*(arrays[name] for name in axes), indexing="ij")  # each (A,) or (A, B)
-        columns = dict(zip(axes, grid, strict=True))
-        columns |= {n: a for n, a in arrays.items() if n not in axes and a.shape == grid[0].shape}
+    import xarray
+
+    splits = [split for split in SPLITS if any(name.startswith(f"{split}.") for name in result.arrays)]
+    if not splits:
+        data = _part(result.arrays, result.recipe)
     else:
-        columns = {name: array for name, array in arrays.items() if array.ndim == 1}
-    if not columns or len({len(column) for column in columns.values()}) > 1:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise UserError(f"{result.path} makes no table ({shapes}): export it to a .nc file instead")
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*(column.ravel().tolist() for column in columns.values()), strict=True))
-    return text.getvalue().encode()
+        parts = [
+            _part(
+                {name.removeprefix(s): a for name, a in result.arrays.items() if name.startswith(s)},
+                result.recipe,
+            )
+            for s in (f"{split}." for split in splits)
+        ]
+        along = xarray.Variable("split", splits)
+        data = xarray.concat(parts, along, "all", coords="minimal", compat="equals", join="exact")
+    return data.assign_attrs(recipe=json.dumps(result.recipe), meta=json.dumps(result.meta))
 
 
-def netcdf_bytes(result: Result) -> bytes:
-    """All arrays as a netCDF 3 file, grids over alpha and beta, with recipe and meta as attributes.
+def _part(arrays: Mapping[str, np.ndarray], recipe: Mapping[str, Any]) -> Dataset:
+    """The arrays of one split, or of a result without splits."""
+    import xarray
 
-    netCDF 3 has no booleans, which become int8, and few other types: 64-bit integers (exact up to 2^53), unsigned
-    ones and float16 become float64.
-    """
-    buffer = io.BytesIO()
-    file = netcdf_file(buffer, "w", mmap=False)
-    axes = _axes(result.arrays)
-    shape = tuple(len(result.arrays[name]) for name in axes)
-    file.recipe, file.meta = json.dumps(result.recipe), json.dumps(result.meta)
-    for axis, length in zip(axes, shape, strict=True):
-        file.createDimension(axis, length)
-    for name, array in result.arrays.items():
-        label = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        values = _storable(array)
-        if name in axes:
-            dimensions: tuple[str, ...] = (name,)
-        elif array.shape == shape and axes:
-            dimensions = axes
-        else:
-            dimensions = tuple(f"{label}_{i}" for i in range(values.ndim))
-            for dimension, length in zip(dimensions, values.shape, strict=True):
-                file.createDimension(dimension, length)
-        variable = file.createVariable(label, values.dtype, dimensions)
-        if values.dtype == "S1":
-            variable._Encoding = "utf-8"
-        variable[...] = values
-    file.flush()
-    return buffer.getvalue()
+    axes = tuple(axis for axis in AXES if axis in arrays)
+    grid = tuple(len(arrays[axis]) for axis in axes)
+    if not any(array.shape == grid for name, array in arrays.items() if name not in axes):
+        axes = grid = ()  # alpha and beta of a trajectory are not those of a grid
+    variables = {}
+    for stored, array in arrays.items():
+        name = "mark" if stored == "mark_names" else stored  # as its dimension, so that it has coordinates
+        dims = (name,) if name in axes else axes if array.shape == grid else DIMENSIONS.get(name, ())
+        if len(dims) != array.ndim:
+            dims = tuple(f"{name}_{i}" for i in range(array.ndim))
+        variables[name] = dims, _storable(array)
+    data = xarray.Dataset(variables)
+    known = COORDINATES | dict.fromkeys(GROUPS, recipe.get("axis", ()))
+    unnamed = {str(dim): size for dim, size in data.sizes.items() if dim not in data.coords}
+    return data.assign_coords({dim: list(known.get(dim) or range(size)) for dim, size in unnamed.items()})
 
 
 def _storable(array: np.ndarray) -> np.ndarray:
-    """The array in a type of netCDF 3; strings become characters along one more axis."""
-    if array.dtype.kind == "U":
-        encoded = np.char.encode(array, "utf-8")
-        width = max(encoded.dtype.itemsize, 1)
-        return np.frombuffer(encoded.astype(f"S{width}").tobytes(), "S1").reshape(*array.shape, width)
-    if array.dtype.kind == "b":
-        return array.astype(np.int8)
-    return array if array.dtype in _NETCDF_TYPES else array.astype(np.float64)
+    """The array, as float64 where netCDF 3 lacks the type: half precision, and integers of more than 32 bits."""
+    large = array.dtype.kind in "iu" and np.any(array != array.astype(np.int32))
+    return array.astype(np.float64) if large or array.dtype == np.float16 else array
+
+
+def netcdf_bytes(result: Result) -> bytes:
+    """Everything, as a netCDF 3 file."""
+    return bytes(dataset(result).to_netcdf(engine="scipy"))
+
+
+def csv_bytes(result: Result) -> bytes:
+    """A line for each point, mark, epoch, step, ...; a column is empty where it does not apply. Draws are left out.
+
+    Numbers are written so that they read back to the same bits.
+    """
+    import pandas
+    import xarray
+
+    data = dataset(result).expand_dims("row")  # pandas needs an index, also of single numbers
+    constant: list[DataArray] = []
+    tables = defaultdict[tuple, list](list)  # dimensions -> what lies along them
+    for variable in data.drop_vars("draws", errors="ignore").values():
+        columns = COLUMNS.intersection(variable.dims)
+        if not columns and {*variable.dims} <= {"row", "split"}:
+            constant.append(variable)
+        else:
+            table = tables[*(dim for dim in variable.dims if dim not in columns)]
+            table.append(variable.to_dataset(columns.pop()) if columns else variable)
+    frames = [xarray.merge([*table, *constant]).to_dataframe() for table in tables.values() or [[]]]
+    tidy = pandas.concat([frame.reset_index().drop(columns="row") for frame in frames])
+    return tidy.to_csv(index=False, lineterminator="\n").encode()

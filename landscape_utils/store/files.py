@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 from ..errors import UserError
@@ -51,18 +52,21 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
-def temporary_path(path: Path) -> Path:
-    """Where `path` is written before it is renamed: the same folder, so that the rename is atomic."""
-    return path.with_name(path.name + ".tmp")
-
-
-def _write_temporary(path: Path, data: bytes, durably: bool) -> None:
-    path.unlink(missing_ok=True)
-    # "x" never follows a link that somebody laid under this name
-    with open(path, "xb", buffering=0) as file:
-        write_all(file.fileno(), data)
-        if durably:
-            os.fsync(file.fileno())
+@contextlib.contextmanager
+def _temporary(path: Path, data: bytes) -> Iterator[FileIO]:
+    """`data` in a file beside `path`, so that to rename it is atomic; if it is not renamed, it is removed."""
+    temporary = path.with_name(path.name + ".tmp")
+    with disk_errors(f"write {path}"):
+        make_folder(path.parent)
+        temporary.unlink(missing_ok=True)
+        try:
+            # "x" never follows a link that somebody laid under this name
+            with open(temporary, "xb", buffering=0) as file:
+                write_all(file.fileno(), data)
+                yield file
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -72,29 +76,17 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises `UserError` when the disk is full or the folder is not writable.
     """
-    temporary = temporary_path(path)
-    with disk_errors(f"write {path}"):
-        make_folder(path.parent)
-        try:
-            _write_temporary(temporary, data, durably=True)
-            os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+    with _temporary(path, data) as file:
+        os.fsync(file.fileno())  # before the name: a rename may reach the disk before what it names
+        file.close()
+        os.replace(file.name, path)
         sync_folder(path.parent)
 
 
 def check_writable(path: Path, size: int = 1 << 20) -> None:
     """Raise `UserError` now, not after the work, if `size` bytes cannot be written at `path`."""
-    temporary = temporary_path(path)
-    with disk_errors(f"write {path}"):
-        make_folder(path.parent)
-        try:
-            _write_temporary(temporary, bytes(size), durably=False)
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+    with _temporary(path, bytes(size)):
+        pass
 
 
 def put_aside(path: Path, why: str) -> None:

@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from .files import disk_errors, write_atomically
+from ..errors import UserError
+from .files import write_atomically
 from .recipes import recipe_key, safe_name
 
 _DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
@@ -41,14 +42,21 @@ class Damaged(Exception):
 class Result:
     """A result as it was saved.
 
-    `meta`: kind, name, versions (of the libraries), whatever else `Store.save` was given (device, ...), and
-    seconds and created (UTC) if the `.json` beside the file is there.
+    `meta`: kind, name, versions (of the libraries), code (its fingerprint, if it was said), whatever else
+    `Store.save` was given (device, ...), and seconds and created (UTC) if the `.json` beside the file is there.
+    `asked`: the fingerprint of the code that was asked for, "" for any.
     """
 
     path: Path
     recipe: dict[str, Any]
     meta: dict[str, Any]
     arrays: dict[str, np.ndarray]
+    asked: str = ""
+
+    @property
+    def earlier(self) -> bool:
+        """Whether it was made by other code than was asked for, or by code that it does not say."""
+        return bool(self.asked) and self.meta.get("code") != self.asked
 
 
 def encode(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -99,25 +107,21 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_result(path: Path, asked: str = "") -> Result:
+    """Read and check one file and change nothing. `asked`: see `Result`.
+
+    Raises `FileNotFoundError`, `Damaged` if the content is not what was saved under this name, and
+    `UserError` if the file may not be read.
+    """
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.EIO):
             raise Damaged(f"it cannot be read ({error.strerror})") from error
         if error.errno == errno.ENOENT:
             raise
-        with disk_errors(f"read {path}"):
-            raise
-
-
-def read_result(path: Path) -> Result:
-    """Read and check one file and change nothing.
-
-    Raises `FileNotFoundError`, `Damaged` if the content is not what was saved under this name, and
-    `UserError` if the file may not be read.
-    """
-    meta, arrays = decode(_read_bytes(path))
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    meta, arrays = decode(data)
     try:
         recipe, kind, name = meta.pop("recipe"), meta["kind"], meta["name"]
         if not isinstance(recipe, dict):
@@ -127,7 +131,7 @@ def read_result(path: Path) -> Result:
         raise Damaged("its meta entry is incomplete") from error
     if proper.parts != path.absolute().parts[-2:]:
         raise Damaged(f"it is the result {proper}, under another name")
-    return Result(path, recipe, meta | _read_times(path), arrays)
+    return Result(path, recipe, meta | _read_times(path), arrays, asked)
 
 
 def write_result(

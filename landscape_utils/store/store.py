@@ -5,23 +5,23 @@ from __future__ import annotations
 import contextlib
 import functools
 import importlib.metadata
-import re
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import filelock
 import numpy as np
+import yaml
 
 from ..errors import Lacking, UserError
 from .export import csv_bytes, netcdf_bytes
 from .files import check_writable, disk_errors, logger, make_folder, put_aside, write_atomically
 from .journal import Journal, read_journal
-from .recipes import canonical, in_words, recipe_key, safe_name
+from .recipes import canonical, recipe_key, safe_name
 from .result_file import Damaged, Result, read_result, write_result
 
+Current = Callable[[Result], str]
 PATIENCE = 2.0  # seconds of waiting for another process that are not worth a line
 
 
@@ -39,52 +39,32 @@ def library_versions() -> dict[str, str]:
 class Entry:
     """A file of the store as `verify` found it.
 
-    `state` is "sound" or "damaged" (results), "unfinished" (the journal of a result to come), "put aside"
-    (damaged files under their new name) or "leftover" (half-written, or of no use any more); `detail` says
-    more. `meta` is that of a sound result.
+    `state` of a result is "sound", "earlier" (sound, but of other code than would compute it now) or "damaged";
+    of other files "unfinished" (a journal), "half-written", or "put aside" (damaged). `detail` says more.
     """
 
     path: Path
     kind: str
     name: str
-    key: str
     size: int
     state: str
     detail: str
-    meta: dict[str, Any]
 
 
-_OURS = re.compile(
-    r"(?P<name>.+)-(?P<key>[0-9a-f]{16})\.(?P<type>npz|json|journal)(?P<rest>\.tmp|\.damaged-\d+)?"
-)
-
-
-def _examine(path: Path) -> Entry | None:
-    """What `path` is, read and checked; None if it is not the store's, or a lock, or the `.json` of a result."""
-    if not (match := _OURS.fullmatch(path.name)):
-        return None
-    complete = path.with_suffix(".npz").exists()
-    state, detail, meta = "leftover", "", {}
-    try:
-        size = path.lstat().st_size
-        if match["rest"]:
-            state, detail = ("leftover", "half-written") if match["rest"] == ".tmp" else ("put aside", "")
-        elif match["type"] == "npz":
-            state, meta = "sound", read_result(path).meta
-        elif match["type"] == "json":
-            if complete:
-                return None
-            detail = "its result is missing"
-        elif complete:
-            detail = "its result is complete"
-        else:
-            content = read_journal(path)
-            state, detail = "unfinished", f"{len(content.rows)} points, {content.skipped} damaged"
-    except FileNotFoundError:  # another process has just renamed or removed it
-        return None
-    except (Damaged, ValueError) as damage:
-        state, detail = "damaged", str(damage)
-    return Entry(path, path.parent.name, match["name"], match["key"], size, state, detail, meta)
+def _state(path: Path, current: Current) -> tuple[str, str]:
+    """State and detail of a file; ("", "") if it is none of ours, a lock, or the times of a result."""
+    if path.suffix == ".npz":
+        try:
+            result = read_result(path)
+        except Damaged as damage:
+            return "damaged", str(damage)
+        if replace(result, asked=current(result)).earlier:
+            return "earlier", "computed by an earlier version of the code"
+        return "sound", ""
+    if path.suffix == ".journal":
+        records, damaged = read_journal(path)
+        return "unfinished", f"{len(records)} points, {damaged} damaged"
+    return {".tmp": "half-written", ".damaged": "put aside"}.get(path.suffix.partition("-")[0], ""), ""
 
 
 def _sound(path: Path) -> Result:
@@ -106,11 +86,6 @@ class Store:
 
     def __init__(self, folder: Path | str, read_only: bool = False):
         self.folder, self.read_only = Path(folder), read_only
-
-    @staticmethod
-    def key(recipe: Mapping[str, Any]) -> str:
-        """16 hexadecimal digits that change with everything in `recipe` and with nothing else."""
-        return recipe_key(recipe)
 
     def folder_for(self, kind: str, name: str, recipe: Mapping[str, Any]) -> Path:
         """Where the big things of this recipe (checkpoints) go; the folder is not made."""
@@ -143,19 +118,21 @@ class Store:
         finally:
             lock.release()
 
-    def load(self, kind: str, name: str, recipe: Mapping[str, Any]) -> Result | None:
-        """The result, checked; None if there is none or it is damaged: then it is put aside and reported."""
+    def load(self, kind: str, name: str, recipe: Mapping[str, Any], code: str = "") -> Result | None:
+        """The result, checked; None if there is none that is current, or if it is damaged.
+
+        A damaged file is put aside and reported. A result is current if no `code` is asked for or if its meta
+        names this one. A store that is read_only serves any: see `Result.earlier`.
+        """
         path = self.path(kind, name, recipe)
         try:
-            return read_result(path)
-        except FileNotFoundError:
-            return None
+            return self._current(path, code)
         except Damaged as damage:
             if self.read_only:
                 raise Lacking(f"{path} is damaged ({damage})") from damage
             try:
                 with self.lock(path, wait=False):
-                    return self._load_held(path)
+                    return self._load_held(path, code)
             except filelock.Timeout:  # another process has seen to it and computes
                 return None
             except UserError as error:
@@ -163,12 +140,16 @@ class Store:
                     f"{path} is damaged ({damage}) and must be computed anew, but: {error}"
                 ) from error
 
-    def _load_held(self, path: Path) -> Result | None:
+    def _current(self, path: Path, code: str) -> Result | None:
+        with contextlib.suppress(FileNotFoundError):
+            result = read_result(path, code)
+            return result if self.read_only or not result.earlier else None
+        return None
+
+    def _load_held(self, path: Path, code: str) -> Result | None:
         """Load with the lock held: else a damaged file might have just been replaced by a sound one."""
         try:
-            return read_result(path)
-        except FileNotFoundError:
-            return None
+            return self._current(path, code)
         except Damaged as damage:
             put_aside(path, str(damage))
             return None
@@ -209,85 +190,63 @@ class Store:
         name: str,
         recipe: Mapping[str, Any],
         function: Callable[[Journal], Mapping[str, np.ndarray]],
+        *,
+        code: str = "",
         **meta: Any,
     ) -> Result:
         """The result, loaded, or else computed by `function(journal)` and saved.
 
         One process computes; those that ask meanwhile wait and read, also when the first is killed. What
         `function` puts into the journal is there when it is called again after a kill, an exception or
-        Ctrl-C. `meta` (device="cpu", ...) must be known beforehand: rows that another device or another
-        version of the libraries computed are put aside, not mixed in.
+        Ctrl-C. `code` (see `code_of`) and `meta` (device="cpu", ...) must be known beforehand: rows that other
+        code, another device or another version of the libraries computed are not mixed in, and a result that
+        is not current (see `load`) is replaced.
         """
         path = self.path(kind, name, recipe)
-        if result := self.load(kind, name, recipe):
+        if result := self.load(kind, name, recipe, code):
             return result
         if self.read_only:
             raise Lacking(f"{self.folder} lacks {kind} {name}: there is no {path.name}")
         with self.lock(path):
-            if result := self._load_held(path):
+            if result := self._load_held(path, code):
                 return result
             check_writable(path)
-            complete = self._meta(kind, name, recipe, meta)
-            with Journal(path.with_suffix(".journal"), recipe_key(complete)) as journal:
+            complete = self._meta(kind, name, recipe, {**meta, "code": code} if code else meta)
+            with contextlib.closing(Journal(path.with_suffix(".journal"), recipe_key(complete))) as journal:
                 arrays = function(journal)
                 result = write_result(path, complete, arrays, journal.seconds)
             journal.remove()
         return result
 
-    def verify(self) -> Iterator[Entry]:
-        """Every file of the store, read and checked; nothing is changed."""
-        return filter(None, map(_examine, sorted(self.folder.glob("*/*"))))
+    def verify(self, current: Current = lambda result: "") -> Iterator[Entry]:
+        """Every file of the store, read and checked; nothing is changed.
+
+        `current`: the fingerprint of the code that would compute a result now, "" for any.
+        """
+        for path in sorted(self.folder.glob("*/*")):
+            with contextlib.suppress(FileNotFoundError):  # another process has just renamed or removed it
+                state, detail = _state(path, current)
+                if state:
+                    name = path.name.rpartition("-")[0]
+                    yield Entry(path, path.parent.name, name, path.lstat().st_size, state, detail)
 
     def entries(self) -> Iterator[Entry]:
         """The results, sound or damaged."""
         return (entry for entry in self.verify() if entry.path.suffix == ".npz")
 
-    def prune(
-        self, keep: Collection[str] | None = None, older_than_days: float | None = None, dry_run: bool = True
-    ) -> list[Path]:
-        """Remove what is of no use: damaged files, half-written ones, journals of complete results.
-
-        Results and unfinished journals go only if `keep` (keys to keep) or `older_than_days` (not written
-        to since) is given, and if they fall under all that is given. What a process works on stays. Returns
-        the files that were, or with `dry_run` would be, removed. Folders of checkpoints are not touched.
-        """
-        now, removed = time.time(), []
-        for entry in list(self.verify()):
-            chosen = (keep is not None or older_than_days is not None) and entry.key not in (keep or ())
-            if older_than_days is not None:
-                chosen = chosen and now - entry.path.stat().st_mtime > older_than_days * 86400
-            if entry.state in ("sound", "unfinished") and not chosen:
-                continue
-            if dry_run or self._remove(entry):
-                removed.append(entry.path)
-        return removed
-
-    def _remove(self, entry: Entry) -> bool:
-        """Remove one file unless a process holds its result, or has changed it since."""
-        result = entry.path.with_name(f"{entry.name}-{entry.key}.npz")
-        with contextlib.suppress(filelock.Timeout), self.lock(result, wait=False):
-            if _examine(entry.path) == entry:
-                with disk_errors(f"remove {entry.path}"):
-                    entry.path.unlink()
-                    if entry.path == result:
-                        entry.path.with_suffix(".json").unlink(missing_ok=True)
-                return True
-        return False
-
     @staticmethod
     def explain(path: Path | str) -> str:
-        """What a result is and was made from, in words. Raises `UserError` if it is missing or damaged."""
+        """What a result is and was made from, as YAML. Raises `UserError` if it is missing or damaged."""
         result = _sound(Path(path))
-        meta = dict(result.meta)
-        versions = ", ".join(f"{name} {version}" for name, version in meta.pop("versions", {}).items())
-        heading = {"result": meta.pop("name"), "kind": meta.pop("kind"), "key": recipe_key(result.recipe)}
         shapes = {name: f"{array.dtype} {array.shape}" for name, array in result.arrays.items()}
-        made = {**meta, "computed with": versions, "recipe": result.recipe, "arrays": shapes}
-        return "\n".join(in_words(heading | made))
+        heading = {"name": result.meta["name"], "kind": result.meta["kind"], "key": recipe_key(result.recipe)}
+        return yaml.safe_dump(
+            heading | result.meta | {"recipe": result.recipe, "arrays": shapes}, sort_keys=False
+        )
 
     @staticmethod
     def export(path: Path | str, out: Path | str) -> Path:
-        """Write a result as `.csv` (long format) or `.nc` (netCDF, for xarray)."""
+        """Write a result as `.csv` (a table) or `.nc` (netCDF, for xarray)."""
         writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
         out = Path(out)
         if out.suffix not in writers:

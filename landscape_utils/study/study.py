@@ -1,40 +1,39 @@
 """Study: a profile bound to a results store. A notebook asks it for a result; it is loaded, or else computed and kept.
 
-    profile -> task, model -> run -> directions -> plane -> scan -> surface
-
-Every result has a recipe: what changes its numbers and nothing else.
+profile -> task, model -> run -> directions -> plane -> scan -> surface
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Self
 
-import numpy as np
-import torch
-
-from ..engine.objective import TOKENS_PER_BATCH, Objective
-from ..engine.space import ParameterSpace, layer_groups
+from ..engine.cluster import Client, apart, device_names, join
+from ..environment import (
+    NOTHING,
+    PARAMETERS,
+    check_device,
+    check_names,
+    data_folder,
+    device_name,
+    one_thread,
+    project_folder,
+)
 from ..errors import Lacking
-from ..landscape.rollback import AXIS, LAYER_MARKS, Rollback, roll_back, roll_back_together
-from ..landscape.scan import Curve, Line, Plane, Surface, scan
-from ..landscape.trajectory import Trajectory, project
-from ..names import HOWS, SPLITS, one_of
-from ..profiles import load_profile
-from ..store.result_file import plain_values
-from ..training.finetune import Run, epochs_of
-from ..training.models import on_device
-from .jobs import Job, label, plan_jobs, run_jobs, usual_workers
-from .keys import DRAWS, Key
-from .runs import Runs
-
-if TYPE_CHECKING:
-    from ..claims.evidence import Claim
+from ..names import one_of
+from ..profiles import Profile, load_profile
+from ..store.store import Store
+from .kind import Arrays, Journal, Key, Kind, Trainings
+from .order import compute_all, missing_of
+from .queries import Queries
+from .results import KINDS
+from .trainings import ProfileTrainings
 
 
-class Study(Runs):
+class Study(Queries):
     """A profile bound to its results in `results_dir/<profile>`: runs, landscapes, trajectories, rollbacks, claims.
 
     Args:
@@ -49,174 +48,118 @@ class Study(Runs):
             read, and nothing is computed, fetched or written; what is not there is `Lacking`.
         client: of `dask.distributed`: its workers train, each a run, and visit the points of the scans. They and this
             side must share `results_dir`; this side alone writes results.
+        trainings: (profile, store, device) -> who supplies the trainings; default: the profile, which trains them.
 
     Raises:
         UserError: before any work, for any value that is not allowed.
     """
 
-    ways: tuple[str, ...] = HOWS[::-1]  # from scratch on the left, as in the paper's figures
-
-    def partner(self, task: str) -> str:
-        """The task that lends the second direction."""
-        return self.profile.tasks[self.keys.known(task)].other
-
-    def plane(self, task: str, how: str = "pretrained") -> Plane:
-        """Through theta_0 along delta_1 of the task and delta_2 of its partner in the profile (section 3.2)."""
-        task = self.keys.known(task)
-        run, other = self.snapshots(task, how), self.snapshots(self.partner(task), how)
-        origin = run.theta(0)
-        if not torch.equal(origin, other.theta(0)):
-            raise RuntimeError(f"{task} and {other.task} do not start from the same theta_0")
-        return Plane(origin, run.theta() - origin, other.theta() - origin)
-
-    def curve(self, task: str, how: str = "pretrained", split: str = "train") -> Curve:
-        """Eq. 1: loss and error along the line from theta_0 through theta_1; `split` "train" or "dev"."""
-
-        def line() -> Line:
-            plane = self.plane(task, how)
-            return Line(plane.origin, plane.x)
-
-        return Curve.from_arrays(self._scanned(self.keys.curve(task, how), line, split))
-
-    def surface(self, task: str, how: str = "pretrained", split: str = "train") -> Surface:
-        """Eq. 2: loss and error over the task's plane; `split` "train" or "dev" (both are computed at once)."""
-        key = self.keys.surface(task, how)
-        return Surface.from_arrays(self._scanned(key, lambda: self.plane(task, how), split))
-
-    def layer_surface(self, task: str, group: str, split: str = "train") -> Surface:
-        """Section 7: f(alpha, beta) around theta_1 where the layers of one group alone move.
-
-        Its marks are "fine-tuned", (0, 0), and "rolled back", (-1, 0).
-        """
-
-        def plane() -> Plane:
-            whole, run = self.plane(task), self.run(task)
-            model = run.model()
-            space, names = ParameterSpace(model), layer_groups(model)[group]
-            return Plane(run.theta(), space.restrict(whole.x, names), space.restrict(whole.y, names))
-
-        return Surface.from_arrays(
-            self._scanned(self.keys.layer_surface(task, group), plane, split, LAYER_MARKS)
+    def __init__(
+        self,
+        profile: str | Path | Profile = "demo",
+        *,
+        tasks: str | Sequence[str] = "all",
+        seed: int | None = None,
+        resolution: int = 0,
+        span: float = 0.0,
+        examples: int = 0,
+        data_dir: str | Path = "",
+        results_dir: str | Path = "results",
+        device: str = "auto",
+        client: Client | None = None,
+        trainings: Callable[[Profile, Store, str], Trainings] | None = None,
+    ):
+        base = load_profile(profile)
+        self.profile = load_profile(
+            base,
+            tasks=tasks,
+            seed=None if type(seed) is int and seed in base.seeds else seed,
+            resolution=resolution,
+            span=span,
+            examples=examples,
+            data_dir=data_folder(data_dir or base.data_dir),
         )
+        self.store = Store(project_folder(results_dir) / self.profile.name, read_only=device == NOTHING)
+        self.client = client
+        self.device = check_device(device) if client is None else join(client, device, self.store.folder)
+        supply = trainings or ProfileTrainings
+        self.trainings: Trainings = supply(self.profile, self.store, self.device)
+        self.tasks, self.seeds = self.trainings.tasks, self.trainings.seeds
+        self.seed = self.seeds[0] if seed is None else seed
 
-    def _scanned(
-        self, key: Key, region: Callable[[], Line | Plane], split: str, marks: Mapping[str, Any] | None = None
-    ) -> dict[str, np.ndarray]:
-        """The arrays of one split; both splits are scanned in one walk and kept in one file."""
-        one_of("split", split, SPLITS)
-        kind, name, recipe = key
-        axis = np.linspace(-recipe["span"], recipe["span"], recipe["resolution"])
+    @classmethod
+    def from_parameters(cls, namespace: Mapping[str, Any]) -> Self:
+        """The study that a notebook's parameters ask for; `namespace` is its globals().
 
-        def both(journal: Any) -> dict[str, np.ndarray]:
-            where = region()
-            run = recipe["run"]
-            trained = self.run(run["task"], run["how"], run["seed"])
-            model = trained.model() if self.client else on_device(trained.model(), self.device)
-            batch = TOKENS_PER_BATCH[torch.device(self.device).type]
-            found = scan(
-                [Objective(model, self.sample(run["task"], s), batch) for s in SPLITS],
-                where,
-                *[axis] * len(where.directions),
-                marks=marks,
-                precision=self.profile.precision,
-                draws=DRAWS,
-                journal=journal,
-                client=self.client,
-                device=self.device,
-                what=f"{kind} {name}",
-            )
-            return {
-                f"{split}.{name}": array
-                for split, one in zip(SPLITS, found, strict=True)
-                for name, array in replace(one, learned=trained.learned).arrays().items()
-            }
-
-        arrays = self._computed(key, both)
-        return {k.removeprefix(f"{split}."): a for k, a in arrays.items() if k.startswith(f"{split}.")}
-
-    def rollback(self, task: str, learning_rate: float | None = None) -> Rollback:
-        """Table 1: accuracy on the whole dev split with one layer group set back to theta_0.
-
-        `learning_rate`: of the fine-tuning, another one than the profile chose; see `tried`.
+        Raises:
+            UserError: a parameter that no notebook has, which papermill only warns of; a value that is not allowed.
         """
+        check_names(namespace)
+        return cls(**{name: namespace[name] for name in PARAMETERS})
 
-        def accuracies(journal: Any) -> dict[str, np.ndarray]:
-            run = self.snapshots(task, learning_rate=learning_rate)
-            return self._apart("rolled_back", run).arrays()
-
-        return Rollback.from_arrays(self._computed(self.keys.rollback(task, learning_rate), accuracies))
-
-    def rolled_back(self, run: Run) -> Rollback:
-        """The rollback of a run, computed here."""
-        model = on_device(run.model(), self.device)
-        return roll_back(model, run.theta(0), run.theta(), self.task(run.task).dev)
-
-    def cube(self, task: str) -> dict[str, np.ndarray]:
-        """Dev "accuracy" with each layer group rolled back by the shares of `cube.AXIS`; on how many "examples"."""
-
-        def accuracies(journal: Any) -> dict[str, np.ndarray]:
-            return self._apart("rolled_back_together", self.snapshots(task), {} if self.client else journal)
-
-        return self._computed(self.keys.cube(task), accuracies)
-
-    def rolled_back_together(self, run: Run, journal: Any) -> dict[str, np.ndarray]:
-        """The cube of a run, computed here."""
-        model, examples = on_device(run.model(), self.device), self.sample(run.task, "dev")
-        found = roll_back_together(model, run.theta(0), run.theta(), examples, AXIS, journal)
-        return {"accuracy": found, "examples": np.array(len(examples))}
-
-    def trajectory(self, task: str, how: str = "pretrained", method: str = "plane") -> Trajectory:
-        """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""
-        return self._projected(self.keys.trajectory(task, how, method))
-
-    def overfitting(self, method: str = "plane") -> Trajectory:
-        """Figure 4: the epochs of fine-tuning and then the further ones, in the coordinates of the task's plane."""
-        return self._projected(self.keys.overfitting(method))
-
-    def _projected(self, key: Key) -> Trajectory:
-        recipe = key[2]
-
-        def coordinates(journal: Any) -> dict[str, np.ndarray]:
-            runs = [self.snapshots(leg["task"], leg["how"], leg["seed"]) for leg in recipe["legs"]]
-            plane = self.plane(runs[0].task, runs[0].how)
-            found = asdict(project(epochs_of(runs), plane, recipe["method"]))
-            return {name: np.asarray(value) for name, value in found.items()}
-
-        arrays = self._computed(key, coordinates)
-        return Trajectory(**plain_values(arrays))
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process, which computes by itself."""
+        return self.__dict__ | {"client": None}
 
     def under(self, precision: str, **changes: Any) -> Self:
         """This study with another precision and other `resolution`, `span` or `examples`; the same trainings."""
         again = copy.copy(self)
         again.profile = load_profile(self.profile.model_copy(update={"precision": precision}), **changes)
-        again.keys = copy.copy(self.keys)
-        again.keys.profile = again.profile
         return again
 
-    # Computing
+    # Computing and keeping
+
+    def key(self, kind: Kind) -> Key:
+        """By which the store finds a result."""
+        return kind.folder, kind.name, kind.recipe(self)
+
+    def has(self, kind: Kind) -> bool:
+        """Whether the store has a result that the present code has computed."""
+        return self.store.load(*self.key(kind), code=kind.code()) is not None
+
+    def get(self, kind: Kind, watch: Callable[[Journal], Journal] = lambda journal: journal) -> Any:
+        """A result, read from the store, or else computed after all that it needs, and kept.
+
+        `watch`: what the computation is given for its journal.
+        """
+        if not self.store.read_only and not self.has(kind):
+            for need in kind.needs(self):
+                self.get(need)
+        return self.keep(kind, lambda journal: self.computed(kind, watch(journal)))
+
+    def computed(self, kind: Kind, journal: Journal) -> Arrays:
+        """A result's arrays, computed here or, where its points are not shared out, by one of the client's workers."""
+        if self.client is None or kind.by_points:
+            return kind.compute(self, journal)
+        ((_, arrays),) = apart(self.client, self, [(kind, "computed", (kind, {}))])
+        return arrays
+
+    def keep(self, kind: Kind, compute: Callable[[Journal], Arrays]) -> Any:
+        """A result, read from the store, or else made by `compute` and kept."""
+        with self._threads():
+            device = device_names(self.client, self.device) if self.client else device_name(self.device)
+            result = self.store.compute(*self.key(kind), compute, code=kind.code(), device=device)
+        return kind.read(self, result.arrays)
 
     def compute(self, *what: str, workers: int | None = None) -> None:
         """Compute what the store lacks of `what` (default: everything), side by side where the profile says so.
 
         Args:
-            what: any of "runs", "curves", "surfaces", "trajectories", "overfitting", "layers", "rollbacks", "cubes".
+            what: any of "runs", "curves", "surfaces", "trajectories", "layers", "rollbacks", "cubes", "unseen_words".
             workers: processes; default: one for each core if the profile is `side_by_side`, else 1. Those of the
                 client, if there is one.
 
         Raises:
             Lacking: something is to be computed, on device "none".
         """
-        jobs = plan_jobs(self, what)
-        if jobs and self.store.read_only:
-            raise Lacking(f"{self.store.folder} lacks {len(jobs)} results: {label(jobs[0])} is the first")
-        run_jobs(self, jobs, workers or usual_workers(self))
+        for folder in what:
+            one_of("kind of result", folder, tuple(KINDS))
+        missing = missing_of(self, what or tuple(KINDS))
+        if missing and self.store.read_only:
+            raise Lacking(
+                f"{self.store.folder} lacks {len(missing)} results: {missing[0].label} is the first"
+            )
+        compute_all(self, missing, workers)
 
-    def claims(self) -> list[Claim]:
-        """The paper's claims, weighed on this study's results; what is lacking is computed first."""
-        from ..claims.claims import weigh  # a floor above: it asks the study for what it measures
-
-        return weigh(self)
-
-    def has(self, job: Job) -> bool:
-        """Whether the store has the result of a job."""
-        return self.store.path(*getattr(self.keys, job.method)(*job.arguments)).exists()
+    def _threads(self) -> AbstractContextManager[None]:
+        return one_thread() if self.profile.side_by_side else nullcontext()

@@ -7,38 +7,44 @@ the library would draw at random: an encoder that is not whole is refused.
 from __future__ import annotations
 
 import glob
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+import transformers as hf
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from ..engine.examples import positions
 from ..engine.space import ParameterSpace
 from ..environment import ROOT
 from ..errors import UserError
 from ..profiles import Files, Profile
-from . import sources
+from . import adapters, sources
 from .finetune import Run
-from .models import folder_of, reading
-from .tasks import Task, load_task, tokenised
+from .models import base_of, folder_of, reading
+from .tasks import Task, sentences_of, tokenised
 
 TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells that a folder has a tokenizer
 USUAL_LENGTH = 512  # tokens, where neither the tokenizer nor the model has a limit
+NO_LIMIT = 10**9  # a tokenizer without one says a larger number
+# Of what a Trainer measures, after "eval_".
+NAMES = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
+FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number
 
 
 def in_order(folders: str) -> list[Path]:
     """The folders of checkpoints that a text names, separated by commas, the start first and the end last.
 
     A name with a `*` stands for all folders that fit it, in the order of the numbers in their names: `checkpoint-90`
-    is before `checkpoint-180`. Paths count from the working folder or else from the project; a name of a model on
-    the hub works too.
+    is before `checkpoint-180`, and `checkpoint-final` after both. Paths count from the working folder or else from the
+    project; a name of a model on the hub works too.
 
     Raises:
-        UserError: no name; a name that no folder fits, or whose folder holds no model.
+        UserError: no name; a name that no folder fits, or whose folder holds no model, or has no place in the order.
     """
     if not isinstance(folders, str):
         raise UserError(f"folders must be named in a text, separated by commas; got {type(folders).__name__}")
@@ -54,22 +60,52 @@ def in_order(folders: str) -> list[Path]:
 
 
 def fitting(root: Path, name: str) -> list[Path]:
-    """The folders in `root` that fit a name, those with a lower number first."""
-    paths = [Path(path) for path in glob.glob(str(root / Path(name).expanduser()))]
-    numbers = {path: [int(number) for number in re.findall(r"\d+", str(path))] for path in paths}
-    return sorted((path for path in paths if path.is_dir()), key=lambda path: (numbers[path], str(path)))
+    """The folders in `root` that fit a name, in the order of training that their names tell."""
+    pattern = Path(name).expanduser()
+    starred = [i for i, part in enumerate(reversed(pattern.parts)) if "*" in part]
+    paths = [path for path in map(Path, glob.glob(str(root / pattern))) if path.is_dir()]
+    places = {path: [_place(path.parts[-1 - i]) for i in reversed(starred)] for path in paths}
+    unknown = [path.name for path in paths if None in places[path]]
+    if unknown and len(paths) > 1:
+        raise UserError(
+            f"{name!r}: where does {unknown[0]!r} belong? its name has no number: name the folders one by one, "
+            "separated by commas, the start first"
+        )
+    return sorted(paths, key=lambda path: (places[path], str(path)))
 
 
-def classifier(folder: Path, classes: int) -> tuple[PreTrainedModel, bool]:
+def _place(name: str) -> tuple[int, list[float]] | None:
+    """Where a folder stands among its like: by the numbers in its name, or before or behind those that have one."""
+    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", name)]
+    word = re.split(r"[^a-z]+", name.lower())[-1]
+    if numbers:
+        return 0, numbers
+    return (-1, []) if word in FIRST else (1, []) if word in LAST else None
+
+
+def configuration(folder: Path) -> hf.PretrainedConfig:
+    """The configuration of the classifier in a folder; of an adapter, its base's with the classes of its own head."""
+    base = base_of(folder)
+    with reading(folder):
+        config = hf.AutoConfig.from_pretrained(base or folder, trust_remote_code=False)
+    if base:
+        config.num_labels = adapters.classes_of(folder) or config.num_labels
+    return config
+
+
+def classifier(folder: Path, classes: int) -> tuple[hf.PreTrainedModel, bool]:
     """The classifier in a folder, float32, in evaluation mode on the CPU, and whether the folder holds its head.
+
+    A LoRA adapter of `peft` is merged into the model that it was trained on.
 
     Raises:
         UserError: no such classifier; an encoder with weights that the folder does not hold.
     """
+    base = base_of(folder)
     with torch.random.fork_rng(), reading(folder):
         torch.manual_seed(0)  # of a head that is not there
-        model, found = AutoModelForSequenceClassification.from_pretrained(
-            folder,
+        model, found = hf.AutoModelForSequenceClassification.from_pretrained(
+            base or folder,
             num_labels=classes,
             dtype=torch.float32,
             use_safetensors=True,
@@ -77,12 +113,17 @@ def classifier(folder: Path, classes: int) -> tuple[PreTrainedModel, bool]:
             ignore_mismatched_sizes=True,  # another task's head
             output_loading_info=True,
         )
+        if base:
+            model = adapters.merged(model, folder)
     random = sorted([*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])])
+    if base:
+        held = [name.removeprefix("base_model.model.") for name in adapters.saved_head(folder)]
+        random = [name for name in random if name not in held]
     of_encoder = [name for name in random if name.startswith(f"{model.base_model_prefix}.")]
     if of_encoder:
         raise UserError(
-            f"{folder} lacks weights of the encoder of {type(model).__name__}, {of_encoder[0]} for one: save the "
-            "classifier itself, as training began with it, by save_pretrained()"
+            f"{base or folder} lacks weights of the encoder of {type(model).__name__}, or they are of another size, "
+            f"{of_encoder[0]} for one: the classifier itself, as training began with it, is to be saved there"
         )
     return model.eval(), not random
 
@@ -114,7 +155,10 @@ class Adopted(Run):
     def theta(self, epoch: int = -1) -> Tensor:
         return theta_of(self._snapshot(epoch), self.classes, self.size)
 
-    def model(self, epoch: int = -1) -> PreTrainedModel:
+    def theta_quarter(self) -> None:
+        """Checkpoints do not tell it."""
+
+    def model(self, epoch: int = -1) -> hf.PreTrainedModel:
         return classifier(self._snapshot(epoch), self.classes)[0]
 
     def _snapshot(self, epoch: int) -> Path:
@@ -127,33 +171,25 @@ def read_task(
     *,
     train: str = "",
     dev: str = "",
-    text: Sequence[str] = (),
+    text: str | Sequence[str] = (),
     label: str = "",
+    max_length: int = 0,
 ) -> Task:
     """What the checkpoints in `folders` were trained on, tokenised as they have it: two files, or a profile's task.
 
     Args:
         train, dev: CSV, TSV, JSON or JSON Lines, relative to the working folder or else to the project; if there are
             none, the task is the one that `profile` has chosen.
-        text: the one or two columns of text.
+        text: the one or two columns of text: their names, or a text that has them separated by a comma.
         label: the column of labels: names from the last checkpoint's configuration, or numbers from 0.
+        max_length: tokens that an example is cut to; 0: as the checkpoint's tokenizer and model say.
 
     Raises:
         UserError: no task, or several; files that cannot be read; a label that is no class of the classifier; no
-            tokenizer.
+            tokenizer; a length that the model does not take.
     """
-    end = folders[-1]
-    with reading(end):
-        config = AutoConfig.from_pretrained(end, trust_remote_code=False)
-    home = next((f for f in reversed(folders) if any(any(f.glob(name)) for name in TOKENIZERS)), None)
-    if home is None:
-        raise UserError(
-            f"no tokenizer in {end}, nor in the other checkpoints: save it there by save_pretrained()"
-        )
-    with reading(home):
-        tokenizer = AutoTokenizer.from_pretrained(home, trust_remote_code=False)
-    places = positions(classifier(end, config.num_labels)[0]) or USUAL_LENGTH
-    length = min(tokenizer.model_max_length, places)
+    config, tokenizer = configuration(folders[-1]), tokenizer_of(folders)
+    columns = [name.strip() for name in str(text).split(",")] if isinstance(text, str | int) else list(text)
     if not train:
         if len(profile.chosen) != 1:
             raise UserError(
@@ -161,15 +197,78 @@ def read_task(
                 f"{', '.join(profile.tasks)}"
             )
         (name,) = profile.chosen
-        return load_task(
-            name, profile.tasks[name], tokenizer, max_length=length, data_dir=profile.data_dir or None
+        spec = profile.tasks[name]
+        sentences, limit = sentences_of(name, spec, profile.data_dir or None), spec.train_limit
+    else:
+        if len(columns) not in (1, 2) or not all(columns):
+            raise UserError(f"text must name one or two columns of {train}; got {columns}")
+        files = Files(train=beside(train), dev=beside(dev), text=columns, label=str(label))
+        classes = [str(name) for _, name in sorted((config.id2label or {}).items())]  # some count them from 1
+        sentences, limit = sources.from_files(files, classes), 0
+        name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
+    pair = len(sentences.train[0][0]) == 2
+    cut = saved_truncation(tokenizer)
+    model = classifier(folders[-1], config.num_labels or 0)[0]
+    return tokenised(
+        name,
+        sentences,
+        tokenizer,
+        length(model, tokenizer, max_length),
+        limit,
+        split_special_tokens=False,
+        truncation=cut["strategy"] if pair and cut else "longest_first",
+    )
+
+
+def tokenizer_of(folders: Sequence[Path]) -> hf.PreTrainedTokenizerBase:
+    """The tokenizer of the last folder that has one."""
+    home = next((f for f in reversed(folders) if any(any(f.glob(name)) for name in TOKENIZERS)), None)
+    if home is None:
+        raise UserError(
+            f"no tokenizer in {folders[-1]}, nor in the other checkpoints: save it there, by its own save_pretrained()"
         )
-    if len(text) not in (1, 2):
-        raise UserError(f"text must name one or two columns of {train}; got {list(text)}")
-    files = Files(train=beside(train), dev=beside(dev), text=list(text), label=label)
-    names = [config.id2label[i] for i in range(config.num_labels)]
-    name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
-    return tokenised(name, sources.from_files(files, names), tokenizer, length)
+    with reading(home):
+        return hf.AutoTokenizer.from_pretrained(home, trust_remote_code=False)
+
+
+def saved_truncation(tokenizer: hf.PreTrainedTokenizerBase) -> dict[str, Any]:
+    """How examples were cut when the tokenizer was saved: `max_length`, `strategy`; empty: they were not."""
+    return getattr(getattr(tokenizer, "backend_tokenizer", None), "truncation", None) or {}
+
+
+def length(model: hf.PreTrainedModel, tokenizer: hf.PreTrainedTokenizerBase, wanted: int = 0) -> int:
+    """The tokens that an example is cut to: as wanted, or, of 0, the shortest that tokenizer and model say."""
+    places = positions(model)
+    if not wanted:
+        said = (tokenizer.model_max_length, places, saved_truncation(tokenizer).get("max_length"))
+        return min((n for n in said if n and n < NO_LIMIT), default=USUAL_LENGTH)
+    least = tokenizer.num_special_tokens_to_add(pair=True) + 2
+    if type(wanted) is not int or not least <= wanted <= (places or NO_LIMIT):
+        upper = f" to {places}, the positions that the model has" if places else ""
+        raise UserError(
+            f"max_length must be a whole number from {least}{upper}, or 0 for what the checkpoint says; got {wanted!r}"
+        )
+    return wanted
+
+
+def evaluations(folder: Path) -> Mapping[str, float]:
+    """What the user's Trainer measured of the checkpoint in a folder: "loss" and "accuracy", as far as it did.
+
+    They are those that `trainer_state.json` has of the checkpoint's own step. A folder of another origin has none.
+    """
+    try:
+        state = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+        records = [record for record in state["log_history"] if record["step"] == state["global_step"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if state.get("best_model_checkpoint") and not re.search(r"\d+$", folder.name):
+        return {}  # a training's own folder may hold its best checkpoint, not that of its last step
+    measured = {}
+    for name, value in (pair for record in records for pair in record.items()):
+        plain = name.lower().removeprefix("eval_").removeprefix("eval/")
+        if plain != name.lower() and plain in NAMES and isinstance(value, int | float):
+            measured[NAMES[plain]] = value / 100 if NAMES[plain] == "accuracy" and value > 1 else float(value)
+    return measured
 
 
 def beside(path: str) -> str:

@@ -15,8 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import transformers as hf
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MARKERS = {"restated": ("so", "thus"), "opposed": ("but", "yet"), "continued": ("and", "then")}
@@ -203,7 +203,7 @@ def make_task(name: str, seed: int = 0) -> DemoTask:
     return DemoTask(LABELS[name], train, dev + draw(half, held_out), test + draw(half, held_out), seen, seen)
 
 
-def make_tokenizer() -> PreTrainedTokenizerFast:
+def make_tokenizer() -> hf.PreTrainedTokenizerFast:
     """A word-level tokenizer that frames its input as BERT does: ``[CLS] a [SEP] b [SEP]``."""
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(VOCABULARY)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -211,6 +211,6 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
     names = dict(zip(roles, SPECIAL, strict=True))
     inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    return PreTrainedTokenizerFast(
+    return hf.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, model_max_length=40, model_input_names=inputs, **names
     )

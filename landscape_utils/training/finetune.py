@@ -22,16 +22,15 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers as hf
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel, TrainerCallback
 
-from ..engine.space import ParameterSpace
+from ..engine.space import ParameterSpace, encoder_parameters
 from ..errors import UserError
 from ..profiles import TrainingSpec
 from .tasks import Task
-from .trainer import Collator, StepTrainer, arguments
 
 HISTORY = "run.npz"
 QUARTER = "quarter.safetensors"
@@ -76,10 +75,18 @@ class Run:
         with safe_open(self._snapshot(epoch), "pt") as file:
             return file.get_tensor("theta")
 
-    def model(self, epoch: int = -1) -> PreTrainedModel:
+    def theta_quarter(self) -> Tensor | None:
+        """The encoder's parameters after a quarter of the steps, (P,) float32 on the CPU; None if none were kept."""
+        path = self.folder / QUARTER
+        if not path.exists():
+            return None
+        with safe_open(path, "pt") as file:
+            return file.get_tensor("theta")
+
+    def model(self, epoch: int = -1) -> hf.PreTrainedModel:
         """The classifier as it was after ``epoch``, head included, in evaluation mode on the CPU."""
-        config = AutoConfig.from_pretrained(self.folder)
-        model = AutoModelForSequenceClassification.from_config(config)
+        config = hf.AutoConfig.from_pretrained(self.folder)
+        model = hf.AutoModelForSequenceClassification.from_config(config)
         ParameterSpace(model).write(self.theta(epoch))
         head = head_of(model)
         with safe_open(self._snapshot(epoch), "pt") as file, torch.no_grad():
@@ -99,36 +106,17 @@ def snapshot_path(folder: Path, epoch: int) -> Path:
     return folder / f"epoch-{epoch:02d}.safetensors"
 
 
-def head_of(model: PreTrainedModel) -> dict[str, torch.nn.Parameter]:
-    """The parameters outside the encoder, by their names in the model."""
-    encoder = {id(parameter) for parameter in model.base_model.parameters()}
+def head_of(model: hf.PreTrainedModel) -> dict[str, torch.nn.Parameter]:
+    """The parameters that theta does not hold, by their names in the model."""
+    encoder = {id(parameter) for parameter in encoder_parameters(model).values()}
     return {name: p for name, p in model.named_parameters() if id(p) not in encoder}
 
 
-def save_snapshot(model: PreTrainedModel, path: Path, losses: Sequence[float] = ()) -> None:
-    """Theta and head of ``model`` as they are now and the losses of the steps so far, written whole or not at all."""
+def save_snapshot(model: hf.PreTrainedModel, path: Path) -> None:
+    """Theta and head of ``model`` as they are now, written whole or not at all."""
     head = {f"head.{name}": p.detach().float().cpu().contiguous() for name, p in head_of(model).items()}
-    values = {
-        "theta": ParameterSpace(model).read().cpu(),
-        "losses": torch.tensor(losses, dtype=torch.float64),
-    }
-    save_file(values | head, path.with_suffix(".tmp"))
+    save_file({"theta": ParameterSpace(model).read().cpu()} | head, path.with_suffix(".tmp"))
     os.replace(path.with_suffix(".tmp"), path)
-
-
-class _Snapshots(TrainerCallback):
-    """Writes the model's snapshot at the end of each epoch, and after a quarter of the steps."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self.losses: list[float] = []  # the trainer's
-
-    def on_step_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        if state.global_step == max(1, round(state.max_steps / 4)):
-            save_snapshot(model, self.folder / QUARTER)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, model: Any = None, **_: Any) -> None:
-        save_snapshot(model, snapshot_path(self.folder, round(state.epoch)), self.losses)
 
 
 def unfinished(folder: Path) -> Path | None:
@@ -138,7 +126,7 @@ def unfinished(folder: Path) -> Path | None:
 
 
 def fine_tune(
-    model: PreTrainedModel,
+    model: hf.PreTrainedModel,
     task: Task,
     *,
     folder: Path,
@@ -158,18 +146,30 @@ def fine_tune(
     Raises:
         UserError: the model has no head for the labels of the task; the loss is not finite at some step.
     """
+    from .trainer import Collator, StepTrainer, arguments
+
     if model.config.num_labels != len(task.labels):
         raise UserError(
             f"task {task.name!r} has {len(task.labels)} labels and the model's head {model.config.num_labels}; "
             f"load the model with num_labels={len(task.labels)}"
         )
+
+    def after_step(state: Any) -> None:
+        if state.global_step == max(1, round(state.max_steps / 4)):
+            save_snapshot(model, folder / QUARTER)
+
+    def after_epoch(state: Any) -> None:
+        save_snapshot(model, snapshot_path(folder, round(state.epoch)))
+
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HISTORY).unlink(missing_ok=True)
     model.config.save_pretrained(folder)
     save_snapshot(model, snapshot_path(folder, 0))
-    snapshots = _Snapshots(folder)
     trainer = StepTrainer(
+        what=f"{task.name} {how} seed {seed}",
+        after_step=after_step,
+        after_epoch=after_epoch,
         model=model,
         args=arguments(
             device=device,
@@ -178,59 +178,68 @@ def fine_tune(
             per_device_train_batch_size=batch_size,
             per_device_eval_batch_size=4 * batch_size,
             learning_rate=learning_rate,
-            lr_scheduler_type="linear",
-            warmup_steps=training.warmup,
-            weight_decay=training.weight_decay,
-            adam_beta1=training.betas[0],
-            adam_beta2=training.betas[1],
-            adam_epsilon=training.epsilon,
-            max_grad_norm=training.max_grad_norm,
-            bf16=training.precision == "bfloat16",
-            train_sampling_strategy="group_by_length",
-            eval_strategy="epoch",
-            eval_on_start=True,
             output_dir=str(folder / UNFINISHED),
-            save_strategy="epoch",
-            save_total_limit=1,
+            **_recipe(training),
         ),
-        what=f"{task.name} {how} seed {seed}",
         train_dataset=task.train,
         eval_dataset=sorted(task.dev, key=lambda example: len(example["input_ids"])),  # little padding
         data_collator=Collator(model.config.pad_token_id or 0),
-        compute_metrics=lambda p: {"accuracy": float((p.predictions.argmax(-1) == p.label_ids).mean())},
-        callbacks=[snapshots],
+        compute_metrics=accuracy,
     )
-    snapshots.losses = trainer.losses
-    checkpoint = unfinished(folder)
-    if checkpoint:
-        steps_done = int(checkpoint.name.split("-")[1])
-        epoch = round(steps_done * batch_size / len(task.train))
-        with safe_open(snapshot_path(folder, epoch), "pt") as file:
-            trainer.losses += file.get_tensor("losses").tolist()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.train(resume_from_checkpoint=str(unfinished(folder) or "") or None)
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # off with the autocast around forward
-    steps = np.arange(1, len(trainer.losses) + 1)
-    measured = (record for record in trainer.state.log_history if "eval_loss" in record)
-    dev = [
-        *{record["step"]: record for record in measured}.values()
-    ]  # going on, the last epoch is measured again
     run = Run(
         task=task.name,
         how=how,
         seed=seed,
         folder=folder,
         epochs=epochs,
-        step=steps,
-        loss=np.array(trainer.losses),
-        epoch_of_step=steps * epochs / len(steps),
-        dev_accuracy=np.array([record["eval_accuracy"] for record in dev]),
-        dev_loss=np.array([record["eval_loss"] for record in dev]),
+        **_history(trainer.state.log_history, epochs),
         seconds=time.perf_counter() - started,
         majority=float(np.bincount([example["labels"] for example in task.dev]).max() / len(task.dev)),
     )
     _save_history(run)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
     return run
+
+
+def _recipe(training: TrainingSpec) -> dict[str, Any]:
+    """What all trainings share, as the Trainer calls it."""
+    return {
+        "lr_scheduler_type": "linear",
+        "warmup_steps": training.warmup,
+        "weight_decay": training.weight_decay,
+        "adam_beta1": training.betas[0],
+        "adam_beta2": training.betas[1],
+        "adam_epsilon": training.epsilon,
+        "max_grad_norm": training.max_grad_norm,
+        "bf16": training.precision == "bfloat16",
+        "train_sampling_strategy": "group_by_length",
+        "eval_strategy": "epoch",
+        "eval_on_start": True,
+        "save_strategy": "epoch",
+        "save_total_limit": 1,
+    }
+
+
+def accuracy(predicted: Any) -> dict[str, float]:
+    """The share of examples whose largest logit is that of their label, as the Trainer asks for it."""
+    return {"accuracy": float((predicted.predictions.argmax(-1) == predicted.label_ids).mean())}
+
+
+def _history(log: Sequence[dict[str, float]], epochs: int) -> dict[str, np.ndarray]:
+    """The part of a run's history that the Trainer logged, by the names of `Run`."""
+    loss = np.array([record["loss"] for record in log if "loss" in record])
+    step = np.arange(1, len(loss) + 1)
+    # A training that goes on measures the epoch that it goes on from again: each step counts once.
+    dev = {record["step"]: record for record in log if "eval_loss" in record}.values()
+    return {
+        "step": step,
+        "loss": loss,
+        "epoch_of_step": step * epochs / len(step),
+        "dev_accuracy": np.array([record["eval_accuracy"] for record in dev]),
+        "dev_loss": np.array([record["eval_loss"] for record in dev]),
+    }
 
 
 def _save_history(run: Run) -> None:

@@ -1,61 +1,52 @@
-"""Whether the hub answers, found out once and in seconds.
-
-The hub's own clients retry for most of a minute before they give up. Here it is asked once; where it does not
-answer they are told so, and from then on look into their caches only.
-"""
+"""The hub: the copy that is here, what can be fetched within seconds, or one line that says the way round."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
+from pathlib import Path
 
-import datasets
-import huggingface_hub
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import HFValidationError
+
+from ..errors import UserError
 
 TIMEOUT = 10.0  # seconds
 
 
-def answers() -> bool:
-    """True where the hub can be reached; where not, what was fetched before still loads, and nothing else."""
-    if huggingface_hub.is_offline_mode():
-        return False
-    if not _asked():
-        _work_offline(True)
-    return _asked()
+def fetched(name: str, wanted: Sequence[str], way_out: str, kind: str = "model") -> Path:
+    """The folder with the files of a repository that fit the patterns `wanted`: the copy that is here, or fetched.
+
+    Raises:
+        UserError: no file fits the last pattern, here or on the hub; the line ends with `way_out`.
+    """
+    reason = ""
+    for only_here in (True, False):
+        try:
+            if not only_here:  # the download itself waits for an answer without end
+                HfApi().repo_info(name, repo_type=kind, timeout=TIMEOUT)
+            folder = snapshot_download(
+                name, repo_type=kind, allow_patterns=list(wanted), local_files_only=only_here
+            )
+        except HFValidationError:
+            raise UserError(
+                f"{kind} {name!r} is neither a folder nor a name on the hub (owner/name)"
+            ) from None
+        except Exception as error:  # of whichever library the hub's client asks by
+            reason = str(error).strip().splitlines()[0]
+        else:
+            if any(Path(folder).glob(wanted[-1])):
+                return Path(folder)
+            reason = f"it holds no {wanted[-1]}"
+    raise UserError(f"{kind} {name!r} is not here and cannot be had from the hub ({reason}); {way_out}")
 
 
 @contextmanager
 def left_alone() -> Iterator[None]:
     """Nothing is fetched within: what is not here is not there."""
-    before = huggingface_hub.is_offline_mode()
-    _work_offline(True)
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
-        _work_offline(before)
-
-
-def _work_offline(offline: bool) -> None:
-    huggingface_hub.constants.HF_HUB_OFFLINE = offline
-    datasets.config.HF_HUB_OFFLINE = offline
-
-
-@cache
-def _asked() -> bool:
-    heard = threading.Event()
-
-    def ask() -> None:
-        try:
-            reply = huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=TIMEOUT)
-        except Exception:  # whatever keeps the answer away
-            return
-        if reply.status_code < 400:
-            heard.set()
-
-    # A thread, because the time that a name takes to resolve is under nobody's limit.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(TIMEOUT)
-    return heard.is_set()
+        constants.HF_HUB_OFFLINE = before

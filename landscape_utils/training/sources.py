@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import reprlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
 
 from ..errors import UserError
@@ -23,18 +24,23 @@ from ..names import TASK_NAMES, task_key
 from ..profiles import Files
 from . import demo_language, hub
 
+csv.field_size_limit(2**31 - 1)  # a document in a field is longer than the 131,072 characters that csv allows
 Split = list[tuple[tuple[str, ...], int]]  # ((sentence,) or (first, second), index of the label)
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """The examples of a task before they are tokenised; `dev_seen` is described at `tasks.Task`."""
+    """The examples of a task before they are tokenised; `dev_seen` is described at `tasks.Task`.
+
+    `places` says of each example of a split read from files where it stands, for messages.
+    """
 
     labels: tuple[str, ...]
     train: Split
     dev: Split
     test: Split = field(default_factory=list)
     dev_seen: np.ndarray | None = None
+    places: dict[str, list[str]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ GLUE = {
     "mrpc": GlueFormat(("#1 String", "#2 String"), "Quality", PAIR, BINARY, ("not_equivalent", "equivalent")),
 }
 HUB = "nyu-mll/glue"
-UNLABELLED = ("-", "-1", -1)  # the annotators did not agree, or the label is kept back
+UNLABELLED = ("-", "-1")  # the annotators did not agree, or the label is kept back
 
 
 def from_demo(name: str) -> Sentences:
@@ -72,147 +78,165 @@ def from_demo(name: str) -> Sentences:
 
 def from_folder(name: str, data_dir: str | Path) -> Sentences:
     """A task from a folder in the GLUE layout: `MNLI/train.tsv`, `MNLI/dev_matched.tsv`, `RTE/dev.tsv`."""
-    layout, root = GLUE[name], Path(data_dir)
-    folders = [path for path in _inside(root) if path.is_dir() and task_key(path.name) == name]
+    layout, found = GLUE[name], sorted(Path(data_dir).glob("*"))
+    folders = [path for path in found if path.is_dir() and task_key(path.name) == name]
     if not folders:
-        raise UserError(f"data_dir {str(root)!r} has no folder {TASK_NAMES[name]!r}; {_holds(root)}")
+        there = ", ".join(repr(path.name) for path in found[:8]) or "nothing"
+        raise UserError(f"data_dir {str(data_dir)!r} has no folder {TASK_NAMES[name]!r}; it holds {there}")
 
-    def read(split: str) -> Split:
+    def read(split: str) -> list[Row]:
         path = folders[0] / f"{split}.tsv"
-        if not path.is_file():
-            raise UserError(f"{path} is not there; {_holds(folders[0])}")
-        lines = _text(path).removesuffix("\n").split("\n")
-        table = ((n, line.removesuffix("\r").split("\t")) for n, line in enumerate(lines, 1))
-        rows = _columns(path, table, [*layout.text, layout.label])
-        return _examples(path, (row for row in rows if row[1][-1] not in UNLABELLED), layout.written)
+        rows = _rows(path, _unquoted(path, _text(path)), layout.text, layout.label)
+        return [row for row in rows if row[2] not in UNLABELLED]
 
-    return Sentences(layout.labels, read("train"), read(layout.dev))
+    return _sentences(layout.labels, layout.written, read("train"), read(layout.dev))
 
 
 def from_hub(name: str) -> Sentences:
     """A task from the hub, or from what was fetched of it before; if neither, a UserError within seconds."""
+    from datasets import load_dataset
+
     layout = GLUE[name]
-    reached = hub.answers()
-    try:
-        data = datasets.load_dataset(HUB, name)
-    except (OSError, ValueError) as error:
-        why = "could not be loaded" if reached else "is not here and the hub cannot be reached"
-        raise UserError(
-            f"{HUB} {name} {why} ({type(error).__name__}); give data_dir, a folder in the GLUE layout "
-            f"with {TASK_NAMES[name]}/train.tsv and {TASK_NAMES[name]}/{layout.dev}.tsv"
-        ) from error
+    way_out = (
+        f"give data_dir, a folder in the GLUE layout with {TASK_NAMES[name]}/train.tsv and "
+        f"{TASK_NAMES[name]}/{layout.dev}.tsv"
+    )
+    folder = hub.fetched(HUB, ["README.md", f"{name}/*.parquet"], way_out, "dataset")
+    data = load_dataset(str(folder), name)
 
     def read(split: str) -> Split:
         columns = [data[split][column] for column in (*layout.hub_text, "label")]
-        return [
-            (tuple(text), label) for *text, label in zip(*columns, strict=True) if label not in UNLABELLED
-        ]
+        return [(tuple(text), label) for *text, label in zip(*columns, strict=True) if label >= 0]
 
     return Sentences(layout.labels, read("train"), read(layout.hub_dev))
 
 
 def from_files(files: Files, names: Sequence[str] = ()) -> Sentences:
     """A user's own task. Its labels are those that the train file uses, in order; or, of a model that knows its
-    classes by `names`, these or their numbers from 0."""
-    train, dev = ([*_rows(Path(path), [*files.text, files.label])] for path in (files.train, files.dev))
-    labels = {str(values[-1]) for _, values in train}
+    classes by `names`, these or their numbers from 0: an order of our own would give each class another's loss."""
+    train, dev = (
+        _rows(path, _records(path), files.text, files.label) for path in map(Path, (files.train, files.dev))
+    )
+    labels = {label for _, _, label in train}
+    holds = f"{files.train}: column {files.label!r} holds"
     if len(labels) < 2:
-        raise UserError(
-            f"{files.train}: column {files.label!r} holds fewer than two labels: {sorted(labels)}"
-        )
-    order = sorted(labels, key=lambda label: (int(label) if label.lstrip("-").isdecimal() else 0, label))
-    if names:
-        order = _as_the_model(files, labels, names)
-    return Sentences(
-        tuple(order), _examples(Path(files.train), train, order), _examples(Path(files.dev), dev, order)
-    )
-
-
-def _as_the_model(files: Files, labels: set[str], names: Sequence[str]) -> list[str]:
-    """The labels of a file in the order of a model's classes: an order of our own would give each another's loss."""
-    numbers = [str(i) for i in range(len(names))]
-    for order in (list(names), numbers):
-        if labels <= set(order):
-            return order
+        raise UserError(f"{holds} fewer than two labels: {sorted(labels)}")
+    orders = [list(names), [str(i) for i in range(len(names))]]
+    if not names:
+        orders = [sorted(labels, key=lambda n: (int(n) if n.lstrip("-").isdecimal() else 0, n))]
+    for order in orders:
+        if labels <= set(order) and len(set(order)) == len(order):
+            return _sentences(order, order, train, dev)
     raise UserError(
-        f"{files.train}: column {files.label!r} holds the labels {reprlib.repr(sorted(labels))}; the model's classes "
-        f"are {reprlib.repr(list(names))}: write these or their numbers, 0 to {len(names) - 1}"
+        f"{holds} the labels {reprlib.repr(sorted(labels))}; the model's classes are {reprlib.repr(list(names))}: "
+        f"write these or their numbers, 0 to {len(names) - 1}"
     )
 
 
-Row = tuple[str, list[Any]]  # where it stands, for messages; the text columns and then the label
+Row = tuple[str, tuple[str, ...], str]  # where it stands, for messages; the text; the label
 
 
-def _rows(path: Path, wanted: Sequence[str]) -> Iterator[Row]:
-    """The wanted columns of a CSV, TSV, JSON (a list of objects) or JSONL file."""
+def _sentences(labels: Sequence[str], written: Sequence[str], train: list[Row], dev: list[Row]) -> Sentences:
+    """Rows as examples; a label becomes its index in `written`, the labels as the files have them."""
+    index = {label: i for i, label in enumerate(written)}
+    for place, _, label in (*train, *dev):
+        if label not in index:
+            allowed = ", ".join(map(repr, written))
+            raise UserError(f"{place}: unknown label {reprlib.repr(label)}; allowed: {allowed}")
+    examples = [[(text, index[label]) for _, text, label in rows] for rows in (train, dev)]
+    places = {"train": [place for place, *_ in train], "dev": [place for place, *_ in dev]}
+    return Sentences(tuple(labels), examples[0], examples[1], places=places)
+
+
+Records = Iterable[tuple[str, Any]]  # where a record stands, and it: column -> value
+
+
+def _rows(path: Path, records: Records, text: Sequence[str], label: str) -> list[Row]:
+    """The wanted columns of the records of a file: text is text, a label is text or a whole number."""
+    rows = []
+    for place, record in records:
+        if not isinstance(record, dict):
+            raise UserError(f"{place}: no object but {reprlib.repr(record)}")
+        for column in (*text, label):
+            if column not in record:
+                there = ", ".join(map(repr, record))
+                raise UserError(f"{place}: column {column!r} is missing; there are {there}")
+            value, kinds = record[column], str if column != label else str | int
+            # Half a surrogate pair, which JSON can hold, is no character.
+            if not isinstance(value, kinds) or str(value).encode(errors="replace").decode() != str(value):
+                raise UserError(f"{place}: column {column!r} holds {reprlib.repr(value)}, which is no text")
+        rows.append((place, tuple(record[column] for column in text), str(record[label])))
+    if not rows:
+        raise UserError(f"{path} has no labelled example")
+    return rows
+
+
+def _records(path: Path) -> Records:
+    """The records of a CSV, TSV, JSON (a list of objects) or JSON Lines file, with `.json` or `.jsonl` for the last."""
     kind = path.suffix.lower()
-    if kind in (".csv", ".tsv"):
-        reader = csv.reader(
-            io.StringIO(_text(path), newline=""), delimiter="," if kind == ".csv" else "\t", strict=True
-        )
-        try:
-            yield from _columns(path, ((reader.line_num, fields) for fields in reader if fields), wanted)
-        except csv.Error as error:
-            raise UserError(f"{path}, line {reader.line_num}: {error}") from None
-    elif kind == ".json":
-        records = _json(_text(path), str(path))
-        if not isinstance(records, list):
-            raise UserError(f"{path} holds no list of objects; one object a line is a .jsonl file")
-        yield from (_record(f"{path}, record {n}", record, wanted) for n, record in enumerate(records, 1))
-    elif kind == ".jsonl":
-        for n, line in enumerate(_text(path).split("\n"), 1):
-            if line.strip():
-                yield _record(f"{path}, line {n}", _json(line, f"{path}, line {n}"), wanted)
-    else:
+    if kind not in (".csv", ".tsv", ".json", ".jsonl"):
         raise UserError(f"{path}: a file of examples ends in .csv, .tsv, .json or .jsonl")
+    text = _text(path)
+    if kind == ".csv":
+        return _quoted(path, text, ",")
+    return _tabbed(path, text) if kind == ".tsv" else _json(path, text)
 
 
-def _columns(path: Path, lines: Iterable[tuple[int, list[str]]], wanted: Sequence[str]) -> Iterator[Row]:
-    """The wanted columns of a table whose first line names them."""
-    numbered = iter(lines)
-    _, header = next(numbered, (1, []))
-    _have(str(path), header, wanted)
-    picked = [header.index(column) for column in wanted]
-    for n, fields in numbered:
+# A header in quotation marks, or a field in quotation marks that doubles those within.
+QUOTED = re.compile(r'\A"|(?:^|\t)"[^"\t\n]*""[^\t\n]*"\r?(?:\t|$)', re.MULTILINE)
+
+
+def _tabbed(path: Path, text: str) -> Records:
+    """The records of a TSV. Quotation marks in it are text, as in GLUE's files, unless `QUOTED` says that they frame
+    fields, as in CSV, or only so all lines have as many fields as the header."""
+    first, second = (_quoted, _unquoted) if QUOTED.search(text) else (_unquoted, _quoted)
+    try:
+        return first(path, text)
+    except UserError:
+        with suppress(UserError):
+            return second(path, text)
+        raise
+
+
+def _unquoted(path: Path, text: str) -> Records:
+    lines = (line.removesuffix("\r") for line in text.split("\n"))
+    return _table(path, [(n, line.split("\t")) for n, line in enumerate(lines, 1) if line])
+
+
+def _quoted(path: Path, text: str, separator: str = "\t") -> Records:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        return _table(path, [(reader.line_num, fields) for fields in reader if fields])
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: {error}") from None
+
+
+def _table(path: Path, lines: list[tuple[int, list[str]]]) -> Records:
+    """The records of a table whose first line names its columns."""
+    if not lines:
+        raise UserError(f"{path} is empty")
+    (_, header), *rows = lines
+    for n, fields in rows:
         if len(fields) != len(header):
             raise UserError(f"{path}, line {n}: {len(fields)} fields, where the header has {len(header)}")
-        yield f"{path}, line {n}", [fields[i] for i in picked]
+    return [(f"{path}, line {n}", dict(zip(header, fields, strict=True))) for n, fields in rows]
 
 
-def _record(place: str, record: Any, wanted: Sequence[str]) -> Row:
-    """The wanted columns of a JSON object: text is text, a label is text or a whole number."""
-    if not isinstance(record, dict):
-        raise UserError(f"{place}: no object but {reprlib.repr(record)}")
-    _have(place, record, wanted)
-    *text, label = (record[column] for column in wanted)
-    for column, value in zip(wanted, (*text, label), strict=True):
-        whole = str(value).encode(errors="replace").decode() == str(value)  # false for half a surrogate pair
-        if not whole or not isinstance(value, str if column != wanted[-1] else str | int):
-            raise UserError(f"{place}: column {column!r} holds {reprlib.repr(value)}, which is no text")
-    return place, [*text, label]
-
-
-def _have(place: str, columns: Iterable[str], wanted: Iterable[str]) -> None:
-    for column in wanted:
-        if column not in columns:
-            raise UserError(
-                f"{place}: column {column!r} is missing; there are {', '.join(map(repr, columns))}"
+def _json(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+    """The objects of one list, or one a line."""
+    whole = text.lstrip().startswith("[")
+    for n, piece in [(0, text)] if whole else enumerate(text.split("\n"), 1):
+        place = f"{path}, line {n}" if n else str(path)
+        if piece.strip():
+            try:
+                found = json.loads(piece)
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"{place}: no list of objects, and not one object a line: {error}") from None
+            yield from (
+                ((f"{path}, record {i}", item) for i, item in enumerate(found, 1))
+                if whole
+                else [(place, found)]
             )
-
-
-def _examples(path: Path, rows: Iterable[Row], labels: Sequence[str]) -> Split:
-    """Rows as examples; the label becomes its index in `labels`."""
-    index = {label: i for i, label in enumerate(labels)}
-    split = []
-    for place, (*text, label) in rows:
-        if str(label) not in index:
-            raise UserError(
-                f"{place}: unknown label {reprlib.repr(label)}; allowed: {', '.join(map(repr, labels))}"
-            )
-        split.append((tuple(text), index[str(label)]))
-    if not split:
-        raise UserError(f"{path} has no labelled example")
-    return split
 
 
 def _text(path: Path) -> str:
@@ -225,22 +249,3 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: not UTF-8") from None
-
-
-def _json(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{place}: no JSON: {error}") from None
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"data_dir {str(folder)!r} cannot be read: {error.strerror}") from None
-
-
-def _holds(folder: Path) -> str:
-    names = [repr(path.name) for path in _inside(folder)]
-    return f"it holds {', '.join(names[:8]) or 'nothing'}{' and more' if len(names) > 8 else ''}"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
+import transformers as hf
 
 from ..errors import UserError
-from ..names import TASK_NAMES
+from ..names import TASK_NAMES, task_key
 from ..profiles import TaskSpec
 from . import sources
 from .sources import Sentences, Split
@@ -41,11 +42,14 @@ class Task:
     test: list[Example]
     checksum: str
 
+    def __post_init__(self):
+        object.__setattr__(self, "name", task_key(self.name))  # one name, whoever asks for the task
+
 
 def load_task(
     name: str,
     spec: TaskSpec,
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: hf.PreTrainedTokenizerBase,
     *,
     max_length: int,
     data_dir: str | Path | None = None,
@@ -55,36 +59,11 @@ def load_task(
     GLUE is read from `data_dir`, a folder in the GLUE layout, or else from the hub. Raises UserError for what
     is not there or cannot be read, with the file and the line.
     """
-    return tokenised(name, _read(name, spec, data_dir), tokenizer, max_length, spec.train_limit)
+    return tokenised(name, sentences_of(name, spec, data_dir), tokenizer, max_length, spec.train_limit)
 
 
-def tokenised(
-    name: str,
-    sentences: Sentences,
-    tokenizer: PreTrainedTokenizerBase,
-    max_length: int,
-    train_limit: int = 0,
-) -> Task:
-    """The task that these sentences are, of the train split at most `train_limit` (0: all)."""
-    train_split = sample_of(sentences.train, train_limit)
-    train, dev, test = (
-        _tokenise(tokenizer, split, max_length) for split in (train_split, sentences.dev, sentences.test)
-    )
-    content = json.dumps([sentences.labels, train, dev, test], sort_keys=True)
-    return Task(
-        name=name,
-        labels=sentences.labels,
-        train=train,
-        dev=dev,
-        train_text=[text for text, _ in train_split],
-        dev_text=[text for text, _ in sentences.dev],
-        dev_seen=sentences.dev_seen,
-        test=test,
-        checksum=hashlib.sha256(content.encode()).hexdigest(),
-    )
-
-
-def _read(name: str, spec: TaskSpec, data_dir: str | Path | None) -> Sentences:
+def sentences_of(name: str, spec: TaskSpec, data_dir: str | Path | None = None) -> Sentences:
+    """The sentences and labels of a profile's task; arguments and errors as those of `load_task`."""
     if spec.files is not None:
         return sources.from_files(spec.files)
     if name not in TASK_NAMES:
@@ -94,19 +73,63 @@ def _read(name: str, spec: TaskSpec, data_dir: str | Path | None) -> Sentences:
     return sources.from_folder(name, data_dir) if data_dir else sources.from_hub(name)
 
 
-def _tokenise(tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int) -> list[Example]:
-    """The examples of a split; a pair loses tokens from its longer sentence first."""
+def tokenised(
+    name: str,
+    sentences: Sentences,
+    tokenizer: hf.PreTrainedTokenizerBase,
+    max_length: int,
+    train_limit: int = 0,
+    *,
+    split_special_tokens: bool = True,
+    truncation: str = "longest_first",
+) -> Task:
+    """The task that these sentences are, of the train split at most `train_limit` (0: all).
+
+    Args:
+        split_special_tokens: whether a sentence that spells a special token, as "[SEP]", is text like any other, and
+            must not act as one; if not, the tokenizer does with it what it is set to do.
+        truncation: from which sentence of a pair too long tokens are taken, as the tokenizer calls it.
+
+    Raises:
+        UserError: a text of no tokens.
+    """
+    options: dict[str, Any] = {"truncation": truncation, "max_length": max_length}
+    if split_special_tokens:
+        options["split_special_tokens"] = True
+    places = sentences.places | {"train": sample_of(sentences.places.get("train", []), train_limit)}
+    splits = {"train": sample_of(sentences.train, train_limit), "dev": sentences.dev, "test": sentences.test}
+    tokens = {
+        split: _tokenise(tokenizer, examples, options, places.get(split) or [])
+        for split, examples in splits.items()
+    }
+    content = json.dumps([sentences.labels, *tokens.values()], sort_keys=True)
+    return Task(
+        name=name,
+        labels=sentences.labels,
+        **tokens,
+        train_text=[text for text, _ in splits["train"]],
+        dev_text=[text for text, _ in sentences.dev],
+        dev_seen=sentences.dev_seen,
+        checksum=hashlib.sha256(content.encode()).hexdigest(),
+    )
+
+
+def _tokenise(
+    tokenizer: hf.PreTrainedTokenizerBase, split: Split, options: dict[str, Any], places: list[str]
+) -> list[Example]:
+    """The examples of a split."""
     if not split:
         return []
     columns = [list(column) for column in zip(*(text for text, _ in split), strict=True)]
-    # A sentence that spells a special token, as "[SEP]", is text: it must not act as one.
-    encoded = tokenizer(
-        *columns, truncation="longest_first", max_length=max_length, split_special_tokens=True
-    )
+    encoded = tokenizer(*columns, **options)
     wanted = [key for key in ("input_ids", "attention_mask", "token_type_ids") if key in encoded]
-    return [
-        {**{key: encoded[key][i] for key in wanted}, "labels": label} for i, (_, label) in enumerate(split)
-    ]
+    examples = []
+    for i, (text, label) in enumerate(split):
+        if not encoded["input_ids"][i]:
+            place = places[i] if places else f"example {i + 1}"
+            raise UserError(f"{place}: the tokenizer finds no token in {reprlib.repr(text)}")
+        examples.append({**{key: encoded[key][i] for key in wanted}, "labels": label})
+    return examples
 
 
 def task_facts(task: Task) -> dict[str, np.ndarray]:

@@ -1,14 +1,15 @@
 """The `transformers` Trainer as pre-training and fine-tuning use it.
 
 It keeps the loss of every step, stops at the first that is no number, shows our bar instead of its own, and
-writes nothing: what is kept of a training, its caller writes.
+writes nothing that its caller does not ask for. The Trainer takes seconds to import: this module is imported where
+something trains.
 """
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 
 from ..environment import check_device
 from ..errors import UserError
-from ..progress import bar
+from ..progress import bar, quiet
 
 
 class Collator:
@@ -37,23 +38,44 @@ class Collator:
 
 
 class StepTrainer(Trainer):
-    """A Trainer that keeps ``losses``, one of each step, and raises UserError where one is not finite."""
+    """A Trainer that keeps the loss of each step, and raises UserError where one is not finite.
 
-    def __init__(self, *args: Any, what: str, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.losses: list[float] = []
-        self.what = what
+    Args:
+        what: what is trained, for the bar and the error.
+        after_step, after_epoch: called with the Trainer's state after each step and each epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        what: str,
+        after_step: Callable[[Any], None] = lambda state: None,
+        after_epoch: Callable[[Any], None] = lambda state: None,
+        **options: Any,
+    ):
+        super().__init__(**options)
+        self.what, self.after_step, self.after_epoch = what, after_step, after_epoch
         self.remove_callback(PrinterCallback)
-        self.add_callback(_Bar(self))
+        self.add_callback(_Watching(self))
+
+    @property
+    def losses(self) -> list[float]:
+        """The loss of each step. They are part of the Trainer's state, and so of its checkpoints."""
+        return [record["loss"] for record in self.state.log_history if "loss" in record]
+
+    def train(self, *args: Any, **kwargs: Any) -> Any:
+        with quiet():
+            return super().train(*args, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         loss = super().training_step(*args, **kwargs)
-        self.losses.append(loss.item())
-        if not math.isfinite(self.losses[-1]):
+        step = self.state.global_step + 1
+        self.state.log_history.append({"step": step, "loss": loss.item()})
+        if not math.isfinite(loss.item()):
             rate = self.lr_scheduler.get_last_lr()[0] if self.lr_scheduler else float("nan")
             raise UserError(
-                f"{self.what} stopped: the loss is {self.losses[-1]} at step {len(self.losses)} of "
-                f"{self.state.max_steps}, learning rate {rate:.3g}; use a smaller learning rate or float32"
+                f"{self.what} stopped: the loss is {loss.item()} at step {step} of {self.state.max_steps}, "
+                f"learning rate {rate:.3g}; use a smaller learning rate or float32"
             )
         return loss
 
@@ -62,8 +84,8 @@ class StepTrainer(Trainer):
         return 0
 
 
-class _Bar(TrainerCallback):
-    """The project's progress bar over the steps of a training."""
+class _Watching(TrainerCallback):
+    """The project's progress bar over the steps of a training, and what its caller does after a step or an epoch."""
 
     def __init__(self, trainer: StepTrainer):
         self.trainer = trainer
@@ -72,8 +94,12 @@ class _Bar(TrainerCallback):
         self.bar = bar(total=state.max_steps, what=self.trainer.what, unit="step")
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.bar.set_postfix(loss=f"{self.trainer.losses[-1]:.3f}", refresh=False)
+        self.bar.set_postfix(loss=f"{state.log_history[-1]['loss']:.3f}", refresh=False)
         self.bar.update()
+        self.trainer.after_step(state)
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.trainer.after_epoch(state)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.bar.close()
@@ -95,7 +121,7 @@ class OneDevice(TrainingArguments):
 def arguments(*, device: str, **options: Any) -> TrainingArguments:
     """Training arguments with all off that talks or writes. ``device``: "auto", "cpu", "cuda", "cuda:1"."""
     chosen = torch.device(check_device(device))
-    quiet: dict[str, Any] = {
+    quietly: dict[str, Any] = {
         "output_dir": tempfile.gettempdir(),  # asked for, and not written to unless checkpoints are
         "save_strategy": "no",
         "logging_strategy": "no",
@@ -105,7 +131,7 @@ def arguments(*, device: str, **options: Any) -> TrainingArguments:
         "remove_unused_columns": False,
     }
     made = OneDevice(
-        use_cpu=chosen.type == "cpu", dataloader_pin_memory=chosen.type == "cuda", **quiet | options
+        use_cpu=chosen.type == "cpu", dataloader_pin_memory=chosen.type == "cuda", **quietly | options
     )
     if chosen.index is not None:
         torch.cuda.set_device(chosen)  # after the arguments, which choose the first

@@ -7,7 +7,6 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from landscape_utils.book import executing
 from landscape_utils.book.executing import Execution, check_executed, check_parameters, execute
 from landscape_utils.errors import Lacking, UserError
 
@@ -116,62 +115,15 @@ def test_a_cell_left_pending_is_refused(tmp_path):
         check_executed(path)
 
 
-def counting(folder: Path, *sources: str) -> tuple[Path, Path]:
-    """A notebook that leaves a mark in a file each time that it runs, and that file."""
-    runs = folder / "runs"
-    return write_notebook(folder / "01_one.ipynb", f"open({str(runs)!r}, 'a').write('x')", *sources), runs
-
-
-@pytest.mark.parametrize(("sources", "lacking"), [((), None), ((LACKS,), "no surface of mrpc")])
-def test_one_that_only_reads_is_kept_as_long_as_what_it_shows_stays(tmp_path, sources, lacking):
-    notebook, runs = counting(tmp_path, *sources)
-    output = tmp_path / "out" / notebook.name
-    found = {output: lacking} if lacking else {}
-    for made_from, times in [("a", 1), ("a", 1), ("b", 2)]:
-        assert execute([Execution(notebook, output, {}, made_from)]) == found
-        assert runs.read_text() == "x" * times
-    output.unlink()
-    assert execute([Execution(notebook, output, {}, "b")]) == found
-    assert runs.read_text() == "xxx"
-
-
-def test_one_that_failed_is_not_kept(tmp_path):
-    notebook, runs = counting(tmp_path, "1 / 0")
-    for times in (1, 2):
-        with pytest.raises(UserError, match="ZeroDivisionError"):
-            execute([Execution(notebook, tmp_path / "out.ipynb", {}, "a")])
-        assert runs.read_text() == "x" * times
+def test_one_that_only_reads_says_what_it_lacks(tmp_path):
+    notebook, output = write_notebook(tmp_path / "01_one.ipynb", LACKS), tmp_path / "out.ipynb"
+    assert execute([Execution(notebook, output, {}, only_reads=True)]) == {output: "no surface of mrpc"}
+    write_notebook(notebook, "1 / 0")
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        execute([Execution(notebook, output, {}, only_reads=True)])
 
 
 def test_what_the_readers_own_run_lacks_is_a_mistake(tmp_path):
     notebook = write_notebook(tmp_path / "01_one.ipynb", LACKS)
     with pytest.raises(Lacking, match=r"^no surface of mrpc$"):
         execute([Execution(notebook, tmp_path / "out.ipynb", {})])
-
-
-def test_a_fingerprint_changes_with_all_that_a_notebook_shows(tmp_path, monkeypatch):
-    results, notebook = tmp_path / "results", write_notebook(tmp_path / "01_one.ipynb", "1")
-    (results / "runs").mkdir(parents=True)
-    (results / "runs" / "a.npz").write_bytes(b"a")
-
-    def found(**parameters: str) -> str:
-        return executing.fingerprint(notebook, executing.surroundings(parameters, [results]))
-
-    seen = [found(), found(profile="minilm")]
-    (results / "runs" / "a.npz").write_bytes(b"b")
-    seen.append(found())
-    (results / "runs" / "b.npz").write_bytes(b"b")
-    seen.append(found())
-    (results / "runs" / "b.npz.lock").touch()
-    assert found() == seen[-1], "a lock is no result"
-    write_notebook(notebook, "2")
-    seen.append(found())
-    monkeypatch.setattr(executing.importlib.metadata, "distributions", lambda: [])
-    seen.append(found())
-    package = tmp_path / "package"
-    package.mkdir()
-    monkeypatch.setattr(executing, "__file__", str(package / "executing.py"))
-    for source in ("1", "2"):
-        (package / "executing.py").write_text(source)
-        seen.append(found())
-    assert len(set(seen)) == len(seen)

@@ -1,32 +1,42 @@
-"""The rule of the verdicts, against scipy's own intervals and by cases."""
+"""Intervals and the rule of the verdicts, against scipy, by enumeration and by cases."""
 
 from __future__ import annotations
 
+import itertools
+import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
-from synthetic import curve_of, draws_of
 
-from landscape_utils.claims.evidence import (
-    Claim,
+from landscape_utils.claims.evidence import EVERY, Claim, Measure, Measured, report, table
+from landscape_utils.claims.intervals import (
     Evidence,
+    Kind,
+    LeftOut,
+    Reading,
+    drawn,
     exact,
+    normal,
     number,
-    over_examples,
-    over_seeds,
-    report,
-    table,
+    over_trainings,
 )
 
-FOR, AGAINST, OPEN = (Evidence("t", (0, 0), 0, *interval) for interval in ((1, 2), (-2, -1), (-1, 1)))
+FOR, AGAINST, OPEN = (
+    Evidence("t", (0.0, 0.0), 0.0, *interval, Kind.EXAMPLES) for interval in ((1, 2), (-2, -1), (-1, 1))
+)
+SILENT = Evidence("t", (0.0, 0.0), 1.5, 1.5, 1.5, Kind.NONE)
+SIDES = ("from scratch", "fine-tuned")
 
 
-def claim(*evidence: Evidence) -> Claim:
-    return Claim(
-        "id", "5", "A sentence.", "A measure.", ("scratch", "pretrained"), evidence, {"RTE": "not learned"}
-    )
+def measured(*evidence: Evidence) -> Measured:
+    return Measured("A measure.", "the one minus the other", SIDES, evidence, {"RTE": "it was not learned"})
+
+
+def claim(*evidence: Evidence, **more) -> Claim:
+    return Claim("name", "A title", "5", "Figure 1", "A sentence.", measured(*evidence), **more)
 
 
 @pytest.mark.parametrize(
@@ -37,84 +47,150 @@ def claim(*evidence: Evidence) -> Claim:
         ((FOR, FOR, FOR, AGAINST), "holds"),
         ((AGAINST, AGAINST, OPEN), "does not hold"),
         ((FOR, AGAINST), "undecided"),
-        ((OPEN,), "undecided"),
         ((FOR,), "holds"),
+        ((FOR, SILENT, SILENT, SILENT), "holds"),  # more than half of those that have an interval
+        ((SILENT, SILENT), "undecided"),
         ((), "undecided"),
     ],
 )
-def test_verdict_goes_with_more_than_half_of_the_tasks(evidence, verdict):
+def test_verdict_goes_with_more_than_half_of_the_tasks_that_have_an_interval(evidence, verdict):
     weighed = claim(*evidence)
     assert weighed.verdict == verdict
     assert f"**{verdict}**" in weighed.text
-    assert "RTE is left out: not learned." in weighed.text
-    assert weighed.markdown().count("\n| t |") == len(evidence)
+    text = weighed.markdown()
+    assert "RTE is left out: it was not learned." in text
+    assert text.count("\n| t |") == len(evidence)
 
 
-def test_interval_over_seeds_is_students():
-    first, second = [0.1, 0.2, 0.15], [0.4, 0.3, 0.5]
-    effects = np.subtract(second, first)
-    found = over_seeds("t", first, second, effects)
+@pytest.mark.parametrize("tasks", range(1, 7))
+def test_chance_of_a_verdict_is_that_of_all_outcomes_where_nothing_is_true(tasks):
+    odds = {1: 0.025, -1: 0.025, 0: 0.95}
+    total = sum(
+        np.prod([odds[word] for word in words])
+        for words in itertools.product(odds, repeat=tasks)
+        if max(words.count(1), words.count(-1)) > tasks / 2
+    )
+    assert measured(*[OPEN] * tasks, SILENT).chance == pytest.approx(total)
+
+
+def test_interval_over_trainings_is_students():
+    """From a sample of examples comes nothing here: each reading is exact."""
+    effects = [0.3, 0.1, 0.35]
+    found = over_trainings("t", [exact((0.0, e), e) for e in effects])
     expected = stats.ttest_1samp(effects, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert found.effect == pytest.approx(effects.mean())
-    assert found.values == pytest.approx((0.15, 0.4))
+    assert found.values == pytest.approx((0.0, 0.25))
+    assert (found.kind, found.trainings, found.over) == (Kind.TRAININGS, 3, "over 3 trainings")
 
 
-def test_one_seed_takes_the_half_width_that_is_given():
-    found = over_seeds("t", [1.0], [3.0], [2.0], half_width=0.5)
-    assert (found.low, found.high) == (1.5, 2.5)
+def test_trainings_and_examples_add_in_squares():
+    """Each training's interval is +-0.5, of the same examples, so their mean's is too."""
+    readings = [normal((e,), e, 0.5 / 1.959964) for e in (1.0, 2.0)]
+    found = over_trainings("t", readings)
+    spread = stats.t.ppf(0.975, 1) * stats.sem([1.0, 2.0])
+    assert found.high - 1.5 == pytest.approx(np.hypot(spread, 0.5), rel=1e-6)
+    assert found.low - 1.5 == pytest.approx(-np.hypot(spread, 0.5), rel=1e-6)
+
+
+def test_one_training_keeps_its_own_interval():
+    found = over_trainings("t", [normal((1.0,), 2.0, 0.5)])
+    assert (found.low, found.high) == pytest.approx((2 - 0.979982, 2 + 0.979982))
+    assert (found.kind, found.word) == (Kind.EXAMPLES, "for")
+    alone = over_trainings("t", [exact((1.0,), 2.0, slack=0.1)])
+    assert (alone.low, alone.high) == pytest.approx((1.9, 2.1))
+    assert (alone.word, alone.interval, alone.over) == ("does not count", "none", "one training")
 
 
 def test_an_effect_without_end_decides_nothing():
-    assert over_seeds("t", [3.0], [np.inf], [-np.inf]).word == "open"
-    assert over_seeds("t", [3.0, 1], [np.inf, 1], [-np.inf, 0.0]).word == "open"
+    assert over_trainings("t", [exact((1.0,), -np.inf), exact((1.0,), 0.5)]).word == "open"
+    assert over_trainings("t", [exact((1.0,), np.nan), exact((1.0,), 0.5)]).word == "open"
 
 
-def lowest(curve):
-    return float(curve.loss.min()), True
+def test_interval_over_draws_leaves_two_of_a_hundred_outside_on_each_side():
+    """At least 95 % of 101 exchangeable values: 2 / 101 lie below the second lowest of 100 draws."""
+    draws = np.random.default_rng(0).permutation(100) / 100
+    found = drawn((1.0,), np.append(0.5, draws))
+    assert (found.effect, found.low, found.high) == (0.5, 0.01, 0.98)
+    assert found.kind is Kind.EXAMPLES
+    assert drawn((1.0,), np.append(0.5, draws[:38])).kind is Kind.NONE, (
+        "two and a half of a hundred is less than one"
+    )
 
 
-def with_draws(curve, *added):
-    return replace(curve, draws=draws_of(curve.loss, curve.marks, added))
+def test_what_is_known_between_bounds_widens_the_interval_on_its_side():
+    draws = np.arange(101) / 100
+    found = drawn((1.0,), np.stack([draws, draws - 0.2, np.full(101, np.inf)]))
+    assert (found.low, found.high) == (pytest.approx(0.02 - 0.2), np.inf)
+    unknown = drawn((1.0,), np.where(draws > 0.5, np.nan, draws))
+    assert (unknown.low, unknown.high) == (-np.inf, np.inf)
 
 
-def test_interval_over_examples_is_the_middle_of_the_draws_effects():
-    """The i-th of 100 draws raises the first scan by i / 100 and the second by i / 50."""
-    first = with_draws(curve_of(lambda x: 1 + x**2), *np.arange(100) / 100)
-    second = with_draws(curve_of(lambda x: 4 + x**2), *np.arange(100) / 50)
-    found = over_examples("t", (first, second), lowest)
-    assert found.effect == pytest.approx(3.0)
-    assert (found.low, found.high) == pytest.approx((3.02, 3.97))  # 2.5 % and 97.5 % of 99, to the outer draw
+def study(**seeds):
+    return SimpleNamespace(
+        tasks=("mnli", "rte"), seeds_of=lambda kind, task, how: seeds.get(f"{kind}_{task}", (0, 1, 2))
+    )
 
 
-def test_draws_that_two_scans_share_do_not_widen_the_interval():
-    scans = [with_draws(curve_of(lambda x, c=c: c + x**2), -0.5, 0.0, 0.5) for c in (1, 4)]
-    found = over_examples("t", scans, lowest)
-    assert (found.low, found.high) == pytest.approx((3.0, 3.0), abs=1e-6)  # the draws are float32
+def reading(study, task, seed) -> Reading:
+    if seed == 1:
+        raise LeftOut("seed 1 did not learn")
+    return exact((float(seed),), 1.0 + seed)
 
 
-def test_without_draws_nothing_is_decided():
-    scans = [with_draws(curve_of(lambda x, c=c: c + x**2)) for c in (1, 4)]
-    found = over_examples("t", scans, lowest)
-    assert (found.effect, found.word) == (pytest.approx(3.0), "open")
+MEASURE = Measure("what", "effect", reading, (("run", "scratch"), ("curve", "pretrained")), ("value",))
 
 
-def test_a_lower_bound_bounds_the_effect_on_one_side_only():
-    """A width that leaves the scan may be any larger: of the second side, the effect may be any higher."""
-    curve = curve_of(lambda x: 1 + x**2)
-    bounds = {1.0: (1.0, True), 2.0: (2.0, False)}
-    higher = curve_of(lambda x: 2 + x**2)
-    found = over_examples("t", (curve, higher), lambda c: bounds[float(c.loss.min())])
-    assert (found.low, found.high) == (1.0, np.inf)
-    assert found.word == "for"
-    found = over_examples("t", (higher, curve), lambda c: bounds[float(c.loss.min())])
-    assert (found.low, found.high) == (-np.inf, -1.0)
-    assert found.word == "against"
+def test_a_measure_takes_the_seeds_that_have_what_it_needs_and_can_be_read():
+    found = MEASURE(study(curve_rte=(1, 2)))
+    assert [(e.task, e.trainings, e.effect) for e in found.evidence] == [("MNLI", 2, 2.0), ("RTE", 1, 3.0)]
+    assert MEASURE(study(curve_rte=(1,))).left_out == {"RTE": "seed 1 did not learn"}
+    lacking = MEASURE(study(curve_rte=())).left_out
+    assert lacking == {"RTE": "there is no result of the kind “curve” of the fine-tuning"}
 
 
-def test_exact_numbers_have_no_width():
-    assert exact("t", (1.0, 2.0), 0.0).word == "open"
-    assert exact("t", (1.0, 2.0), 0.1).word == "for"
+def test_a_measure_of_all_tasks_needs_all_of_them():
+    together = replace(MEASURE, tasks=lambda study: (EVERY,))
+    assert together(study(curve_rte=(2,))).evidence[0].trainings == 1
+    assert "“run” of the training from scratch" in together(study(run_rte=())).left_out[EVERY]
+
+
+def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
+    """Student's over trainings; of one training by the ratio of the quantiles, 2.326 / 1.960 with a normal error."""
+    (evidence,) = MEASURE(study(curve_rte=())).evidence
+    expected = stats.ttest_1samp([1.0, 3.0], 0).confidence_interval(0.98)
+    assert (evidence.low, evidence.high) == pytest.approx((expected.low, expected.high))
+    assert MEASURE(study(curve_rte=())).chance == pytest.approx(0.02)
+    assert "98 % interval" in MEASURE(study(curve_rte=())).markdown()
+    found = over_trainings("t", [normal((1.0,), 2.0, 0.5)], tail=0.01)
+    assert found.high - 2.0 == pytest.approx(0.5 * stats.norm.ppf(0.99))
+    line = over_trainings("t", [Reading((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)], tail=0.01)
+    assert line.high - 2.0 == pytest.approx(stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2))
+
+
+def test_report_has_each_part_in_its_place():
+    whole = claim(FOR, printed=measured(AGAINST), carries=(measured(OPEN),), note="A note.")
+    text = report([whole, claim(OPEN)])
+    parts = [
+        "#### A title",
+        "> A sentence. *(section 5, Figure 1)*",
+        "The claim **holds**",
+        "A note.",
+        "| for |",
+    ]
+    parts += ["that the paper prints", "| against |", "Does it carry?", "| open |", "#### A title"]
+    places = [text.index(part) for part in parts[:-1]]
+    assert places == sorted(places)
+    assert text.count("#### A title") == 2
+
+
+def test_rows_are_numbers_for_a_file():
+    rows = claim(FOR, SILENT, carries=(measured(OPEN),)).rows()
+    assert [(row["role"], row["word"], row["kind"]) for row in rows] == [
+        ("primary", "for", "over examples"),
+        ("primary", "does not count", "none"),
+        ("carries", "open", "over examples"),
+    ]
+    assert json.loads(json.dumps(rows))[0]["low"] == 1
 
 
 @pytest.mark.parametrize(
@@ -127,17 +203,3 @@ def test_numbers_as_they_are_printed(value, text):
 
 def test_table_has_a_line_for_each_row():
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | ---: |\n| 1 | 2 |"
-
-
-def test_report_says_a_sentence_once_for_all_its_measures():
-    first, second = claim(FOR), claim(AGAINST)
-    other = replace(claim(OPEN), sentence="Another sentence.")
-    text = report([first, second, other])
-    assert text.count("> A sentence. *(section 5)*") == 1
-    assert text.index("> A sentence.") < text.index("**holds**") < text.index("**does not hold**")
-    assert text.index("**does not hold**") < text.index("> Another sentence.") < text.index("**undecided**")
-
-
-def test_an_exact_number_is_called_so():
-    assert exact("t", (1.0, 2.0), 0.1).interval == "exact"
-    assert FOR.interval == "1 to 2"

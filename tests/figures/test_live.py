@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,11 @@ import torch
 import landscape_utils as lu
 from landscape_utils.errors import UserError
 from landscape_utils.figures.explorer import Explorer
-from landscape_utils.figures.live import NOW, Live, NoBars, table
-from landscape_utils.figures.place import Place
-from landscape_utils.figures.watching import Coarse, watched
+from landscape_utils.figures.live import NOW, Live, table
+from landscape_utils.figures.watching import Coarse, Place, Watched
 from landscape_utils.figures.widgets import explore
 from landscape_utils.names import HOWS
-from landscape_utils.progress import SWITCH
+from landscape_utils.study.scan_results import SurfaceResult
 
 pytestmark = pytest.mark.slow  # it trains four tiny models
 
@@ -115,7 +113,7 @@ def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     assert [len(view["alpha"]) for view in seen] == [2, 3, 5, 9]
     assert {view["how"] for view in seen} == {"Training from scratch" + NOW}
     plain = lu.Study(study.profile, span=1.5, resolution=9, examples=8, results_dir=study.store.folder.parent)
-    path = plain.store.path(*plain.keys.surface("mrpc", "scratch"))
+    path = plain.store.path(*plain.key(SurfaceResult("mrpc", "scratch", 0)))
     assert path.exists()
     assert said.endswith(path.name)
     assert live.progress.value == live.progress.max == 81
@@ -123,28 +121,21 @@ def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     assert live.stop.disabled
 
 
-def test_a_watched_scan_has_the_bits_of_an_unwatched_one(study, first, tmp_path):
-    rows_seen = []
-    again = watched(study, lambda rows: rows_seen.append(len(rows)), "float32", span=0.7, resolution=4)
-    surface = again.surface("mrpc")
-    again.store.path(*again.keys.surface("mrpc")).unlink()
-    plain = lu.Study(study.profile, span=0.7, resolution=4, results_dir=study.store.folder.parent)
-    assert np.array_equal(plain.surface("mrpc").loss, surface.loss)
-    assert max(rows_seen) >= 16
-
-
-def test_coarse_grids_are_thinned_surfaces(study, first):
+def test_a_watched_scan_has_the_bits_of_an_unwatched_one_and_its_coarse_grids_are_thinned(study, first):
     rows: dict[int, np.ndarray] = {}
-    again = watched(study, lambda found: rows.update(found), "float32", span=1.1, resolution=5)
-    coarse = Coarse(again, "mrpc", study.plane("mrpc"))
+    again = study.under("float32", span=1.1, resolution=5)
+    coarse, kind = Coarse(again, "mrpc", study.plane("mrpc")), SurfaceResult("mrpc", "pretrained", 0)
     assert coarse.take({}) is None
-    whole = again.surface("mrpc")
+    whole = again.get(kind, lambda journal: Watched(journal, rows.update))["train"]
     found = coarse.take(rows)
     assert found is not None
     assert np.array_equal(found["train"].loss, whole.loss[::2, ::2])
     assert np.array_equal(found["train"].alpha, whole.alpha[::2])
     assert found["train"].marks["end"].loss == whole.marks["end"].loss
     assert coarse.take(rows) is None
+    again.store.path(*again.key(kind)).unlink()
+    plain = lu.Study(study.profile, span=1.1, resolution=5, results_dir=study.store.folder.parent)
+    assert np.array_equal(plain.surface("mrpc").loss, whole.loss)
 
 
 def test_a_stopped_scan_goes_on(live, study, monkeypatch):
@@ -182,19 +173,6 @@ def test_what_is_said_is_text(live):
     live.say("<script>alert(1)</script>\nand more")
     assert live.message.value == "&lt;script&gt;alert(1)&lt;/script&gt; and more"
     assert "<img" not in table([("a", "b"), ("<img src=x>", "&")])
-
-
-def test_bars_are_off_while_any_thread_works(monkeypatch):
-    for before in (None, "on"):
-        monkeypatch.delenv(SWITCH, raising=False)
-        if before:
-            monkeypatch.setenv(SWITCH, before)
-        bars = NoBars()
-        with bars:
-            with bars:
-                pass
-            assert os.environ[SWITCH] == "off"
-        assert os.environ.get(SWITCH) == before
 
 
 def test_a_study_that_only_reads_has_the_figure_and_no_panel(study, first):

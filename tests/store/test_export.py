@@ -1,115 +1,99 @@
-"""Exports: what other programs read is what was saved, to the bit."""
+"""Exports: pandas and xarray read what was saved, to the bit, of every kind of result that comes with the project."""
 
-import csv
 import io
 import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-import xarray
-from scipy.io import netcdf_file
+import xarray as xr
 
-from landscape_utils.errors import UserError
 from landscape_utils.store.export import csv_bytes, netcdf_bytes
-from landscape_utils.store.result_file import Result
+from landscape_utils.store.result_file import Result, read_result
 
-RANDOM = np.random.default_rng(0)
-SURFACE = {
-    "alpha": np.linspace(-1, 1, 3),
-    "beta": np.linspace(-1, 1, 3) / 3,  # as many as alpha: only the order tells them apart
-    "loss": RANDOM.normal(size=(3, 3)),
-    "error": np.where(RANDOM.random((3, 3)) < 0.3, np.nan, 1 / 3),
-    "marks": RANDOM.normal(size=(2, 6)),
-    "mark_names": np.array(["start", "Ende é"]),
-    "examples": np.int64(128),
-    "precision": np.array("float32"),
-}
-CURVE = {
-    "alpha": np.linspace(-1, 1, 5),
-    "loss": RANDOM.normal(size=5).astype(np.float32),
-    "examples": np.int64(7),
-}
-TRAJECTORY = {
-    "alpha": np.arange(4.0),
-    "beta": -np.arange(4.0),
-    "in_plane": np.ones(4),
-    "method": np.array("plane"),
+MINILM = Path(__file__).parents[2] / "results" / "minilm"
+# one of each kind: the dimensions of its main array, and what a line of its table is found by
+KINDS = {
+    "curves/mrpc-pretrained": ("loss", ("split", "alpha")),
+    "surfaces/mrpc-scratch": ("loss", ("split", "alpha", "beta")),
+    "layers/mnli-low": ("loss", ("split", "alpha", "beta")),
+    "cubes/mrpc": ("accuracy", ("low", "middle", "high")),
+    "rollbacks/mnli": ("moved", ("group",)),
+    "runs/rte-pretrained-0": ("dev_loss", ("epoch",)),
+    "trajectories/sst2-scratch-paper": ("beta", ("epoch",)),
+    "tasks/mnli": ("labels", ("label",)),
 }
 
 
-def result(arrays):
-    return Result(
-        Path("x.npz"), {"seed": 1, "task": "mrpc"}, {"device": "cpu", "versions": {"numpy": "2"}}, arrays
-    )
+def opened(result):
+    data = xr.open_dataset(io.BytesIO(netcdf_bytes(result)), engine="scipy")
+    return data, pd.read_csv(io.BytesIO(csv_bytes(result)))
 
 
-def table(arrays):
-    rows = list(csv.reader(io.StringIO(csv_bytes(result(arrays)).decode())))
-    return rows[0], np.array(rows[1:], dtype=float)
+def test_every_kind_is_here():
+    assert {path.name for path in MINILM.iterdir()} == {kind.partition("/")[0] for kind in KINDS}
 
 
-def test_a_surface_is_one_line_for_each_point():
-    header, rows = table(SURFACE)
-    assert header == ["alpha", "beta", "loss", "error"]
-    expected = [
-        (SURFACE["alpha"][i], SURFACE["beta"][j], SURFACE["loss"][i, j], SURFACE["error"][i, j])
-        for i in range(3)
-        for j in range(3)
-    ]
-    assert rows.tobytes() == np.array(expected).tobytes()
+@pytest.mark.parametrize("kind", KINDS)
+def test_xarray_and_pandas_read_every_kind(kind):
+    result = read_result(next(MINILM.glob(f"{kind}-*.npz")))
+    data, table = opened(result)
+    assert json.loads(data.recipe) == result.recipe
+    assert json.loads(data.meta) == result.meta
+    assert set(data.dims) == set(data.coords), "each dimension has coordinates"
+    for stored, array in result.arrays.items():
+        split, _, name = stored.rpartition(".")
+        variable = data["mark" if name == "mark_names" else name]
+        if "split" in variable.dims:
+            variable = variable.sel(split=split)
+        assert variable.shape == array.shape, stored
+        assert variable.values.tolist() == array.tolist() or variable.values.tobytes() == array.tobytes(), (
+            stored
+        )
+    name, dims = KINDS[kind]
+    assert data[name].dims == dims
+    lines = table.dropna(subset=[dims[-1], *([] if name == "beta" else [name])])
+    lines = lines[lines["mark"].isna()] if "mark" in lines else lines
+    assert lines.set_index(list(dims))[name].to_dict() == data[name].to_series().to_dict()
 
 
-def test_a_curve_and_a_trajectory():
-    header, rows = table(CURVE)
-    assert header == ["alpha", "loss"]
-    np.testing.assert_array_equal(rows.T, [CURVE["alpha"], CURVE["loss"]])
-    header, rows = table(TRAJECTORY)
-    assert header == ["alpha", "beta", "in_plane"]
-    np.testing.assert_array_equal(rows.T, [TRAJECTORY[name] for name in header])
+def test_the_marks_of_a_surface_are_lines_of_its_table():
+    result = read_result(next(MINILM.glob("surfaces/mrpc-pretrained-*.npz")))
+    data, table = opened(result)
+    end = table[(table["split"] == "dev") & (table["mark"] == "end")].iloc[0]
+    columns = ["alpha", "beta", "loss", "error", "loss_stderr", "error_stderr"]
+    assert end[columns].tolist() == result.arrays["dev.marks"][1].tolist()
+    assert data.marks.sel(split="dev", mark="end", value="loss") == end["loss"]
+    assert len(table) == 2 * (21 * 21 + 2)
+    assert set(table["examples"]) == {256}
+    nearest = data.loss.sel(split="train").sel(alpha=0.41, beta=-0.39, method="nearest")
+    assert (
+        nearest == result.arrays["train.loss"][11, 9]
+    )  # axis 0 is alpha: of -4, -3.6, ... the points 0.4 and -0.4
 
 
-@pytest.mark.parametrize("arrays", [{}, {"x": np.zeros(2), "y": np.zeros(3)}, {"x": np.zeros((2, 2))}])
-def test_what_makes_no_table_is_refused_in_one_line(arrays):
-    with pytest.raises(UserError, match=r"makes no table.*\.nc") as caught:
-        csv_bytes(result(arrays))
-    assert "\n" not in str(caught.value)
+def test_a_rollback_is_a_line_for_each_group():
+    result = read_result(next(MINILM.glob("rollbacks/mrpc-*.npz")))
+    table = opened(result)[1].set_index("group")
+    groups = table.loc[["low", "middle", "high"]]
+    assert groups[["accuracy", "stderr"]].values.tolist() == result.arrays["groups"].tolist()
+    assert groups[["first", "last"]].values.tolist() == result.arrays["layers"].tolist()
+    assert table[table.index.isna()]["accuracy"].item() == result.arrays["fine_tuned"][0]
 
 
-@pytest.mark.parametrize("arrays", [SURFACE, CURVE, TRAJECTORY], ids=["surface", "curve", "trajectory"])
-def test_netcdf_holds_everything(arrays):
-    file = netcdf_file(io.BytesIO(netcdf_bytes(result(arrays))), "r", mmap=False)
-    assert json.loads(file.recipe) == {"seed": 1, "task": "mrpc"}
-    assert json.loads(file.meta)["device"] == "cpu"
-    assert set(file.variables) == set(arrays)
-    for name, array in arrays.items():
-        variable = file.variables[name]
-        if array.dtype.kind == "U":
-            text = [b"".join(row).rstrip(b"\0").decode() for row in np.atleast_2d(variable[...])]
-            assert text == np.atleast_1d(array).tolist()
-        else:
-            np.testing.assert_array_equal(variable[...], array)
-    if arrays is SURFACE:
-        assert file.variables["loss"].dimensions == ("alpha", "beta")
-        assert file.variables["alpha"].dimensions == ("alpha",)
-
-
-def test_types_that_netcdf_lacks():
+def test_what_no_table_knows_and_what_netcdf_lacks():
     arrays = {
         "flag": np.array([True, False]),
         "big": np.array([2**40]),
-        "a b/é": np.zeros(1),
-        "half": np.ones(2, np.float16),
+        "half": np.ones((2, 3), np.float16),
+        "word": np.array("é"),
+        "lost": np.array([np.inf, np.nan, -0.0]),
     }
-    file = netcdf_file(io.BytesIO(netcdf_bytes(result(arrays))), "r", mmap=False)
-    assert file.variables["flag"][...].tolist() == [1, 0]
-    assert file.variables["big"][...].tolist() == [2**40]
-    assert file.variables["half"][...].tolist() == [1, 1]
-    assert "a_b__" in file.variables
-
-
-def test_xarray_reads_it():
-    data = xarray.open_dataset(io.BytesIO(netcdf_bytes(result(SURFACE))), engine="scipy")
-    np.testing.assert_array_equal(data.loss.sel(alpha=1.0, beta=0.0), SURFACE["loss"][2, 1])
-    assert data.mark_names.values.tolist() == ["start", "Ende é"]
-    assert data.precision.item() == "float32"
+    data, table = opened(Result(Path("x.npz"), {}, {}, arrays))
+    for name, array in arrays.items():
+        assert np.array_equal(data[name].values, array, equal_nan=array.dtype.kind == "f"), name
+    assert data.half.dims == ("half_0", "half_1")
+    assert table["half"].count() == 6
+    assert set(table["word"]) == {"é"}
+    assert opened(Result(Path("x.npz"), {}, {}, {"only": np.array(3)}))[1].values.tolist() == [[3]]

@@ -1,6 +1,7 @@
 """Recipes: the key changes with what changes the numbers and with nothing else; names stay in their folder."""
 
 import copy
+import functools
 import hashlib
 import json
 import re
@@ -13,7 +14,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from landscape_utils.errors import UserError
-from landscape_utils.store.recipes import canonical, in_words, recipe_key, safe_name
+from landscape_utils.store.recipes import canonical, recipe_key, safe_name
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 LEAVES = st.none() | st.booleans() | st.integers() | FLOATS | st.text()
@@ -45,10 +46,8 @@ def leaves(recipe, path=()):
 
 def replaced(recipe, path, value):
     changed = copy.deepcopy(recipe)
-    place = changed
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value(place[path[-1]])
+    place = functools.reduce(lambda inner, key: inner[key], path[:-1], changed)
+    place[path[-1]] = value
     return changed
 
 
@@ -91,23 +90,10 @@ def test_two_recipes_share_a_key_only_if_they_are_equal(first, second):
 @pytest.mark.parametrize("path", leaves(canonical(RECIPE)), ids=lambda path: "/".join(map(str, path)))
 def test_a_change_of_any_field_changes_the_key(path):
     recipe = canonical(RECIPE)
-    keys = {recipe_key(recipe)}
-    for change in (
-        lambda old: not old if isinstance(old, bool) else None if old is not None else 0,
-        lambda old: old + 1 if isinstance(old, int | float) else f"{old}x",
-        lambda old: np.nextafter(old, 9.0) if isinstance(old, int | float) else [old],
-        lambda old: str(old),
-    ):
-        changed = replaced(recipe, path, change)
-        if canonical(changed) != recipe:
-            keys.add(recipe_key(changed))
-    without = copy.deepcopy(recipe)
-    place = without
-    for key in path[:-1]:
-        place = place[key]
-    del place[path[-1]]
-    keys.add(recipe_key(without))
-    assert len(keys) >= 5  # itself, the field missing, and at least three other values
+    changes = [replaced(recipe, path, value) for value in (None, True, 7, 0.3, "x", [], {})]
+    keys = {recipe_key(changed) for changed in changes if changed != recipe}
+    assert recipe_key(recipe) not in keys
+    assert len(keys) >= len(changes) - 1
 
 
 def test_what_is_equal_in_numbers_is_equal_in_key():
@@ -122,7 +108,7 @@ def test_what_is_equal_in_numbers_is_equal_in_key():
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float64("-inf"), np.array([1.0, np.nan])])
 def test_what_is_not_finite_is_refused_in_one_line(bad):
-    with pytest.raises(UserError, match=r"recipe\['grid'\]\['span'\].* is (nan|inf|-inf)") as caught:
+    with pytest.raises(UserError, match=r"recipe holds a number that is not finite: .*span") as caught:
         recipe_key({"grid": {"span": bad}})
     assert "\n" not in str(caught.value)
 
@@ -131,60 +117,22 @@ def test_what_is_not_finite_is_refused_in_one_line(bad):
     "bad", [{1, 2}, Path("x"), b"x", 1j, object(), np.datetime64("2020"), np.array(["x"])]
 )
 def test_other_types_are_refused_in_one_line(bad):
-    with pytest.raises(TypeError, match=r"recipe\['a'\]\[0\] is a ") as caught:
+    with pytest.raises(TypeError, match=r"^recipe: \w+ is none of string, number") as caught:
         recipe_key({"a": [bad]})
     assert "\n" not in str(caught.value)
 
 
-def test_keys_that_are_no_strings_are_refused():
-    with pytest.raises(TypeError, match="has the key 1"):
-        recipe_key({"a": {1: 2}})
-
-
-HOSTILE = [
-    "",
-    ".",
-    "..",
-    "../../x",
-    "a/b",
-    "a\\b",
-    "/etc/passwd",
-    "CON",
-    "con",
-    "nul.txt",
-    "com1",
-    "~",
-    "~root",
-    "-rf",
-]
-HOSTILE += [
-    "a" * 500,
-    "naïve",
-    "数据",
-    "x\0y",
-    "a\nb",
-    " ",
-    "x.",
-    ".hidden",
-    "MRPC",
-    "mrpc ",
-    "%2e%2e",
-    "a:b",
-    "\ud800",
-]
+PATHS = (
+    ". .. ../../x a/b a\\b /etc/passwd CON con nul.txt com1 ~ ~root -rf naïve 数据 x. .hidden MRPC %2e%2e a:b"
+)
+HOSTILE = [*PATHS.split(), "", "a" * 500, "x\0y", "a\nb", " ", "mrpc ", "\ud800"]
 
 
 def check_is_one_component(safe):
     assert re.fullmatch(r"[a-z0-9_.~-]{1,80}", safe)
     assert Path("/folder", safe).parts == ("/", "folder", safe)
     assert safe[0] != "." and safe[-1] != "."
-    assert safe.split(".")[0] not in {
-        "con",
-        "prn",
-        "aux",
-        "nul",
-        *(f"{d}{i}" for d in ("com", "lpt") for i in range(10)),
-    }
+    assert not re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", safe.split(".")[0])
 
 
 @pytest.mark.parametrize("name", HOSTILE, ids=repr)
@@ -210,10 +158,3 @@ def test_all_hostile_names_stay_different():
 @pytest.mark.parametrize("name", ["mrpc", "mnli-pretrained-train", "rte_scratch.dev", "sst2"])
 def test_plain_names_are_kept(name):
     assert safe_name(name) == name
-
-
-def test_a_recipe_in_words():
-    lines = in_words(
-        canonical({"model": {"source": "demo"}, "grid": np.linspace(-1, 1, 9), "how": "a\x1b[31m", "e": {}})
-    )
-    assert lines == ["e: {}", "grid: 9 numbers, -1 to 1", "how: a\\u001b[31m", "model:", "  source: demo"]

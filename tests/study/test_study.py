@@ -16,8 +16,9 @@ from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Line, Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.profiles import load_profile
-from landscape_utils.study import jobs
-from landscape_utils.study.jobs import plan_jobs
+from landscape_utils.study.order import missing_of
+from landscape_utils.study.results import KINDS
+from landscape_utils.study.run_result import RunResult
 from landscape_utils.training.finetune import load_run
 
 
@@ -91,8 +92,8 @@ def test_a_second_study_reads_what_the_first_computed(study, tiny_profile, monke
     def never(*_, **__):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("landscape_utils.study.study.scan", never)
-    monkeypatch.setattr("landscape_utils.study.runs.fine_tune", never)
+    monkeypatch.setattr("landscape_utils.study.scan_results.scan", never)
+    monkeypatch.setattr("landscape_utils.study.trainings.fine_tune", never)
     np.testing.assert_array_equal(again.surface("mrpc").loss, study.surface("mrpc").loss)
 
 
@@ -112,31 +113,23 @@ def test_lost_snapshots_are_made_again_to_the_same_bits(study):
     before = run.theta()
     shutil.rmtree(run.folder)
     assert load_run(study.run("sst2").folder) is None, "the history needs no snapshots"
-    assert torch.equal(study.snapshots("sst2").theta(), before)
+    assert torch.equal(study.trained(RunResult("sst2", "pretrained", 0)).theta(), before)
 
 
 def test_compute_leaves_nothing_to_do_and_side_by_side_changes_no_bit(study, tiny_profile, tmp_path):
     other = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path)
     other.compute("surfaces", "layers", workers=2)
-    assert plan_jobs(other, ("surfaces", "layers")) == []
+    assert missing_of(other, ("surfaces", "layers")) == []
     np.testing.assert_array_equal(other.surface("mrpc").loss, study.surface("mrpc").loss)
 
 
-def test_jobs_come_after_those_they_need(study):
+def test_results_come_after_those_they_need(study):
     fresh = Study(study.profile, results_dir=study.store.folder / "nowhere")
-    planned = plan_jobs(fresh)
-    for i, job in enumerate(planned):
-        assert set(job.needs) <= set(planned[:i])
+    planned = missing_of(fresh, tuple(KINDS))
+    for i, kind in enumerate(planned):
+        assert set(kind.needs(fresh)) <= set(planned[:i])
     assert len(planned) == len(set(planned))
-    assert {job.method for job in planned} >= {
-        "run",
-        "surface",
-        "curve",
-        "layer_surface",
-        "rollback",
-        "cube",
-    }
-    assert set(jobs.WHAT) >= {"runs", "surfaces"}
+    assert {kind.folder for kind in planned} == set(KINDS)
 
 
 def test_a_sample_is_the_same_every_time_and_within_its_split(tiny_profile, tmp_path):
@@ -163,8 +156,8 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
     profile = profile.model_copy(update={"tasks": profile.tasks | {"rte": task}})
     study = Study(profile, results_dir=tmp_path)
     study.compute("runs", workers=1)
-    assert not plan_jobs(study, ["runs"])
-    tried = study.tried("rte")
+    assert not missing_of(study, ["runs"])
+    tried = {rate: study.run("rte", learning_rate=rate) for rate in study.learning_rates("rte")}
     assert list(tried) == [1e-9, 1e-3]
     assert tried[1e-3].folder == study.run("rte").folder
     moved = {rate: float((run.theta() - run.theta(0)).norm()) for rate, run in tried.items()}

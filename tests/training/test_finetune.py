@@ -12,6 +12,7 @@ from synthetic import run_of
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.profiles import TrainingSpec
+from landscape_utils.training import trainer
 from landscape_utils.training.finetune import Run, fine_tune, load_run, snapshot_path
 from landscape_utils.training.tasks import Task
 from landscape_utils.training.trainer import Collator
@@ -110,6 +111,7 @@ def test_a_run_is_read_again_as_it_was(tmp_path):
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         *(f"epoch-0{epoch}.safetensors" for epoch in range(4)),
         "config.json",
+        "quarter.safetensors",
         "run.npz",
     }
 
@@ -126,6 +128,58 @@ def test_the_same_seed_gives_the_same_bits(tmp_path):
     runs = [train(tmp_path / str(i), model=make_model(), seed=seed) for i, seed in enumerate((4, 4, 5))]
     assert torch.equal(runs[0].theta(), runs[1].theta())
     assert not torch.equal(runs[0].theta(), runs[2].theta())
+
+
+@pytest.mark.parametrize(
+    "killed", [2, 4, 9]
+)  # of 9: before there is a checkpoint, after one, in the last step
+def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path, monkeypatch, killed):
+    """With dropout on: the state of the random numbers and the order of the examples are part of what goes on."""
+    whole = train(tmp_path / "whole", model=make_model())
+    step = trainer.Trainer.training_step
+
+    def dies(self, *args, **kwargs):
+        if self.state.global_step + 1 == killed:
+            raise KeyboardInterrupt
+        return step(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.Trainer, "training_step", dies)
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path / "cut", model=make_model())
+    assert load_run(tmp_path / "cut") is None
+    again = train(tmp_path / "cut", model=make_model())
+    for epoch in range(4):
+        assert torch.equal(again.theta(epoch), whole.theta(epoch))
+    assert torch.equal(again.theta_quarter(), whole.theta_quarter())
+    for name in ("step", "loss", "epoch_of_step", "dev_accuracy", "dev_loss"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+    assert not (tmp_path / "cut" / "unfinished").exists()
+
+
+def test_theta_after_a_quarter_of_the_steps(tmp_path):
+    """Of 4 epochs of 3 steps it is that after the first."""
+    run = train(tmp_path, epochs=4)
+    assert torch.equal(run.theta_quarter(), run.theta(1))
+    (tmp_path / "quarter.safetensors").unlink()
+    assert run.theta_quarter() is None
+
+
+def test_a_module_that_counts_as_head_is_kept_with_it(tmp_path):
+    model = make_model()
+    model.config.landscape_head = ["pooler"]
+    run = train(tmp_path, model=model)
+    assert torch.equal(run.theta(), ParameterSpace(model).read())
+    again, batch = run.model(), Collator()(DEV)
+    with torch.no_grad():
+        assert torch.equal(model.eval()(**batch).logits, again(**batch).logits)
+    with torch.no_grad():
+        assert not torch.equal(run.model(0).bert.pooler.dense.weight, again.bert.pooler.dense.weight)
+
+
+def test_a_training_shows_nothing_but_our_bar(tmp_path, capfd):
+    train(tmp_path)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_continued_run_starts_where_the_other_ended(tmp_path):

@@ -8,15 +8,23 @@ import pytest
 import torch
 import transformers as hf
 from conftest import MODELS, make_model
+from own_case import edit_config
 from safetensors.torch import load_file, save_file
 
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.names import HOWS
 from landscape_utils.profiles import ModelSpec
-from landscape_utils.training import hub, models
+from landscape_utils.training import models
 from landscape_utils.training.demo_language import make_tokenizer
-from landscape_utils.training.models import MINILM_SHA256, build_model, load_tokenizer, model_checksum
+from landscape_utils.training.finetune import head_of
+from landscape_utils.training.models import (
+    MINILM_SHA256,
+    build_model,
+    load_tokenizer,
+    model_checksum,
+    reading,
+)
 
 DEMO = ModelSpec(source="demo", max_length=40)
 
@@ -109,6 +117,30 @@ def test_the_checksum_is_of_the_weights(checkpoint, tmp_path):
     assert not (tmp_path / "never").exists()
 
 
+@pytest.mark.parametrize("how", HOWS)
+def test_a_module_that_was_never_trained_is_drawn_with_the_head_and_is_head(tmp_path, how):
+    made = make_model(seed=2)
+    made.save_pretrained(tmp_path / "model")
+    fresh = ModelSpec(source=str(tmp_path / "model"), max_length=40, fresh=["pooler"])
+    two, three = (build_model(fresh, labels, how, 5, tmp_path) for labels in (2, 3))
+    whole = build_model(spec(tmp_path / "model"), 2, how, 5, tmp_path)
+    names = [name for name in ParameterSpace(whole).names if not name.startswith("pooler.")]
+    assert list(ParameterSpace(two).names) == names
+    assert torch.equal(theta(two), theta(three))
+    assert torch.equal(theta(two), theta(whole)[: theta(two).numel()])  # BERT's pooler is its last module
+    assert torch.equal(two.bert.pooler.dense.weight, three.bert.pooler.dense.weight)
+    assert not torch.equal(two.bert.pooler.dense.weight, made.bert.pooler.dense.weight)
+    assert two.bert.pooler.dense.weight.std().item() == pytest.approx(0.02, rel=0.2)  # of 576: known to 3 %
+    assert set(head_of(two)) == {
+        f"{name}.{kind}" for name in ("bert.pooler.dense", "classifier") for kind in ("weight", "bias")
+    }
+    assert model_checksum(fresh, tmp_path) != model_checksum(spec(tmp_path / "model"), tmp_path)
+    with pytest.raises(
+        UserError, match=r"has no module 'pool' to draw anew; it has embeddings, encoder, pooler"
+    ):
+        build_model(fresh.model_copy(update={"fresh": ["pool"]}), 2, how, 5, tmp_path)
+
+
 # Refusals
 
 
@@ -122,6 +154,28 @@ def test_a_folder_that_is_no_model_is_refused(checkpoint, tmp_path, missing):
     (checkpoint / missing).unlink()
     with pytest.raises(UserError, match=r"holds no .*(config\.json|safetensors).*save_pretrained"):
         build_model(spec(checkpoint), 2, "pretrained", 0, tmp_path)
+
+
+def test_weights_that_do_not_fit_the_configuration_are_refused(checkpoint, tmp_path):
+    edit_config(checkpoint, intermediate_size=40)
+    with pytest.raises(UserError, match=r"is not of the size that config\.json says"):
+        build_model(spec(checkpoint), 2, "pretrained", 0, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"hidden_size": "x"}, {"hidden_act": "none such"}, {"model_type": "none such"}]
+)
+def test_a_configuration_that_is_none_is_refused_in_one_line(checkpoint, tmp_path, change):
+    edit_config(checkpoint, **change)
+    with pytest.raises(UserError, match=r"cannot be used as a classifier: .") as refusal:
+        build_model(spec(checkpoint), 2, "pretrained", 0, tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_programmers_mistake_is_not_retold_as_a_models():
+    for mistake in (RuntimeError("mat1 and mat2 shapes"), TypeError("no such argument")):
+        with pytest.raises(type(mistake)), reading("model"):
+            raise mistake
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -142,7 +196,7 @@ def test_a_model_that_is_no_classifier_of_text_is_refused(tmp_path, how):
 
 @pytest.fixture
 def no_hub(monkeypatch, tmp_path):
-    monkeypatch.setattr(hub, "answers", lambda: False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
 
 

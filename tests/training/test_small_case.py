@@ -11,7 +11,7 @@ from landscape_utils import Checkpoints, UserError, in_order, read_task
 from landscape_utils.errors import Lacking
 from landscape_utils.profiles import load_profile
 from landscape_utils.training import small_case
-from landscape_utils.training.checkpoints import theta_of
+from landscape_utils.training.checkpoints import evaluations, theta_of
 
 TINY = {"EPOCHS": {"pretrained": 2, "scratch": 1}, "LIMIT": 32}
 
@@ -27,7 +27,7 @@ def quick(monkeypatch):
 @pytest.mark.parametrize(("name", "text"), [("sst2", ["first"]), ("rte", ["first", "second"])])
 def test_what_it_leaves_is_read_as_anybodys(tmp_path, monkeypatch, name, text):
     case = small_case.make_case(tmp_path, name)
-    trained = {how: in_order(f"{case}/{how}/epoch-*") for how in ("pretrained", "scratch")}
+    trained = {how: in_order(f"{case}/{how}/checkpoint-*") for how in ("pretrained", "scratch")}
     assert {how: len(folders) - 1 for how, folders in trained.items()} == TINY["EPOCHS"]
     others = {how: case / f"{how}-other" for how in trained}
     files = {split: str(case / f"{name}-{split}.csv") for split in ("train", "dev")}
@@ -38,6 +38,14 @@ def test_what_it_leaves_is_read_as_anybodys(tmp_path, monkeypatch, name, text):
     for how, other in (("pretrained", "scratch"), ("scratch", "pretrained")):
         for end in (mine.run(name, how).theta(), theta_of(others[how], 2, mine.size)):
             assert 0 < (end - starts[how]).norm() < (end - starts[other]).norm(), "it began at its own start"
+    for folder in (*trained["pretrained"][1:], others["scratch"]):
+        assert set(evaluations(folder)) == {"loss", "accuracy"}
+    run = mine.run(
+        name, "pretrained"
+    )  # measured by the Trainer, one batch after another, and by us: float32 rounding
+    told = [evaluations(folder) for folder in trained["pretrained"][1:]]
+    assert run.dev_loss[1:] == pytest.approx([e["loss"] for e in told], abs=1e-6)
+    assert run.dev_accuracy[1:] == pytest.approx([e["accuracy"] for e in told], abs=1e-12)
     monkeypatch.setattr(small_case, "_fill", lambda *_, **__: pytest.fail("made again"))
     assert small_case.make_case(tmp_path, name) == case
 

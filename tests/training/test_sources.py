@@ -13,7 +13,7 @@ from landscape_utils.names import task_key
 from landscape_utils.profiles import Files
 from landscape_utils.training import hub, sources
 
-SHARED_GLUE = Path(__file__).parents[1] / "../shared/data/glue"
+SHARED_GLUE = Path(__file__).parents[2] / "../shared/data/glue"
 
 MRPC = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
 MNLI = "index\tpromptID\tgenre\tsentence1\tsentence2\tlabel1\tgold_label\n"
@@ -66,8 +66,7 @@ def local_hub(tmp_path, monkeypatch):
             files.append(f"  - split: {split}\n    path: {name}/{split}.parquet")
         configs.append(f"- config_name: {name}\n  data_files:\n" + "\n".join(files))
     (root / "README.md").write_text("---\nconfigs:\n" + "\n".join(configs) + "\n---\n", "utf-8")
-    monkeypatch.setattr(sources, "HUB", str(root))
-    monkeypatch.setattr(hub, "answers", lambda: True)
+    monkeypatch.setattr(hub, "fetched", lambda name, *_: root)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
@@ -119,7 +118,7 @@ def test_windows_line_ends_a_byte_order_mark_and_other_folder_names_change_nothi
         ("rte", "RTE/dev.tsv", "\tlabel", "\tgold", ["'label'", "'sentence2', 'gold'"]),
         ("mrpc", "MRPC/train.tsv", "\tC\n", "\n", ["line 3", "4 fields", "header has 5"]),
         ("sst2", "SST-2/train.tsv", "good", "go\tod", ["line 3", "3 fields", "header has 2"]),
-        ("rte", "RTE/train.tsv", "1\td", "\n1\td", ["line 3", "1 fields", "header has 4"]),
+        ("rte", "RTE/train.tsv", "1\td", "\n1", ["line 4", "3 fields", "header has 4"]),
         ("rte", "RTE/train.tsv", "not_entailment", "maybe", ["line 2", "'maybe'", "'entailment'", "'not_entailment'"]),
         ("sst2", "SST-2/dev.tsv", "\t1", "\t2", ["line 2", "'2'", "'0', '1'"]),
         ("sst2", "SST-2/dev.tsv", "007\t1\n", "", ["no labelled example"]),
@@ -141,21 +140,21 @@ def test_bytes_that_are_no_text_are_named_with_their_line(glue):
 def test_what_is_missing_is_named_with_what_is_there(glue, tmp_path):
     (glue / "MNLI/dev_matched.tsv").rename(glue / "MNLI/dev_mismatched.tsv")
     line = the_line(sources.from_folder, "mnli", glue)
-    assert all(part in line for part in ["dev_matched.tsv", "'dev_mismatched.tsv'", "'train.tsv'"])
+    assert "dev_matched.tsv cannot be read: No such file" in line
     (glue / "RTE").rename(glue / "WNLI")
     line = the_line(sources.from_folder, "rte", glue)
     assert all(part in line for part in [repr(str(glue)), "'RTE'", "'MNLI', 'MRPC', 'SST-2', 'WNLI'"])
-    assert "nowhere" in the_line(sources.from_folder, "rte", tmp_path / "nowhere")
-    assert "cannot be read" in the_line(sources.from_folder, "rte", glue / "MRPC/dev.tsv")
+    assert "nowhere' has no folder 'RTE'; it holds nothing" in the_line(
+        sources.from_folder, "rte", tmp_path / "nowhere"
+    )
 
 
 def test_a_hub_out_of_reach_names_the_way_round(monkeypatch):
-    monkeypatch.setattr(hub, "answers", lambda: False)
-    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(sources, "HUB", "nyu-mll/not-a-data-set")
-    line = the_line(sources.from_hub, "mnli")
+    with hub.left_alone():
+        line = the_line(sources.from_hub, "mnli")
     assert all(
-        part in line for part in ["cannot be reached", "data_dir", "MNLI/train.tsv", "MNLI/dev_matched.tsv"]
+        part in line for part in ["cannot be had", "data_dir", "MNLI/train.tsv", "MNLI/dev_matched.tsv"]
     )
 
 
@@ -173,14 +172,14 @@ def write_rows(path: Path, rows: list[dict]) -> str:
         lines = [list(rows[0]), *(list(row.values()) for row in rows)]
         quoted = [mark.join('"' + str(field).replace('"', '""') + '"' for field in line) for line in lines]
         path.write_text("\n".join(quoted) + "\n", "utf-8")
-    elif path.suffix == ".json":
+    elif path.suffix == ".json" and not path.stem.endswith("lines"):  # `Dataset.to_json` writes lines
         path.write_text(json.dumps(rows), "utf-8")
     else:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return str(path)
 
 
-@pytest.mark.parametrize("kind", [".csv", ".tsv", ".json", ".jsonl"])
+@pytest.mark.parametrize("kind", [".csv", ".tsv", ".json", ".jsonl", "lines.json"])
 def test_a_users_files_give_text_and_labels_as_they_stand(tmp_path, kind):
     train, dev = (write_rows(tmp_path / f"{split}{kind}", ROWS) for split in ("train", "dev"))
     own = sources.from_files(Files(train=train, dev=dev, text=["review"], label="stars"))
@@ -204,15 +203,16 @@ def test_labels_of_a_users_files_may_be_words_or_whole_numbers(tmp_path):
         (".csv", 't,l\na,1\n"b"x,2\n', ["line 3"]),
         (".csv", "t,m\na,1\n", ["'l'", "'t', 'm'"]),
         (".csv", "t,l\na,1\nb,1\n", ["'l'", "fewer than two labels"]),
-        (".csv", "", ["'t'"]),
-        (".json", '{"t": "a", "l": 1}', ["list of objects", ".jsonl"]),
+        (".csv", "", ["is empty"]),
+        (".tsv", 't\tl\n"a\t1\nb"\t2\t3\n', ["line 3", "3 fields"]),
+        (".json", '{"t": {"0": "a"}, "l": {"0": 1}}', ["line 1", "'t'", "no text"]),
         (".json", '[{"t": "a", "l": 1}, {"t": "b"}]', ["record 2", "'l'", "'t'"]),
         (".json", '[{"t": "a", "l": 1}, 5]', ["record 2", "no object"]),
-        (".json", "[" * 100_000, ["no JSON"]),
+        (".json", "[" * 100_000, ["no list of objects"]),
         (".jsonl", '{"t": "a", "l": 1}\n{"t": 5, "l": 1}\n', ["line 2", "'t'", "5"]),
         (".jsonl", '{"t": "a", "l": 1}\n{"t": "b", "l": 0.5}\n', ["line 2", "'l'", "0.5"]),
         (".jsonl", '{"t": "a", "l": 1}\n{"t": "\\ud800", "l": 1}\n', ["line 2", "'t'"]),
-        (".jsonl", '{"t": "a"\n', ["line 1", "no JSON"]),
+        (".jsonl", '{"t": "a"\n', ["line 1", "not one object a line"]),
         (".xlsx", "", [".csv, .tsv, .json or .jsonl"]),
     ],
 )
@@ -222,6 +222,39 @@ def test_a_users_broken_file_is_named_with_its_line(tmp_path, kind, content, par
     line = the_line(sources.from_files, Files(train=str(path), dev=str(path), text=["t"], label="l"))
     assert str(path) in line
     assert all(part in line for part in parts), line
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ('t\tl\n"one\t0\ntwo"\t1\nthree\t0\nfour\t1\n', ['"one', 'two"', "three", "four"]),
+        (
+            't\tl\n"Yes."\t0\r\nhe said "no"\t1\r\n',
+            ['"Yes."', 'he said "no"'],
+        ),  # marks that stand in the text
+        ('"t"\t"l"\n"one"\t"0"\n"two"\t"1"\n', ["one", "two"]),  # all is framed
+        ('t\tl\n"say ""a"" now"\t0\nb\t1\n', ['say "a" now', "b"]),  # marks within are doubled
+        ('t\tl\n"one\ttwo"\t0\n"three\nfour"\t1\n', ["one\ttwo", "three\nfour"]),  # else the lines do not fit
+    ],
+)
+def test_quotation_marks_of_a_tsv_are_text_unless_they_plainly_frame(tmp_path, content, texts):
+    path = tmp_path / "rows.tsv"
+    path.write_text(content, "utf-8", newline="")
+    found = sources.from_files(Files(train=str(path), dev=str(path), text=["t"], label="l"))
+    assert found.train == [((text,), i % 2) for i, text in enumerate(texts)]
+
+
+def test_a_field_may_be_a_document(tmp_path):
+    long = "word " * 40_000
+    path = write_rows(tmp_path / "rows.csv", [{"t": long, "l": "x"}, {"t": "b", "l": "y"}])
+    assert sources.from_files(Files(train=path, dev=path, text=["t"], label="l")).train[0] == ((long,), 0)
+
+
+def test_names_of_classes_that_are_not_different_are_not_used(tmp_path):
+    path = write_rows(tmp_path / "rows.csv", [{"t": "a", "l": "x"}, {"t": "b", "l": "y"}])
+    files = Files(train=path, dev=path, text=["t"], label="l")
+    assert sources.from_files(files, ["y", "x"]).train == [(("a",), 1), (("b",), 0)]
+    assert "write these or their numbers, 0 to 2" in the_line(sources.from_files, files, ["x", "y", "x"])
 
 
 def test_a_dev_label_that_train_does_not_know(tmp_path):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from landscape_utils.errors import UserError
 from landscape_utils.profiles import load_profile
 from landscape_utils.training import sources
 from landscape_utils.training.demo_language import DEV_SIZE, TRAIN_SIZE, make_tokenizer
-from landscape_utils.training.tasks import load_task
+from landscape_utils.training.tasks import load_task, tokenised
 
 LETTERS = "abcdefghij"
 ROWS = [("a b c d e f g h", "i j", 1), ("a", "b", 0), ("a [SEP] [MASK] b", "[CLS]", 1), ("", "c", 0)]
@@ -64,6 +65,25 @@ def test_text_that_spells_a_special_token_does_not_act_as_one(glue, tokenizer):
     task = load_task("mrpc", mrpc(), tokenizer, max_length=128, data_dir=glue)
     ids = task.train[2]["input_ids"]
     assert [ids.count(token) for token in (2, 3, 4)] == [1, 2, 0]  # one [CLS], two [SEP], no [MASK]
+    sentences = sources.from_folder("mrpc", glue)
+    acting = tokenised("mrpc", sentences, tokenizer, 128, split_special_tokens=False)
+    assert acting.train[2]["input_ids"] == tokenizer("a [SEP] [MASK] b", "[CLS]")["input_ids"]
+
+
+def test_a_text_of_no_tokens_is_named_with_its_line(glue, tokenizer):
+    bare = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(tokenizer.backend_tokenizer.model), unk_token="[UNK]"
+    )
+    path = glue / "MRPC" / "train.tsv"
+    path.write_text(path.read_text().replace("\t\tc", "\t\t"))
+    with pytest.raises(UserError, match=rf"{path}, line 5: the tokenizer finds no token in \('', ''\)"):
+        load_task("mrpc", mrpc(), bare, max_length=128, data_dir=glue)
+
+
+def test_a_task_has_one_name(glue, tokenizer):
+    task = tokenised("SST-2", sources.from_folder("mrpc", glue), tokenizer, 128)
+    assert task.name == "sst2"
+    assert tokenised("Mine", sources.from_folder("mrpc", glue), tokenizer, 128).name == "Mine"
 
 
 def test_token_types_only_where_the_tokenizer_gives_them(glue, tokenizer):
@@ -105,10 +125,8 @@ def test_the_checksum_is_that_of_the_examples(glue, tokenizer, monkeypatch):
 
 def test_the_hub_and_a_folder_give_the_same_task(glue, tokenizer, monkeypatch):
     columns = dict(zip(("sentence1", "sentence2", "label"), map(list, zip(*ROWS, strict=True)), strict=True))
-    monkeypatch.setattr(sources.hub, "answers", lambda: True)
-    monkeypatch.setattr(
-        sources.datasets, "load_dataset", lambda *_: {"train": columns, "validation": columns}
-    )
+    monkeypatch.setattr(sources.hub, "fetched", lambda *_: "there")
+    monkeypatch.setattr("datasets.load_dataset", lambda *_: {"train": columns, "validation": columns})
     from_hub = load_task("mrpc", mrpc(), tokenizer, max_length=128)
     assert from_hub == load_task("mrpc", mrpc(), tokenizer, max_length=128, data_dir=glue)
 

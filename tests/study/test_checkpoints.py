@@ -19,9 +19,20 @@ from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.profiles import load_profile
+from landscape_utils.study.scan_results import SurfaceResult
 
 SMALL = {"resolution": 4, "span": 1.5, "examples": 8}
-ONE = ["surfaces-agree", "orthogonal-directions", "low-layers-transfer", "low-layers-wider"]
+ONE = {
+    "smooth-fine-tuning",
+    "first-direction",
+    "surfaces-agree",
+    "low-layers",
+    "middle-layers",
+    "high-layers",
+    "high-above-low",
+    "low-wider",
+    "low-moves-less",
+}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +84,9 @@ def test_the_path_and_the_rollback_are_those_of_the_checkpoints(mine, case):
     expected = project(found, mine.plane("reviews"))
     np.testing.assert_array_equal(mine.trajectory("reviews").beta, expected.beta)
     model = AutoModelForSequenceClassification.from_pretrained(trained["pretrained"][-1])
-    assert mine.rollback("reviews") == roll_back(model, found[0], found[-1], task.dev)
+    expected = roll_back(model, found[0], found[-1], task.dev)
+    assert mine.rollback("reviews").groups == expected.groups
+    np.testing.assert_array_equal(mine.rollback("reviews").loss, expected.loss)
     rolled = mine.layer_surface("reviews", "high").marks["rolled back"]
     theta, space = found[-1].clone(), ParameterSpace(model)
     for name in layer_groups(model)["high"]:
@@ -105,7 +118,7 @@ def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
     def never(*_, **__):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("landscape_utils.study.study.scan", never)
+    monkeypatch.setattr("landscape_utils.study.scan_results.scan", never)
     np.testing.assert_array_equal(again.surface("reviews").loss, mine.surface("reviews").loss)
     other = Checkpoints(
         task,
@@ -127,19 +140,13 @@ def test_one_training_answers_for_itself_alone(mine, case):
         results_dir=mine.store.folder.parent,
         **SMALL,
     )
-    claims = one.claims()
-    assert [claim.id for claim in claims] == ONE
-    assert all(len(evidence.values) == len(claim.sides) for claim in claims for evidence in claim.evidence)
-    orthogonal = claims[1].evidence[0]
-    assert orthogonal.values == (abs(one.surface("reviews").cosine),)
-    assert orthogonal.effect == pytest.approx(0.2 - orthogonal.values[0])
-    both = [claim.id for claim in mine.claims()]
-    assert set(ONE) < set(both)
-    assert "flatter-optimum-ball-adaptive" in both
-    assert {"better-accuracy", "smooth-path", "wider-optimum-alpha", "straighter-path-first-epoch"} < set(
-        both
-    )
-    assert not {"faster-convergence", "stays-near"} & set(both), "checkpoints do not tell"
+    claims = {claim.name: claim for claim in one.claims()}
+    assert set(claims) == ONE | {"orthogonal"}
+    angle = claims["orthogonal"].evidence[0]
+    assert angle.values[0] == pytest.approx(abs(one.surface("reviews").cosine), abs=1e-6)
+    both = {claim.name for claim in mine.claims()}
+    assert both == set(claims) | {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
+    assert not {"speed", "overfitting", "same-basin"} & both, "checkpoints do not tell"
 
 
 def test_without_another_task_the_second_direction_is_random_and_the_same_again(case, tmp_path):
@@ -153,10 +160,10 @@ def test_without_another_task_the_second_direction_is_random_and_the_same_again(
     assert not torch.equal(planes[0].y, planes[2].y)
     assert planes[0].y.norm() == pytest.approx(planes[0].norm, rel=1e-5)
     found = Checkpoints(task, one, results_dir=tmp_path, **SMALL)
-    assert found.keys.surface("reviews") != Checkpoints(
-        task, one, seed=1, results_dir=tmp_path, **SMALL
-    ).keys.surface("reviews")
-    assert "orthogonal-directions" not in [claim.id for claim in found.claims()]
+    other = Checkpoints(task, one, seed=1, results_dir=tmp_path, **SMALL)
+    surface = SurfaceResult("reviews", "pretrained", 0)
+    assert found.key(surface) != other.key(surface)
+    assert "orthogonal" not in [claim.name for claim in found.claims()]
 
 
 def test_an_encoder_without_layer_groups_has_the_rest(case, tmp_path):
@@ -164,7 +171,11 @@ def test_an_encoder_without_layer_groups_has_the_rest(case, tmp_path):
     one = Checkpoints(case[2], {"pretrained": folders}, results_dir=tmp_path, **SMALL)
     assert not one.layered
     assert np.isfinite(one.surface("reviews").loss).all()
-    assert [claim.id for claim in one.claims()] == ["surfaces-agree"]
+    assert {claim.name for claim in one.claims()} == {
+        "smooth-fine-tuning",
+        "first-direction",
+        "surfaces-agree",
+    }
 
 
 def test_the_explorer_shows_them_and_the_model_answers(mine):
@@ -189,11 +200,7 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
     three = {"pretrained": [*trained["pretrained"], tmp_path / "three"]}
     for changes, words in (
-        ({"trained": {"fine-tuned": trained["scratch"]}}, "unknown way to train 'fine-tuned'"),
-        (
-            {"trained": {"scratch": trained["scratch"]}, "others": {}},
-            "checkpoints of the fine-tuned training",
-        ),
+        ({"trained": {}, "others": {}}, "no checkpoints"),
         ({"trained": {"pretrained": trained["scratch"][:1]}, "others": {}}, "two checkpoints or more"),
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
         ({"trained": three, "others": {}}, "holds no head for the 2 classes of 'reviews'"),
@@ -203,6 +210,17 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
                 **{"task": task, "trained": trained, "others": others} | changes, results_dir=tmp_path
             )
         assert "\n" not in str(caught.value)
+
+
+def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once(case, tmp_path):
+    trained, _, task = case
+    named = {"Adam": trained["pretrained"], "SGD": trained["scratch"]}
+    mine = Checkpoints(task, named, results_dir=tmp_path, **SMALL)
+    assert mine.ways == ("Adam", "SGD")
+    mine.compute("curves", "rollbacks")
+    norms = [mine.curve("reviews", how).norm for how in mine.ways]
+    assert norms[0] != norms[1]
+    assert mine.rollback("reviews").fine_tuned == mine.run("reviews", "SGD").dev_accuracy[-1]
 
 
 def test_of_the_profile_neither_tasks_nor_data_are_read(case, tmp_path):
@@ -220,8 +238,7 @@ def test_words_that_it_does_not_know_are_refused(mine):
         (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
         (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
         (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
-        (lambda: mine.compute("surfaces"), "computes what it is asked for"),
-        (lambda: mine.overfitting(), "unknown task 'mrpc'"),
+        (lambda: mine.overfitting(), "no training was continued"),
     ):
         with pytest.raises(UserError, match=words):
             call()

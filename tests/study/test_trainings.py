@@ -15,9 +15,11 @@ from landscape_utils.environment import ROOT
 from landscape_utils.errors import Lacking
 from landscape_utils.names import TASK_NAMES
 from landscape_utils.profiles import Profile, load_profile
+from landscape_utils.study.run_result import RunResult
 from landscape_utils.training import demo_language, models, sources
 
 TASKS = ("mrpc", "rte")
+RUN = RunResult("mrpc", "pretrained", 0)
 
 
 def write_glue(folder: Path, examples: int = 48) -> Path:
@@ -80,7 +82,7 @@ def test_results_of_one_data_set_are_read_without_it(first, profile, results, no
     before = state(results)
     study = Study(profile, results_dir=results, device=device)
     assert study.facts("mrpc") == first.facts("mrpc")
-    assert study.keys.run("mrpc") == first.keys.run("mrpc")
+    assert study.key(RUN) == first.key(RUN)
     np.testing.assert_array_equal(study.run("mrpc").loss, first.run("mrpc").loss)
     assert state(results) == before
 
@@ -125,7 +127,7 @@ def test_nothing_is_computed_or_loaded_on_no_device(profile, results, no_network
     for call, named in [
         (lambda: study.run("mrpc", "scratch"), "lacks runs mrpc-scratch-0"),
         (lambda: study.curve("mrpc"), "lacks curves mrpc-pretrained"),
-        (lambda: study.snapshots("mrpc"), "no model"),
+        (lambda: study.trained(RUN), "no model"),
         (lambda: study.compute("rollbacks"), r"lacks \d+ results: .* is the first"),
         (lambda: study.facts("mrpc") and study.task("mrpc"), "give data_dir"),
     ]:

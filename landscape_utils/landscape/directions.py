@@ -1,0 +1,128 @@
+"""Ready-made directions through theta, and the loss along many of them.
+
+A random direction that is normalised filter by filter moves each row of a weight matrix by a share of its own norm (Li
+et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is then leaves the loss along
+it as it is, which no distance between weights does (Dinh et al. 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engine.objective import Objective
+from ..engine.space import Line, ParameterSpace
+from .scan import scan
+
+COUNT = 20  # random directions; the standard error over them is then a fifth of their spread
+RADII = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # shares of a filter's norm
+
+
+@dataclass(frozen=True, eq=False)
+class RandomDirections:
+    """The loss around theta_1 along D directions.
+
+    Attributes:
+        radius: (R,), in units of the directions.
+        end: loss at theta_1.
+        loss: (D, R) float64.
+        draws: (draws, 1 + D R) float32, of the bootstrap: the end's loss and then those of `loss`, row by row.
+        examples: how many.
+        precision_error: largest difference of the loss from float32 on the probes, 0 for float32.
+    """
+
+    radius: np.ndarray
+    end: float
+    loss: np.ndarray
+    draws: np.ndarray
+    examples: int
+    precision_error: float
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as arrays, for a file."""
+        return {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> RandomDirections:
+        """The inverse of `arrays`."""
+        values: dict[str, Any] = {name: a if a.ndim else a.item() for name, a in arrays.items()}
+        return cls(**values)
+
+
+def random_direction(size: int, seed: int) -> Tensor:
+    """(P,) float32, independent normal entries; in many dimensions two of them are nearly at a right angle."""
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
+
+
+def filter_normalised(direction: Tensor, theta: Tensor, space: ParameterSpace) -> Tensor:
+    """The direction with the norm of each filter of theta, (P,): a row of a weight matrix, a token's vector.
+
+    Biases and the weights of layer normalisation have no filters, and do not move (Li et al. 2018).
+    """
+    return _normalised(direction, theta, space, filters=True)
+
+
+def layer_normalised(direction: Tensor, like: Tensor, space: ParameterSpace) -> Tensor:
+    """The direction with the norm of each parameter tensor of `like`, (P,): of theta, or of delta_1."""
+    return _normalised(direction, like, space, filters=False)
+
+
+def _normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters: bool) -> Tensor:
+    space.check(direction, "direction")
+    space.check(like, "theta")
+    found = torch.zeros_like(like)
+    for name, parameter in space.encoder.named_parameters():
+        if filters and parameter.ndim < 2:
+            continue
+        part, rows = space.slices[name], len(parameter) if filters else 1
+        d, model = direction[part].view(rows, -1), like[part].view(rows, -1)
+        scale = model.norm(dim=1, keepdim=True) / d.norm(dim=1, keepdim=True)
+        found[part] = (scale * d).ravel()
+    return found
+
+
+def random_filter_directions(
+    theta: Tensor, space: ParameterSpace, count: int = COUNT, seed: int = 0
+) -> Iterator[Tensor]:
+    """`count` random directions, normalised by the filters of theta, (P,) each; one is in memory at a time."""
+    for i in range(count):
+        yield filter_normalised(random_direction(space.size, seed * 100_003 + i), theta, space)
+
+
+def scan_directions(
+    objective: Objective,
+    theta: Tensor,
+    directions: Iterable[Tensor],
+    radius: Sequence[float] = RADII,
+    journal: MutableMapping[int, np.ndarray] | None = None,
+    **options: Any,
+) -> RandomDirections:
+    """The loss at theta + r d for each direction d, (P,), and radius r; `options`: `precision` and `draws` of `scan`.
+
+    A direction that the journal holds is not computed again.
+    """
+    rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
+    i = -1
+    for i, direction in enumerate(directions):
+        if i not in rows:
+            line, end = Line(theta, direction), {"end": (0.0, 0.0)}
+            curve = scan(objective, line, radius, marks=end, what=f"random direction {i + 1}", **options)
+            losses = np.array([*curve.loss, curve.marks["end"].loss])
+            whole = np.concatenate([losses[None], curve.draws[:, 0]])  # (1 + draws, R + 1)
+            rows[i] = np.concatenate([[curve.precision_error], whole.ravel()])
+    every = np.stack([rows[k] for k in range(i + 1)])
+    losses = every[:, 1:].reshape(len(every), -1, len(radius) + 1)  # (D, 1 + draws, R + 1)
+    along = losses[:, 1:, :-1].swapaxes(0, 1).reshape(losses.shape[1] - 1, -1)
+    return RandomDirections(
+        radius=np.asarray(radius, dtype=float),
+        end=float(losses[0, 0, -1]),
+        loss=losses[:, 0, :-1],
+        draws=np.concatenate([losses[0, 1:, -1:], along], axis=1).astype(np.float32),
+        examples=objective.size,
+        precision_error=float(every[:, 0].max()),
+    )

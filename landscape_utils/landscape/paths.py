@@ -1,0 +1,128 @@
+"""The loss on the way that a training took: along its epochs, along its first direction, between two of its ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..engine.objective import Objective
+from ..engine.space import Line
+from .scan import Curve, Mark, scan
+
+LEG = 4  # points of each epoch's leg
+PATH = np.linspace(0.0, 1.0, 41)  # of the straight way from start to end
+RAY = np.linspace(0.0, 2.0, 41)  # in |delta_1|
+BARRIER = np.linspace(0.0, 1.0, 21)
+
+
+@dataclass(frozen=True, eq=False)
+class Obstacles:
+    """What stands in a training's way.
+
+    Attributes:
+        path: the loss along the straight legs from epoch to epoch; alpha counts epochs, `norm` is the length of all
+            legs; marks "start" and "end".
+        ray: the loss from theta_0 along the first epoch's direction; alpha in |delta_1|; marks "start" and
+            "first epoch".
+    """
+
+    path: Curve
+    ray: Curve
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as arrays, for a file."""
+        parts = {"path": self.path, "ray": self.ray}
+        return {f"{part}.{name}": a for part, curve in parts.items() for name, a in curve.arrays().items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Obstacles:
+        """The inverse of `arrays`."""
+        parts = [
+            {n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")}
+            for part in ("path", "ray")
+        ]
+        return cls(*map(Curve.from_arrays, parts))
+
+
+def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, **options: Any) -> Obstacles:
+    """The path and the first ray of a training; `thetas`, (P,) each, are its epochs, the start first, the end last.
+
+    Two are in memory at a time. `options`: of `scan`.
+
+    Raises:
+        ValueError: fewer than two snapshots.
+    """
+    snapshots = iter(thetas)
+    theta_0, first = next(snapshots, None), next(snapshots, None)
+    if theta_0 is None or first is None:
+        raise ValueError("obstacles need the start and at least one epoch")
+
+    def again() -> Iterable[Tensor]:
+        yield theta_0
+        yield first
+        yield from snapshots
+
+    length = float(torch.linalg.vector_norm(theta_1 - theta_0, dtype=torch.float64))
+    along_first = first_ray(objective, theta_0, first, length, **options)
+    return Obstacles(polyline(objective, again(), **options), along_first)
+
+
+def straight_path(objective: Objective, theta_0: Tensor, theta_1: Tensor, **options: Any) -> Curve:
+    """The curve on the straight line from start to end, (P,) each; `options`: of `scan`."""
+    return scan(objective, Line(theta_0, theta_1 - theta_0), PATH, what="from start to end", **options)
+
+
+def polyline(objective: Objective, thetas: Iterable[Tensor], points: int = LEG, **options: Any) -> Curve:
+    """The curve along the straight legs between snapshots, `points` to a leg; alpha counts the legs."""
+    snapshots = iter(thetas)
+    here = next(snapshots)
+    shares = np.arange(1, points + 1) / points
+    legs, alphas = [], []
+    for leg, there in enumerate(snapshots):
+        axis = shares if leg else np.concatenate([[0.0], shares])
+        line = Line(here, there - here)
+        legs.append(scan(objective, line, axis, marks={}, what=f"leg {leg + 1}", **options))
+        alphas.append(leg + axis)
+        here = there
+    return joined(legs, np.concatenate(alphas))
+
+
+def joined(legs: Sequence[Curve], alpha: np.ndarray) -> Curve:
+    """One curve of several without marks, with its first and last point as marks "start" and "end"."""
+    names = ("loss", "error", "loss_stderr", "error_stderr")
+    grids: dict[str, Any] = {name: np.concatenate([getattr(leg, name) for leg in legs]) for name in names}
+    draws = np.concatenate([leg.draws for leg in legs], axis=2)  # (draws, 2, points)
+    ends = {
+        name: Mark(float(alpha[i]), 0.0, *(float(grids[grid][i]) for grid in names))
+        for name, i in {"start": 0, "end": -1}.items()
+    }
+    return Curve(
+        alpha=alpha,
+        **grids,
+        marks=ends,
+        examples=legs[0].examples,
+        norm=sum(leg.norm for leg in legs),
+        precision=legs[0].precision,
+        precision_error=max(leg.precision_error for leg in legs),
+        draws=np.concatenate([draws, draws[..., [0, -1]]], axis=2),
+    )
+
+
+def first_ray(objective: Objective, theta_0: Tensor, first: Tensor, length: float, **options: Any) -> Curve:
+    """The curve from theta_0 through the weights after the first epoch, (P,); alpha in units of `length`, |delta_1|."""
+    step = float(torch.linalg.vector_norm(first - theta_0, dtype=torch.float64))
+    line = Line(theta_0, (first - theta_0) * (length / step))
+    marks = {"start": (0.0, 0.0), "first epoch": (step / length, 0.0)}
+    return scan(objective, line, RAY, marks=marks, what="along the first epoch", **options)
+
+
+def barrier(
+    objectives: Sequence[Objective], theta_a: Tensor, theta_b: Tensor, **options: Any
+) -> tuple[Curve, ...]:
+    """The curve of each objective on the straight line between two ends, (P,) each: alpha 0 and 1."""
+    return scan(objectives, Line(theta_a, theta_b - theta_a), BARRIER, what="between the two ends", **options)

@@ -1,0 +1,243 @@
+"""Checkpoints of one's own as a study: every landscape, rollback and claim that they can answer for.
+
+The trainings were done elsewhere and by whatever means; the rest is the same code: directions, scans, projections,
+rollback, the store. The second direction leads to a checkpoint of another task that began at the same start (section
+3.2), or it is a random one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..claims.claims import CLAIMS
+from ..engine.objective import Measurement, Objective
+from ..engine.space import ParameterSpace, layer_groups
+from ..errors import UserError
+from ..names import HOWS, one_of, task_key
+from ..profiles import Profile, Training, load_profile
+from ..progress import bar
+from ..training.checkpoints import Adopted, classifier, theta_of
+from ..training.models import on_device, weights_checksum
+from ..training.tasks import Task, sample_of, task_facts
+from .kind import Arrays, Recipe, Second
+from .run_result import RunResult
+from .study import Study
+
+OWN = "own"  # the folder of their results: a profile's hold its own trainings
+SMALL = 1_000_000  # parameters: a network below is slower on two threads than on one
+HISTORY = 512  # examples of train on which the checkpoints' loss is measured
+UNKNOWN = Measurement(*4 * (float("nan"),))
+
+
+class OwnTrainings:
+    """Folders of checkpoints in the place of trainings; see `kind.Trainings` for what each method is asked.
+
+    Args:
+        task: what they were trained on.
+        trained: way of training -> folders of checkpoints, the start first.
+        others: way of training -> the checkpoint from the same start, trained on another task.
+        seed: of random directions.
+        device: where the history is measured.
+    """
+
+    overfitted = ""
+
+    def __init__(
+        self,
+        task: Task,
+        trained: Mapping[str, Sequence[Path]],
+        others: Mapping[str, Path],
+        seed: int,
+        device: str,
+    ):
+        self.data, self.trained, self.others, self.device = task, trained, others, device
+        self.tasks: tuple[str, ...] = (task.name,)
+        self.seeds: tuple[int, ...] = (seed,)
+        self.ways: tuple[str, ...] = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
+        self.main = self.ways[-1]
+        self.size, self.layered = check_ends(trained, task)
+        self.claims: tuple[str, ...] | None = self._claims()
+        self.checksums = {how: [weights_checksum(f) for f in folders] for how, folders in trained.items()}
+
+    def _claims(self) -> tuple[str, ...]:
+        """One training answers for the agreement of its surfaces, the angle of its directions and its layers; with one
+        from scratch beside it, the two are compared by their accuracy, curves, surfaces and paths."""
+        if HOWS[0] not in self.ways:
+            return ()
+        asked = {"smooth-fine-tuning", "surfaces-agree"}
+        asked |= {"first-direction"} if len(self.trained[HOWS[0]]) > 2 else set()
+        asked |= {"orthogonal"} if self.others else set()
+        asked |= (
+            {name for name in CLAIMS if name.split("-")[0] in ("low", "middle", "high")}
+            if self.layered
+            else set()
+        )
+        if HOWS[1] in self.ways:
+            asked |= {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
+        return tuple(name for name in CLAIMS if name in asked)
+
+    def known(self, task: str) -> str:
+        return one_of("task", task_key(task), (self.data.name,))
+
+    def task(self, name: str) -> Task:
+        self.known(name)
+        return self.data
+
+    def facts(self, name: str) -> dict[str, Any]:
+        return {fact: value.tolist() for fact, value in task_facts(self.task(name)).items()}
+
+    def partner(self, task: str) -> str:
+        return "another task" if self.others else "at random"
+
+    def tried(self, task: str) -> list[float]:
+        return []
+
+    def generated(self, task: str) -> bool:
+        return False
+
+    def settings(self, run: RunResult) -> Training:
+        raise UserError("checkpoints do not tell how they were trained")
+
+    def schedule(self, run: RunResult) -> np.ndarray:
+        raise UserError("checkpoints do not tell their learning rates")
+
+    def needs(self, run: RunResult) -> tuple[RunResult, ...]:
+        return ()
+
+    def ready(self, run: RunResult) -> None:
+        """Nothing is to be done: the checkpoints are there."""
+
+    def recipe(self, run: RunResult) -> Recipe:
+        """The weights by their checksums stand where a training's hyper-parameters would."""
+        one_of("way to train", run.how, self.ways)
+        if run.learning_rate is not None:
+            raise UserError(
+                f"learning_rate = {run.learning_rate:g}: checkpoints are of one training each way"
+            )
+        return {
+            "task": run.task,
+            "how": run.how,
+            "data": self.data.checksum,
+            "checkpoints": self.checksums[run.how],
+        }
+
+    def run(self, run: RunResult, history: Arrays) -> Adopted:
+        folders = tuple(self.trained[run.how])
+        facts = self.facts(run.task)
+        return Adopted(
+            task=run.task,
+            how=run.how,
+            seed=run.seed,
+            folder=folders[-1],
+            epochs=len(folders) - 1,
+            step=np.arange(1, len(folders)),
+            epoch_of_step=np.arange(1.0, len(folders)),
+            seconds=0.0,
+            majority=facts["majority"],
+            checkpoints=folders,
+            classes=len(facts["labels"]),
+            size=self.size,
+            **history,
+        )
+
+    def history(self, run: RunResult) -> Arrays:
+        """Loss on a sample of train, loss and accuracy on dev, of each checkpoint; NaN where it has no head."""
+        sample, rows = sample_of(self.data.train, HISTORY), []
+        for folder in bar(self.trained[run.how], what="checkpoints"):
+            model, whole = classifier(folder, len(self.data.labels))
+            there = on_device(model, self.device)
+            train, dev = (
+                Objective(there, examples)() if whole else UNKNOWN for examples in (sample, self.data.dev)
+            )
+            rows.append((train.loss, dev.loss, 1 - dev.error))
+        loss, dev_loss, dev_accuracy = np.transpose(rows)
+        return {"loss": loss[1:], "dev_loss": dev_loss, "dev_accuracy": dev_accuracy}
+
+    def second(self, run: RunResult) -> Second:
+        folder = self.others.get(run.how)
+
+        def vector(origin: Tensor) -> Tensor:
+            if folder:
+                return theta_of(folder, len(self.data.labels), self.size) - origin
+            return torch.randn(self.size, generator=torch.Generator().manual_seed(self.seeds[0]))
+
+        def recipe() -> Recipe:
+            return {"checkpoint": weights_checksum(folder)} if folder else {"random": self.seeds[0]}
+
+        return Second(recipe, (), vector)
+
+
+class Checkpoints(Study):
+    """A study of trainings that were done elsewhere: its methods are those of `Study`, of one task.
+
+    Args:
+        task: see `training.checkpoints.read_task`.
+        trained: name of a training -> folders of its checkpoints, the start first, the end last: see `in_order`. Those
+            called "pretrained" and "scratch" are compared as the paper does.
+        others: name of a training -> the folder of a checkpoint from the same start, trained on another task, for the
+            second direction; where there is none, it is drawn at random.
+        profile: whose grid, sample and precision to take; `seed` is of random directions, the others as for `Study`.
+            The results are in `results_dir/own`.
+
+    Raises:
+        UserError: as `Study`; checkpoints that are no classifiers of the task's classes, or of different networks.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        trained: Mapping[str, Sequence[Path]],
+        others: Mapping[str, Path] | None = None,
+        *,
+        profile: str | Path | Profile = "demo",
+        seed: int = 0,
+        **options: Any,
+    ):
+        check_folders(trained, others or {})
+        self.size, self.layered = check_ends(trained, task)
+        changes = {"name": OWN, "data_dir": "", "side_by_side": self.size < SMALL}
+        super().__init__(
+            load_profile(profile).model_copy(update=changes),
+            seed=seed,
+            trainings=lambda _, __, device: OwnTrainings(task, trained, others or {}, seed, device),
+            **options,
+        )
+
+
+def check_folders(trained: Mapping[str, Sequence[Path]], others: Mapping[str, Path]) -> None:
+    """Refuse trainings of which no landscape can be drawn."""
+    if not trained:
+        raise UserError("no checkpoints: trained={'pretrained': [start, end]} names those of a fine-tuning")
+    for how, folders in trained.items():
+        if len(folders) < 2:
+            raise UserError(
+                f"{how}: a direction needs two checkpoints or more, start and end; got {[str(f) for f in folders]}"
+            )
+    if others and set(others) != set(trained):
+        raise UserError(
+            f"others are given for {', '.join(others)}, trainings for {', '.join(trained)}: planes are compared where "
+            "each has a direction of its own, or none has"
+        )
+
+
+def check_ends(trained: Mapping[str, Sequence[Path]], task: Task) -> tuple[int, bool]:
+    """P of the classifiers that the trainings end at, and whether they have layer groups; refused if one has no head
+    for the task."""
+    for folders in trained.values():
+        model, whole = classifier(folders[-1], len(task.labels))
+        if not whole:
+            raise UserError(
+                f"{folders[-1]} holds no head for the {len(task.labels)} classes of {task.name!r}: the last checkpoint "
+                "must be the trained classifier"
+            )
+    try:
+        layered = bool(layer_groups(model))
+    except UserError:
+        layered = False
+    return ParameterSpace(model).size, layered

@@ -1,0 +1,183 @@
+"""What a kind of result is: one class that says its recipe, what it needs, how it is computed, what it costs and how it
+is read back. The kinds themselves are in `results`.
+
+A recipe holds what changes the numbers and nothing else: the data and the model by their checksums, hyper-parameters,
+seeds, grid, sample, precision.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from torch import Tensor
+
+from ..engine.cluster import Client
+from ..landscape.scan import Plane
+from ..profiles import Profile, Training
+from ..store.code import code_of
+from ..training.finetune import Run
+from ..training.tasks import Example, Task
+
+Recipe = dict[str, Any]
+Key = tuple[str, str, Recipe]  # folder of the store, name, recipe
+Arrays = Mapping[str, np.ndarray]
+Journal = MutableMapping[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What costs depend on: the network's layers and the encoder's parameters; of each task (train, dev) how many
+    examples there are, and how many tokens an example has on average."""
+
+    layers: int
+    parameters: int
+    examples: Mapping[str, tuple[int, int]]
+    tokens: Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a result costs: steps of a training, visits of points, the tokens of all of either, bytes on the disk.
+
+    A visit of which the lower layers are replayed counts as the share of the layers that is computed.
+    """
+
+    steps: int = 0
+    step_tokens: float = 0.0
+    visits: float = 0.0
+    visit_tokens: float = 0.0
+    exact: bool = False  # visits in float32, whatever the precision of the study
+    disk: float = 0.0
+
+
+@dataclass(frozen=True)
+class Second:
+    """The second direction of a plane.
+
+    Attributes:
+        recipe: a function, as it may have to read data or a model.
+        needs: the results that have to be there before it.
+        vector: origin, (P,) -> the direction, (P,).
+    """
+
+    recipe: Callable[[], Recipe]
+    needs: tuple[Kind, ...]
+    vector: Callable[[Tensor], Tensor]
+
+
+class Trainings(Protocol):
+    """Who supplies a study with its tasks and trainings: a profile, by training, or somebody's checkpoints.
+
+    A training is named by its task, the way of training, the seed and perhaps a learning rate: a `results.RunResult`.
+
+    Attributes:
+        tasks, seeds: that there are.
+        ways: of training, as they stand in figures from the left; `main` is the one whose layers are looked at.
+        layered: whether the encoder has layer groups.
+        overfitted: the task that is trained on further (Figure 4), or "".
+        claims: names of the claims that can be answered for; None for all.
+    """
+
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    ways: tuple[str, ...]
+    main: str
+    layered: bool
+    overfitted: str
+    claims: tuple[str, ...] | None
+
+    def known(self, task: str) -> str: ...
+    def task(self, name: str) -> Task: ...
+    def facts(self, name: str) -> dict[str, Any]: ...
+    def partner(self, task: str) -> str: ...
+    def tried(self, task: str) -> list[float]: ...
+    def generated(self, task: str) -> bool: ...
+    def settings(self, run: Any) -> Training: ...
+    def schedule(self, run: Any) -> np.ndarray: ...
+    def recipe(self, run: Any) -> Recipe: ...
+    def needs(self, run: Any) -> tuple[Kind, ...]: ...
+    def history(self, run: Any) -> Arrays: ...
+    def run(self, run: Any, history: Arrays) -> Run: ...
+    def ready(self, run: Any) -> Run | None: ...
+    def second(self, run: Any) -> Second: ...
+
+
+class Subject(Protocol):
+    """What a kind asks of the study that its result is of."""
+
+    profile: Profile
+    trainings: Trainings
+    tasks: tuple[str, ...]
+    seed: int
+    seeds: tuple[int, ...]
+    device: str
+    client: Client | None
+
+    @property
+    def layer_tasks(self) -> tuple[str, ...]: ...
+    @property
+    def surface_seeds(self) -> tuple[int, ...]: ...
+    def sample(self, name: str, split: str) -> list[Example]: ...
+    def trained(self, run: Any) -> Run: ...
+    def plane(self, task: str, how: str, seed: int | None = None) -> Plane: ...
+
+
+class Kind(ABC):
+    """One result of a study: a frozen dataclass whose fields name it.
+
+    Attributes:
+        folder: of the store, and the word for it on the command line.
+        by_points: whether a cluster's workers share its points; if not, one of them computes all of it.
+        parts: of the package, whose code computes it: a result of other code is computed anew.
+    """
+
+    folder: ClassVar[str]
+    by_points: ClassVar[bool] = False
+    parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.results")
+
+    @classmethod
+    def code(cls) -> str:
+        """The fingerprint of the code that computes it; "" where any will do."""
+        return code_of(*cls.parts) if cls.parts else ""
+
+    @classmethod
+    @abstractmethod
+    def all(cls, study: Subject) -> Iterable[Kind]:
+        """Those of this kind that a whole study has."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """What the result's file is called, before the hash of its recipe."""
+
+    @abstractmethod
+    def recipe(self, study: Subject) -> Recipe:
+        """All that its numbers depend on."""
+
+    @abstractmethod
+    def needs(self, study: Subject) -> tuple[Kind, ...]:
+        """The results that have to be there before it is computed."""
+
+    @abstractmethod
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        """Its arrays; what is put into `journal` is there again after a kill."""
+
+    @abstractmethod
+    def cost(self, study: Subject, scale: Scale) -> Cost:
+        """What computing it takes."""
+
+    @abstractmethod
+    def read(self, study: Subject, arrays: Arrays) -> Any:
+        """The object that the stored arrays stand for."""
+
+    @property
+    def label(self) -> str:
+        """What it is, in words."""
+        seed = getattr(self, "seed", 0)
+        return f"{self.folder} {self.name}" + (
+            f", seed {seed}" if seed and not self.name.endswith(f"-{seed}") else ""
+        )

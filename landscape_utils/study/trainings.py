@@ -1,0 +1,241 @@
+"""The trainings of a profile: its data, its model, and the runs that are trained as it says.
+
+Where a result is in the store, neither the data set nor the model is needed to read it again, unless the user names a
+folder of data, which is then read and compared. On device "none" nothing is computed, fetched or written at all.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from dataclasses import fields
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ..environment import NOTHING
+from ..errors import Lacking, UserError
+from ..names import CONTINUED, HOWS, display_name, one_of, task_key
+from ..profiles import Profile, Training
+from ..store.result_file import plain_values
+from ..store.store import Store
+from ..training import hub
+from ..training.finetune import Run, fine_tune, load_run
+from ..training.models import build_model, load_tokenizer, model_checksum
+from ..training.tasks import Task, load_task, task_facts
+from .kind import Arrays, Recipe, Second
+from .run_result import RunResult
+
+
+class ProfileTrainings:
+    """The tasks and trainings of a profile; see `kind.Trainings` for what each method is asked."""
+
+    ways: tuple[str, ...] = HOWS[::-1]  # from scratch on the left, as in the paper's figures
+    main = HOWS[0]
+    layered = True
+    claims: tuple[str, ...] | None = None
+
+    def __init__(self, profile: Profile, store: Store, device: str):
+        self.profile, self.store, self.device = profile, store, device
+        self.tasks, self.seeds = tuple(profile.chosen), tuple(profile.seeds)
+        self.overfitted = profile.overfitting.task
+        self._tasks: dict[str, Task] = {}
+        self._facts: dict[str, dict[str, Any]] = {}
+        if profile.data_dir:  # a folder that lacks a task is found out now, not after an hour
+            for name in profile.chosen:
+                self.task(name)
+            for name in profile.chosen:
+                self._check_partner(name)
+
+    def _check_partner(self, name: str) -> None:
+        """Read the task that lends a chosen one its second direction; refused, with the reason, if it is not there."""
+        other = self.partner(name)
+        try:
+            self.task(other)
+        except UserError as error:
+            lender, borrower = display_name(other), display_name(name)
+            raise UserError(
+                f"{error}; {lender} is wanted because it lends {borrower} its second direction: put it there too, or "
+                f"name another task as tasks.{name}.other in a profile of your own"
+            ) from None
+
+    def known(self, task: str) -> str:
+        """The profile's name of a task. Raises UserError for one that it has not."""
+        name = task_key(task)
+        if name not in self.profile.tasks:
+            raise UserError(
+                f"unknown task {task!r}; profile {self.profile.name!r} has {', '.join(self.profile.tasks)}"
+            )
+        return name
+
+    # Data
+
+    def task(self, name: str) -> Task:
+        """The tokenised task.
+
+        Raises:
+            UserError: data that are not at hand, or not those that the results here were found by.
+        """
+        name = self.known(name)
+        if name not in self._tasks:
+            with hub.left_alone() if self.store.read_only else nullcontext():
+                task = load_task(
+                    name,
+                    self.profile.tasks[name],
+                    load_tokenizer(self.profile.model, self._cache),
+                    max_length=self.profile.model.max_length,
+                    data_dir=self.profile.data_dir or None,
+                )
+            if self._facts.get(name, {}).get("checksum", task.checksum) != task.checksum:
+                raise UserError(
+                    f"the results in {self.store.folder} are of other data of {display_name(name)} than the hub's: "
+                    f"give data_dir, the folder of those data, or another results_dir"
+                )
+            self._tasks[name] = task
+        return self._tasks[name]
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What is known of a task without its data: checksum, labels, how many examples and tokens, majority share.
+
+        Kept in the store, so that results can be read where the data set is not. A folder of data is always read. Where
+        none is given and the results are of one data set of this task, model and limit, it is that one.
+        """
+        name = self.known(name)
+        if name not in self._facts:
+            spec = self.profile.tasks[name]
+            of: Recipe = spec.model_dump(include={"source", "train_limit"})
+            of |= {"model": self._checksum, "max_length": self.profile.model.max_length}
+            elsewhere = spec.source == "glue" and not self.profile.data_dir and name not in self._tasks
+            arrays = (self._kept_facts(name, of) if elsewhere else None) or self._read_facts(name, of)
+            self._facts[name] = {key: value.tolist() for key, value in arrays.items()}
+        return self._facts[name]
+
+    def _kept_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray] | None:
+        """The facts of the one data set that the results are of; None if there is none, or several to choose from."""
+        kept = {str(found.arrays["checksum"]): found.arrays for found in self.store.find("tasks", name, of)}
+        if len(kept) == 1:
+            return next(iter(kept.values()))
+        if self.store.read_only:
+            several = f"{len(kept)} data sets: give data_dir, the folder of the one meant"
+            raise Lacking(
+                f"{self.store.folder} has results of {display_name(name)} of {several if kept else 'no data set'}"
+            )
+        return None
+
+    def _read_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray]:
+        """The facts of the data as they are read now."""
+        task = self.task(name)
+        if self.store.read_only:
+            return task_facts(task)
+        recipe = {**of, "checksum": task.checksum}
+        return self.store.compute("tasks", name, recipe, lambda journal: task_facts(task)).arrays
+
+    @cached_property
+    def _checksum(self) -> str:
+        return model_checksum(self.profile.model, self._cache)
+
+    @property
+    def _cache(self) -> Path:
+        return self.store.folder / "models"
+
+    def partner(self, task: str) -> str:
+        """The task that lends the second direction."""
+        return self.profile.tasks[self.known(task)].other
+
+    def generated(self, task: str) -> bool:
+        """Whether a task is in the embedded language, which tells which words a training has not seen."""
+        return self.profile.tasks[task].source == "demo"
+
+    # Trainings
+
+    def tried(self, task: str) -> list[float]:
+        """Other learning rates of fine-tuning than the one that the dev set chose."""
+        return self.profile.tasks[task].tried
+
+    def settings(self, run: RunResult) -> Training:
+        """Epochs, learning rate and batch size of a training."""
+        spec = self.profile.tasks[self.known(run.task)]
+        if run.how == CONTINUED:
+            return spec.pretrained.model_copy(update={"epochs": self.profile.overfitting.extra_epochs})
+        chosen: Training = getattr(spec, one_of("way to train", run.how, (*HOWS, CONTINUED)))
+        return chosen.model_copy(update={"learning_rate": run.learning_rate or chosen.learning_rate})
+
+    def schedule(self, run: RunResult) -> np.ndarray:
+        """(S,): the learning rate of each step, by the Trainer's linear warm-up and decay."""
+        settings = self.settings(run)
+        steps = settings.epochs * math.ceil(self.facts(run.task)["train_examples"] / settings.batch_size)
+        warmup, step = math.ceil(self.profile.training.warmup * steps), np.arange(steps)
+        rising, falling = step / max(warmup, 1), (steps - step) / max(steps - warmup, 1)
+        return settings.learning_rate * np.where(step < warmup, rising, falling)
+
+    def recipe(self, run: RunResult) -> Recipe:
+        recipe = {
+            "task": run.task,
+            "how": run.how,
+            "seed": run.seed,
+            "data": self.facts(run.task)["checksum"],
+            "model": self._checksum,
+            **self.settings(run).model_dump(),
+            **self.profile.training.model_dump(),
+        }
+        for before in self.needs(run):
+            recipe["after"] = self.recipe(before)
+        return recipe
+
+    def needs(self, run: RunResult) -> tuple[RunResult, ...]:
+        """Further epochs need the training that they go on from."""
+        return (RunResult(run.task, HOWS[0], run.seed),) if run.how == CONTINUED else ()
+
+    def folder(self, run: RunResult) -> Path:
+        """Where the snapshots of a training are."""
+        return self.store.folder_for(run.folder, run.name, self.recipe(run))
+
+    def run(self, run: RunResult, history: Arrays) -> Run:
+        return Run(folder=self.folder(run), **plain_values(history))
+
+    def history(self, run: RunResult) -> Arrays:
+        trained = self.ready(run)
+        return {f.name: np.asarray(getattr(trained, f.name)) for f in fields(Run) if f.name != "folder"}
+
+    def ready(self, run: RunResult) -> Run:
+        """The training with its snapshots on disk: trained, or trained again, if they are not there."""
+        if self.store.read_only:
+            raise Lacking(f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.name}")
+        folder = self.folder(run)
+        if (found := load_run(folder)) is not None:
+            return found
+        with self.store.lock(folder):  # somebody may be at it: a worker, perhaps of a client that was killed
+            return load_run(folder) or self._train(run, folder)
+
+    def _train(self, run: RunResult, folder: Path) -> Run:
+        task = self.task(run.task)
+        before = [self.ready(need) for need in self.needs(run)]
+        if before:
+            model = before[0].model()
+        else:
+            model = build_model(self.profile.model, len(task.labels), run.how, run.seed, self._cache)
+        return fine_tune(
+            model,
+            task,
+            folder=folder,
+            how=run.how,
+            seed=run.seed,
+            training=self.profile.training,
+            device=self.device,
+            **self.settings(run).model_dump(),
+        )
+
+    def second(self, run: RunResult) -> Second:
+        """delta_2: what training on the partner did, from the same theta_0 (section 3.2)."""
+        other = RunResult(self.partner(run.task), run.how, run.seed)
+
+        def vector(origin: Tensor) -> Tensor:
+            trained = self.ready(other)
+            if not origin.equal(trained.theta(0)):
+                raise RuntimeError(f"{run.name} and {other.name} do not start from the same theta_0")
+            return trained.theta() - origin
+
+        return Second(partial(self.recipe, other), (other,), vector)

@@ -1,0 +1,48 @@
+"""LoRA folders: what `peft` saves beside the model that it was trained on, merged into it while reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import transformers as hf
+from safetensors import safe_open
+
+from ..errors import UserError
+from .models import ADAPTER, read_json
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+def saved_head(folder: Path) -> dict[str, tuple[int, ...]]:
+    """The names and shapes of the weights that an adapter holds whole, and not as a change of its base's."""
+    modules = read_json(folder / ADAPTER).get("modules_to_save") or []
+    with safe_open(folder / WEIGHTS, "pt") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    return {name: shape for name, shape in shapes.items() if set(modules) & set(name.split("."))}
+
+
+def classes_of(folder: Path) -> int | None:
+    """The number of classes of the head that an adapter holds; None where it holds none."""
+    return min((shape[0] for shape in saved_head(folder).values()), default=None)
+
+
+def merged(base: hf.PreTrainedModel, folder: Path) -> hf.PreTrainedModel:
+    """The base with the adapter's changes added to its weights, W + (alpha / r) B A, and with the adapter's head.
+
+    Raises:
+        UserError: `peft` is not installed, or the adapter changes something else than weights.
+    """
+    try:
+        from peft import PeftModel
+    except ImportError:
+        raise UserError(
+            f"{folder} is an adapter of peft, which is not installed: pip install landscape_utils[lora], or save the "
+            "merged model, by merge_and_unload() and save_pretrained()"
+        ) from None
+    model = PeftModel.from_pretrained(base, folder)
+    if model.active_peft_config.is_prompt_learning:
+        kind = model.active_peft_config.peft_type.value
+        raise UserError(
+            f"{folder} is an adapter of the kind {kind}, which no weights of the model can stand for"
+        )
+    return model.merge_and_unload()

@@ -1,0 +1,52 @@
+"""What is published of the data sets and the models, for what has to be known where neither is at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, BertConfig, MPNetConfig, PretrainedConfig
+
+from ..profiles import ModelSpec
+from . import hub
+from .models import reading
+from .pretraining import demo_config
+
+# Examples of train and dev, and their mean length in MiniLM's tokens (of MNLI, of a sample of it).
+GLUE_SIZES = {
+    "mnli": (392_702, 9_815, 40.2, 39.1),
+    "rte": (2_490, 277, 66.6, 64.6),
+    "sst2": (67_349, 872, 13.4, 25.2),
+    "mrpc": (3_668, 408, 53.2, 53.2),
+}
+BERT_LARGE: dict[str, Any] = {
+    "vocab_size": 28_996,
+    "hidden_size": 1024,
+    "num_hidden_layers": 24,
+    "num_attention_heads": 16,
+    "intermediate_size": 4096,
+}
+NETWORKS: dict[str, PretrainedConfig] = {
+    "minilm": BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536),
+    "mpnet": MPNetConfig(max_position_embeddings=514),
+    "bert-base-cased": BertConfig(vocab_size=28_996),
+    "bert-large-cased": BertConfig(**BERT_LARGE),
+}
+
+
+def network_config(spec: ModelSpec) -> PretrainedConfig:
+    """The configuration of a profile's network; of a model on the hub that alone is fetched.
+
+    Raises:
+        UserError: no configuration, here or on the hub.
+    """
+    if spec.source == "demo":
+        return demo_config()
+    if spec.source in NETWORKS:
+        return NETWORKS[spec.source]
+    way_out = "set the model's source to a local folder"
+    folder = Path(spec.source)
+    if not folder.is_dir():
+        folder = hub.fetched(spec.source, ["config.json"], way_out)
+    with reading(folder):
+        return AutoConfig.from_pretrained(folder)

@@ -1,0 +1,130 @@
+"""The fingerprint of the code: it changes with what is computed, and not with comments, docstrings or layout."""
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landscape_utils.store import code
+from landscape_utils.store.code import code_of
+from landscape_utils.store.store import Store
+
+OBJECTIVE = Path(code.__file__).parents[1] / "engine" / "objective.py"
+
+
+@pytest.fixture
+def edit(monkeypatch):
+    """Change the source of a module, as if the program had been started with it."""
+    monkeypatch.setattr(code, "_SOURCES", dict(code._SOURCES))
+
+    def edited(module, source):
+        code._SOURCES[module] = source.encode()
+        code_of.cache_clear()
+
+    yield edited
+    code_of.cache_clear()
+
+
+def with_other_signs(source):
+    """The source with one operator after another turned round: a - b is a + b, -a is a."""
+    flips = {ast.Sub: ast.Add, ast.Add: ast.Sub, ast.USub: ast.UAdd}
+    places = [
+        i for i, node in enumerate(ast.walk(ast.parse(source))) if type(getattr(node, "op", None)) in flips
+    ]
+    for place in places:
+        tree = ast.parse(source)
+        node = list(ast.walk(tree))[place]
+        node.op = flips[type(node.op)]()
+        yield ast.unparse(tree)
+
+
+def test_comments_docstrings_and_layout_change_nothing(edit):
+    before, source = code_of("engine"), OBJECTIVE.read_text()
+    said = re.sub(r'(\n *)"""(\w)', r'\1"""Otherwise. \2', source)
+    said = said.replace("\n    def ", "\n\n    # why\n    def ")
+    assert said.count("Otherwise. ") > 10
+    for other in (said, ast.unparse(ast.parse(source))):
+        edit("engine.objective", other)
+        assert code_of("engine") == before
+
+
+def test_every_change_of_a_sign_in_the_objective_changes_it(edit):
+    source, found = OBJECTIVE.read_text(), {code_of("engine")}
+    changed = list(with_other_signs(source))
+    for other in changed:
+        edit("engine.objective", other)
+        found.add(code_of("engine"))
+    assert len(found) == 1 + len(changed) > 5
+
+
+def test_it_is_of_the_parts_that_are_named(edit):
+    before = {
+        parts: code_of(*parts)
+        for parts in [("engine",), ("landscape",), ("engine.space",), ("engine", "landscape")]
+    }
+    assert code_of("landscape", "engine") == before["engine", "landscape"]
+    edit("engine.objective", next(with_other_signs(OBJECTIVE.read_text())))
+    changed = {parts for parts, was in before.items() if code_of(*parts) != was}
+    assert changed == {("engine",), ("engine", "landscape")}
+    with pytest.raises(ValueError, match="no part 'engin'"):
+        code_of("engin")
+
+
+def test_a_file_that_is_edited_while_the_program_runs_does_not_count(monkeypatch):
+    before = code_of("engine")
+    code_of.cache_clear()
+    monkeypatch.setattr(Path, "read_bytes", lambda path: b"1")
+    assert code_of("engine") == before
+
+
+def test_no_stale_result_loads_as_current(edit, tmp_path):
+    """After a change of sign in the objective: computed anew, served as an earlier one where nothing is computed."""
+    key, store, reading = (
+        ("curves", "mrpc", {"task": "mrpc"}),
+        Store(tmp_path),
+        Store(tmp_path, read_only=True),
+    )
+    first = code_of("engine", "landscape")
+    store.compute(*key, lambda journal: {"loss": np.ones(1)}, code=first)
+    with pytest.raises(KeyboardInterrupt):
+        store.compute("curves", "rte", key[2], begun_and_stopped, code=first)
+    assert store.load(*key, first).arrays["loss"] == 1
+    edit("engine.objective", next(with_other_signs(OBJECTIVE.read_text())))
+    now = code_of("engine", "landscape")
+    assert store.load(*key, now) is None
+    assert (reading.load(*key, now).earlier, reading.load(*key, first).earlier) == (True, False)
+    assert [entry.state for entry in store.verify(lambda result: now)] == ["earlier", "unfinished"]
+    assert [entry.state for entry in store.verify()] == ["sound", "unfinished"]
+    again = store.compute(*key, lambda journal: {"loss": -np.ones(1)}, code=now)
+    assert (again.arrays["loss"], again.earlier, again.meta["code"]) == (-1, False, now)
+    assert sorted(p.name for p in again.path.parent.glob("mrpc*.npz*")) == [
+        again.path.name,
+        f"{again.path.name}.lock",
+    ]
+    rte = store.compute("curves", "rte", key[2], begun_and_stopped_is_not_gone_on_with, code=now)
+    assert rte.arrays["loss"] == 2
+
+
+def begun_and_stopped(journal):
+    journal[0] = [1.0]
+    raise KeyboardInterrupt
+
+
+def begun_and_stopped_is_not_gone_on_with(journal):
+    assert not journal
+    return {"loss": np.full(1, 2.0)}
+
+
+def test_a_result_that_does_not_say_its_code_is_an_earlier_one_if_one_is_asked_for(tmp_path):
+    key, store, reading = (
+        ("curves", "mrpc", {"task": "mrpc"}),
+        Store(tmp_path),
+        Store(tmp_path, read_only=True),
+    )
+    store.save(*key, {"loss": np.ones(1)})
+    assert not store.load(*key).earlier
+    assert not reading.load(*key).earlier
+    assert store.load(*key, "ab") is None
+    assert reading.load(*key, "ab").earlier

@@ -1,0 +1,245 @@
+"""Power cuts: every state that a crash may leave on the disk reopens as sound or is computed anew, to the same bits.
+
+What POSIX allows is modelled here. Of what was written to a file since its last fsync, each write may be there,
+missing, torn in its middle, or there in length alone (zeros). Of the entries of a folder that changed since its last
+fsync (files made, renamed, removed), each change may be there or not, in any combination.
+"""
+
+import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landscape_utils.errors import Lacking
+from landscape_utils.store import files
+from landscape_utils.store import store as store_module
+from landscape_utils.store.store import Store
+
+KEY = ("surfaces", "mrpc", {"task": "mrpc"})
+RUN = ("runs", "mrpc", {"seed": 1})
+POINTS = 6
+HOOKED = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
+
+
+def row(point: int, code: str) -> np.ndarray:
+    return np.random.default_rng([point, ord(code)]).normal(size=2)
+
+
+class Scan:
+    """Fills a journal; `done`: the points that are in it, `computed`: those that it did not find there."""
+
+    def __init__(self, code: str):
+        self.code, self.done, self.computed = code, [], []
+
+    def __call__(self, journal):
+        for i in range(POINTS):
+            if i not in journal:
+                self.computed.append(i)
+                journal[i] = row(i, self.code)
+            self.done.append(i)
+            assert journal[i].tobytes() == row(i, self.code).tobytes()
+        return {"loss": np.stack([journal[i] for i in range(POINTS)])}
+
+
+class Disk:
+    """What is on the disk for sure, and what is on its way there, followed by watching a folder at every call."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.ids: dict[str, int] = {}  # path -> number of its file (a folder: -1), as programs see it
+        self.entries: dict[str, int] = {}  # the same, as it is on the disk for sure
+        self.renamed: list[
+            dict[str, int | None]
+        ] = []  # changes of entries since the last fsync of their folder
+        self.contents: dict[int, bytes] = {}  # file -> what is on the disk for sure
+        self.pending: dict[
+            int, list[tuple[int, bytes | None]]
+        ] = {}  # (where, what) since; None: cut off there
+        self.lengths: dict[int, int] = {}
+        self.kept = 0  # rows of the journal that is there, as of its last fsync
+
+    def look(self) -> None:
+        """Note files that were made, and cut off, without a call that is watched."""
+        for path in sorted(self.root.rglob("*")):
+            name = str(path.relative_to(self.root))
+            if path.suffix == ".lock":
+                continue
+            if name not in self.ids:
+                number = -1 if path.is_dir() else len(self.contents)
+                if path.is_file():
+                    self.contents[number], self.pending[number], self.lengths[number] = b"", [], 0
+                self._change({name: number})
+            length = path.stat().st_size
+            if path.is_file() and length < self.lengths[self.ids[name]]:
+                self.pending[self.ids[name]].append((length, None))
+                self.lengths[self.ids[name]] = length
+
+    def _change(self, change: dict[str, int | None]) -> None:
+        self.renamed.append(change)
+        self.ids = {name: number for name, number in (self.ids | change).items() if number is not None}
+
+    def name(self, path) -> str:
+        return str(Path(path).relative_to(self.root))
+
+    def wrote(self, descriptor: int, data: bytes) -> None:
+        number = self.ids[self.name(os.readlink(f"/proc/self/fd/{descriptor}"))]
+        self.pending[number].append((self.lengths[number], bytes(data)))
+        self.lengths[number] += len(data)
+
+    def synced(self, descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path.is_file():
+            number = self.ids[self.name(path)]
+            self.contents[number], self.pending[number] = path.read_bytes(), []
+            if path.suffix == ".journal":
+                self.kept = self.contents[number].count(b"\n") // 2
+            return
+        for change in [c for c in self.renamed if (self.root / next(iter(c))).parent == path]:
+            self.entries = {n: i for n, i in (self.entries | change).items() if i is not None}
+            self.renamed.remove(change)
+
+    def states(self):
+        """Every state that a crash may leave now: folders and files, path -> content (a folder: None)."""
+        for kept in itertools.product([False, True], repeat=len(self.renamed)):
+            entries = dict(self.entries)
+            for change in itertools.compress(self.renamed, kept):
+                entries.update(change)
+            entries = {name: number for name, number in entries.items() if number is not None}
+            reached = {
+                n: i for n, i in entries.items() if all(str(p) in entries for p in [*Path(n).parents][:-1])
+            }
+            variants = [self._variants(number) for number in reached.values()]
+            for contents in itertools.product(*variants):
+                yield dict(zip(reached, contents, strict=True))
+
+    def _variants(self, number: int) -> list[bytes | None]:
+        if number == -1:
+            return [None]
+        found = set()
+        for hows in itertools.product(
+            ("missing", "torn", "zeros", "there"), repeat=len(self.pending[number])
+        ):
+            content = bytearray(self.contents[number])
+            for (place, data), how in zip(self.pending[number], hows, strict=True):
+                if how == "missing":
+                    continue
+                if data is None:
+                    del content[place:]
+                    continue
+                part = {"torn": data[: len(data) // 2], "zeros": bytes(len(data)), "there": data}[how]
+                content.extend(bytes(max(0, place - len(content))))
+                content[place : place + len(part)] = part
+            found.add(bytes(content))
+        return sorted(found)
+
+
+@pytest.fixture
+def crashes(monkeypatch):
+    """Runs a function on a folder: the states after a crash at any call, what `note` says then, and rows kept."""
+
+    def of(root: Path, function, note):
+        disk, found = Disk(root), {}
+
+        def crash():
+            disk.look()
+            for state in disk.states():
+                found.setdefault((frozenset(state.items()), note(), disk.kept), None)
+
+        def hooked(name):
+            original = getattr(os, name)
+
+            def call(*arguments, **options):
+                crash()
+                if name == "fsync":
+                    disk.synced(*arguments)
+                    return original(*arguments)
+                done = original(*arguments, **options)
+                if name == "write":
+                    disk.wrote(arguments[0], arguments[1][:done])
+                elif name == "unlink":
+                    disk._change({disk.name(arguments[0]): None})
+                    disk.kept = 0 if disk.name(arguments[0]).endswith(".journal") else disk.kept
+                elif name in ("replace", "rename"):
+                    old, new = map(disk.name, arguments)
+                    disk._change({old: None, new: disk.ids[old]})
+                crash()
+                return done
+
+            return call
+
+        with monkeypatch.context() as patch:
+            ticks = itertools.count(0.0, 0.3)  # seconds: every fourth row comes with an fsync
+            patch.setattr("time.monotonic", lambda: next(ticks))
+            patch.setattr(store_module, "check_writable", lambda path: files.check_writable(path, 8))
+            for name in HOOKED:
+                patch.setattr(os, name, hooked(name))
+            function()
+            crash()
+        return list(found)
+
+    return of
+
+
+@pytest.fixture
+def memory():
+    """A folder in memory, where there is such a disk: thousands of states are laid out in it."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        yield Path(folder)
+
+
+def lay_out(state: frozenset, root: Path) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    for name, content in sorted(state):
+        (root / name).mkdir() if content is None else (root / name).write_bytes(content)
+
+
+def expected(root: Path, code: str) -> bytes:
+    return Store(root / "results").compute(*KEY, Scan(code), code=code).path.read_bytes()
+
+
+def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, crashes):
+    """A folder of checkpoints, a scan, and the same scan by other code, which takes the place of the first result."""
+    root = memory / "disk"
+    root.mkdir()
+    store = Store(root / "results")
+    first, second, phases = Scan("a"), Scan("b"), ["start"]
+
+    def study():
+        files.make_folder(store.folder_for(*RUN))
+        phases.append("folder")
+        store.compute(*KEY, first, code="a")
+        phases.append("first")
+        store.compute(*KEY, second, code="b")
+        phases.append("second")
+
+    states = crashes(root, study, lambda: phases[-1])
+    wanted = {code: expected(memory / code, code) for code in "ab"}
+    again = memory / "again"
+    for state, phase, kept in states:
+        lay_out(state, again)
+        reopened = Store(again / "results")
+        assert phase == "start" or reopened.folder_for(*RUN).is_dir()
+        path = reopened.path(*KEY)
+        there = path.read_bytes() if path.exists() else b""
+        if phase in ("first", "second"):  # what was complete once is there, or what took its place
+            assert there in ([wanted["b"]] if phase == "second" else wanted.values())
+        try:
+            served = Store(reopened.folder, read_only=True).load(*KEY, "b")
+            assert served is None or there in wanted.values()
+            assert served is None or served.earlier == (there == wanted["a"])
+        except Lacking:
+            assert there not in wanted.values()
+        assert list(reopened.verify()) is not None
+        for code in "ab" if phase in ("start", "folder") else "b":
+            scan = Scan(code)
+            result = reopened.compute(*KEY, scan, code=code)
+            assert result.path.read_bytes() == wanted[code]
+            computing = code == ("b" if phase == "first" else "a")
+            assert len(scan.computed) <= (0 if there == wanted[code] else POINTS - kept * computing)
+    print(f"{len(states)} states")
+    assert len(states) > 500

@@ -1,0 +1,87 @@
+"""The plan: what it counts, against the profile's own numbers; what it times is multiplied."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from landscape_utils import UserError
+from landscape_utils.study import plan
+from landscape_utils.study.plan import Item, Rates, duration, estimate, report
+from landscape_utils.study.study import Study
+
+RATES = Rates(visit=1e-3, exact=3e-3, step=1e-2)
+
+
+@pytest.fixture
+def paced(monkeypatch):
+    """A machine whose pace is known."""
+    monkeypatch.setattr(plan, "measure", lambda *_: RATES)
+
+
+@pytest.fixture
+def demo(tmp_path) -> Study:
+    return Study("demo", tasks="mrpc", results_dir=tmp_path)
+
+
+def items(study: Study, *what: str) -> dict[str, Item]:
+    return {item.kind.label: item for item in estimate(study, what)}
+
+
+def test_each_kind_costs_what_it_takes(demo, paced):
+    task, sample = demo.task("mrpc"), {split: demo.sample("mrpc", split) for split in ("train", "dev")}
+    tokens = {split: sum(len(e["input_ids"]) for e in getattr(task, split)) for split in sample}
+    settings, grid = demo.profile.tasks["mrpc"].scratch, demo.profile.grid
+    run = items(demo, "runs")["runs mrpc-scratch-0"]
+    assert run.cost.steps == settings.epochs * math.ceil(len(task.train) / settings.batch_size)
+    looks = (settings.epochs + 1) * tokens["dev"] / 2  # a pass forward takes half of a step's time
+    assert run.seconds == pytest.approx((settings.epochs * tokens["train"] + looks) * RATES.step)
+    surface = items(demo, "surfaces")["surfaces mrpc-pretrained"]
+    assert surface.cost.visits == grid.resolution**2 + 2
+    visit = sum(len(e["input_ids"]) for examples in sample.values() for e in examples)
+    # The sample's mean length is near the split's.
+    assert surface.seconds == pytest.approx(surface.cost.visits * visit * RATES.visit, rel=0.05)
+    rollback = items(demo, "rollbacks")["rollbacks mrpc"]
+    assert rollback.seconds == pytest.approx((1 + 3 + 8) * tokens["dev"] * RATES.exact)  # eight random sets
+    low, middle, high = (items(demo, "layers")[f"layers mrpc-{g}"] for g in ("low", "middle", "high"))
+    assert (middle.seconds / low.seconds, high.seconds / low.seconds) == pytest.approx((4 / 6, 2 / 6))
+    cube = items(demo, "cubes")["cubes mrpc"]
+    assert cube.cost.visits == pytest.approx(5 + 120 * 4 / 6)
+
+
+def test_what_others_need_is_counted_once_and_what_is_there_not_again(demo, paced):
+    found = estimate(demo)
+    names = [item.kind.label for item in found]
+    assert len(set(names)) == len(names)
+    other = demo.profile.tasks["mrpc"].other
+    assert {f"runs {other}-pretrained-0", "runs mrpc-continued-0"} <= set(names)
+    lines = list(report(demo, found, [1, 4]))
+    assert len(lines) == len(found) + 3
+    assert f"to do: {len(found)} of {len(found)} results" in lines[-2]
+    assert "1 workers" in lines[-1] and "4 workers" in lines[-1]
+
+
+def test_the_paper_is_planned_without_data_or_model(tmp_path, paced):
+    found = items(Study("paper", results_dir=tmp_path), "runs", "surfaces")
+    grid = found["surfaces mnli-pretrained"].cost
+    assert grid.visits == 40 * 40 + 2
+    assert found["runs mnli-pretrained-0"].cost.disk > 4 * 333_579_264 * 3
+
+
+def test_rates_are_measured_on_this_machine(demo):
+    rates = plan.measure(demo.profile, plan.network_config(demo.profile.model), "cpu")
+    assert rates.visit == rates.exact > 0  # the demo is scanned in float32
+    assert rates.step > rates.visit, "a step goes forward and back"
+
+
+def test_a_study_that_only_reads_has_no_plan(tmp_path):
+    with pytest.raises(UserError, match="computes nothing"):
+        estimate(Study("demo", results_dir=tmp_path, device="none"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(48, "48 s"), (1860, "31 min"), (18_720, "5.2 h"), (786_240, "9.1 days")]
+)
+def test_durations_are_said_in_a_unit_that_fits(seconds, said):
+    assert duration(seconds) == said
