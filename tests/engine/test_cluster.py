@@ -152,8 +152,8 @@ def test_precision_is_probed_by_the_workers(client, landscape):
 @pytest.mark.parametrize("killed", [1, 2])
 def test_workers_that_die_in_mid_scan_change_nothing(client, landscape, killed):
     objectives, plane, expected = landscape
-    kills = iter([killed])
-    journal = Acting(8, lambda: kill(client, next(kills, 0)))
+    deaths = (kill(client, count) for count in [killed])
+    journal = Acting(8, lambda: next(deaths, None))
     assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=journal), expected)
 
 
