@@ -24,10 +24,12 @@ import numpy as np
 from scipy.ndimage import binary_dilation, maximum_filter
 
 CELLS = 9  # steps of the coarsest lattice an axis, at least
-STRICT = 2.0  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
+STRICT = 2.5  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
+CHECKS = 40  # points that are drawn to check the others, or the square root of their number if that is more
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
 COVERED = 0.99  # share of the known misses that the stated bound covers
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
+EASED = 0.7
 TINY = 1e-12
 STRAIGHT = -1
 
@@ -199,7 +201,7 @@ class Refinement:
         if self._check is not None:
             missed = ~(np.abs(self._values - self._filled) <= self._allowed).all(axis=0)[self._check]
             self._passed, self._check = bool(missed.mean() <= CHECKED), None
-            self._strict /= 1 if self._passed else 2
+            self._strict *= 1 if self._passed else EASED
         self._judge()
         self._next = self._chosen()
 
@@ -240,7 +242,7 @@ class Refinement:
         rest = np.sort(self._lot[~self._known])
         if self._passed or not rest.size:
             return chosen
-        self._check = ~self._known & (self._lot <= rest[math.isqrt(rest.size - 1)])
+        self._check = ~self._known & (self._lot <= rest[max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))])
         return self._check
 
     def _given(self, values: np.ndarray) -> np.ndarray:
