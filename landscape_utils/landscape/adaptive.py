@@ -68,7 +68,9 @@ class Axis:
         places = old[[left, b - 1, b, right]]
         x, (x_left, x_a, x_b, x_right) = self.x[new][:, None], self.x[places][..., None]
         v_left, v_a, v_b, v_right = (values[:, place] for place in places)
-        with np.errstate(all="ignore"):  # what is not finite, or has the same coordinate twice, gives no number
+        with np.errstate(
+            all="ignore"
+        ):  # what is not finite, or has the same coordinate twice, gives no number
             slope = (v_b - v_a) / (x_b - x_a)
             q_left, q_right = (
                 ((v - v_a) / (x_c - x_a) - slope) / (x_c - x_b) * (x - x_a) * (x - x_b)
@@ -77,7 +79,9 @@ class Axis:
             both = q_left + q_right
             share = np.where(q_left * q_right > 0, 2 * q_left * q_right / both**2, 0 * both)
             share = np.concatenate([share, np.zeros_like(share[:1])])[guide]
-            judged = 2 * (np.abs(q_left) + np.abs(q_right)) + np.maximum(*errors[:, places[1:3]].swapaxes(0, 1))
+            judged = 2 * (np.abs(q_left) + np.abs(q_right)) + np.maximum(
+                *errors[:, places[1:3]].swapaxes(0, 1)
+            )
             return v_a + slope * (x - x_a) + share * both, judged
 
 
@@ -108,7 +112,9 @@ class Lattice:
 
         def along(axis: int, h: int, across: np.ndarray) -> list[np.ndarray]:
             across_of = [np.moveaxis(of, 1 + axis, 1)[:, :, across] for of in (filled, errors)]
-            return [np.moveaxis(found, 1, 1 + axis) for found in self.axes[axis].interpolate(h, *across_of, guide)]
+            return [
+                np.moveaxis(found, 1, 1 + axis) for found in self.axes[axis].interpolate(h, *across_of, guide)
+            ]
 
         def put(rows: np.ndarray, cols: np.ndarray, found: Sequence[np.ndarray]) -> None:
             at, there = (slice(None), *np.ix_(rows, cols)), known[np.ix_(rows, cols)]
@@ -154,7 +160,7 @@ class Refinement:
         self._next = self._lattice.step == BASE
         for place in places:
             around = [
-                np.clip(np.searchsorted(axis.x, at) + [-1, 0], 0, len(axis.x) - 1)
+                np.clip(np.searchsorted(axis.x, at) - np.arange(2), 0, len(axis.x) - 1)
                 for axis, at in zip(self._lattice.axes, (*place, 0.0), strict=False)
             ]
             self._next[np.ix_(*around)] = True
@@ -242,7 +248,9 @@ class Refinement:
         rest = np.sort(self._lot[~self._known])
         if self._passed or not rest.size:
             return chosen
-        self._check = ~self._known & (self._lot <= rest[max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))])
+        self._check = ~self._known & (
+            self._lot <= rest[max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))]
+        )
         return self._check
 
     def _given(self, values: np.ndarray) -> np.ndarray:
