@@ -12,7 +12,7 @@ In the middle of a cell, the axis along which the surface bends less counts more
 
 The error of a point that is not computed is judged as the sum of 2 (|q_l| + |q_r|), how far a function of two straight
 pieces, or of two plateaus, can be from its interpolant; of the judged error of the points it is interpolated from; and
-of the largest miss nearby, |value - interpolant| where both are known, halved with each halving of the cells.
+of the largest miss nearby, |value - interpolant| at points new in the same lattice, or half of it in the next coarser.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ import numpy as np
 from scipy.ndimage import binary_dilation, maximum_filter
 
 CELLS = 9  # steps of the coarsest lattice an axis, at least
-STRICT = 2.5  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
-CHECKS = 40  # points that are drawn to check the others, or the square root of their number if that is more
+STRICT = 2.25  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
+CHECKS = 40  # points drawn to check the others: at most a quarter of them, at least the square root of their number
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
 COVERED = 0.99  # share of the known misses that the stated bound covers
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
-EASED = 0.7
+TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed
 TINY = 1e-12
-STRAIGHT = -1
+STRAIGHT = -1  # the guide of columns interpolated along straight lines
 
 
 class Axis:
@@ -117,7 +117,8 @@ class Lattice:
             ]
 
         def put(rows: np.ndarray, cols: np.ndarray, found: Sequence[np.ndarray]) -> None:
-            at, there = (slice(None), *np.ix_(rows, cols)), known[np.ix_(rows, cols)]
+            row, col = np.ix_(rows, cols)
+            at, there = (slice(None), row, col), known[row, col]
             predicted[at], judged[at] = found
             filled[at], errors[at] = np.where(there, filled[at], found[0]), np.where(there, 0.0, found[1])
 
@@ -128,11 +129,9 @@ class Lattice:
             ways = [along(0, h, second.new(h)), along(1, h, first.new(h))]
             weights = [np.concatenate([(e + TINY) ** -2, np.ones_like(e[:1])])[guide] for _, e in ways]
             total = weights[0] + weights[1]
-            put(
-                first.new(h),
-                second.new(h),
-                [(weights[0] * one + weights[1] * two) / total for one, two in zip(*ways, strict=True)],
-            )
+            with np.errstate(invalid="ignore"):
+                mean = [(weights[0] * one + weights[1] * two) / total for one, two in zip(*ways, strict=True)]
+            put(first.new(h), second.new(h), mean)
         return filled, predicted, judged
 
 
@@ -205,9 +204,11 @@ class Refinement:
         self._values[:, self._next], self._tolerance[:, self._next] = values[:, order], tolerance[:, order]
         self._known |= self._next
         if self._check is not None:
-            missed = ~(np.abs(self._values - self._filled) <= self._allowed).all(axis=0)[self._check]
+            with np.errstate(invalid="ignore"):
+                close = np.abs(self._values - self._filled) <= self._allowed
+            missed = ~close.all(axis=0)[self._check]
             self._passed, self._check = bool(missed.mean() <= CHECKED), None
-            self._strict *= 1 if self._passed else EASED
+            self._strict *= 1 if self._passed else TIGHTER
         self._judge()
         self._next = self._chosen()
 
@@ -235,7 +236,8 @@ class Refinement:
             window[0, h, h] = 0  # its own miss is what the judgement of a point is tested on
             new = np.where(self._lattice.step == h, self._misses, 0.0)
             largest = maximum_filter(new, footprint=window, mode="constant")
-            nearby = np.maximum(nearby, largest * np.minimum(1.0, self._lattice.step / h))
+            share = np.where(self._lattice.step >= h, 1.0, np.where(self._lattice.step == h // 2, 0.5, 0.0))
+            nearby = np.maximum(nearby, largest * share)
         self._judged = judged + nearby
 
     def _chosen(self) -> np.ndarray:

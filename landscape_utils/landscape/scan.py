@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
@@ -77,8 +77,8 @@ class Curve:
     precision_error: float
     learned: bool = True
     draws: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 0), np.float32))
-    computed: np.ndarray = field(default=None)  # type: ignore[assignment]  # all of them
-    loss_bound: np.ndarray = field(default=None)  # type: ignore[assignment]  # 0
+    computed: np.ndarray = field(default=None)  # type: ignore[arg-type]  # all of them
+    loss_bound: np.ndarray = field(default=None)  # type: ignore[arg-type]  # 0
 
     def __post_init__(self) -> None:
         if self.computed is None:
@@ -206,15 +206,16 @@ def scan(
     shape = tuple(len(axis) for axis in axes)
     marked = range(math.prod(shape), len(points))
     sizes = [o.size for o in objectives]
-    refinement = None if tolerance is None else Refinement(axes, places.values())
-    total = None if refinement else sum(i not in rows for i in range(len(points)))
-
-    if refinement is None:
+    rounds: Iterator[Sequence[int]]
+    if tolerance is None:
+        refinement, total = None, sum(i not in rows for i in range(len(points)))
         rounds = iter([[*marked, *coarse_first(shape)]])
     else:
+        refinement, total = Refinement(axes, places.values()), None
         rounds = refined(refinement, rows, marked, sizes, tolerance)
+    missing: Iterator[Iterable[int]]
     missing = filter(None, ([i for i in indices if i not in rows] for indices in rounds))
-    if spread is None and (first := next(missing, None)):  # one walk goes through all rounds
+    if spread is None and (first := next(missing, None)) is not None:  # one walk goes through all rounds
         missing = iter([itertools.chain(first, itertools.chain.from_iterable(missing))])
     visiting: Callable[..., Generator[tuple[int, np.ndarray]]]
     visiting = spread.visits if spread else partial(visits, walk)
