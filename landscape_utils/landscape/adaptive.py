@@ -111,10 +111,9 @@ class Lattice:
         judged, errors = np.zeros_like(columns), np.where(known, np.zeros_like(columns), np.nan)
 
         def along(axis: int, h: int, across: np.ndarray) -> list[np.ndarray]:
-            across_of = [np.moveaxis(of, 1 + axis, 1)[:, :, across] for of in (filled, errors)]
-            return [
-                np.moveaxis(found, 1, 1 + axis) for found in self.axes[axis].interpolate(h, *across_of, guide)
-            ]
+            values, off = (np.moveaxis(of, 1 + axis, 1)[:, :, across] for of in (filled, errors))
+            found = self.axes[axis].interpolate(h, values, off, guide)
+            return [np.moveaxis(of, 1, 1 + axis) for of in found]
 
         def put(rows: np.ndarray, cols: np.ndarray, found: Sequence[np.ndarray]) -> None:
             row, col = np.ix_(rows, cols)
