@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..errors import UserError
+from .threads import side_by_side
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
 POSITIONS = (
@@ -95,7 +96,8 @@ class Objective:
 
     def outcomes(self, logits: Logits) -> tuple[Tensor, Tensor]:
         """Loss and error of each example in order of length, two tensors (n,); NaN where the logits hold NaN."""
-        losses, errors = zip(*(outcome(logits(batch), batch.labels) for batch in self.batches), strict=True)
+        found = side_by_side(lambda batch: outcome(logits(batch), batch.labels), self.batches, self.device)
+        losses, errors = zip(*found, strict=True)
         return torch.cat(losses), torch.cat(errors)
 
     def to(self, device: str | torch.device) -> None:

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from . import bootstrap
+from .fused import Fused, fusible
 from .objective import Measurement, Objective, evaluating, statistics
 from .shortcuts import Replay, first_token_only, ready_masks
 from .space import ParameterSpace
+from .threads import threads_of_one
 
 logger = logging.getLogger(__name__)
 CHUNK = {
@@ -119,6 +121,7 @@ class Walker:
             stack.enter_context(cast_outside(self.space, self.model, dtype))
             self.buffer = stack.enter_context(self.space.attached(dtype))
             self.buffer.copy_(self.origin)
+            self._fused = Fused(self.model, stack) if fusible(dtype, self.space.device) else None
             self._within_memory(lambda: self._shorten(stack))
             self._stack = stack.pop_all()
         return self
@@ -143,6 +146,8 @@ class Walker:
         part = self.moving
         terms = [(float(c), d[part]) for c, d in zip(coordinates, self.directions, strict=True)]
         combine(self.buffer[part], self.origin[part], terms)
+        if self._fused:
+            self._fused.reorder()
 
     def _within_memory(self, function: Callable[[], Any]) -> Any:
         """What the function returns; while its batches do not fit into the device's memory, they are halved."""
@@ -162,9 +167,10 @@ class Walker:
         batches = [(o, batch) for o in self.objectives for batch in o.batches]
         first_token_only(self.model, self.objectives[0], stack)
         if self._replay.below and self.cache_bytes:
-            self._replay.record(batches, self.cache_bytes)
-            self.move([1.0] * len(self.directions))
-            self._replay.verify(batches)
+            with threads_of_one(len(self.objectives[0].batches), self.space.device):
+                self._replay.record(batches, self.cache_bytes)
+                self.move([1.0] * len(self.directions))
+                self._replay.verify(batches)
 
 
 def visits(
