@@ -45,8 +45,9 @@ def cross_section(surface: Surface) -> Curve:
     """The curve along alpha at beta = 0, linear between the two rows beside it, with the marks on that line."""
     values = {
         name: np.array([np.interp(0.0, surface.beta, row) for row in getattr(surface, name)])
-        for name in ("loss", "error", "loss_stderr", "error_stderr")
+        for name in ("loss", "error", "loss_stderr", "error_stderr", "loss_bound", "computed")
     }
+    values["computed"] = values["computed"] == 1  # both rows
     marks = {name: mark for name, mark in surface.marks.items() if mark.beta == 0}
     whole = {f.name: getattr(surface, f.name) for f in fields(Curve)}
     return Curve(**whole | values | {"marks": marks, "draws": surface.draws[:0]})
