@@ -31,10 +31,9 @@ def machine(device: str) -> str:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """In Markdown; the keys are the titles, numbers have three digits."""
-    lines = [
-        [f"{v:#.3g}".rstrip(".") if isinstance(v, float) else str(v) for v in row.values()] for row in rows
-    ]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [list(rows[0]), ["---"] * len(rows[0]), *lines])
+    lines = [list(rows[0]), ["---"] * len(rows[0])]
+    lines += [[f"{v:#.3g}".rstrip(".") if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def report(found: dict[str, Any], rows: list[Row]) -> str:
@@ -53,7 +52,7 @@ def report(found: dict[str, Any], rows: list[Row]) -> str:
     ]
     rates = {row.precision: f"{row.precision} {max(row.rates) / 1e9:,.0f}" for row in rows}.values()
     adaptive = [
-        {**line, "seconds": line["computed"] * first, "seconds for all points": line["points"] * first}
+        {**line, "seconds": line["computed"] * first, "seconds for all": line["points"] * first}
         for line in found["visits"]
     ]
     return f"""{found["title"]}, on {found["machine"]}.

@@ -26,9 +26,9 @@ from landscape_utils.progress import bar
 
 from .cases import POINTS, Case, Point
 
-ROUNDS, PLANES = 10, 2
+# visits of a point, planes of the package, examples in a batch of the loops
+ROUNDS, PLANES, BATCH = 10, 2, 32
 SAMPLE = 0.1  # seconds of one measurement of the rate
-BATCH = 32  # of the loops
 STEPS = 2  # of the package's plane, an axis
 CLAIMED = [(i / STEPS, j / STEPS) for i in range(STEPS) for j in range(STEPS)]  # where it places its values
 Visit = Callable[[Point], Tensor]  # the loss, or what a Walker gives, which begins with it
