@@ -1,1 +1,0 @@
-"""How fast the engine is, beside its rivals and the machine's limit: `python -m benchmarks --size small`."""

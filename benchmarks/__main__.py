@@ -1,81 +1,122 @@
-"""Measure the engine, its rivals and the machine's limit: `python -m benchmarks --size small`."""
-
-from __future__ import annotations
+"""Measure the engine, its rivals and the machine's limit: `python -m benchmarks --size minilm`."""
 
 import argparse
+import json
+import os
 import sys
-import time
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
+from datetime import date
 from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
 
 from landscape_utils.engine.objective import Objective
-from landscape_utils.environment import check_device, data_folder
+from landscape_utils.environment import ROOT, check_device, data_folder
 from landscape_utils.errors import UserError
-from landscape_utils.landscape.scan import scan
+from landscape_utils.figures.style import WIDTH, note, style
 
-from .anatomy import dissect
-from .cases import AXIS, SIZES, Case
-from .layouts import layouts, on_threads
-from .limit import operations
-from .race import race
-from .report import Machine, Report
+from .cases import SIZES
+from .race import Row, operations, race, vectors
+from .visits import planted, stored, visits
 
 
-def measure(name: str, device: str, rounds: int, data_dir: str, whole: bool) -> Report:
-    """Everything about one size on one device."""
-    size = SIZES[name]
-    rounds = rounds or size.rounds
-    case = size.case(data_dir, device)
-    precisions = tuple(p for p in size.precisions if device != "cpu" or p not in ("tf32", "float16"))
-    with on_threads(size.threads):
-        report = Report(
-            size=name,
-            title=case.title,
-            directions=" and ".join(dict.fromkeys(case.directions)),
-            step=case.step,
-            machine=Machine.here(device),
-            operations=operations(case.model, case.examples),
-            rows=race(case, precisions, rounds),
-            anatomy=dissect(case, precisions[0], rounds, size.visits),
-            layouts=[],
-            whole=surface_seconds(case, precisions[0]) if whole else None,
-        )
-    return replace(report, layouts=layouts(name, data_dir)) if device == "cpu" else report
+def machine(device: str) -> str:
+    """Where it is measured, with what, and how busy it is."""
+    cpu = f"{os.cpu_count()} cores ({torch.backends.cpu.get_cpu_capability()}), {torch.get_num_threads()} in use"
+    name = cpu if device == "cpu" else torch.cuda.get_device_name(device)
+    return f"{name}, load {os.getloadavg()[0]:.1f}, PyTorch {torch.__version__}, {date.today()}"
 
 
-def surface_seconds(case: Case, precision: str) -> float:
-    """Of the whole surface, 40 x 40 points, by `scan`."""
-    objective = Objective(case.model, case.examples)
-    started = time.perf_counter()
-    scan(objective, case.plane, AXIS, AXIS, precision=precision, what="the whole surface")
-    return time.perf_counter() - started
+def table(rows: list[dict[str, Any]]) -> str:
+    """In Markdown; the keys are the titles, numbers have three digits."""
+    lines = [list(rows[0]), ["---"] * len(rows[0])]
+    lines += [[f"{v:#.3g}".rstrip(".") if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def report(found: dict[str, Any], rows: list[Row]) -> str:
+    """What was measured, in Markdown."""
+    first, work = rows[0].median, found["operations"]
+    speed = [
+        {
+            "": row.name,
+            "precision": row.precision,
+            "seconds a point": row.median,
+            "× first row": row.median / first,
+            "share of the limit": row.share(work),
+            "loss differs by": row.difference,
+        }
+        for row in rows
+    ]
+    rates = {row.precision: f"{row.precision} {max(row.rates) / 1e9:,.0f}" for row in rows}.values()
+    adaptive = [
+        {**line, "seconds": line["computed"] * first, "seconds for all": line["points"] * first}
+        for line in found["visits"]
+    ]
+    return f"""{found["title"]}, on {found["machine"]}.
+
+{table(speed)}
+
+Medians of {len(rows[0].seconds)} visits. The layers' products, without padding, are {work / 1e9:,.0f} GFLOP. The
+highest rates of such products, in GFLOP/s: {", ".join(rates)}. A walk holds {found["vectors"]:.1f} vectors
+of the encoder's size.
+
+![Bars of the seconds a point in the table; a tick on each marks the limit]({found["size"]}.svg)
+
+{table(adaptive)}
+"""
+
+
+@style
+def chart(rows: list[Row], work: float) -> Figure:
+    figure = Figure(figsize=(WIDTH, 0.42 * len(rows) + 0.9), layout="constrained")
+    axis, names = figure.subplots(), [f"{row.name}\n{row.precision}" for row in rows]
+    axis.barh(names, [row.median for row in rows], color="#9db8cc")
+    axis.plot([row.share(work) * row.median for row in rows], names, "|", color="#e08a00", ms=18, mew=2)
+    axis.invert_yaxis()
+    axis.set_xlabel("seconds a point")
+    note(figure, "Bars: medians. Ticks: the limit, matrix products alone.")
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--size", choices=SIZES, default="small", help="small takes a minute; default: small")
+    parser.add_argument("--size", choices=SIZES, default="demo", help="default: demo")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...; default: auto")
-    parser.add_argument(
-        "--repeats", type=int, default=0, help="visits of each contender; default: as the size says"
-    )
     parser.add_argument("--data-dir", default="", help="a folder in the GLUE layout; default: the hub")
-    parser.add_argument(
-        "--output", type=Path, default=Path("results/benchmarks"), help="folder for table and chart"
-    )
-    parser.add_argument("--whole", action="store_true", help="compute all 40 x 40 points too")
+    parser.add_argument("--output", type=Path, default=ROOT / "results/benchmarks", help="a folder")
     given = parser.parse_args(arguments)
     try:
-        if given.repeats < 0:
-            raise UserError(f"--repeats must be 1 or more, or 0 for the size's own; got {given.repeats}")
+        make, precisions, threads = SIZES[given.size]
         device = check_device(given.device)
-        report = measure(given.size, device, given.repeats, data_folder(given.data_dir), given.whole)
+        case = make(data_folder(given.data_dir))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
-    table = report.save(given.output)
-    print(table.read_text())
-    print(f"written: {table} and its .svg and .json")
+    torch.set_num_threads(threads or torch.get_num_threads())
+    case.model.to(device)
+    precisions = tuple(p for p in precisions if device != "cpu" or p not in ("tf32", "float16"))
+    found = {
+        "size": given.size,
+        "title": case.title,
+        "machine": machine(device),
+        "operations": operations(case),
+    }
+    rows = race(case, precisions)
+    surfaces = [*stored(ROOT / "results/minilm/surfaces"), *planted(40), *planted(81)]
+    objective = Objective(case.model, case.examples)
+    found["vectors"] = vectors(case, precisions[0])
+    found["visits"] = [visits(surface, objective, case.plane, "stderr") for surface in surfaces]
+    given.output.mkdir(parents=True, exist_ok=True)
+    path = given.output / f"{given.size}.md"
+    path.write_text(report(found, rows))
+    path.with_suffix(".json").write_text(
+        json.dumps(found | {"rows": list(map(asdict, rows))}, indent=1) + "\n"
+    )
+    chart(rows, found["operations"]).savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    print(path.read_text(), f"written: {path} and its .svg and .json", sep="\n")
     return 0
 
 

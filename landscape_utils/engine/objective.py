@@ -31,6 +31,7 @@ from .examples import (
 )
 from .losses import ERRORS, LOSSES, SINGLE, Loss, problem_of, whole_number
 from .space import check_weights
+from .threads import side_by_side
 
 logger = logging.getLogger(__name__)
 # what keeps the matrix products busy and the activations in cache
@@ -109,7 +110,10 @@ class Objective:
 
     def outcomes(self, logits: Logits) -> tuple[Tensor, Tensor]:
         """Loss and error of each example in order of length, two tensors (n,); NaN where the logits hold NaN."""
-        losses, errors = zip(*(self.outcome(logits(b), b.labels) for b in self.batches), strict=True)
+        found = side_by_side(
+            lambda batch: self.outcome(logits(batch), batch.labels), self.batches, self.device
+        )
+        losses, errors = zip(*found, strict=True)
         return torch.cat(losses), torch.cat(errors)
 
     def outcome(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

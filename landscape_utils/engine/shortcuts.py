@@ -11,7 +11,8 @@ Three hold for many encoders, and each is tried against the whole forward pass b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -121,9 +122,11 @@ def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
 class Replay:
     """The layers below the first one that moves, replaced for known batches by their recorded output."""
 
+    played = threading.local()  # `played.output`: what the layers below answer with, in a thread
+
     def __init__(self, model: nn.Module, space: ParameterSpace, part: slice):
         self.below: list[nn.Module] = []
-        self.layers: nn.ModuleList | None = None
+        self.layers = nn.ModuleList()
         self.outputs: dict[Batch, object] = {}
         stack = layer_stack(model)
         if stack:
@@ -141,7 +144,17 @@ class Replay:
         return self
 
     def __exit__(self, *exception) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        """Replay nothing, and give the model its layers back."""
         self.outputs.clear()
+        self._put(self.below)
+
+    def _put(self, layers: Iterable[nn.Module]) -> None:
+        """Layers in the place of those below."""
+        for i, layer in enumerate(layers):
+            self.layers[i] = layer
 
     def record(self, batches: Sequence[tuple[Objective, Batch]], limit: int) -> None:
         """Keep the last still layer's output for as many batches as `limit` bytes hold.
@@ -177,46 +190,39 @@ class Replay:
             with outputs_of(self.below[-1]) as seen:
                 full = objective.logits(batch)
             still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
+            self._put(Recorded(layer, self.played) for layer in self.below)
             if not (still and same(full, self.logits(objective)(batch))):
-                self.outputs.clear()
+                self._stop()
         except torch.OutOfMemoryError:
             raise
         except Exception:  # an encoder that asks its layers for more than their output
-            self.outputs.clear()
+            self._stop()
 
     def logits(self, objective: Objective):
         """The objective's forward pass, with replay for the recorded batches."""
 
         def forward(batch: Batch) -> Tensor:
-            if batch not in self.outputs:
+            self.played.output = self.outputs.get(batch)
+            try:
                 return objective.logits(batch)
-            with self._replaced(self.outputs[batch]):
-                return objective.logits(batch)
+            finally:
+                self.played.output = None
 
         return forward
 
-    @contextmanager
-    def _replaced(self, output: object) -> Iterator[None]:
-        assert self.layers is not None
-        try:
-            for i, layer in enumerate(self.below):
-                self.layers[i] = Recorded(layer, output)
-            yield
-        finally:
-            for i, layer in enumerate(self.below):
-                self.layers[i] = layer
-
 
 class Recorded(nn.Module):
-    """Stands in for a layer, looks like it to whoever asks for its attributes, and answers with a recorded output."""
+    """Stands in for a layer, looks like it to whoever asks for its attributes, and answers with a recorded output where
+    there is one."""
 
-    def __init__(self, layer: nn.Module, output: object):
+    def __init__(self, layer: nn.Module, played: threading.local):
         super().__init__()
         self.__dict__["layer"] = layer  # not a submodule
-        self.output = output
+        self.played = played
 
     def forward(self, *args, **kwargs):
-        return self.output
+        output = getattr(self.played, "output", None)
+        return self.layer(*args, **kwargs) if output is None else output
 
     def __getattr__(self, name: str):
         return getattr(self.__dict__["layer"], name)

@@ -19,10 +19,12 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from . import bootstrap
+from .fused import Fused, fusible
 from .objective import Measurement, Objective, evaluating, statistics
 from .precision import DTYPES, check_precision
 from .shortcuts import Replay, first_token_only, ready_masks
 from .space import ParameterSpace
+from .threads import threads_of_one
 
 logger = logging.getLogger(__name__)
 CHUNK = {"cpu": 1 << 16, "cuda": 1 << 24}  # entries combined at a time: the sums stay in cache
@@ -116,6 +118,7 @@ class Walker:
             self.buffer = stack.enter_context(self.space.attached(dtype))
             self.buffer.copy_(self.origin)
             self._within_memory(self._try_precision)
+            self._fused = Fused(self.model, stack) if fusible(dtype, self.space.device) else None
             self._within_memory(lambda: self._shorten(stack))
             self._stack = stack.pop_all()
         return self
@@ -140,6 +143,8 @@ class Walker:
         part = self.moving
         terms = [(float(c), d[part]) for c, d in zip(coordinates, self.directions, strict=True)]
         combine(self.buffer[part], self.origin[part], terms)
+        if self._fused:
+            self._fused.reorder()
 
     def _within_memory(self, function: Callable[[], Any]) -> Any:
         """What the function returns; while its batches do not fit into the device's memory, they are halved."""
@@ -173,9 +178,10 @@ class Walker:
         batches = [(o, batch) for o in self.objectives for batch in o.batches]
         first_token_only(self.model, self.objectives[0], stack)
         if self._replay.below and self.cache_bytes:
-            self._replay.record(batches, self.cache_bytes)
-            self.move([1.0] * len(self.directions))
-            self._replay.verify(batches)
+            with threads_of_one(len(self.objectives[0].batches), self.space.device):
+                self._replay.record(batches, self.cache_bytes)
+                self.move([1.0] * len(self.directions))
+                self._replay.verify(batches)
 
 
 @dataclass(frozen=True, eq=False)

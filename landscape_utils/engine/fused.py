@@ -1,0 +1,133 @@
+"""What makes a forward pass in bfloat16 on a CPU fast: weights in the order of the processor, and fused operations.
+
+PyTorch brings a weight into the order that the matrix product wants at each product, adds the bias in a pass of its
+own and applies GELU in another. Here each weight is reordered once a point, and bias and GELU are applied while the
+product is in the registers. Attention over short sequences is two batched products with a softmax between them: the
+kernel of PyTorch takes head after head, which are too small each.
+
+Products and bias are equal to PyTorch's to the bit. GELU and attention round less often, so they differ by the rounding
+of bfloat16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.activations import GELUActivation
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from .shortcuts import same
+
+ATTENTION = "short_sequences"
+LONGEST = (
+    256  # tokens; the scores of longer sequences no longer fit into the cache, and PyTorch's kernel is faster
+)
+VECTOR = (
+    32  # numbers in bfloat16 that the processor takes at a time: the softmax of rows of other lengths is slow
+)
+ROWS = 1024  # tokens of a usual batch, for which weights are ordered
+
+
+def fusible(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the processor multiplies in bfloat16; elsewhere nothing is gained."""
+    return (
+        dtype == torch.bfloat16
+        and device.type == "cpu"
+        and torch.backends.mkldnn.is_available()
+        and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+
+
+class Fused:
+    """The linear layers, GELU and attention of `model`, in bfloat16 on a CPU, fused until `stack` is closed.
+
+    `reorder()` is to be called whenever the weights have changed.
+    """
+
+    def __init__(self, model: Any, stack: ExitStack):
+        self.linear = [m for m in model.modules() if type(m) is nn.Linear and "forward" not in m.__dict__]
+        self.ordered: dict[nn.Module, Tensor] = {}
+        self.reorder()
+        for module in model.modules():
+            dense, gelu = getattr(module, "dense", None), getattr(module, "intermediate_act_fn", None)
+            if dense in self.ordered and type(gelu) is GELUActivation:  # encoders built like BERT
+                self._replace(module, self._product(dense, "gelu"), dense.in_features, stack)
+        for module in self.linear:
+            self._replace(module, self._product(module, "none"), module.in_features, stack)
+        if getattr(model.config, "_attn_implementation", None) == "sdpa":
+            model.config._attn_implementation = ATTENTION
+            stack.callback(setattr, model.config, "_attn_implementation", "sdpa")
+
+    def reorder(self) -> None:
+        """Bring the present weights into the processor's order."""
+        for module in self.linear:
+            self.ordered[module] = torch.ops.mkldnn._reorder_linear_weight(module.weight.detach(), ROWS)
+
+    def _product(self, module: nn.Linear, then: str) -> Callable[[Tensor], Tensor]:
+        def forward(x: Tensor) -> Tensor:  # (..., in) -> (..., out)
+            return torch.ops.mkldnn._linear_pointwise(x, self.ordered[module], module.bias, then, [], "none")
+
+        return forward
+
+    def _replace(self, module: nn.Module, forward: Callable, width: int, stack: ExitStack) -> None:
+        """Let the module compute by `forward`, if that gives on noise what the module gives."""
+        noise = torch.randn(4, width, generator=torch.Generator().manual_seed(0)).bfloat16()
+        if same(module(noise), forward(noise)):
+            module.forward = forward
+            stack.callback(delattr, module, "forward")
+
+
+# Inputs of the model that some models hand down to their attention, which makes nothing of them.
+PASSED_ON = ("token_type_ids", "position_ids", "cache_position")
+
+
+def short_sequences(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **options: Any,
+) -> tuple[Tensor, None]:
+    """Attention softmax(s Q K^T + mask) V of `transformers`; query, key, value (B, H, T, D), the result (B, T, H, D).
+
+    What it is not made for it hands to PyTorch's kernel: long sequences, a mask that is not the same for every query.
+    """
+    B, H, T, D = query.shape
+    causal = options.pop("is_causal", None)
+    plain = attention_mask is None or (
+        attention_mask.dtype == torch.bool and attention_mask.shape[1:3] == (1, 1)
+    )
+    asked = any(
+        isinstance(wish, Tensor) or bool(wish) for name, wish in options.items() if name not in PASSED_ON
+    )
+    if (
+        T > LONGEST
+        or key.shape != query.shape
+        or not plain
+        or asked
+        or (causal or getattr(module, "is_causal", True))
+    ):
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, is_causal=causal, **options
+        )
+    width = -(-T // VECTOR) * VECTOR
+    bias = query.new_full((B, 1, 1, width), -torch.inf)
+    bias[..., :T] = 0.0 if attention_mask is None else torch.where(attention_mask, 0.0, -torch.inf)
+    bias = bias.expand(B, H, 1, width).reshape(B * H, 1, width)
+    key, value = (F.pad(x, (0, 0, 0, width - T)).reshape(B * H, width, D) for x in (key, value))
+    query = query.reshape(B * H, T, D)
+    scores = torch.baddbmm(bias, query, key.mT, alpha=D**-0.5 if scaling is None else scaling)
+    return torch.bmm(scores.softmax(dim=-1), value).view(B, H, T, D).transpose(1, 2), None
+
+
+AttentionInterface.register(ATTENTION, short_sequences)
+AttentionMaskInterface.register(ATTENTION, sdpa_mask)

@@ -1,0 +1,73 @@
+"""bfloat16 on a CPU: fused operations give what the plain ones give, to the rounding of bfloat16."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+import torch
+from conftest import MODELS, make_examples, make_model
+from torch.nn import functional as F
+
+from landscape_utils.engine import walker as walkers
+from landscape_utils.engine.fused import LONGEST, Fused, fusible, short_sequences
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.space import ParameterSpace
+from landscape_utils.engine.walker import Walker
+
+EPSILON = 2**-8  # of bfloat16
+
+
+class Layer(torch.nn.Module):
+    is_causal = False
+
+
+@pytest.mark.parametrize("padded", [0, 3])
+@pytest.mark.parametrize("length", [5, 32, 53, LONGEST + 1])
+def test_attention_is_softmax_of_products(length, padded):
+    query, key, value = torch.randn(3, 2, 4, length, 16, generator=torch.manual_seed(0)).bfloat16()
+    mask = None
+    if padded:
+        mask = torch.ones(2, 1, 1, length, dtype=torch.bool)
+        mask[1, ..., -padded:] = False
+    found, _ = short_sequences(Layer(), query, key, value, mask, scaling=0.3)
+    exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), mask, scale=0.3)
+    # scores up to 5, rounded to EPSILON / 2 of that, change the weights by that share, and so the result, of order 1
+    torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=2.5 * EPSILON + EPSILON)
+
+
+@pytest.mark.skipif(not fusible(torch.bfloat16, torch.device("cpu")), reason="needs a CPU with bfloat16")
+def test_a_product_is_equal_to_the_plain_one_and_the_model_is_left_as_it_was():
+    model = make_model(hidden_size=64).bfloat16().eval()
+    x = torch.randn(3, 7, 64).bfloat16()
+    query = model.bert.encoder.layer[0].attention.self.query
+    intermediate = model.bert.encoder.layer[0].intermediate
+    with torch.no_grad(), ExitStack() as stack:
+        fused = Fused(model, stack)
+        assert torch.equal(query(x), F.linear(x, query.weight, query.bias))
+        gelu = F.gelu(F.linear(x.double(), *(p.double() for p in intermediate.dense.parameters())))
+        torch.testing.assert_close(intermediate(x).double(), gelu, rtol=EPSILON, atol=EPSILON / 8)
+        query.weight.mul_(2)
+        fused.reorder()
+        assert torch.equal(query(x), F.linear(x, query.weight, query.bias))
+    assert model.config._attn_implementation == "sdpa"
+    assert not any("forward" in module.__dict__ for module in model.modules())
+
+
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_fused_visits_are_plain_visits_to_rounding(kind, monkeypatch):
+    model = make_model(kind)
+    objective = Objective(model, make_examples(20), tokens_per_batch=40)
+    theta = ParameterSpace(model).read()
+    found = []
+    for fuse in (True, True, False):
+        if not fuse:
+            monkeypatch.setattr(walkers, "fusible", lambda *_: False)
+        with Walker([objective], theta, (0.01 * theta,), "bfloat16") as walker:
+            first = walker((1.0,))
+            walker((-2.0,))
+            assert torch.equal(walker((1.0,)), first), "the same bits after other points"
+            found.append(first)
+    assert torch.equal(found[0], found[1])
+    # logits of order 1, rounded at each of some ten steps in the same way but for three of them
+    torch.testing.assert_close(found[0][:, 0], found[2][:, 0], rtol=0, atol=4 * EPSILON)
