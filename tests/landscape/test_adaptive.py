@@ -1,0 +1,226 @@
+"""Adaptive scans: interpolants that are exact, planted surfaces, and the same course whatever happens to the rows."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from conftest import make_examples, make_model
+from geometry import Acting, assert_same, directions, interrupt, make_plane
+
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.space import ParameterSpace, Plane
+from landscape_utils.errors import UserError
+from landscape_utils.landscape import scan as scanning
+from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement
+from landscape_utils.landscape.rounds import interpolated, refined
+from landscape_utils.landscape.scan import Surface, scan
+
+AXIS = np.linspace(-4, 4, 81)
+PLACES = ((0.0, 0.0), (1.0, 0.0))
+TOLERANCE = 0.05
+X, Y = np.meshgrid(AXIS, AXIS, indexing="ij")
+PLANTED = {
+    "smooth": np.log1p(np.exp(X)) + 0.2 * np.cos(Y),
+    "wall": 0.7 + np.maximum(0.0, 3 * (X - 0.3 * Y - 0.77)),
+    "two basins": 2 - 1.5 * np.exp(-((X - 1) ** 2) - Y**2) - np.exp(-3 * (X + 2) ** 2 - (Y - 2) ** 2),
+    "gorge at the end": 2 - 1.9 * np.exp(-(((X - 1) / 0.15) ** 2) - (Y / 0.3) ** 2),
+    "plateaus": np.where(X**2 + (Y - 1) ** 2 < 5.3, 0.4, 1.1) + np.where(X > 2.5 + 0.2 * Y, 1.0, 0.0),
+    "noise": 1 + 0.1 * X + 0.01 * np.random.default_rng(3).normal(size=X.shape),
+    "rough": 1 + 0.1 * X + np.random.default_rng(3).normal(size=X.shape),
+}
+
+
+def replay(values: np.ndarray, tolerance: float, axes=(AXIS, AXIS), places=PLACES) -> Refinement:
+    """The course over fields (F, *grid) that are known beforehand."""
+    refinement, flat = Refinement(axes, places), values.reshape(len(values), -1)
+    while len(todo := refinement.todo):
+        assert not refinement.computed.ravel()[todo].any()
+        refinement.take(flat[:, todo], np.full((len(values), len(todo)), tolerance))
+    return refinement
+
+
+def filled(refinement: Refinement, values: np.ndarray) -> np.ndarray:
+    return refinement.fill(np.where(refinement.computed, values, np.nan), np.arange(len(values)))
+
+
+@pytest.mark.parametrize("sizes", [(19, 40), (81, 81), (41, 1)])
+def test_quadratics_are_interpolated_exactly_on_uneven_axes(sizes):
+    generator = np.random.default_rng(0)
+    axes = [np.sort(generator.uniform(-4, 4, size)) for size in sizes]
+    x, y = axes[0][:, None], axes[1][None, :]
+    columns = np.array([1 + x - 2 * y + x * y + 0.5 * x**2 - y**2, 2 - x * y + 3 * y + 0 * x])
+    lattice = Lattice(*axes)
+    known = lattice.step == BASE
+    assert 2 * known.sum() < known.size
+    found, predicted, _ = lattice.interpolate(columns, known, np.array([0, STRAIGHT]))
+    np.testing.assert_allclose(found, columns, atol=1e-11)  # rounding of values up to 50
+    np.testing.assert_array_equal(np.isnan(predicted), [known, known])
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_planted_surfaces_are_within_the_bound(name):
+    """The bound holds at 95 % of the interpolated points, what the check by lot is for; a rough one is computed."""
+    values = np.array([PLANTED[name], 1 - np.exp(-PLANTED[name] / 2)])
+    refinement = replay(values, TOLERANCE)
+    computed, bound = refinement.computed, refinement.bound
+    if name == "rough":
+        assert computed.mean() > 0.99
+        return
+    assert computed.mean() < 0.3  # the two jumps, and what they have beside them, are the most
+    errors = np.abs(filled(refinement, values) - values)
+    assert (errors[:, computed] == 0).all() and (bound[:, computed] == 0).all()
+    assert (bound <= TOLERANCE).all()
+    assert (errors <= bound + 1e-12)[:, ~computed].mean() > 0.95
+    assert (errors <= TOLERANCE)[:, ~computed].mean() > 0.99
+
+
+def test_a_planted_wall_is_computed_all_along():
+    """Both sides of a jump are known at every row, or what lies between them would be made up."""
+    jump = np.where(X - 0.4 * np.sin(Y) > 0.6, 2.0, 0.5)
+    refinement = replay(jump[None], TOLERANCE)
+    beside = np.diff(jump, axis=0) != 0
+    assert (refinement.computed[:-1] & refinement.computed[1:])[beside].all()
+    np.testing.assert_array_equal(filled(refinement, jump[None])[0], jump)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nothing_is_interpolated_beside_what_is_not_finite(value):
+    broken = (X + 1) ** 2 + (Y - 0.5) ** 2 < 2
+    values = np.array([np.where(broken, value, 1 + 0.1 * X**2), 0.5 + 0 * X])
+    refinement = replay(values, TOLERANCE)
+    padded = np.pad(broken, 1)
+    beside = np.any([padded[i : i + 81, j : j + 81] for i in range(3) for j in range(3)], axis=0)
+    assert refinement.computed[beside].all()
+    assert np.isfinite(filled(refinement, values)[:, ~refinement.computed]).all()
+    assert refinement.computed.sum() < 81 * 81 / 2
+
+
+@pytest.mark.parametrize("axis", [AXIS[:18], np.linspace(0, 1, 41)])
+def test_a_line_is_a_plane_of_one_column(axis):
+    values = np.tanh(3 * axis)[None]
+    refinement = replay(values, TOLERANCE, (axis,), ((0.0,),))
+    assert refinement.computed.shape == axis.shape
+    assert refinement.computed.all() == (len(axis) < 19)  # fewer points have no coarser lattice
+    assert np.abs(filled(refinement, values) - values).max() <= TOLERANCE
+
+
+def test_the_order_of_the_axes_does_not_matter():
+    generator = np.random.default_rng(0)
+    orders = [generator.permutation(81) for _ in range(2)]
+    values = PLANTED["two basins"]
+    straight = replay(values[None], TOLERANCE)
+    mixed = replay(values[np.ix_(*orders)][None], TOLERANCE, [AXIS[order] for order in orders])
+    np.testing.assert_array_equal(mixed.computed, straight.computed[np.ix_(*orders)])
+    np.testing.assert_array_equal(mixed.bound[0], straight.bound[0][np.ix_(*orders)])
+
+
+COARSE = (AXIS[::2], AXIS[::4])
+GRID = 41 * 21
+
+
+def row(point: int, draws: int = 3) -> np.ndarray:
+    """(2 * (4 + 2 draws),): what two objectives give at a point of a plane, or at a mark after it."""
+    x, y = [*itertools.product(*COARSE), *PLACES][point]
+    loss = np.log1p(np.exp(2 * x - y))
+    error = 1 / (1 + np.exp(-2 * x))
+    one = [loss, error, 0.02, 0.02, *loss * np.linspace(0.9, 1.1, draws), *error * np.linspace(0.9, 1, draws)]
+    return np.array([*one, *1.5 * np.array(one)])
+
+
+def test_the_course_is_the_same_after_a_kill_in_every_round_and_in_any_order_of_rows():
+    marked = range(GRID, GRID + len(PLACES))
+
+    def course(rows: dict, rounds: int, generator: np.random.Generator) -> list[list[int]]:
+        """What each round asks for; in the last one, half of the rows come, in a random order."""
+        refinement, asked = Refinement(COARSE, PLACES), []
+        for indices in refined(refinement, rows, marked, (128, 128), "stderr"):
+            asked.append(list(indices))
+            missing = generator.permutation([i for i in indices if i not in rows]).tolist()
+            if len(asked) == rounds:
+                rows.update((i, row(i)) for i in missing[: len(missing) // 2])
+                return asked
+            rows.update((i, row(i)) for i in missing)
+        asked.append(interpolated(refinement, rows, marked, 2))
+        return asked
+
+    whole = course({}, -1, np.random.default_rng(0))
+    assert len(whole) > 5 and sum(map(len, whole[:-1])) < GRID / 2
+    for rounds in range(1, len(whole)):
+        rows: dict = {}
+        generator = np.random.default_rng(rounds)
+        assert course(rows, rounds, generator) == whole[:rounds]
+        again = course(rows, -1, generator)
+        assert again[:-1] == whole[:-1]
+        np.testing.assert_array_equal(again[-1], whole[-1])
+        assert len(rows) == sum(map(len, whole[:-1]))  # not one more than without the kill
+
+
+def test_draws_and_standard_errors_are_interpolated_with_the_rest():
+    """A draw that is a multiple of the loss stays that multiple."""
+    marked, rows = range(GRID, GRID + len(PLACES)), {}
+    refinement = Refinement(COARSE, PLACES)
+    for indices in refined(refinement, rows, marked, (128, 128), "stderr"):
+        rows.update((i, row(i)) for i in indices)
+    found = interpolated(refinement, rows, marked, 2)
+    np.testing.assert_allclose(found[:, 4:7], found[:, :1] * [0.9, 1, 1.1], rtol=1e-12)
+    np.testing.assert_allclose(found[:, 7:10], found[:, 1:2] * [0.9, 0.95, 1], rtol=1e-12)
+    np.testing.assert_allclose(found[:, [2, 3, 12, 13]], [[0.02, 0.02, 0.03, 0.03]] * len(found), rtol=1e-12)
+    np.testing.assert_array_equal(found[GRID:], [row(i) for i in marked])
+    assert np.isfinite(found).all() and len(rows) < GRID / 2
+
+
+class Shuffled:
+    """In place of a cluster: the rows of a round come in another order."""
+
+    def __init__(self, client, walk, device):
+        self.walk = walk
+
+    def visits(self, points, precision):
+        points = list(points)
+        order = np.random.default_rng(0).permutation(len(points))
+        yield from self.walk.visits([points[i] for i in order], precision)
+
+
+def test_a_scan_with_a_tolerance_alone_after_a_kill_and_on_a_cluster(monkeypatch):
+    """Against the whole grid: computed values to the bit, the others within the bound at 95 % of them."""
+    model = make_model()
+    objectives = [Objective(model, make_examples(seed=seed)) for seed in (0, 1)]
+    space = ParameterSpace(model)
+    plane = Plane(space.read(), *directions(space.size, scale=0.02))
+    grid = (np.linspace(-2, 2, 20), np.linspace(-2, 2, 19))
+    given = {"tolerance": "stderr", "draws": 2}
+    whole, found = scan(objectives, plane, *grid, draws=2), scan(objectives, plane, *grid, **given)
+    for one, other in zip(found, whole, strict=True):
+        computed = one.computed
+        assert other.computed.all() and computed.shape == other.computed.shape == (20, 19)
+        assert not other.loss_bound.any() and 100 < computed.sum() < 300
+        for name in ("loss", "error", "loss_stderr", "error_stderr"):
+            np.testing.assert_array_equal(getattr(one, name)[computed], getattr(other, name)[computed])
+        assert (np.abs(one.loss - other.loss) <= one.loss_bound)[~computed].mean() > 0.95
+        assert one.marks == other.marks and one.draws.shape == other.draws.shape
+        np.testing.assert_array_equal(one.draws[..., 20 * 19 :], other.draws[..., 20 * 19 :])
+    journal = Acting(150, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        scan(objectives, plane, *grid, journal=journal, **given)
+    journal.after = 10**6
+    again = scan(objectives, plane, *grid, journal=journal, **given)
+    monkeypatch.setattr(scanning, "Spread", Shuffled)
+    spread = scan(objectives, plane, *grid, client=object(), **given)
+    assert_same(again, found)
+    assert_same(spread, found)
+    assert len(journal) == found[0].computed.sum() + 3  # the marks and the probe
+
+
+def test_results_stored_before_there_was_a_tolerance_are_read(model, examples):
+    surface = scan(Objective(model, examples), make_plane(model), [0.0, 1.0], [0.0])
+    arrays = surface.arrays()
+    del arrays["computed"], arrays["loss_bound"]
+    assert_same([Surface.from_arrays(arrays)], [surface])
+
+
+@pytest.mark.parametrize("tolerance", [0, -1.0, np.nan, np.inf, "standard error", [0.1]])
+def test_tolerances_that_are_none_are_refused(model, examples, tolerance):
+    with pytest.raises(UserError, match="tolerance must be a positive number of nats"):
+        scan(Objective(model, examples), make_plane(model), [0.0], [0.0], tolerance=tolerance)
