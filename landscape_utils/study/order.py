@@ -18,12 +18,15 @@ from joblib import Parallel, cpu_count, delayed
 from ..engine.cluster import apart
 from ..progress import SWITCH, bar
 from ..store.files import logger
+from ..store.store import Store
 from .kind import Arrays, Journal, Kind, Subject
 from .results import KINDS
 
 
 class Computing(Subject, Protocol):
     """A study that computes its results and keeps them."""
+
+    store: Store
 
     def has(self, kind: Kind) -> bool: ...
     def get(self, kind: Kind) -> Any: ...
@@ -101,7 +104,7 @@ def found(arrays: Arrays, journal: Journal) -> Arrays:
 def on_cluster(study: Computing, client: Any, kinds: Sequence[Kind]) -> Iterator[None]:
     """Compute results by a client's workers: first those that one worker computes, then one by one the scans."""
     calls: list[Any] = [(kind, "computed", (kind, {})) for kind in kinds if not kind.by_points]
-    for kind, arrays in apart(client, study, calls):
+    for kind, arrays in apart(client, study, calls, study.store.folder):
         yield study.keep(kind, partial(found, arrays))
     for kind in kinds:
         if kind.by_points:

@@ -131,7 +131,7 @@ class Study(Queries):
         """A result's arrays, computed here or, where its points are not shared out, by one of the client's workers."""
         if self.client is None or kind.by_points:
             return kind.compute(self, journal)
-        ((_, arrays),) = apart(self.client, self, [(kind, "computed", (kind, {}))])
+        ((_, arrays),) = apart(self.client, self, [(kind, "computed", (kind, {}))], self.store.folder)
         return arrays
 
     def keep(self, kind: Kind, compute: Callable[[Journal], Arrays]) -> Any:

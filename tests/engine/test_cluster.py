@@ -28,6 +28,7 @@ from landscape_utils.engine.objective import Objective
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Line, scan
 from landscape_utils.store.result_file import read_result
+from landscape_utils.study.run_result import RunResult
 from landscape_utils.study.study import Study
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers need not import the tests
@@ -202,7 +203,7 @@ def test_after_ctrl_c_the_next_scan_goes_on(client, landscape):
 @pytest.mark.slow
 def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile, tmp_path):
     settings = {"tasks": "mrpc", "resolution": 3}
-    what = ("rollbacks", "overfitting", "cubes")
+    what = ("rollbacks", "curves", "cubes")
     here = Study(tiny_profile, results_dir=tmp_path / "here", **settings)
     here.compute(*what, workers=1)
     there = Study(tiny_profile, results_dir=tmp_path / "there", **settings)
@@ -220,12 +221,14 @@ def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile,
 
 def test_workers_write_no_results(client, tiny_profile, tmp_path):
     study = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path, client=client)
-    key = study.keys.run("mrpc")
-    before = [entry.path for entry in study.store.entries()]
-    ((name, run),) = cluster.apart(client, study, [("one", "train", (key,))])
-    assert (name, run.folder) == ("one", study.store.folder_for(*key))
+    kind = RunResult("mrpc", "pretrained", study.seed)
+    ((name, arrays),) = cluster.apart(client, study, [("one", "computed", (kind, {}))], study.store.folder)
+    assert name == "one"
+    assert study.has(kind) is False
+    run = study.keep(kind, lambda journal: arrays)
     assert run.theta().isfinite().all()
-    assert [entry.path for entry in study.store.entries()] == before
+    with pytest.raises(UserError, match=r"a worker does not see .*elsewhere, which all machines must share"):
+        list(cluster.apart(client, study, [("one", "computed", (kind, {}))], tmp_path / "elsewhere"))
 
 
 def fake_client(**answers):
