@@ -37,9 +37,7 @@ Visit = Callable[[Point], Tensor]  # the loss, or what a Walker gives, which beg
 @dataclass
 class Row:
     """A contender and, of each visit: its seconds, the loss there, and the machine's operations a second before it.
-
-    `difference` is the largest of its losses from the engine's in float32.
-    """
+    `difference` is the largest of its losses from the engine's in float32."""
 
     name: str
     precision: str
