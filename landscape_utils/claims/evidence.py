@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scipy import stats
-
 from ..names import display_name
 from .intervals import ALONE, TAIL, Evidence, Kind, LeftOut, Reading, number, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject
@@ -135,6 +133,8 @@ class Measured:
 
         2 P(more than half of k tasks speak for it), each with the probability of the interval's tail: binomial.
         """
+        from scipy import stats
+
         return 2 * float(stats.binom.sf(self.voting // 2, self.voting, self.tail)) if self.voting else 0.0
 
     def markdown(self) -> str:

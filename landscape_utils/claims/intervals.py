@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 TAIL = 0.025  # of a 95 % interval, on each side
 ALONE = 0.01  # of the 98 % interval of a number on which a whole claim rests
-Z = float(stats.norm.ppf(1 - TAIL))
+Z = NormalDist().inv_cdf(1 - TAIL)
 
 
 class Kind(StrEnum):
@@ -44,6 +44,8 @@ class Reading:
 
     def stretch(self, tail: float) -> float:
         """By what to multiply the half-widths of the interval for another tail than 2.5 %."""
+        from scipy import stats
+
         wider = stats.t.ppf(1 - tail, self.df) / stats.t.ppf(1 - TAIL, self.df)
         return 1.0 if self.kind is Kind.NONE else float(wider)
 
@@ -131,6 +133,8 @@ def over_trainings(task: str, readings: Sequence[Reading], tail: float = TAIL) -
     kind = readings[0].kind if count == 1 or readings[0].kind is Kind.TASKS else Kind.TRAININGS
     if not np.isfinite(effect):
         return Evidence(task, values, effect, -np.inf, np.inf, kind, count)
+    from scipy import stats
+
     spread = float(stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)) if count > 1 else 0.0
     below = np.mean([(r.effect - r.low) * r.stretch(tail) for r in readings])
     above = np.mean([(r.high - r.effect) * r.stretch(tail) for r in readings])

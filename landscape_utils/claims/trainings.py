@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from scipy import stats
 
 from ..landscape.walk import random_walk_cosine
 from ..training.finetune import Run
@@ -63,6 +62,8 @@ def gain_by_size(study: Subject, task: str, seed: int) -> Reading:
     gains = np.array([np.diff(points(study, t, seed, *WAYS)[0])[0] for t in study.tasks])
     if len(set(sizes.tolist())) < 3:
         raise LeftOut("a line needs training sets of at least three sizes")
+    from scipy import stats
+
     line = stats.linregress(np.log10(sizes), gains)
     reach = float(stats.t.ppf(1 - TAIL, len(sizes) - 2) * line.stderr)
     ends = float(gains[sizes.argmin()]), float(gains[sizes.argmax()])
@@ -89,7 +90,7 @@ def epochs_to_half(study: Subject, task: str, seed: int) -> Reading:
 def loss_of_epoch(run: Run, epoch: int) -> tuple[float, float]:
     """Mean loss of an epoch's steps, and its standard error over them."""
     steps = run.loss[(run.epoch_of_step > epoch - 1 + 1e-9) & (run.epoch_of_step <= epoch + 1e-9)]
-    return float(steps.mean()), float(stats.sem(steps)) if len(steps) > 1 else np.inf
+    return float(steps.mean()), float(steps.std(ddof=1) / len(steps) ** 0.5) if len(steps) > 1 else np.inf
 
 
 def difference(first: tuple[float, float], second: tuple[float, float]) -> Reading:

@@ -18,10 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.activations import GELUActivation
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from .shortcuts import same
 
@@ -57,11 +53,12 @@ class Fused:
         self.reorder()
         for module in model.modules():
             dense, gelu = getattr(module, "dense", None), getattr(module, "intermediate_act_fn", None)
-            if dense in self.ordered and type(gelu) is GELUActivation:  # encoders built like BERT
+            if dense in self.ordered and type(gelu).__name__ == "GELUActivation":  # encoders built like BERT
                 self._replace(module, self._product(dense, "gelu"), dense.in_features, stack)
         for module in self.linear:
             self._replace(module, self._product(module, "none"), module.in_features, stack)
         if getattr(model.config, "_attn_implementation", None) == "sdpa":
+            register()
             model.config._attn_implementation = ATTENTION
             stack.callback(setattr, model.config, "_attn_implementation", "sdpa")
 
@@ -116,6 +113,8 @@ def short_sequences(
         or asked
         or (causal or getattr(module, "is_causal", True))
     ):
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, is_causal=causal, **options
         )
@@ -129,5 +128,10 @@ def short_sequences(
     return torch.bmm(scores.softmax(dim=-1), value).view(B, H, T, D).transpose(1, 2), None
 
 
-AttentionInterface.register(ATTENTION, short_sequences)
-AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+def register() -> None:
+    """Make the attention known to `transformers`, whose models take seconds to import."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(ATTENTION, short_sequences)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, sparse, stats
+from scipy import sparse
 
 from .scan import Curve, Surface
 
@@ -204,6 +204,8 @@ def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.nd
     A cubic of the ranks of `given` is fitted to the ranks of both, and what is left is correlated: a straight line
     would leave the bend that ranks of noisy values have. NaN where nothing is left of one of them.
     """
+    from scipy import linalg, stats
+
     x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given))
     basis = linalg.orth(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4), fewer if z is constant
     x, y = (ranks - (ranks @ basis) @ basis.T for ranks in (x, y))
@@ -221,6 +223,8 @@ def rank_correlation(first: np.ndarray, second: np.ndarray, where: np.ndarray | 
     a, b = first[both], second[both]
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
+    from scipy import stats
+
     return float(stats.spearmanr(a, b).statistic)
 
 

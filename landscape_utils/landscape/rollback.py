@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from ..engine.objective import Example, Objective, evaluating
 from ..engine.space import ParameterSpace, layer_groups, layer_ranges, layer_stack
@@ -81,7 +80,7 @@ class Rollback:
 
 
 def roll_back(
-    model: PreTrainedModel,
+    model: nn.Module,
     theta_0: Tensor,
     theta_1: Tensor,
     examples: Sequence[Example],
@@ -150,7 +149,7 @@ AXIS = np.linspace(-1, 0, 5)  # in quarters
 
 
 def roll_back_together(
-    model: PreTrainedModel,
+    model: nn.Module,
     theta_0: Tensor,
     theta_1: Tensor,
     examples: Sequence[Example],

@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
-from transformers import PreTrainedModel
+from torch import Tensor, nn
 
 from ..engine.space import ParameterSpace, layer_groups
 from ..errors import UserError
@@ -63,7 +62,7 @@ class Walk:
 
 
 def walk(
-    model: PreTrainedModel,
+    model: nn.Module,
     thetas: Iterable[Tensor],
     theta_1: Tensor,
     quarter: Tensor | None = None,

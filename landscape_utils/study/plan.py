@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, PretrainedConfig
+import transformers as hf
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace, layer_stack
@@ -93,10 +93,10 @@ def is_there(study: Study, kind: Kind) -> bool:
         return False
 
 
-def scale_of(study: Study, config: PretrainedConfig) -> Scale:
+def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:
     """The network's size, and those of the tasks: as published, where the data are not at hand."""
     with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(config)
+        model = hf.AutoModelForSequenceClassification.from_config(config)
     stack = layer_stack(model)
     examples: dict[str, tuple[int, int]] = {}
     tokens: dict[str, tuple[float, float]] = {}
@@ -118,7 +118,7 @@ def scale_of(study: Study, config: PretrainedConfig) -> Scale:
     return Scale(layers, ParameterSpace(model).size, examples, tokens)
 
 
-def measure(profile: Profile, config: PretrainedConfig, device: str) -> Rates:
+def measure(profile: Profile, config: hf.PretrainedConfig, device: str) -> Rates:
     """The rates on this machine, with random weights and random tokens, by the code that does the work."""
     before = torch.get_num_threads()
     torch.set_num_threads(1 if profile.side_by_side else before)
@@ -131,23 +131,23 @@ def measure(profile: Profile, config: PretrainedConfig, device: str) -> Rates:
         torch.set_num_threads(before)
 
 
-def seconds_of_visit(config: PretrainedConfig, precision: str, device: str) -> float:
+def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -> float:
     """Seconds a token of a visit of a point."""
-    model = AutoModelForSequenceClassification.from_config(config).float().to(device)
+    model = hf.AutoModelForSequenceClassification.from_config(config).float().to(device)
     objective = Objective(model, random_examples(config, VISIT_TOKENS))
     origin = ParameterSpace(model).read()
     with Walker([objective], origin, (1e-3 * origin,), precision) as walker:
         return median_of(lambda: walker((1.0,))) / objective.tokens
 
 
-def seconds_of_step(profile: Profile, config: PretrainedConfig, device: str) -> float:
+def seconds_of_step(profile: Profile, config: hf.PretrainedConfig, device: str) -> float:
     """Seconds a token of a step of training."""
     from ..training.trainer import Collator, StepTrainer, arguments
 
     batch = max(spec.scratch.batch_size for spec in profile.tasks.values())
     examples = random_examples(config, VISIT_TOKENS)[:batch]
     trainer = StepTrainer(
-        model=AutoModelForSequenceClassification.from_config(config).float(),
+        model=hf.AutoModelForSequenceClassification.from_config(config).float(),
         args=arguments(
             device=device,
             seed=0,
@@ -166,7 +166,7 @@ def seconds_of_step(profile: Profile, config: PretrainedConfig, device: str) -> 
     return steps / (TIMES + 1) / sum(len(example["input_ids"]) for example in examples)
 
 
-def random_examples(config: PretrainedConfig, tokens: int, length: int = 32) -> list[dict[str, Any]]:
+def random_examples(config: hf.PretrainedConfig, tokens: int, length: int = 32) -> list[dict[str, Any]]:
     """Examples of random tokens, as many as have so many tokens in all."""
     ids = np.random.default_rng(0).integers(10, config.vocab_size, (tokens // length, length))
     mask = [1] * length

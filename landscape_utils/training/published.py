@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, BertConfig, MPNetConfig, PretrainedConfig
+import transformers as hf
 
 from ..profiles import ModelSpec
 from . import hub
@@ -26,15 +26,15 @@ BERT_LARGE: dict[str, Any] = {
     "num_attention_heads": 16,
     "intermediate_size": 4096,
 }
-NETWORKS: dict[str, PretrainedConfig] = {
-    "minilm": BertConfig(hidden_size=384, num_hidden_layers=6, intermediate_size=1536),
-    "mpnet": MPNetConfig(max_position_embeddings=514),
-    "bert-base-cased": BertConfig(vocab_size=28_996),
-    "bert-large-cased": BertConfig(**BERT_LARGE),
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {  # the configuration's class and values
+    "minilm": ("BertConfig", {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}),
+    "mpnet": ("MPNetConfig", {"max_position_embeddings": 514}),
+    "bert-base-cased": ("BertConfig", {"vocab_size": 28_996}),
+    "bert-large-cased": ("BertConfig", BERT_LARGE),
 }
 
 
-def network_config(spec: ModelSpec) -> PretrainedConfig:
+def network_config(spec: ModelSpec) -> hf.PretrainedConfig:
     """The configuration of a profile's network; of a model on the hub that alone is fetched.
 
     Raises:
@@ -43,10 +43,11 @@ def network_config(spec: ModelSpec) -> PretrainedConfig:
     if spec.source == "demo":
         return demo_config()
     if spec.source in NETWORKS:
-        return NETWORKS[spec.source]
+        kind, values = NETWORKS[spec.source]
+        return getattr(hf, kind)(**values)
     way_out = "set the model's source to a local folder"
     folder = Path(spec.source)
     if not folder.is_dir():
         folder = hub.fetched(spec.source, ["config.json"], way_out)
     with reading(folder):
-        return AutoConfig.from_pretrained(folder)
+        return hf.AutoConfig.from_pretrained(folder)

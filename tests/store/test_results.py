@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from landscape_utils.study.jobs import label, plan_jobs
+
 from landscape_utils import Study
 from landscape_utils.book.build import ROOT
 from landscape_utils.store.store import Store
-from landscape_utils.study.jobs import label, plan_jobs
 
 RESULTS = ROOT / "results"
 
