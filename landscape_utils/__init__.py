@@ -1,43 +1,45 @@
 """Loss landscapes of transformers: Hao et al. (EMNLP 2019) reproduced, and a tool for anybody's own model."""
 
-from .engine.objective import Measurement, Objective
-from .engine.space import ParameterSpace, layer_groups
-from .environment import check_names
-from .errors import UserError
-from .landscape.rollback import Rollback, roll_back
-from .landscape.scan import Curve, Line, Mark, Plane, Surface, scan
-from .landscape.trajectory import Trajectory, project
-from .profiles import Profile, load_profile
-from .study.checkpoints import Checkpoints
-from .study.study import Study
-from .training.checkpoints import in_order, read_task
-from .training.finetune import Run, fine_tune
-from .training.tasks import Task
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "Checkpoints",
-    "Curve",
-    "Line",
-    "Mark",
-    "Measurement",
-    "Objective",
-    "ParameterSpace",
-    "Plane",
-    "Profile",
-    "Rollback",
-    "Run",
-    "Study",
-    "Surface",
-    "Task",
-    "Trajectory",
-    "UserError",
-    "check_names",
-    "fine_tune",
-    "in_order",
-    "layer_groups",
-    "load_profile",
-    "project",
-    "read_task",
-    "roll_back",
-    "scan",
-]
+# Where each public name lives. It is imported when it is first asked for: torch alone takes seconds.
+HOMES = {
+    "Checkpoints": "study.checkpoints",
+    "Curve": "landscape.scan",
+    "Line": "landscape.scan",
+    "Mark": "landscape.scan",
+    "Measurement": "engine.objective",
+    "Objective": "engine.objective",
+    "ParameterSpace": "engine.space",
+    "Plane": "landscape.scan",
+    "Profile": "profiles",
+    "Rollback": "landscape.rollback",
+    "Run": "training.finetune",
+    "Study": "study.study",
+    "Surface": "landscape.scan",
+    "Task": "training.tasks",
+    "Trajectory": "landscape.trajectory",
+    "UserError": "errors",
+    "check_names": "environment",
+    "fine_tune": "training.finetune",
+    "in_order": "training.checkpoints",
+    "layer_groups": "engine.space",
+    "load_profile": "profiles",
+    "project": "landscape.trajectory",
+    "read_task": "training.checkpoints",
+    "roll_back": "landscape.rollback",
+    "scan": "landscape.scan",
+}
+__all__ = sorted(HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *HOMES})

@@ -1,4 +1,7 @@
-"""The command line: `python -m landscape_utils book | run | plan | results`, each with `--help`."""
+"""The command line: `python -m landscape_utils book | run | plan | results`, each with `--help`.
+
+What takes seconds to import is imported when a command is known to be sound.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .book import build as book
-from .engine.cluster import connect
 from .environment import project_folder
 from .errors import UserError
-from .profiles import builtin_profiles
+from .names import KINDS, one_of
+from .profiles import OVERRIDES, builtin_profiles, load_profile
 from .store.files import logger
 from .store.store import Store
-from .study.plan import estimate, report
-from .study.results import KINDS, current_code
-from .study.study import Study
 
 INTERRUPTED = "stopped; what was computed is kept: the same command goes on from there"
 
@@ -109,19 +108,30 @@ STUDY = ("tasks", "seed", "resolution", "span", "examples", "data_dir", "results
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """The study's parameters that the command line sets; the others keep their defaults."""
-    return {name: value for name in STUDY if (value := getattr(options, name)) is not None}
+    """The study's parameters that the command line sets; the others keep their defaults. They are checked."""
+    found = {name: value for name in STUDY if (value := getattr(options, name)) is not None}
+    load_profile(options.profile, **{name: value for name, value in found.items() if name in OVERRIDES})
+    for kind in getattr(options, "what", ()):
+        one_of("kind of result", kind, KINDS)
+    return found
 
 
 def make_book(options: argparse.Namespace) -> None:
-    print(book.build(options.profile, **given(options)))
+    parameters = given(options)
+    from .book import build as book
+
+    print(book.build(options.profile, **parameters))
 
 
 def compute(options: argparse.Namespace) -> None:
     if options.workers is not None and options.workers < 1:
         raise UserError(f"--workers {options.workers}: at least 1 is needed")
+    parameters = given(options)
+    from .engine.cluster import connect
+    from .study.study import Study
+
     with connect(options.cluster) if options.cluster else nullcontext() as client:
-        study = Study(options.profile, **given(options), client=client)
+        study = Study(options.profile, **parameters, client=client)
         study.compute(*options.what, workers=options.workers)
     print(f"all there: {study.store.folder}")
 
@@ -129,7 +139,11 @@ def compute(options: argparse.Namespace) -> None:
 def print_plan(options: argparse.Namespace) -> None:
     if min(options.workers) < 1:
         raise UserError(f"--workers {min(options.workers)}: at least 1 is needed")
-    study = Study(options.profile, **given(options))
+    parameters = given(options)
+    from .study.plan import estimate, report
+    from .study.study import Study
+
+    study = Study(options.profile, **parameters)
     for line in report(study, estimate(study, options.what), [1, *options.workers]):
         print(line)
 
@@ -152,6 +166,8 @@ def list_results(options: argparse.Namespace) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
+    from .study.results import current_code
+
     entries = [entry for store in stores(options) for entry in store.verify(current_code)]
     for entry in entries:
         if entry.state != "sound":

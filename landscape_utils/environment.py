@@ -1,4 +1,7 @@
-"""Where a study finds its folders and its device, whichever folder a notebook runs in."""
+"""Where a study finds its folders and its device, whichever folder a notebook runs in.
+
+torch takes seconds to import: a command that is misspelt, or asks for help, is answered without it.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-import torch
 
 from .errors import UserError
 
@@ -80,6 +81,8 @@ def data_folder(folder: str | Path) -> str:
 
 def check_device(device: str) -> str:
     """The device to compute on; "auto" is an NVIDIA GPU if there is one, else the CPU; "none" computes nothing."""
+    import torch
+
     count = torch.cuda.device_count()
     allowed = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count)), NOTHING]
     if device not in ("auto", *allowed):
@@ -90,6 +93,8 @@ def check_device(device: str) -> str:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One thread where networks are tiny: faster, and the same bits in a notebook and in a worker."""
+    import torch
+
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
@@ -100,6 +105,8 @@ def one_thread() -> Iterator[None]:
 
 def device_name(device: str) -> str:
     """What a result says it was computed on."""
+    import torch
+
     return (
         torch.cuda.get_device_name(device)
         if device.startswith("cuda")

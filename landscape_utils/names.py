@@ -13,6 +13,21 @@ CONTINUED = "continued"  # the further epochs of Figure 4, after a fine-tuning
 GROUPS = ("low", "middle", "high")  # thirds of the encoder's layers
 SPLITS = ("train", "dev")
 METHODS = ("plane", "paper")  # of projection onto a plane
+KINDS = (  # of results, by their folders in the store, in the order in which a study computes them
+    "runs",
+    "surfaces",
+    "layers",
+    "curves",
+    "trajectories",
+    "walks",
+    "paths",
+    "obstacles",
+    "random_directions",
+    "barriers",
+    "rollbacks",
+    "cubes",
+    "unseen_words",
+)
 
 
 def display_name(task: str) -> str:

@@ -15,6 +15,7 @@ from landscape_utils.environment import OF_CHECKPOINTS, check_names
 from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Line, Plane, scan
 from landscape_utils.landscape.trajectory import project
+from landscape_utils.names import KINDS as FOLDERS
 from landscape_utils.profiles import load_profile
 from landscape_utils.study.order import missing_of
 from landscape_utils.study.results import KINDS
@@ -130,6 +131,7 @@ def test_results_come_after_those_they_need(study):
         assert set(kind.needs(fresh)) <= set(planned[:i])
     assert len(planned) == len(set(planned))
     assert {kind.folder for kind in planned} == set(KINDS)
+    assert tuple(KINDS) == FOLDERS
 
 
 def test_a_sample_is_the_same_every_time_and_within_its_split(tiny_profile, tmp_path):
