@@ -1,4 +1,4 @@
-"""Runs beside one another and beside the paper: verdicts, what its figures say, its Table 1, its set-up."""
+"""Runs beside one another and beside the paper: verdicts, its Table 1, its set-up."""
 
 from __future__ import annotations
 
@@ -16,24 +16,31 @@ from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
 from ..training.published import network_config
-from .tables import misprints, signed
+from .findings import OUTCOMES, PHRASES, outcome
+from .tables import accuracies_of, misprints, signed
 
-RUNS = ("demo", "minilm")  # what everybody can run, and the reference run
+RUNS = ("demo", "minilm", "mpnet")  # from the smallest network to the largest
 ABSENT = "–"
 BERT = ("WordPiece, cased", "masked words and next sentence, on books and Wikipedia")
+CONTRAST = "then contrast on a billion pairs of sentences, labelled ones of MultiNLI among them"
 MODELS = {  # name, tokenizer, pre-training
     "demo": (
         "a small BERT",
         "a token for each word",
         "masked words and next sentence, on a generated language",
     ),
-    "minilm": (
-        "all-MiniLM-L6-v2",
-        "WordPiece, uncased",
-        "distilled from a larger model, then trained to embed sentences",
-    ),
+    "minilm": ("all-MiniLM-L6-v2", "WordPiece, uncased", f"distilled from a larger model, {CONTRAST}"),
+    "mpnet": ("all-mpnet-base-v2", "WordPiece, uncased", f"masked and permuted words, {CONTRAST}"),
     "bert-base-cased": ("BERT-base", *BERT),
     "bert-large-cased": ("BERT-large", *BERT),
+}
+CHAPTERS = {
+    1: "01_fine_tuning",
+    2: "02_loss_curves_1d",
+    3: "03_loss_surfaces_2d",
+    4: "04_trajectories",
+    5: "05_overfitting",
+    6: "06_layer_rollback",
 }
 DATA = {"glue": "GLUE", "demo": "a generated language", "files": "files of one's own"}
 
@@ -70,21 +77,24 @@ def readable(study: Study) -> list[Claim]:
 
 
 def verdicts(runs: Sequence[Column]) -> str:
-    """A row for each claim of the first run: its sentence, and the verdict of each run."""
+    """A row for each claim of the first run: its sentence, the chapter that goes into it, and what each run says."""
     rows = []
     for claim in runs[0].claims.values():
-        place = claim.figure.replace(" ", "\N{NO-BREAK SPACE}") or f"section {claim.section}"
-        cells = [outcome(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
-        rows.append([f"{claim.title} *({place})*", *cells])
+        chapter = PHRASES[claim.name]["chapter"]
+        cells = [told(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
+        rows.append([claim.title, f"[{chapter}]({CHAPTERS[chapter]}.ipynb)", *cells])
     note = (
-        f"Behind a verdict: how many tasks speak for the claim / against it / are open. {ABSENT}: no results."
+        "The numbers say how many tasks speak for the sentence / against it / neither way. "
+        f"{ABSENT}: no results."
     )
-    return f"{table(['claim', *(run.head for run in runs)], rows, prose=True)}\n\n{note}"
+    return f"{table(['sentence of the paper', 'chapter', *(run.head for run in runs)], rows)}\n\n{note}"
 
 
-def outcome(claim: Claim) -> str:
+def told(claim: Claim) -> str:
+    """A verdict with its count of tasks."""
     words = [evidence.word for evidence in claim.evidence]
-    return f"**{claim.verdict}** {'/'.join(str(words.count(word)) for word in ('for', 'against', 'open'))}"
+    counts = "/".join(str(words.count(word)) for word in ("for", "against", "open"))
+    return f"**{OUTCOMES[outcome(claim)]}** {counts}" if claim.primary.voting else OUTCOMES[outcome(claim)]
 
 
 def table_1(runs: Sequence[Column]) -> str:
@@ -98,7 +108,7 @@ def table_1(runs: Sequence[Column]) -> str:
         for group in GROUPS:
             differences = [signed(side[group] - side["fine-tuned"]) if side else ABSENT for side in sides]
             rows.append([f"{display_name(task)}, {group} layers back", *differences])
-    return f"{table(['', 'paper', *(run.head for run in runs)], rows)}\n\n{misprints()}"
+    return f"{table(['row', 'paper', *(run.head for run in runs)], rows)}\n\n{misprints()}"
 
 
 def rollbacks(study: Study) -> dict[str, dict[str, float]]:
@@ -106,9 +116,7 @@ def rollbacks(study: Study) -> dict[str, dict[str, float]]:
     found = {}
     for task in study.tasks:
         with suppress(Lacking):
-            rollback = study.rollback(task)
-            shares = {"fine-tuned": rollback.fine_tuned, **rollback.groups}
-            found[task] = {name: 100 * share for name, share in shares.items()}
+            found[task] = accuracies_of(study.rollback(task))
     return found
 
 
@@ -122,7 +130,7 @@ def setups(runs: Sequence[Column]) -> str:
     rows = [[name, *of] for name, of in cells.items() if len(set(of)) > 1]
     alike = [f"{name} ({of[0]})" for name, of in cells.items() if len(set(of)) == 1]
     note = f"Alike in all: {', '.join(alike)}." if alike else "Nothing is alike."
-    return f"{table(['', 'paper', *(run.head for run in runs)], rows, prose=True)}\n\n{note}"
+    return f"{table(['', 'paper', *(run.head for run in runs)], rows)}\n\n{note}"
 
 
 def setup(study: Study) -> dict[str, str]:
@@ -137,11 +145,9 @@ def setup(study: Study) -> dict[str, str]:
     def each(value: Callable[[str], object]) -> str:
         """A value that tasks differ in; once, where they do not."""
         said = {display_name(task): str(value(task)) for task in study.tasks}
-        return (
-            ", ".join(f"{task}: {v}" for task, v in said.items())
-            if len({*said.values()}) > 1
-            else said.popitem()[1]
-        )
+        if len({*said.values()}) == 1:
+            return said.popitem()[1]
+        return ", ".join(f"{task}: {v}" for task, v in said.items())
 
     tasks, overfitted = profile.tasks, profile.overfitting.task
     epochs = (tasks[overfitted].pretrained.epochs, profile.overfitting.extra_epochs)
@@ -160,9 +166,14 @@ def setup(study: Study) -> dict[str, str]:
         "epochs from scratch": each(lambda task: tasks[task].scratch.epochs),
         "epochs of fine-tuning": each(lambda task: tasks[task].pretrained.epochs),
         "learning rate from scratch": each(lambda task: f"{tasks[task].scratch.learning_rate:g}"),
+        "learning rate chosen": "on the dev set that is reported; from scratch took it over",
         "learning rate of fine-tuning": each(lambda task: f"{tasks[task].pretrained.learning_rate:g}"),
         "examples in a batch": each(lambda task: tasks[task].pretrained.batch_size),
         "Adam's β₁, β₂ and ε": ", ".join(f"{x:g}" for x in (*training.betas, training.epsilon)),
+        "Adam's bias correction": "yes",
+        "the optimiser in the further epochs": "begins anew, with its own warm-up",
+        "order of the examples": "at random, in batches of like length",
+        "dropout": f"{getattr(config, 'hidden_dropout_prob', 'its own')}",
         "weight decay": f"{training.weight_decay:g}",
         "warm-up": f"{training.warmup:.0%} of the steps",
         "largest norm of a gradient": f"{training.max_grad_norm:g}",

@@ -28,7 +28,7 @@ class Part:
     Attributes:
         folder: of its pages, YOURS or REFERENCE.
         title: what the text calls it.
-        about: what it was computed from, in Markdown.
+        about: sentences on what it was computed from, in Markdown.
         notebooks: executed.
     """
 
@@ -64,25 +64,32 @@ def stage(pages: Path, folder: Path, parts: Sequence[Part]) -> None:
     for part in parts:
         (folder / part.folder).mkdir()
         for notebook in part.notebooks:
-            stage_notebook(notebook, folder / part.folder, introduction(part, notebook.stem, parts))
+            stage_notebook(
+                notebook, folder / part.folder, banner(part, notebook.stem, parts), mark(part, parts)
+            )
     contents = read_contents(folder)
     (folder / "_toc.yml").write_text(yaml.safe_dump(without(contents, there), sort_keys=False), "utf-8")
     for page in folder.glob("*.md"):
         page.write_text(redirected(page.read_text("utf-8"), there), "utf-8")
 
 
-def introduction(part: Part, chapter: str, parts: Sequence[Part]) -> str:
-    """The line that says which part a chapter belongs to and leads to its twin in the other; "" where it has none."""
-    for twin in parts:
-        if twin is not part and f"{twin.folder}/{chapter}" in twin.pages():
-            return (
-                f"*{part.title.capitalize()}*, {part.about}. "
-                f"The same chapter of [{twin.title}](../{twin.folder}/{chapter}.ipynb)."
-            )
-    return ""
+def banner(part: Part, chapter: str, parts: Sequence[Part]) -> str:
+    """The box that says which run a chapter shows, and leads to its twin in the other run where it has one."""
+    twins = [
+        f" [The same chapter of {twin.title}](../{twin.folder}/{chapter}.ipynb)."
+        for twin in parts
+        if twin is not part and f"{twin.folder}/{chapter}" in twin.pages()
+    ]
+    title = part.title.removeprefix("the ").capitalize()
+    return f":::{{admonition}} {title}\n:class: run\n{part.about}{''.join(twins)}\n:::"
 
 
-def stage_notebook(notebook: Path, folder: Path, line: str) -> None:
+def mark(part: Part, parts: Sequence[Part]) -> str:
+    """What tells the titles of your run from those of the reference run, wherever titles are listed."""
+    return f" ({part.title})" if part.folder == YOURS and len(parts) > 1 else ""
+
+
+def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "") -> None:
     """A copy with `line` below its title, and without the state of widgets.
 
     A page has no kernel for widgets, and their outputs hold all that it shows.
@@ -91,7 +98,7 @@ def stage_notebook(notebook: Path, folder: Path, line: str) -> None:
     content = nbformat.read(notebook, as_version=4)
     content.metadata.pop("widgets", None)
     title, _, text = content.cells[0].source.partition("\n")
-    content.cells[0].source = "\n\n".join(filter(None, (title, line, text.strip())))
+    content.cells[0].source = "\n\n".join((f"{title}{after_title}", line, text.strip()))
     nbformat.write(content, folder / notebook.name)
 
 

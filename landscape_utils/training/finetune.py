@@ -75,11 +75,11 @@ class Run:
         with safe_open(self._snapshot(epoch), "pt") as file:
             return file.get_tensor("theta")
 
-    def theta_quarter(self) -> Tensor:
-        """The encoder's parameters after a quarter of the steps, (P,) float32 on the CPU."""
+    def theta_quarter(self) -> Tensor | None:
+        """The encoder's parameters after a quarter of the steps, (P,) float32 on the CPU; None if none were kept."""
         path = self.folder / QUARTER
         if not path.exists():
-            raise UserError(f"no theta after a quarter of the steps is kept in {self.folder}: train it anew")
+            return None
         with safe_open(path, "pt") as file:
             return file.get_tensor("theta")
 
