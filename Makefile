@@ -25,6 +25,7 @@ test: .venv/ready-book-test .venv/ready-lab
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+	.venv/bin/lint-imports --no-logo --no-cache
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2
 
 lab: .venv/ready-lab

@@ -184,9 +184,8 @@ class Profile(Part):
     sample: Sample
     layers: Layers
     seeds: Annotated[list[Seed], Field(min_length=1)]
-    surface_seeds: list[
-        Seed
-    ] = []  # of the trainings whose surfaces are scanned, which cost most; none: all of them
+    # Of the trainings whose surfaces are scanned, which cost most; none: all of them.
+    surface_seeds: list[Seed] = []
     precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
     chosen: list[TaskName] = []

@@ -100,7 +100,7 @@ class Planted:
         """Of the population: the gain falls with the size of the training set, or rises, or is the same everywhere."""
         size = np.log10(SIZES[task] / SIZES["mnli"])
         gain = self.pick(0.1 - 0.15 * size, 0.0, -0.1 + 0.15 * size)
-        further = {"continued": self.pick(0.02, -0.05, -0.2)}.get(how, 0.0)
+        further = {"continued": self.pick(0.05, -0.05, -0.2)}.get(how, 0.0)
         return {"scratch": 0.7 - gain / 2}.get(how, 0.7 + gain / 2) + further
 
     def walk(self, task: str, how: str = "pretrained", seed: int | None = None) -> Walk:

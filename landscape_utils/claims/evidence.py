@@ -10,12 +10,18 @@ from typing import Any
 from scipy import stats
 
 from ..names import display_name
-from .intervals import TAIL, Evidence, Kind, LeftOut, Reading, number, over_trainings
+from .intervals import ALONE, TAIL, Evidence, Kind, LeftOut, Reading, number, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject
 
-EVERY = "all tasks"  # stands for a task where a measure takes all of them together
+EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 # A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
 NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
+SPOKEN = {  # of one task, and of several
+    "for": ("speaks for it", "speak for it"),
+    "against": ("speaks against it", "speak against it"),
+    "open": ("is open", "are open"),
+    "does not count": ("does not count", "do not count"),
+}
 Read = Callable[[Subject, str, int], Reading]
 
 RULE = (
@@ -27,7 +33,8 @@ RULE = (
     "(Student's t), and the uncertainty that comes from the sample of examples is added to it. Where there is one "
     "training, the interval is over the examples on which it was measured, and another training may give another "
     "answer. A number of one training that rests on no sample has no interval, and does not count. Rounding and "
-    "interpolation errors widen every interval."
+    "interpolation errors widen every interval. Where a claim rests on one number alone, its interval is a 98 % one, "
+    "so that chance gives it a verdict in 2 of 100 studies and not in 5."
 )
 
 
@@ -52,16 +59,23 @@ class Measure:
 
     def __call__(self, study: Subject) -> Measured:
         """The evidence of each task; of those that cannot be weighed, the reason."""
-        found, left_out = [], {}
+        readings: dict[str, list[Reading]] = {}
+        left_out = {}
         for task in self.tasks(study):
             try:
-                found.append(self.weigh(study, task))
+                readings[display_name(task)] = self.readings(study, task)
             except LeftOut as reason:
                 left_out[display_name(task)] = str(reason)
-        return Measured(self.what, self.effect, self.sides, tuple(found), left_out)
 
-    def weigh(self, study: Subject, task: str) -> Evidence:
-        """The evidence of one task, over all seeds that have what is needed."""
+        def measured(tail: float) -> Measured:
+            evidence = tuple(over_trainings(task, found, tail) for task, found in readings.items())
+            return Measured(self.what, self.effect, self.sides, evidence, left_out, tail)
+
+        usual = measured(TAIL)
+        return measured(ALONE) if usual.voting == 1 else usual
+
+    def readings(self, study: Subject, task: str) -> list[Reading]:
+        """The readings of one task, of all seeds that have what is needed."""
         common: set[int] | None = None
         for kind, how in self.needs:
             for name in study.tasks if task == EVERY else (task,):
@@ -78,7 +92,7 @@ class Measure:
                 reasons.append(reason)
         if not readings:
             raise reasons[0]
-        return over_trainings(display_name(task), readings)
+        return readings
 
 
 def both(kind: str) -> tuple[tuple[str, str], ...]:
@@ -93,13 +107,17 @@ def measures(what: str, effect: str, *needs: tuple[str, str], **rest: Any) -> Ca
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measure found on a study: see `Measure`; `left_out` is task -> why it could not be weighed."""
+    """What a measure found on a study: see `Measure`; `left_out` is task -> why it could not be weighed.
+
+    `tail` is what the intervals leave out on each side.
+    """
 
     what: str
     effect: str
     sides: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     left_out: dict[str, str]
+    tail: float = TAIL
 
     @property
     def voting(self) -> int:
@@ -118,13 +136,20 @@ class Measured:
     def chance(self) -> float:
         """The probability of a verdict where there is no effect, of independent tasks and exact intervals.
 
-        2 P(more than half of k tasks speak for it), each with 2.5 %: a binomial tail.
+        2 P(more than half of k tasks speak for it), each with the probability of the interval's tail: binomial.
         """
-        return 2 * float(stats.binom.sf(self.voting // 2, self.voting, TAIL)) if self.voting else 0.0
+        return 2 * float(stats.binom.sf(self.voting // 2, self.voting, self.tail)) if self.voting else 0.0
 
     def markdown(self) -> str:
         """What is measured, and a row for each task."""
-        head = ["task", *self.sides, "effect", "95 % interval", "taken over", "speaks"]
+        head = [
+            "task",
+            *self.sides,
+            "effect",
+            f"{100 * (1 - 2 * self.tail):g} % interval",
+            "taken over",
+            "speaks",
+        ]
         rows = [
             [e.task, *map(number, e.values), number(e.effect), e.interval, e.over, e.word]
             for e in self.evidence
@@ -182,19 +207,15 @@ class Claim:
         words = [e.word for e in self.evidence]
         if not words:
             return "No task could be weighed: the claim is **undecided**."
-        one = ("speaks for it", "speaks against it", "is open", "does not count")
-        many = ("speak for it", "speak against it", "are open", "do not count")
-        kinds = zip(("for", "against", "open", "does not count"), one, many, strict=True)
-        counts = [(words.count(word), *said) for word, *said in kinds if word in words]
-        found = listed([f"{n} {single if n == 1 else several}" for n, single, several in counts])
+        counts = [(words.count(word), *said) for word, said in SPOKEN.items() if word in words]
+        found = f"Of {len(words)} tasks, " + listed(
+            [f"{n} {one if n == 1 else many}" for n, one, many in counts]
+        )
+        if len(words) == 1:
+            found = f"{self.evidence[0].task} {counts[0][1]}"
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
-        where = "Over all tasks" if self.evidence[0].task == EVERY else f"On {self.evidence[0].task}"
-        alone = f"{where} the evidence {counts[0][1]}."
-        said = f"The claim {outcome}. {alone if len(words) == 1 else f'Of {len(words)} tasks, {found}.'}"
-        if self.primary.voting:
-            odds = number(100 * self.primary.chance)
-            said += f" If there were no effect, a verdict would come about with a probability of {odds} %."
-        return said
+        odds = f" If there were no effect, {number(100 * self.primary.chance)} % of such studies would have a verdict."
+        return f"The claim {outcome}. {found}.{odds if self.primary.voting else ''}"
 
     def markdown(self) -> str:
         """The sentence, the outcome, the primary measure, and how far it carries."""
@@ -212,14 +233,8 @@ class Claim:
         measured = [("primary", self.primary), *(("carries", m) for m in self.carries)]
         measured += [("printed", self.printed)] if self.printed else []
         return [
-            {
-                "claim": self.name,
-                "verdict": m.verdict,
-                "role": role,
-                "measure": m.what,
-                **asdict(e),
-                "word": e.word,
-            }
+            {"claim": self.name, "role": role, "measure": m.what, "verdict": m.verdict, "word": e.word}
+            | asdict(e)
             for role, m in measured
             for e in m.evidence
         ]

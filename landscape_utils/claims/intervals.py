@@ -9,7 +9,8 @@ from enum import StrEnum
 import numpy as np
 from scipy import stats
 
-TAIL = 0.025  # of the 95 % interval, on each side
+TAIL = 0.025  # of a 95 % interval, on each side
+ALONE = 0.01  # of the 98 % interval of a number on which a whole claim rests
 Z = float(stats.norm.ppf(1 - TAIL))
 
 
@@ -30,8 +31,8 @@ class LeftOut(Exception):
 class Reading:
     """What one training shows, or the pair of trainings of one seed.
 
-    `low` and `high` are the 95 % interval over examples (or over tasks), as `kind` says. With `Kind.NONE` they are
-    bounds that rounding, or the edge of a scan, leaves.
+    `low` and `high` are the 95 % interval over examples (or over tasks), as `kind` says, with `df` degrees of freedom
+    behind it. With `Kind.NONE` they are bounds that rounding, or the edge of a scan, leaves.
     """
 
     values: tuple[float, ...]
@@ -39,6 +40,12 @@ class Reading:
     low: float
     high: float
     kind: Kind
+    df: float = np.inf
+
+    def stretch(self, tail: float) -> float:
+        """By what to multiply the half-widths of the interval for another tail than 2.5 %."""
+        wider = stats.t.ppf(1 - tail, self.df) / stats.t.ppf(1 - TAIL, self.df)
+        return 1.0 if self.kind is Kind.NONE else float(wider)
 
 
 @dataclass(frozen=True)
@@ -112,7 +119,7 @@ def drawn(values: Sequence[float], effects: np.ndarray) -> Reading:
     return Reading(values, float(effect[0]), float(lows[outside - 1]), float(highs[-outside]), Kind.EXAMPLES)
 
 
-def over_trainings(task: str, readings: Sequence[Reading]) -> Evidence:
+def over_trainings(task: str, readings: Sequence[Reading], tail: float = TAIL) -> Evidence:
     """The readings of all seeds together.
 
     Over two or more, Student's t interval of the mean effect. The seeds share their examples, so what is uncertain for
@@ -124,9 +131,9 @@ def over_trainings(task: str, readings: Sequence[Reading]) -> Evidence:
     kind = readings[0].kind if count == 1 or readings[0].kind is Kind.TASKS else Kind.TRAININGS
     if not np.isfinite(effect):
         return Evidence(task, values, effect, -np.inf, np.inf, kind, count)
-    spread = float(stats.t.ppf(1 - TAIL, count - 1) * stats.sem(effects)) if count > 1 else 0.0
-    below = effect - np.mean([r.low for r in readings])
-    above = np.mean([r.high for r in readings]) - effect
+    spread = float(stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)) if count > 1 else 0.0
+    below = np.mean([(r.effect - r.low) * r.stretch(tail) for r in readings])
+    above = np.mean([(r.high - r.effect) * r.stretch(tail) for r in readings])
     low, high = (
         reach if count == 1 else np.hypot(spread, np.maximum(reach, 0.0)) for reach in (below, above)
     )

@@ -11,7 +11,7 @@ from ..landscape import flatness
 from ..landscape.flatness import versions
 from ..landscape.scan import Curve
 from .evidence import Measure, both, measures
-from .intervals import Reading, drawn, exact
+from .intervals import LeftOut, Reading, drawn, exact
 from .subject import WAYS, Subject, guessing
 from .trainings import require_fitted
 
@@ -19,13 +19,21 @@ RISE = 5.0  # % of the descent from start to end: what counts as an obstacle
 LIMIT = f"{RISE:g} %"
 
 
+def descent(curve: Curve) -> np.ndarray:
+    """(V,): from the loss at the start down to that at the end."""
+    ends = versions(curve).mark_loss
+    found = ends["start"] - ends["end"]
+    if not (found > 0).all():
+        raise LeftOut("the training loss is not lower at the end than at the start")
+    return found
+
+
 def rise_share(curve: Curve) -> np.ndarray:
     """(3, V): the largest rise from start to end, in % of the descent, and between what rounding leaves it."""
     alpha, loss = flatness.losses_along(curve)
-    ends = versions(curve).mark_loss
     between = (alpha >= curve.marks["start"].alpha) & (alpha <= curve.marks["end"].alpha)
     rise, slack = flatness.largest_rise(loss[:, between]), 2 * curve.precision_error
-    return 100 * np.stack([rise, rise - slack, rise + slack]) / (ends["start"] - ends["end"])
+    return 100 * np.stack([rise, rise - slack, rise + slack]) / descent(curve)
 
 
 def _rise(kind: str, how: str, sign: int, study: Subject, task: str, seed: int) -> Reading:
@@ -78,10 +86,9 @@ def rougher(study: Subject, task: str, seed: int) -> Reading:
 def _first_direction(beyond: bool, study: Subject, task: str, seed: int) -> Reading:
     require_fitted(study, task, seed, "pretrained")
     found = study.obstacles(task, "pretrained", seed)
-    start, end = (versions(found.path).mark_loss[name] for name in ("start", "end"))
-    ray = versions(found.ray)
-    share = 100 * (start - np.fmin.reduce(ray.loss, axis=1)) / (start - end)
-    first = 100 * (start - ray.mark_loss["first epoch"]) / (start - end)
+    start, whole, ray = versions(found.path).mark_loss["start"], descent(found.path), versions(found.ray)
+    share = 100 * (start - np.fmin.reduce(ray.loss, axis=1)) / whole
+    first = 100 * (start - ray.mark_loss["first epoch"]) / whole
     return drawn([first[0], share[0]], share - (first if beyond else 50))
 
 

@@ -51,9 +51,9 @@ def accuracy(study: Subject, task: str, seed: int) -> Reading:
 
 
 @measures(
-    "Dev accuracy, fine-tuned minus from scratch, in points. A straight line is fitted to it over the logarithm of the "
-    "size of the training set. The interval comes from how far the tasks lie from that line.",
-    "how many points are lost where the training set is ten times as large",
+    "Gain in dev accuracy, fine-tuned minus from scratch, in points. A straight line is fitted to it over the "
+    "logarithm of the size of the training set. The interval comes from how far the tasks lie from that line.",
+    "how many points the gain is smaller where the training set is ten times as large",
     *both("run"),
     sides=("on the smallest set", "on the largest set"),
     tasks=lambda study: (EVERY,),
@@ -66,7 +66,7 @@ def gain_by_size(study: Subject, task: str, seed: int) -> Reading:
     line = stats.linregress(np.log10(sizes), gains)
     reach = float(stats.t.ppf(1 - TAIL, len(sizes) - 2) * line.stderr)
     ends = float(gains[sizes.argmin()]), float(gains[sizes.argmax()])
-    return Reading(ends, -line.slope, -line.slope - reach, -line.slope + reach, Kind.TASKS)
+    return Reading(ends, -line.slope, -line.slope - reach, -line.slope + reach, Kind.TASKS, len(sizes) - 2)
 
 
 @measures(

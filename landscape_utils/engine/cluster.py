@@ -1,47 +1,59 @@
-"""Cluster: the points of a scan and the runs of a study, spread over the workers of a `dask.distributed` client.
+"""Cluster: the points of a scan, or calls of any object's methods, spread over the workers of `dask.distributed`.
 
-What a scan needs (model, examples, directions) is sent to the workers once; a worker that joins later fetches it from
-another one. Workers may leave and die: dask gives their points to others, and what was lost with its last holder is
-sent anew. Results come back to the client's side, which alone writes to the store.
+What all calls share (model, examples, directions) is sent to the workers once; a worker that joins later fetches it
+from another one. Workers may leave and die: dask gives their calls to others, and what was lost with its last holder is
+sent anew. Results come back to the client's side, which alone keeps them.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
+import os
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from itertools import chain
+import time
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 
-from ..environment import device_name
+from ..environment import check_device, device_name
 from ..errors import UserError
-from ..store.files import make_folder
-from .cluster_worker import Parcel, called, finish, looked_around, moved, probed, visited
+from .cluster_worker import Parcel, alone, ask, finish, visit
 from .precision import Point
-from .walker import Walker
-
-if TYPE_CHECKING:
-    from distributed import Client, Future
-
-    from ..study.runs import Runs
+from .walker import Walk
 
 logger = logging.getLogger(__name__)
 ANSWER = 10.0  # seconds for a scheduler to answer
-PATIENCE = 600.0  # seconds without any worker after which a scan gives up
-TICK = 1.0  # seconds between two looks at who has joined and what was lost
+PATIENCE = 600.0  # seconds without any worker after which a call gives up
+POLL = 0.005  # seconds between two looks at what is in flight
+LOOKS = 200  # after so many it is asked who has joined
+LOSSES = 3  # times that all in flight may be lost before anything comes back
 MISSING = "a cluster needs dask: pip install 'landscape_utils[cluster]'"
 
 Task = tuple[Any, tuple[Any, ...]]  # a name, and the arguments of a function
 
 
-def connect(address: str) -> Client:
+class Client(Protocol):
+    """What is asked of a `distributed.Client`; the tests have a simulated one.
+
+    Its futures have a `status`, "pending", "finished", "error", "cancelled" or "lost", and a `result()`.
+    """
+
+    def nthreads(self) -> Mapping[str, int]: ...
+    def wait_for_workers(self, n_workers: int, timeout: float) -> None: ...
+    def scheduler_info(self) -> Mapping[str, Any]: ...
+    def scatter(self, data: Any, *, broadcast: bool, hash: bool) -> Any: ...
+    def submit(self, func: Callable[..., Any], *args: Any, pure: bool) -> Any: ...
+    def cancel(self, futures: Any) -> Any: ...
+    def run(self, function: Any, *args: Any, on_error: Literal["return", "ignore"]) -> Any: ...
+
+
+def connect(address: str) -> Any:
     """A client of the scheduler at `address`, such as tcp://host:8786.
 
     Raises:
@@ -65,115 +77,112 @@ class Spread:
     """A walk that the workers of a client do, each with a copy of the model on its own device.
 
     Args:
-        client: of `dask.distributed`.
-        walk: makes a Walker of a given precision.
         device: where the workers compute; None: where the model is here.
-        threads: of a worker while it computes; as many as here give the same sums in the same order.
     """
 
     client: Client
-    walk: partial[Walker]
+    walk: Walk
     device: str | None = None
-    threads: int = field(default_factory=torch.get_num_threads)
-
-    def probe(self, points: list[Point], precision: str, bound: float) -> np.ndarray:
-        """`precision.probe`, by one of the workers."""
-        ((_, row),) = results(self.client, self._parcel, probed, [("probe", (points, precision, bound))])
-        return row
 
     def visits(
         self, points: Iterable[tuple[int, Point]], precision: str
     ) -> Generator[tuple[int, np.ndarray]]:
-        """(index, row) of every point, as they come."""
-        tasks = ((i, (precision, point)) for i, point in points)
-        walkers = set[str]()
+        """(index, row) of every point, as they come; see `Walk.visits`."""
+        here = self.walk.objectives[0].device.type
+        walk = self.walk if here == "cpu" else self.walk.to("cpu")
+        parcel = Parcel(walk, precision, self.device or here)
         try:
-            for i, (row, address) in results(self.client, self._parcel, visited, tasks):
-                walkers.add(address)
-                yield i, row
+            yield from call(self.client, visit, parcel, ((i, (point,)) for i, point in points))
         finally:
-            if here := list(walkers & self.client.nthreads().keys()):
-                self.client.run(finish, workers=here, on_error="ignore")
-
-    @property
-    def _parcel(self) -> Parcel:
-        here = self.walk.args[0][0].device
-        walk = self.walk if here.type == "cpu" else moved(self.walk, "cpu")
-        return Parcel(walk, self.device or here.type, self.threads)
+            self.client.run(finish, parcel.name, on_error="ignore")
 
 
-def results(
-    client: Client, payload: Any, function: Callable[..., Any], tasks: Iterable[Task]
+def apart(
+    client: Client,
+    subject: Any,
+    calls: Iterable[tuple[Any, str, tuple[Any, ...]]],
+    folder: Path | None = None,
 ) -> Iterator[tuple[Any, Any]]:
-    """(name, function(payload, *arguments)) of every task, computed by the workers, as they come.
+    """(name, result) of methods of `subject`, each by one worker that sees `folder`, as they come.
 
-    Tasks are taken as workers become free, so whoever ends them early waits only for those in flight.
+    `calls`: name, method, arguments.
+    """
+    return call(client, ask, subject, ((name, (folder, *asked)) for name, *asked in calls))
+
+
+def call(
+    client: Client, function: Callable[..., Any], subject: Any, tasks: Iterable[Task]
+) -> Generator[tuple[Any, Any]]:
+    """(name, function(subject, *arguments)) of every task, computed by the workers, as they come.
+
+    Workers use as many threads as are used here, for the same sums in the same order. Tasks are taken as workers become
+    free, so whoever ends them early waits for none.
 
     Raises:
         UserError: no worker for `PATIENCE` seconds; workers die of whatever they are given.
+        Exception: what the function raises.
     """
-    remaining, again = iter(tasks), list[Task]()
-    while True:
-        wait_for_worker(client)
-        lost, arrived = list[Task](), 0
-        for task, result in flight(client, payload, function, chain(again, remaining)):
-            if result is None:
-                lost.append(task)
-            else:
-                arrived += 1
-                yield task[0], result
-        if not lost:
-            return
-        if not arrived:
-            raise UserError(
-                f"all workers that tried one of {len(lost)} tasks were lost; see their logs (too little memory?), "
-                f"then start again: what was computed is kept"
-            )
-        logger.warning("%d tasks were lost with their workers: they are sent again", len(lost))
-        again = lost
-
-
-def flight(
-    client: Client, payload: Any, function: Callable[..., Any], tasks: Iterator[Task]
-) -> Iterator[tuple[Task, Any]]:
-    """The tasks and their results, None for what was lost; after a loss no further tasks are taken."""
-    shared = client.scatter(payload, broadcast=True, hash=False)
-    flying: dict[Future, Task] = {}
-    arrivals: queue.SimpleQueue[Future] = queue.SimpleQueue()
-    sound = True
+    threads = torch.get_num_threads()
+    remaining, lost = iter(tasks), list[Task]()
+    flying: dict[Any, tuple[Task, Any]] = {}
+    shared, losses = None, 0
     try:
         while True:
-            free = max(1, sum(client.nthreads().values())) - len(flying) if sound else 0
-            for _, task in zip(range(free), tasks, strict=False):
-                future = client.submit(function, shared, *task[1], pure=False)
-                flying[future] = task
-                future.add_done_callback(arrivals.put)
+            shared = shared or sent(client, subject)
+            free = max(1, sum(client.nthreads().values())) - len(flying)
+            if lost:
+                remaining, lost = chain(lost, remaining), []
+            for task in islice(remaining, max(0, free)):
+                future = client.submit(alone, threads, function, shared, *task[1], pure=False)
+                flying[future] = task, shared
             if not flying:
                 return
-            for future in landed(arrivals, flying):
-                result = fetched(future)
-                sound = sound and result is not None
-                yield flying.pop(future), result
+            for future in landed(flying):
+                task, given = flying.pop(future)
+                if answer := fetched(future):
+                    losses = 0
+                    yield task[0], answer[0]
+                    continue
+                lost.append(task)
+                if given is shared:  # which may be lost as well
+                    logger.warning("a worker was lost: its tasks are sent again")
+                    shared, losses = None, losses + 1
+            if losses == LOSSES:
+                raise UserError(
+                    f"all workers that tried one of {len(lost) + len(flying)} tasks were lost; see their logs (too "
+                    f"little memory?), then start again: what was computed is kept"
+                )
     finally:
         client.cancel(list(flying))
 
 
-def landed(arrivals: queue.SimpleQueue[Future], flying: Iterable[Future]) -> list[Future]:
-    """The next future that is done, or within a tick none, or those that are lost: dask calls nobody back for them."""
-    try:
-        return [arrivals.get(timeout=TICK)]
-    except queue.Empty:
-        return [future for future in flying if future.status in ("cancelled", "lost")]
+def sent(client: Client, subject: Any) -> Any:
+    """The subject at the workers: what tasks are submitted with."""
+    while True:
+        wait_for_worker(client)
+        try:
+            return client.scatter(subject, broadcast=True, hash=False)
+        except TimeoutError:  # the only worker has left meanwhile
+            logger.warning("no worker took what was sent")
 
 
-def fetched(future: Future) -> Any:
-    """The result, which is not None; None if it was lost with its worker, be it on the way here."""
-    from distributed import CancelledError, KilledWorker
+def landed(flying: Collection[Any]) -> list[Any]:
+    """The futures that are done or lost, as soon as there are some; after a second without any, none."""
+    for _ in range(LOOKS):
+        if done := [future for future in flying if future.status != "pending"]:
+            return done
+        time.sleep(POLL)
+    return []
 
-    if future.status in ("cancelled", "lost"):
+
+def fetched(future: Any) -> tuple[Any] | None:
+    """The result in a tuple; None if it was lost with its worker, be it on the way here."""
+    from distributed import KilledWorker
+
+    if future.status in ("cancelled", "lost"):  # which `result` would wait for
         return None
     try:
-        return future.result()
+        return (future.result(),)
     except (CancelledError, KilledWorker):
         return None
 
@@ -217,21 +226,20 @@ def join(client: Client, device: str, folder: Path) -> str:
     """The device that `device` ("auto", ...) means at every worker.
 
     Raises:
-        UserError: they differ, or `folder` is not the same one there as here: a study's snapshots go there.
+        UserError: they differ, or `folder` is not the same one there as here.
     """
-    make_folder(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".shared-") as file:
-        found = everywhere(client, looked_around, device, Path(file.name))
-    blind = [worker for worker, (_, sees) in found.items() if not sees]
-    if blind:
+        seen = everywhere(client, os.path.exists, file.name)  # what may not be looked at is not seen either
+    if blind := [worker for worker, sees in seen.items() if not sees]:
         raise UserError(
             f"{blind[0]} and {len(blind) - 1} other workers do not see {folder}; a study on a cluster needs a "
             f"results folder that all machines share: name one by results_dir"
         )
-    devices = {device: worker for worker, (device, _) in found.items()}
-    if len(devices) > 1:
+    devices = everywhere(client, check_device, device)
+    if len(set(devices.values())) > 1:
         raise UserError(f"the workers compute on unlike devices, {devices}; choose one by device")
-    return next(iter(devices))
+    return next(iter(devices.values()))
 
 
 def device_names(client: Client, device: str) -> str:
@@ -239,12 +247,3 @@ def device_names(client: Client, device: str) -> str:
     if device == "cpu":
         return device_name(device)
     return ", ".join(sorted(set(everywhere(client, device_name, device).values())))
-
-
-def apart(
-    client: Client, study: Runs, calls: Iterable[tuple[Any, str, tuple[Any, ...]]]
-) -> Iterator[tuple[Any, Any]]:
-    """(name, result) of methods of a study, each by one worker, as they come; `calls`: name, method, arguments."""
-    threads = torch.get_num_threads()
-    tasks = ((name, (threads, method, arguments)) for name, method, arguments in calls)
-    return results(client, study, called, tasks)

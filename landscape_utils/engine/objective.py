@@ -7,34 +7,36 @@ a point is then one forward pass over these batches and one synchronisation, whe
 from __future__ import annotations
 
 import inspect
-import operator
-import reprlib
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ..errors import UserError
+from .examples import (
+    Batch,
+    Example,
+    Row,
+    by_length,
+    check_examples,
+    cut,
+    pad,
+    plain,
+    positions,
+    trim,
+    vocabulary,
+)
+from .losses import ERRORS, LOSSES, SINGLE, Loss, problem_of, whole_number
+from .space import check_weights
 
-FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
-POSITIONS = (
-    "position_embeddings",
-    "positions_embed",
-    "embed_positions",
-    "wpe",
-)  # tables of learned positions
-TOKENS_PER_BATCH = {
-    "cpu": 1024,
-    "cuda": 16384,
-}  # what keeps the matrix products busy and the activations in cache
+logger = logging.getLogger(__name__)
+# what keeps the matrix products busy and the activations in cache
+TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
 
-Example = Mapping[str, Any]
-Logits = Callable[["Batch"], Tensor]
+Logits = Callable[[Batch], Tensor]
 
 
 class Measurement(NamedTuple):
@@ -46,30 +48,35 @@ class Measurement(NamedTuple):
     error_stderr: float
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Examples of about the same length, resident on the device."""
-
-    inputs: dict[str, Tensor]  # each (B, T)
-    labels: Tensor  # (B,)
-
-    def to(self, device: torch.device) -> Batch:
-        return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
-
-
 class Objective:
-    """Mean cross-entropy and error rate of `model` on `examples`, as a function of the model's present weights.
+    """Mean loss and error rate of `model` on `examples`, as a function of the model's present weights.
+
+    The loss is the model's own, by `config.problem_type` or, where that is None, as `transformers` takes it: with one
+    class a label, cross-entropy; with a list of C numbers from 0 to 1, binary cross-entropy, the mean over C labels;
+    with one logit ("regression"), squared error. An example counts as an error if its class is not the one with the
+    largest logit, or if any of its C labels is on the wrong side of logit 0; a regression has no errors: NaN.
 
     Args:
-        model: a single-label sequence classifier of `transformers`.
+        model: a sequence classifier of `transformers`.
         examples: dicts of "input_ids", "labels" and, where the model takes them, "attention_mask" and "token_type_ids".
         tokens_per_batch: padded tokens in one batch at most; an example longer than that is a batch of its own.
+        loss: another loss, f(logits (B, C), labels) -> (B,), at least float32; labels are int64 (B,) classes or float
+            (B, C). Its name, for the key of a result, is `loss_name`.
 
     Raises:
-        UserError: no examples, missing or unknown fields, a label out of range, a model that is no classifier.
+        UserError: no examples, missing or unknown fields, a label that does not suit the problem, a model that is no
+            classifier, that is quantised or has adapters, that fails on an example, or whose own answer to one with its
+            padding is not the one without.
     """
 
-    def __init__(self, model: nn.Module, examples: Sequence[Example], tokens_per_batch: int | None = None):
+    def __init__(
+        self,
+        model: nn.Module,
+        examples: Sequence[Example],
+        tokens_per_batch: int | None = None,
+        loss: Loss | None = None,
+    ):
+        check_classifier(model)
         check_examples(model, examples)
         self.model: Any = model
         self.device = next(model.parameters()).device
@@ -77,10 +84,17 @@ class Objective:
         budget = usual if tokens_per_batch is None else whole_number(tokens_per_batch) or 0
         if budget < 1:
             raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
-        rows = sorted((trim(example) for example in examples), key=lambda row: len(row["input_ids"]))
-        self._check_logits(rows)
-        masked = self._masks_padding(rows)
-        self.batches = [self._batch(group) for group in by_length(rows, budget, masked)]
+        self._problem = problem_of(model, examples[0]["labels"])
+        self._loss = loss or LOSSES[self._problem]
+        self.loss_name: str = getattr(self._loss, "__name__", type(self._loss).__name__)
+        self._fields = fields_taken(model, examples[0])
+        rows = [trim(example) for example in examples]
+        with evaluating(model):
+            self._check_answers(examples, rows)
+        if loss:
+            self._check_loss(rows[0])
+        rows.sort(key=lambda row: len(row["input_ids"]))
+        self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
         self.size = len(rows)
         self.tokens = sum(sum(row["attention_mask"]) for row in rows)
 
@@ -91,12 +105,19 @@ class Objective:
 
     def logits(self, batch: Batch) -> Tensor:
         """(B, C): one forward pass."""
-        return self.model(**batch.inputs, return_dict=True).logits
+        return logits_of(self.model(**batch.inputs))
 
     def outcomes(self, logits: Logits) -> tuple[Tensor, Tensor]:
         """Loss and error of each example in order of length, two tensors (n,); NaN where the logits hold NaN."""
-        losses, errors = zip(*(outcome(logits(batch), batch.labels) for batch in self.batches), strict=True)
+        losses, errors = zip(*(self.outcome(logits(b), b.labels) for b in self.batches), strict=True)
         return torch.cat(losses), torch.cat(errors)
+
+    def outcome(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss and 0/1 error of each row of logits (B, C): two tensors (B,), at least float32."""
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        labels = labels.to(logits.dtype) if labels.is_floating_point() else labels
+        error = ERRORS[self._problem](logits, labels).to(logits.dtype)  # (B,)
+        return self._loss(logits, labels), error.masked_fill(logits.isnan().any(dim=-1), torch.nan)
 
     def to(self, device: str | torch.device) -> None:
         """Move the model, in place, and the batches."""
@@ -114,69 +135,138 @@ class Objective:
             raise UserError(
                 f"out of memory on {self.device} with one example at a time; use a larger device or the CPU"
             )
-        self.batches = [half for batch in self.batches for half in halves(batch)]
+        self.batches = [half for batch in self.batches for half in batch.halves()]
 
-    def _batch(self, rows: list[dict[str, list[int]]]) -> Batch:
+    def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
         width = max(len(row["input_ids"]) for row in rows)
-        padding = {"input_ids": getattr(self.model.config, "pad_token_id", None) or 0}
-        accepted = inspect.signature(self.model.forward).parameters
-        fields = [field for field in rows[0] if field in accepted and field != "labels"]
-        inputs = {
-            field: torch.tensor(
-                [pad(row[field], width, padding.get(field, 0)) for row in rows], device=self.device
-            )
-            for field in fields
-        }
+        token = whole_number(getattr(self.model.config, "pad_token_id", None))
+        padding = {"input_ids": token if token in range(vocabulary(self.model)) else 0}
+        padded = {f: [pad(row[f], width, padding.get(f) or 0) for row in rows] for f in self._fields}
+        return {field: torch.tensor(values, device=self.device) for field, values in padded.items()}
+
+    def _batch(self, rows: Sequence[Row]) -> Batch:
+        inputs = self._inputs(rows)
+        if all(sum(row["attention_mask"]) == inputs["input_ids"].shape[1] for row in rows):
+            inputs.pop("attention_mask", None)  # nothing is padded: attention without a mask is faster
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
-        if all(
-            sum(row["attention_mask"]) == width for row in rows
-        ):  # nothing is padded: attention without a mask is faster
-            inputs.pop("attention_mask", None)
-        return Batch(inputs, labels)
+        return Batch(inputs, labels if self._problem == SINGLE else labels.double().reshape(len(rows), -1))
 
-    def _check_logits(self, rows: list[dict[str, Any]]) -> None:
-        """Refuse a model whose output holds no logits of a classifier, tried on the longest example."""
-        batch = self._batch(rows[-1:])
-        with evaluating(self.model):
-            logits = getattr(self.model(**batch.inputs, return_dict=True), "logits", None)
-        if logits is None or tuple(logits.shape) != (1, self.model.config.num_labels):
-            raise UserError(
-                f"{type(self.model).__name__} is no sequence classifier (its output holds no logits of shape "
-                f"(batch, num_labels)); load it with AutoModelForSequenceClassification"
-            )
-
-    def _masks_padding(self, rows: list[dict[str, Any]]) -> bool:
-        """Whether the shortest example gives the same logits beside the longest one, padded, as alone.
+    def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
+        """Rows, in order of length, in batches as the model can take them.
 
         Some models read what they should not: XLNet's head the last position, FNet every one. Their batches hold
-        examples of one length.
+        examples of one length. A decoder without a padding token takes no batch at all.
         """
-        if len(rows[0]["input_ids"]) == len(rows[-1]["input_ids"]):
-            return True
-        try:
-            with evaluating(self.model):
-                alone = self.logits(self._batch(rows[:1]))
-                padded = self.logits(self._batch([rows[0], rows[-1]]))[:1]
-        except ValueError as error:  # a decoder without a padding token takes one example at a time
-            raise UserError(f"{type(self.model).__name__} takes no padded batch: {error}") from None
-        tolerance = 1e-2 if alone.dtype in (torch.float16, torch.bfloat16) else 1e-5
-        return torch.allclose(alone, padded, rtol=tolerance, atol=tolerance, equal_nan=True)
+        first, last = rows[0], rows[-1]
+        if len(rows) == 1 or self._as_alone([first, last]):
+            return by_length(rows, budget)
+        if self._as_alone([first, first]):
+            return by_length(rows, budget, mixed=False)
+        logger.warning(
+            "%s takes one example at a time, which is slow; where it lacks config.pad_token_id, set that",
+            type(self.model).__name__,
+        )
+        return by_length(rows, budget=1)
+
+    def _as_alone(self, rows: Sequence[Row]) -> bool:
+        """Whether the first of the rows gives the same logits in a batch with the others as alone."""
+        batches = [self._batch(part).inputs for part in (rows[:1], rows)]
+        with evaluating(self.model):
+            alone, together = (attempt(self.model, inputs) for inputs in batches)
+        answered = isinstance(alone, Tensor) and isinstance(together, Tensor)
+        return answered and same(alone, together[:1], tolerance_of(alone), equal_nan=True)
+
+    def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
+        """Refuse a model that fails, or that answers an example as it is given other than as it is asked here.
+
+        Tried on the longest example, the one with the largest token type, and the one with the most padding.
+        """
+        measures: list[Callable[[int], int]] = [
+            lambda i: len(rows[i]["input_ids"]),
+            lambda i: max(rows[i].get("token_type_ids", [0])),
+            lambda i: len(examples[i]["input_ids"]) - sum(rows[i]["attention_mask"]),
+        ]
+        kind, room = type(self.model).__name__, positions(self.model)
+        for i in sorted({max(range(len(rows)), key=measure) for measure in measures}):
+            own = self._answer(i, self._inputs([cut(plain(examples[i]), room)]))
+            ours = self._answer(i, self._batch([rows[i]]).inputs)
+            if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
+                raise UserError(
+                    f"{kind} is no sequence classifier (its output holds no logits of shape (batch, num_labels)); "
+                    f"load it with AutoModelForSequenceClassification"
+                )
+            if not same(own, ours, max(1e-3, tolerance_of(own)), equal_nan=True):
+                raise UserError(
+                    f"{kind} gives other logits for example {i} as it is given than without its padding; "
+                    f"give examples without padding"
+                )
+
+    def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
+        """The model's logits of example i; what it raises is told in one line, with the field at which it fails."""
+        answer = attempt(self.model, inputs)
+        if not isinstance(answer, Exception):
+            return answer
+        without = {field: {f: x for f, x in inputs.items() if f != field} for field in inputs}
+        works = [f for f, rest in without.items() if not isinstance(attempt(self.model, rest), Exception)]
+        field, reason = (works or ["input_ids"])[0], str(answer).strip().split("\n")[0]
+        raise UserError(
+            f"{type(self.model).__name__} fails at {field} of example {i}: {type(answer).__name__}: {reason}"
+        ) from answer
+
+    def _check_loss(self, row: Row) -> None:
+        """Refuse a loss of the user's that does not give a number for each example."""
+        logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
+        found = self.outcome(logits, self._batch([row, row]).labels)[0]
+        if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
+            raise UserError(
+                f"loss {self.loss_name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}"
+            )
 
 
-def halves(batch: Batch) -> Iterator[Batch]:
-    """The rows of a batch as two batches, or as one if it has one row."""
-    middle = (len(batch.labels) + 1) // 2
-    for rows in (slice(0, middle), slice(middle, None)):
-        if len(labels := batch.labels[rows]):
-            yield Batch({name: x[rows] for name, x in batch.inputs.items()}, labels)
+def check_classifier(model: Any) -> None:
+    """Refuse what is no sequence classifier, and one whose weights are not all parameters."""
+    classes = getattr(getattr(model, "config", None), "num_labels", 0)
+    if getattr(model, "base_model", model) is model or classes < 1:
+        raise UserError(
+            f"{type(model).__name__} is no classifier; load it with AutoModelForSequenceClassification"
+        )
+    check_weights(model)
 
 
-def outcome(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy and 0/1 error of each row of logits (B, C): two tensors (B,), at least float32."""
-    logits = logits if logits.dtype == torch.float64 else logits.float()
-    loss = F.cross_entropy(logits, labels, reduction="none")  # (B,)
-    error = (logits.argmax(dim=-1) != labels).to(loss.dtype)  # (B,)
-    return loss, error.masked_fill(logits.isnan().any(dim=-1), torch.nan)
+def fields_taken(model: nn.Module, example: Example) -> list[str]:
+    """The fields that the model is given: those that its forward names, or all where it takes any keyword."""
+    parameters = inspect.signature(model.forward).parameters
+    any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    fields = dict.fromkeys([*example, "attention_mask"])
+    return [f for f in fields if f != "labels" and (any_keyword or f in parameters)]
+
+
+def attempt(model: nn.Module, inputs: dict[str, Tensor]) -> Any:
+    """The model's logits, or what it raised."""
+    try:
+        return logits_of(model(**inputs))
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        return error
+
+
+def logits_of(output: Any) -> Any:
+    """The logits in what a model returns: an object that has them, a tuple that begins with them, or themselves."""
+    return getattr(output, "logits", output[0] if isinstance(output, tuple) else output)
+
+
+def tolerance_of(logits: Tensor) -> float:
+    """To what two ways to the same logits agree in their dtype."""
+    exact = torch.get_float32_matmul_precision() == "highest"
+    return 1e-5 if logits.dtype == torch.float64 or (logits.dtype == torch.float32 and exact) else 1e-2
+
+
+def same(one: Tensor, other: Tensor, tolerance: float, equal_nan: bool = False) -> bool:
+    """Whether two tensors are one within a tolerance, absolute and relative."""
+    return one.shape == other.shape and torch.allclose(
+        one, other, rtol=tolerance, atol=tolerance, equal_nan=equal_nan
+    )
 
 
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:
@@ -197,105 +287,3 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
-
-
-def by_length(rows: list[dict[str, Any]], budget: int, mixed: bool = True) -> Iterator[list[dict[str, Any]]]:
-    """Rows, given in order of length, cut so that rows x longest stays within `budget` tokens; unless `mixed`, a batch
-    holds rows of one length."""
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        length = len(row["input_ids"])
-        if batch and (
-            (len(batch) + 1) * length > budget or not (mixed or length == len(batch[0]["input_ids"]))
-        ):
-            yield batch
-            batch = []
-        batch.append(row)
-    yield batch
-
-
-def trim(example: Example) -> dict[str, Any]:
-    """The example as plain lists, without the padding at its end."""
-    lists = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in example.items()}
-    mask = list(lists.get("attention_mask") or [1] * len(lists["input_ids"]))
-    length = len(mask) - mask[::-1].index(1) if 1 in mask else len(mask)
-    lists["attention_mask"] = mask
-    return {name: value if name == "labels" else list(value)[:length] for name, value in lists.items()}
-
-
-def pad(values: list[int], width: int, padding: int) -> list[int]:
-    return values + [padding] * (width - len(values))
-
-
-def check_examples(model: Any, examples: Sequence[Example]) -> None:
-    """Refuse what no objective can be built of, by one line that names the example."""
-    classes = getattr(getattr(model, "config", None), "num_labels", 0)
-    if getattr(model, "base_model", model) is model or classes < 2:
-        raise UserError(
-            f"{type(model).__name__} is no classifier of two or more classes; "
-            f"load it with AutoModelForSequenceClassification"
-        )
-    if not hasattr(examples, "__len__") or not len(examples):
-        found = "none" if hasattr(examples, "__len__") else type(examples).__name__
-        raise UserError(f"an objective needs a sequence of at least one example; got {found}")
-    fields = set(examples[0]) if isinstance(examples[0], Mapping) else set()
-    longest = positions(model) or sys.maxsize
-    vocabulary = getattr(model.get_input_embeddings(), "num_embeddings", sys.maxsize)
-    for i, example in enumerate(examples):
-        if not isinstance(example, Mapping):
-            raise UserError(f"example {i} must be a mapping of fields to lists; got {type(example).__name__}")
-        if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
-            raise UserError(
-                f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
-                f"allowed beside them attention_mask and token_type_ids, the same in every example"
-            )
-        label = whole_number(example["labels"])
-        if label is None or not 0 <= label < classes:
-            raise UserError(f"example {i} has label {example['labels']!r}; allowed are 0 to {classes - 1}")
-        values = {name: whole_numbers(example[name]) for name in sorted(fields - {"labels"})}
-        wrong = next((name for name, tensor in values.items() if tensor is None), None)
-        if wrong:
-            raise UserError(
-                f"example {i} has {wrong} that are no list of whole numbers: {reprlib.repr(example[wrong])}"
-            )
-        lengths = {name: len(tensor) for name, tensor in values.items() if tensor is not None}
-        if len(set(lengths.values())) != 1 or 0 in lengths.values():
-            raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
-        if (length := len(trim(example)["input_ids"])) > longest:
-            raise UserError(
-                f"example {i} has {length} tokens; {type(model).__name__} has positions for {longest}: "
-                f"tokenise with truncation=True, max_length={longest}"
-            )
-        ids = values["input_ids"]
-        if ids is None or int(ids.min()) < 0 or int(ids.max()) >= vocabulary:
-            raise UserError(f"example {i} has input_ids that are no whole numbers from 0 to {vocabulary - 1}")
-
-
-def positions(model: Any) -> int | None:
-    """How many tokens an example may have: what the encoder's table of positions holds; None where there is none."""
-    encoder = getattr(model, "base_model", model)
-    tables = [
-        m
-        for name, m in encoder.named_modules()
-        if isinstance(m, nn.Embedding) and name.split(".")[-1] in POSITIONS
-    ]
-    # RoBERTa counts from behind its padding token, BART from 2
-    taken = [(-1 if m.padding_idx is None else m.padding_idx) + 1 + getattr(m, "offset", 0) for m in tables]
-    return min((m.num_embeddings - n for m, n in zip(tables, taken, strict=True)), default=None)
-
-
-def whole_numbers(values: Any) -> Tensor | None:
-    """A list, array or tensor of whole numbers as a tensor, (n,); None for anything else."""
-    try:
-        tensor = torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError):
-        return None
-    return None if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)) else tensor
-
-
-def whole_number(value: Any) -> int | None:
-    """An int, or an array or tensor of one; None for anything else."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None

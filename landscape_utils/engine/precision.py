@@ -8,83 +8,59 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
 
 from ..errors import UserError
-from ..interrupts import until_interrupted
-from .walker import Walker
 
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
-CANDIDATES = {
-    "cpu": ("bfloat16",),
-    "cuda": ("tf32", "float16", "bfloat16"),
-}  # what may be faster than float32
+DTYPES = {name: getattr(torch, name.replace("tf", "float")) for name in PRECISIONS}
 PROBED = -1  # the place of the probe's finding in a journal of points
 RANDOM_CELLS = 4
-STOPPED = "stopped while a lower precision was tried: no point is computed yet, and the same call begins anew"
 
 Point = tuple[float, ...]
+Visits = Callable[[Iterable[tuple[int, Point]], str], Iterable[tuple[int, np.ndarray]]]
 
 
-def probe(walk: Callable[..., Walker], points: Sequence[Point], precision: str, bound: float) -> np.ndarray:
-    """The precision to scan in, and the largest difference of the loss from float32 found on `points`.
+def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int) -> float:
+    """The largest difference of a loss from float32 that `precision` makes on `points`.
 
     Args:
-        walk: makes a Walker of a given precision.
-        precision: one of PRECISIONS, or "auto": the fastest whose difference is at most `bound`.
-
-    Returns:
-        A row for a journal, of the walker's width, float64, that `probed` reads.
+        visits: of a walk: (index, row) of every point in a given precision.
+        objectives: how many of them a row is of.
 
     Raises:
         UserError: an unknown precision, or one that the device does not have or the model does not compute in.
     """
-    walker = walk(precision="float32")
-    device = walker.space.device.type
-    check_precision(precision, device)
-    row = np.full(walker.width, math.nan)
-    row[:2] = PRECISIONS.index("float32"), 0.0
-    offered = CANDIDATES.get(device, ()) if precision == "auto" else (precision,)
-    if not offered or precision == "float32":
-        return row
-    exact, fastest = losses(walker, points)
-    for name in offered:
-        try:
-            rounded, seconds = losses(walk(precision=name), points)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:  # as FNet's Fourier transform, and what OpenAI-GPT keeps in float32
-            if precision == "auto":
-                continue
-            model, reason = type(walker.model).__name__, str(error).splitlines()[0]
-            raise UserError(
-                f"{model} does not compute in {precision} ({reason}); use float32 or auto"
-            ) from None
-        difference = largest_difference(exact, rounded)
-        if precision == name or (difference <= bound and seconds < fastest):
-            row[:2] = PRECISIONS.index(name), difference
-            fastest = seconds
+
+    def losses(name: str) -> np.ndarray:  # (points, objectives)
+        rows = dict(visits(enumerate(points), name))
+        return np.array([rows[i].reshape(objectives, -1)[:, 0] for i in range(len(points))])
+
+    return 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
+
+
+def finding(precision: str, difference: float, width: int) -> np.ndarray:
+    """What a probe found as a row for a journal, (width,) float64, that `found` reads."""
+    row = np.full(width, math.nan)
+    row[:2] = PRECISIONS.index(precision), difference
     return row
 
 
-def probed(row: np.ndarray) -> tuple[str, float]:
-    """Precision and largest difference of the loss from a row made by `probe`."""
-    return PRECISIONS[int(row[0])], float(row[1])
+def found(row: np.ndarray, precision: str) -> float:
+    """The largest difference of the loss, from a row made by `finding`.
 
-
-def losses(walker: Walker, points: Sequence[Point]) -> tuple[np.ndarray, float]:
-    """Every objective's loss at every point, (points, objectives), and the median seconds of a point."""
-    values, seconds = [], []
-    with walker, until_interrupted(points, STOPPED) as todo:
-        for point in todo:
-            start = time.perf_counter()
-            values.append(walker(point)[:, 0].numpy())
-            seconds.append(time.perf_counter() - start)
-    return np.array(values), float(np.median(seconds))
+    Raises:
+        UserError: the journal's points are of another precision.
+    """
+    begun = PRECISIONS[int(row[0])]
+    if begun != precision:
+        raise UserError(
+            f"the journal's points are in {begun}, not in {precision}; use {begun} or another journal"
+        )
+    return float(row[1])
 
 
 def largest_difference(exact: np.ndarray, rounded: np.ndarray) -> float:
@@ -104,8 +80,9 @@ def probe_points(axes: Sequence[np.ndarray], places: Mapping[str, Point]) -> lis
 
 
 def check_precision(precision: str, device: str) -> None:
-    if precision not in (*PRECISIONS, "auto"):
-        raise UserError(f"unknown precision {precision!r}; allowed are {', '.join(PRECISIONS)} and auto")
+    """Refuse a precision that there is not, or that the device has not."""
+    if precision not in PRECISIONS:
+        raise UserError(f"unknown precision {precision!r}; allowed are {', '.join(PRECISIONS)}")
     if precision == "tf32" and not (device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)):
         raise UserError(
             f"precision 'tf32' needs an NVIDIA GPU of the Ampere generation or later; the model is on {device}"

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .objective import Batch, Objective
+from .examples import Batch
+from .objective import Objective
 from .space import ParameterSpace, layer_stack
 
 
@@ -148,22 +149,16 @@ class Replay:
         Raises:
             UserError: the limit does not hold one batch.
         """
-        kept: list[object] = []
-        handle = self.below[-1].register_forward_hook(lambda module, inputs, output: kept.append(output))
         used = 0
-        try:
-            for objective, batch in batches:
+        for objective, batch in batches:
+            with outputs_of(self.below[-1]) as seen:
                 objective.logits(batch)
-                if not kept:  # an encoder that does not call its layers
-                    return
-                output = kept[-1]
-                kept.clear()
-                used += size_of(output)
-                if used > limit:
-                    break
-                self.outputs[batch] = output
-        finally:
-            handle.remove()
+            if not seen:  # an encoder that does not call its layers
+                return
+            used += sum(x.numel() * x.element_size() for x in tensors(seen[-1]))
+            if used > limit:
+                break
+            self.outputs[batch] = seen[-1]
         if not self.outputs:
             raise UserError(
                 f"cache_bytes={limit} does not hold one batch ({used} bytes); give at least that, or 0 to keep nothing"
@@ -178,19 +173,16 @@ class Replay:
         if not recorded:
             return
         objective, batch = recorded[-1]
-        kept: list[object] = []
-        handle = self.below[-1].register_forward_hook(lambda module, inputs, output: kept.append(output))
         try:
-            full = objective.logits(batch)
-            still = all(map(torch.equal, tensors(kept[-1]), tensors(self.outputs[batch])))
+            with outputs_of(self.below[-1]) as seen:
+                full = objective.logits(batch)
+            still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
             if not (still and same(full, self.logits(objective)(batch))):
                 self.outputs.clear()
         except torch.OutOfMemoryError:
             raise
         except Exception:  # an encoder that asks its layers for more than their output
             self.outputs.clear()
-        finally:
-            handle.remove()
 
     def logits(self, objective: Objective):
         """The objective's forward pass, with replay for the recorded batches."""
@@ -230,12 +222,18 @@ class Recorded(nn.Module):
         return getattr(self.__dict__["layer"], name)
 
 
+@contextmanager
+def outputs_of(layer: nn.Module) -> Iterator[list[object]]:
+    """What the layer returns, call by call, while the context lasts."""
+    seen: list[object] = []
+    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    try:
+        yield seen
+    finally:
+        handle.remove()
+
+
 def tensors(output: object) -> list[Tensor]:
     """The tensors in a layer's output."""
     items = output if isinstance(output, tuple | list) else (output,)
     return [x for x in items if isinstance(x, Tensor)]
-
-
-def size_of(output: object) -> int:
-    """Bytes of the tensors in a layer's output."""
-    return sum(x.numel() * x.element_size() for x in tensors(output))

@@ -30,11 +30,13 @@ class ParameterSpace:
         dtype: dtype of the weights; theta is read in it if it is float64, otherwise in float32.
 
     Raises:
-        UserError: the encoder has no parameters, holds quantised ones, or ones of several dtypes or devices.
+        UserError: the encoder has no parameters, or ones of several dtypes or devices; the model has weights that are
+            no parameters of its own: quantised ones, adapters, statistics of a batch norm.
     """
 
     def __init__(self, model: nn.Module):
         self.encoder = encoder_of(model)
+        check_weights(model)
         self._parameters = encoder_parameters(model)
         self.names = tuple(self._parameters)
         ends = np.cumsum([0] + [p.numel() for p in self._parameters.values()]).tolist()
@@ -125,6 +127,30 @@ def encoder_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     return {n: p for n, p in encoder_of(model).named_parameters() if not n.startswith(apart)}
 
 
+def check_weights(model: nn.Module) -> None:
+    """Refuse a model that is moved by more than the parameters of its encoder and head.
+
+    All floating-point tensors of its `state_dict` must be parameters, or buffers that training leaves alone.
+    """
+    kind, modules = type(model).__name__, list(model.modules())
+    if any(type(module).__module__.split(".")[0] == "peft" for module in modules):
+        raise UserError(
+            f"{kind} has adapters beside the weights that they change; use model.merge_and_unload()"
+        )
+    if any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats for m in modules):
+        raise UserError(
+            f"{kind} has a batch norm, whose running statistics are no parameters: no point but the "
+            f"model's own has any; use a model without"
+        )
+    known = {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor) or (value.is_floating_point() and value.data_ptr() not in known):
+            raise UserError(
+                f"{kind} holds {name}, which is no parameter, as quantisation leaves it; use the model as it "
+                f"was before"
+            )
+
+
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
     """The encoder's layers: name within the encoder and the ModuleList, the longest that lies within no other.
 
@@ -191,23 +217,21 @@ class Line:
 
     @property
     def norm(self) -> float:
-        """The parameter distance of one unit of alpha, |x|."""
+        """The parameter distance of one unit of alpha, |x| (in a plane and of one of beta, if y was rescaled)."""
         return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
 
-    def at(self, alpha: float) -> Tensor:
-        """theta, (P,), at alpha."""
-        return self.origin + alpha * self.x
+    def at(self, *coordinates: float) -> Tensor:
+        """theta, (P,), at alpha, or at (alpha, beta)."""
+        return sum((c * d for c, d in zip(coordinates, self.directions, strict=True)), self.origin)
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
+class Plane(Line):
     """theta(alpha, beta) = origin + alpha x + beta y; all (P,).
 
     y is rescaled to the norm of x, |x| / |y| y (section 3.2), unless `rescale` is False.
     """
 
-    origin: Tensor
-    x: Tensor
     y: Tensor
     rescale: bool = True
 
@@ -222,35 +246,21 @@ class Plane:
         return (self.x, self.y)
 
     @property
-    def norm(self) -> float:
-        """The parameter distance of one unit of alpha, |x| (and of one of beta, if y was rescaled)."""
-        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
-
-    @property
     def cosine(self) -> float:
         """Cosine of the angle between x and y; the paper finds them near orthogonal (section 3.2)."""
         x, y = self.x.double(), self.y.double()
         return float(x @ y / (x.norm() * y.norm()))
-
-    def at(self, alpha: float, beta: float) -> Tensor:
-        """theta, (P,), at (alpha, beta)."""
-        return self.origin + alpha * self.x + beta * self.y
 
 
 def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
     """Refuse vectors that span nothing, by one line that says the values."""
     for name, vector in {"origin": origin, **directions}.items():
         if not isinstance(vector, Tensor) or vector.ndim != 1 or not vector.is_floating_point():
-            found = (
-                f"{vector.dtype} {tuple(vector.shape)}"
-                if isinstance(vector, Tensor)
-                else type(vector).__name__
-            )
+            found = described(vector) if isinstance(vector, Tensor) else type(vector).__name__
             raise UserError(f"{name} must be a floating-point vector of shape (P,); got {found}")
-        if (vector.shape, vector.dtype, vector.device) != (origin.shape, origin.dtype, origin.device):
+        if described(vector) != described(origin):
             raise UserError(
-                f"{name} is {vector.dtype} {tuple(vector.shape)} on {vector.device}, but origin is "
-                f"{origin.dtype} {tuple(origin.shape)} on {origin.device}; they must agree"
+                f"{name} is {described(vector)}, but origin is {described(origin)}; they must agree"
             )
         norm = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
         if not math.isfinite(norm):
@@ -259,3 +269,7 @@ def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
             )
         if norm == 0 and name != "origin":
             raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")
+
+
+def described(vector: Tensor) -> str:
+    return f"{vector.dtype} {tuple(vector.shape)} on {vector.device}"

@@ -6,32 +6,27 @@ at every point, or read by nobody, is left out: see `shortcuts`.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import UserError
 from . import bootstrap
 from .objective import Measurement, Objective, evaluating, statistics
+from .precision import DTYPES, check_precision
 from .shortcuts import Replay, first_token_only, ready_masks
 from .space import ParameterSpace
 
 logger = logging.getLogger(__name__)
-CHUNK = {
-    "cpu": 1 << 16,
-    "cuda": 1 << 24,
-}  # entries combined at a time: the sums stay in cache, scratch memory is small
+CHUNK = {"cpu": 1 << 16, "cuda": 1 << 24}  # entries combined at a time: the sums stay in cache
 CACHE_BYTES = 1 << 30
-DTYPES = {
-    "float32": torch.float32,
-    "tf32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
-}
 
 
 def combine(out: Tensor, origin: Tensor, terms: Sequence[tuple[float, Tensor]]) -> None:
@@ -86,7 +81,8 @@ class Walker:
     exception, the model is what it was.
 
     Raises:
-        UserError: `cache_bytes` that hold no batch; a device too small for one example.
+        UserError: `cache_bytes` that hold no batch; a device too small for one example; a precision that the device
+            does not have or the model does not compute in.
     """
 
     def __init__(
@@ -103,10 +99,10 @@ class Walker:
         self.space = ParameterSpace(self.model)
         wide = torch.float64 if self.space.dtype == torch.float64 else torch.float32
         self.origin, *self.directions = (v.to(self.space.device, wide) for v in (origin, *directions))
+        check_precision(precision, self.space.device.type)
         self.precision = precision
         self.cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
         self.moving = moving(self.directions)
-        self.width = len(objectives) * (len(Measurement._fields) + 2 * draws)
         self._shares = [bootstrap.draws(o.size, draws).to(self.space.device) for o in objectives]
         self._stack = ExitStack()
         self._replay = Replay(self.model, self.space, self.moving)
@@ -119,6 +115,7 @@ class Walker:
             stack.enter_context(cast_outside(self.space, self.model, dtype))
             self.buffer = stack.enter_context(self.space.attached(dtype))
             self.buffer.copy_(self.origin)
+            self._within_memory(self._try_precision)
             self._within_memory(lambda: self._shorten(stack))
             self._stack = stack.pop_all()
         return self
@@ -154,6 +151,20 @@ class Walker:
             logger.warning("out of memory on %s: batches are halved", self.space.device)
         return self._within_memory(function)
 
+    def _try_precision(self) -> None:
+        """Refuse a precision that the model does not compute in: FNet's Fourier transform, say, has no bfloat16."""
+        objective = self.objectives[0]
+        try:
+            if self.precision != "float32":
+                objective.logits(objective.batches[0])
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{type(self.model).__name__} does not compute in {self.precision} ({reason}); use float32"
+            ) from None
+
     def _shorten(self, stack: ExitStack) -> None:
         """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
         stack.enter_context(self._replay)
@@ -167,13 +178,44 @@ class Walker:
             self._replay.verify(batches)
 
 
-def visits(
-    walk: Callable[..., Walker], points: Iterable[tuple[int, Sequence[float]]], precision: str
-) -> Generator[tuple[int, np.ndarray]]:
-    """(index, row) of every point, one after the other; `walk` makes a Walker of a given precision."""
-    with walk(precision=precision) as walker:
-        for i, point in points:
-            yield i, walker(point).numpy().ravel()
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What a `Walker` needs, before it begins; it can be sent to another process.
+
+    Args:
+        objectives, origin, directions, cache_bytes, draws: as of a Walker.
+    """
+
+    objectives: Sequence[Objective]
+    origin: Tensor
+    directions: Sequence[Tensor]
+    cache_bytes: int | None = None
+    draws: int = 0
+
+    @property
+    def width(self) -> int:
+        """How many numbers a point gives: 4 + 2 draws for each objective."""
+        return len(self.objectives) * (len(Measurement._fields) + 2 * self.draws)
+
+    def open(self, precision: str = "float32") -> Walker:
+        """The walker, to be used as a context manager."""
+        return Walker(self.objectives, self.origin, self.directions, precision, self.cache_bytes, self.draws)
+
+    def to(self, device: str | torch.device) -> Walk:
+        """The same walk on `device`, with copies of the model and its examples."""
+        objectives = copy.deepcopy(self.objectives)
+        for objective in objectives:
+            objective.to(device)
+        origin, *directions = (v.to(device) for v in (self.origin, *self.directions))
+        return replace(self, objectives=objectives, origin=origin, directions=directions)
+
+    def visits(
+        self, points: Iterable[tuple[int, Sequence[float]]], precision: str
+    ) -> Generator[tuple[int, np.ndarray]]:
+        """(index, row) of every point, one after the other; a row is (width,) float64, objective by objective."""
+        with self.open(precision) as walker:
+            for i, point in points:
+                yield i, walker(point).numpy().ravel()
 
 
 @contextmanager

@@ -8,28 +8,22 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..engine.cluster import Spread
+from ..engine.cluster import Client, Spread
 from ..engine.objective import Measurement, Objective
-from ..engine.precision import PROBED, probe, probe_points, probed
+from ..engine.precision import PROBED, finding, found, probe, probe_points
 from ..engine.space import Line, ParameterSpace, Plane
-from ..engine.walker import Walker, coarse_first, visits
+from ..engine.walker import Walk, coarse_first
 from ..errors import UserError
-from ..interrupts import until_interrupted
 from ..progress import bar
 
-if TYPE_CHECKING:
-    from distributed import Client
-
-GO_ON = "what was computed is kept, and the same call goes on from there"
 MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
 
@@ -132,7 +126,6 @@ def scan(
     *,
     marks: Mapping[str, Sequence[float]] | None = None,
     precision: str = "float32",
-    precision_bound: float = 1e-3,
     cache_bytes: int | None = None,
     draws: int = 0,
     journal: MutableMapping[int, np.ndarray] | None = None,
@@ -150,8 +143,8 @@ def scan(
         region: a Line, which takes `alpha` alone, or a Plane, which takes `alpha` and `beta`.
         alpha, beta: coordinates of the grid's points, in any order.
         marks: name -> coordinates of points to evaluate beside the grid; default: start (0, 0) and end (1, 0).
-        precision: "float32", "float16", "bfloat16", "tf32" (CUDA), or "auto": the fastest whose largest difference from
-            float32, on a probe of cells, is at most `precision_bound` in the loss.
+        precision: "float32", "float16", "bfloat16" or "tf32" (CUDA); of the last three the largest difference from
+            float32 is measured on a probe of cells.
         cache_bytes: memory for the output of layers that no direction moves; 0 for none.
         draws: how many bootstrap draws of the examples to take at every point, for intervals; see `bootstrap`.
         journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
@@ -163,8 +156,8 @@ def scan(
         A Curve or a Surface; a tuple of them, in order, if a sequence of objectives was given.
 
     Raises:
-        UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model.
-        KeyboardInterrupt: Ctrl-C; the first one after the point in flight, a second one at once.
+        UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model, a precision that
+            the device or the model has not, a journal of another precision.
     """
     objectives = [objective] if isinstance(objective, Objective) else objective
     axes = check_axes(region, alpha, beta)
@@ -177,22 +170,16 @@ def scan(
     points = list(itertools.product(*(axis.tolist() for axis in axes))) + list(places.values())
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
 
-    walk = partial(Walker, objectives, region.origin, region.directions, cache_bytes=cache_bytes, draws=draws)
-    spread = None if client is None else Spread(client, walk, device)
+    walk = Walk(objectives, region.origin, region.directions, cache_bytes, draws)
+    visits = walk.visits if client is None else Spread(client, walk, device).visits
     if PROBED not in rows:
-        probing = spread.probe if spread else partial(probe, walk)
-        rows[PROBED] = probing(probe_points(axes, places), precision, precision_bound)
-    precision, precision_error = probed(rows[PROBED])
+        difference = probe(visits, probe_points(axes, places), precision, len(objectives))
+        rows[PROBED] = finding(precision, difference, walk.width)
+    precision_error = found(rows[PROBED], precision)
     marked = range(len(points) - len(places), len(points))
     missing = [i for i in (*marked, *coarse_first([len(axis) for axis in axes])) if i not in rows]
     if missing:
-        visiting: Callable[..., Generator[tuple[int, np.ndarray]]]
-        visiting = spread.visits if spread else partial(visits, walk)
-        go_on = "no journal was given, so it begins anew" if journal is None else GO_ON
-        with (
-            until_interrupted(missing, f"{what} stopped: {go_on}") as todo,
-            closing(visiting(((i, points[i]) for i in todo), precision)) as visited,
-        ):
+        with closing(visits(((i, points[i]) for i in missing), precision)) as visited:
             for i, row in bar(visited, total=len(missing), what=what, unit="point"):
                 rows[i] = row
 

@@ -10,19 +10,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from ..engine.cluster import Client
 from ..landscape.scan import Plane
 from ..profiles import Profile, Training
 from ..store.code import code_of
 from ..training.finetune import Run
 from ..training.tasks import Example, Task
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 Recipe = dict[str, Any]
 Key = tuple[str, str, Recipe]  # folder of the store, name, recipe
@@ -179,4 +177,7 @@ class Kind(ABC):
     @property
     def label(self) -> str:
         """What it is, in words."""
-        return f"{self.folder} {self.name}"
+        seed = getattr(self, "seed", 0)
+        return f"{self.folder} {self.name}" + (
+            f", seed {seed}" if seed and not self.name.endswith(f"-{seed}") else ""
+        )

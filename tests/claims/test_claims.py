@@ -34,7 +34,7 @@ def test_every_claim_is_a_sentence_with_a_verdict():
         assert claim.title in SENTENCES[claim.name]["title"]
         assert claim.section[0] in "34567"
     assert expected_by_chance(claims) == pytest.approx(sum(claim.primary.chance for claim in claims))
-    assert expected_by_chance(claims) < 0.06, "four tasks, one and four: 0.0001, 0.05 and 0.0001"
+    assert expected_by_chance(claims) < 0.03, "four tasks, one and four: 0.0001, 0.02 and 0.0001"
 
 
 def test_table_1_has_one_misprint():
@@ -101,11 +101,15 @@ def earlier(rollback, task, seed):
         ("orthogonal", "walk", lambda walk, *_: replace(walk, angle=np.nan), "RTE", "no second training begins"),
         ("low-moves-less", "walk", lambda walk, *_: replace(walk, moved=np.zeros(0)), "RTE", "has no layer groups"),
         (
-            "small-data", "facts", lambda facts, *_: facts | {"train_examples": 1000}, "all tasks", "at least three",
+            "small-data", "facts", lambda facts, *_: facts | {"train_examples": 1000}, "The set of tasks",
+            "at least three",
         ),
         (
             "surfaces-agree", "surface", lambda s, *_: replace(s, error=0 * s.error + 0.5, draws=s.draws[:0]), "RTE",
             "the dev error of the fine-tuning is the same at all points",
+        ),
+        (
+            "rough-scratch", "path", lambda c, *_: replace(c, draws=-c.draws), "RTE", "not lower at the end than at",
         ),
         ("speed", "run", lambda run, *_: replace(run, loss=0 * run.loss + 0.6), "RTE", "neither training gets to half"),
     ],

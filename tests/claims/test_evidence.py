@@ -154,6 +154,19 @@ def test_a_measure_of_all_tasks_needs_all_of_them():
     assert "“run” of the training from scratch" in together(study(run_rte=())).left_out[EVERY]
 
 
+def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
+    """Student's over trainings; of one training by the ratio of the quantiles, 2.326 / 1.960 with a normal error."""
+    (evidence,) = MEASURE(study(curve_rte=())).evidence
+    expected = stats.ttest_1samp([1.0, 3.0], 0).confidence_interval(0.98)
+    assert (evidence.low, evidence.high) == pytest.approx((expected.low, expected.high))
+    assert MEASURE(study(curve_rte=())).chance == pytest.approx(0.02)
+    assert "98 % interval" in MEASURE(study(curve_rte=())).markdown()
+    found = over_trainings("t", [normal((1.0,), 2.0, 0.5)], tail=0.01)
+    assert found.high - 2.0 == pytest.approx(0.5 * stats.norm.ppf(0.99))
+    line = over_trainings("t", [Reading((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)], tail=0.01)
+    assert line.high - 2.0 == pytest.approx(stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2))
+
+
 def test_report_has_each_part_in_its_place():
     whole = claim(FOR, printed=measured(AGAINST), carries=(measured(OPEN),), note="A note.")
     text = report([whole, claim(OPEN)])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_examples
+from geometry import ALPHA, BETA, make_plane
 from scipy import stats
-from test_scan import ALPHA, BETA, make_plane
 
 from landscape_utils.engine import bootstrap
 from landscape_utils.engine.objective import Objective, evaluating

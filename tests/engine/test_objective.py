@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, make_examples, make_model, plain_float64
-from transformers import BertModel
+import transformers as hf
+from conftest import BERT_LIKE, MODELS, make_examples, make_model, plain_float64
+from torch.nn import functional as F
 
-from landscape_utils.engine.objective import Objective, outcome, positions, statistics
+from landscape_utils.engine.examples import positions
+from landscape_utils.engine.objective import Objective, statistics
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 
@@ -93,9 +95,9 @@ def test_one_example_has_no_standard_error(model, examples):
     assert math.isfinite(measurement.loss)
 
 
-def test_logits_that_are_no_numbers_are_no_answers():
+def test_logits_that_are_no_numbers_are_no_answers(model, examples):
     logits = torch.tensor([[0.0, 1.0], [torch.nan, 0.0]])
-    loss, error = outcome(logits, torch.tensor([1, 0]))
+    loss, error = Objective(model, examples).outcome(logits, torch.tensor([1, 0]))
     assert error.tolist()[0] == 0
     assert torch.isnan(error[1])
     assert torch.isnan(loss[1])
@@ -137,7 +139,7 @@ def test_no_examples_and_no_classifier_are_refused(model, examples):
     with pytest.raises(UserError, match="at least one example; got none"):
         Objective(model, [])
     with pytest.raises(UserError, match="BertModel is no classifier"):
-        Objective(BertModel(model.config), examples)
+        Objective(hf.BertModel(model.config), examples)
     with pytest.raises(UserError, match="NoneType is no classifier"):
         Objective(None, examples)
 
@@ -173,3 +175,218 @@ def test_a_model_that_reads_padding_gets_none():
 def test_no_tokens_in_a_batch_are_refused(model, examples):
     with pytest.raises(UserError, match="tokens_per_batch must be a whole number, at least 1; got 0"):
         Objective(model, examples, tokens_per_batch=0)
+
+
+def relabelled(examples, make_label) -> list[dict]:
+    generator = np.random.default_rng(3)
+    return [example | {"labels": make_label(generator)} for example in examples]
+
+
+PROBLEMS = {
+    "single": ("single_label_classification", 3, lambda g: int(g.integers(3)), "cross_entropy"),
+    "said by nobody": (None, 3, lambda g: int(g.integers(3)), "cross_entropy"),
+    "several": (
+        "multi_label_classification",
+        3,
+        lambda g: g.integers(2, size=3).tolist(),
+        "binary_cross_entropy",
+    ),
+    "several, by the labels": (
+        None,
+        3,
+        lambda g: g.integers(2, size=3).astype(float),
+        "binary_cross_entropy",
+    ),
+    "one of one": ("multi_label_classification", 1, lambda g: [float(g.integers(2))], "binary_cross_entropy"),
+    "a number": (None, 1, lambda g: float(g.normal()), "squared_error"),
+    "two numbers": ("regression", 2, lambda g: g.normal(size=2).tolist(), "squared_error"),
+}
+
+
+@pytest.mark.parametrize(("problem", "classes", "make_label", "name"), PROBLEMS.values(), ids=PROBLEMS)
+def test_the_loss_is_the_models_own(problem, classes, make_label, name):
+    """`transformers` computes it from the labels, here in float64 and one example at a time."""
+    model = make_model(num_labels=classes, problem_type=problem)
+    examples = relabelled(make_examples(), make_label)
+    objective = Objective(model, examples, tokens_per_batch=40)
+    found, twin, losses, errors = objective(), make_model(num_labels=classes, problem_type=problem), [], []
+    twin.double().eval()
+    for example in examples:
+        fields = {name: torch.tensor([value]) for name, value in example.items() if name != "labels"}
+        labels = torch.as_tensor([example["labels"]])
+        labels = labels.double() if classes == 1 or labels.ndim > 1 else labels
+        with torch.no_grad():
+            output = twin(**fields, labels=labels)
+        losses.append(float(output.loss))
+        wrong = (
+            output.logits.argmax() != labels[0]
+            if labels.ndim == 1
+            else ((output.logits > 0) != (labels > 0)).any()
+        )
+        errors.append(math.nan if name == "squared_error" else float(wrong))
+    assert found.loss == pytest.approx(np.mean(losses), abs=FLOAT32)
+    assert found.loss_stderr == pytest.approx(np.std(losses, ddof=1) / len(losses) ** 0.5, abs=FLOAT32)
+    np.testing.assert_equal(found.error, np.mean(errors))
+    assert objective.loss_name == name
+
+
+def test_a_loss_of_ones_own(model, examples):
+    def weighted(logits, labels):
+        return F.cross_entropy(
+            logits, labels, torch.tensor([1.0, 2.0, 3.0]), reduction="none", label_smoothing=0.1
+        )
+
+    model.eval()
+    objective, usual = Objective(model, examples, loss=weighted), Objective(model, examples)
+    with torch.no_grad():
+        logits = torch.cat([objective.logits(batch) for batch in objective.batches])
+    labels = torch.cat([batch.labels for batch in objective.batches])
+    expected = weighted(logits, labels)
+    assert objective().loss == pytest.approx(float(expected.double().mean()), abs=FLOAT32)
+    assert objective().error == usual().error
+    assert (objective.loss_name, usual.loss_name) == ("weighted", "cross_entropy")
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            lambda logits, labels: F.cross_entropy(logits, labels),
+            r"loss <lambda> must give floats of shape \(B,\)",
+        ),
+        (lambda logits, labels: 0.5, "for B = 2 it gave 0.5"),
+    ],
+)
+def test_a_loss_that_gives_no_number_for_each_example_is_refused(model, examples, loss, message):
+    with pytest.raises(UserError, match=message):
+        Objective(model, examples, loss=loss)
+
+
+@pytest.mark.parametrize(
+    ("problem", "classes", "label", "message"),
+    [
+        ("multi_label_classification", 3, 1, "example 0 has label 1; allowed are 3 numbers from 0 to 1"),
+        ("multi_label_classification", 3, [0, 1], "allowed are 3 numbers from 0 to 1"),
+        ("multi_label_classification", 3, [0, 1, 2], "allowed are 3 numbers from 0 to 1"),
+        ("single_label_classification", 3, [0, 1, 0], r"label \[0, 1, 0\]; allowed are 0 to 2"),
+        (None, 1, "x", "example 0 has label 'x'; allowed are a finite number"),
+        (None, 1, math.nan, "allowed are a finite number"),
+    ],
+)
+def test_labels_that_do_not_suit_the_problem_are_refused(problem, classes, label, message):
+    model = make_model(num_labels=classes, problem_type=problem)
+    with pytest.raises(UserError, match=message):
+        Objective(model, [example | {"labels": label} for example in make_examples()])
+
+
+def test_one_logit_is_no_class(model, examples):
+    model = make_model(num_labels=1)
+    for said in ("single_label_classification", "ranking"):
+        object.__setattr__(model.config, "problem_type", said)  # which `transformers` itself would refuse
+        with pytest.raises(UserError, match=f"1 logits is '{said}'; allowed are multi_label_.*, regression"):
+            Objective(model, examples)
+
+
+class AnyKeyword(hf.BertForSequenceClassification):
+    def forward(self, input_ids=None, **keywords):
+        return super().forward(input_ids, **keywords)
+
+
+class NoKeyword(hf.BertForSequenceClassification):
+    """Answers with the logits alone, and takes no `return_dict`."""
+
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+        return super().forward(input_ids, attention_mask, token_type_ids).logits
+
+
+class ATuple(NoKeyword):
+    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+        return super().forward(input_ids, attention_mask, token_type_ids), None
+
+
+@pytest.mark.parametrize("kind", [AnyKeyword, NoKeyword, ATuple])
+def test_a_wrapper_is_asked_as_it_wants_to_be(kind, examples):
+    model = make_model()
+    expected = Objective(model, examples)()
+    model.__class__ = kind
+    assert Objective(model, examples)() == expected
+
+
+def decoder(**changes) -> torch.nn.Module:
+    torch.manual_seed(0)
+    sizes = {"n_embd": 24, "n_layer": 3, "n_head": 2, "n_positions": 48, "vocab_size": 60, "num_labels": 3}
+    return hf.GPT2ForSequenceClassification(
+        hf.GPT2Config(**sizes | {"bos_token_id": 1, "eos_token_id": 2} | changes)
+    )
+
+
+@pytest.mark.parametrize(("token", "sizes"), [(None, {1}), (-1, {1, 2}), (0, set(range(2, 14)))])
+def test_a_decoder_with_and_without_a_padding_token(token, sizes):
+    model, examples = decoder(pad_token_id=token), make_examples(20)
+    objective = Objective(model, examples, tokens_per_batch=40)
+    expected = plain_float64(model, ParameterSpace(model).read(), examples)
+    np.testing.assert_allclose(objective(), expected, atol=FLOAT32)
+    assert {len(batch.labels) for batch in objective.batches} <= sizes | {1}
+
+
+def test_padding_that_a_model_reads_is_refused():
+    """FNet has no attention mask: with its padding an example gets other logits than without."""
+    torch.manual_seed(0)
+    model = hf.FNetForSequenceClassification(hf.FNetConfig(**BERT_LIKE))
+    padded = {"input_ids": [7, 8, 9, 0, 0, 0], "attention_mask": [1, 1, 1, 0, 0, 0], "labels": 1}
+    Objective(model, [{name: v[:3] if name != "labels" else v for name, v in padded.items()}])
+    with pytest.raises(UserError, match="other logits for example 0 as it is given than without its padding"):
+        Objective(model, [padded])
+
+
+def test_token_types_that_the_model_has_not_are_refused(examples):
+    model = make_model("roberta", type_vocab_size=1)
+    with pytest.raises(UserError, match="example 0 has token_type_ids that are no whole numbers from 0 to 0"):
+        Objective(model, examples)
+
+
+def test_what_the_first_pass_raises_is_one_line_with_example_field_and_reason(model, examples, monkeypatch):
+    def refuse(module, args, keywords):
+        if keywords["token_type_ids"] is not None and keywords["token_type_ids"].shape[1] == longest:
+            raise IndexError("no such type\nand more")
+
+    model.base_model.register_forward_pre_hook(refuse, with_kwargs=True)
+    lengths = [len(example["input_ids"]) for example in examples]
+    longest = max(lengths)
+    line = f"fails at token_type_ids of example {lengths.index(longest)}: IndexError: no such type$"
+    with pytest.raises(UserError, match=line):
+        Objective(model, examples)
+    monkeypatch.setattr("landscape_utils.engine.objective.pad", None)
+    with pytest.raises(TypeError):  # a mistake of ours is not told as the user's
+        Objective(make_model(), examples)
+
+
+def quantised(model):
+    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+
+
+def with_adapters(model):
+    import peft
+
+    return peft.get_peft_model(model, peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query"]))
+
+
+def with_batch_norm(model):
+    model.base_model.norm = torch.nn.BatchNorm1d(3)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (quantised, "holds bert.*, which is no parameter, as quantisation leaves it"),
+        (with_adapters, r"has adapters beside the weights that they change; use model.merge_and_unload\(\)"),
+        (lambda model: with_adapters(model).base_model.model, "has adapters beside the weights"),
+        (with_batch_norm, "has a batch norm, whose running statistics are no parameters"),
+    ],
+)
+def test_weights_that_are_no_parameters_are_refused(examples, change, message):
+    model = change(make_model())
+    for build in (ParameterSpace, lambda model: Objective(model, examples)):
+        with pytest.raises(UserError, match=message):
+            build(model)

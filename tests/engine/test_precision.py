@@ -1,4 +1,4 @@
-"""The choice of precision: the difference carried is the one there is, and `auto` keeps to its bound."""
+"""Precision: the difference that a surface carries is the one that there is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers as hf
 from conftest import make_examples
-from test_scan import ALPHA, BETA, make_plane
+from geometry import ALPHA, BETA, make_plane
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.precision import largest_difference, probe_points
@@ -35,14 +35,6 @@ def test_the_surface_carries_the_largest_difference_of_its_probe(model, examples
     assert rounded.precision_error > 0
 
 
-def test_auto_keeps_to_its_bound(model, examples):
-    plane, objective = make_plane(model), Objective(model, examples)
-    strict = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=0.0)
-    assert (strict.precision, strict.precision_error) == ("float32", 0.0)
-    loose = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=0.5)
-    assert loose.precision_error <= 0.5
-
-
 FNET = hf.FNetConfig(
     vocab_size=60,
     hidden_size=24,
@@ -57,27 +49,26 @@ GPT = hf.OpenAIGPTConfig(
 
 
 @pytest.mark.parametrize("config", [FNET, GPT], ids=["fnet", "openai-gpt"])
-def test_a_precision_that_the_model_does_not_compute_in_is_left_out_or_refused(config):
+def test_a_precision_that_the_model_does_not_compute_in_is_refused(config):
     torch.manual_seed(0)
     model = hf.AutoModelForSequenceClassification.from_config(config).eval()
     plane, objective = make_plane(model), Objective(model, make_examples())
     before = ParameterSpace(model).read()
-    found = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=1.0)
-    assert (found.precision, found.precision_error) == ("float32", 0.0)
-    np.testing.assert_array_equal(found.loss, scan(objective, plane, ALPHA, BETA).loss)
     for name in ("bfloat16", "float16"):
-        words = rf"{type(model).__name__} does not compute in {name} \(.+\); use float32 or auto"
+        words = rf"{type(model).__name__} does not compute in {name} \(.+\); use float32"
         with pytest.raises(UserError, match=words) as caught:
             scan(objective, plane, ALPHA, BETA, precision=name)
         assert "\n" not in str(caught.value)
     assert torch.equal(ParameterSpace(model).read(), before)
 
 
-def test_a_resumed_scan_keeps_its_precision(model, examples):
+def test_a_journal_is_of_one_precision(model, examples):
     plane, objective, journal = make_plane(model), Objective(model, examples), {}
     first = scan(objective, plane, ALPHA, BETA, precision="bfloat16", journal=journal)
-    again = scan(objective, plane, ALPHA, BETA, precision="auto", precision_bound=0.0, journal=journal)
-    assert (again.precision, again.precision_error) == ("bfloat16", first.precision_error)
+    again = scan(objective, plane, ALPHA, BETA, precision="bfloat16", journal=journal)
+    assert again.precision_error == first.precision_error > 0
+    with pytest.raises(UserError, match="the journal's points are in bfloat16, not in float32"):
+        scan(objective, plane, ALPHA, BETA, journal=journal)
 
 
 def test_the_probe_has_corners_marks_and_the_same_random_cells():
@@ -97,7 +88,7 @@ def test_losses_that_are_not_finite_agree_only_with_their_like():
 def test_what_the_device_has_not_is_refused(model, examples):
     plane, objective = make_plane(model), Objective(model, examples)
     with pytest.raises(
-        UserError, match=r"unknown precision 'float8'; allowed are float32, tf32, .* and auto"
+        UserError, match="unknown precision 'float8'; allowed are float32, tf32, float16, bfloat16"
     ):
         scan(objective, plane, ALPHA, BETA, precision="float8")
     with pytest.raises(UserError, match=r"'tf32' needs an NVIDIA GPU .* the model is on cpu"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import MODELS, make_examples, make_model, plain_float64
+from geometry import ALPHA, BETA, Acting, assert_same, directions, interrupt, keep_layers, make_plane
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
@@ -14,17 +15,6 @@ from landscape_utils.landscape.scan import Curve, Line, Plane, Surface, scan
 
 # float32 against float64: rounding of the weights and of three layers' sums, at losses of order one
 FLOAT32 = 1e-5
-ALPHA, BETA = np.array([-1.0, 0.5, 2.0]), np.array([-0.7, 1.3])
-
-
-def directions(size: int, count: int = 2, scale: float = 0.02) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return [scale * torch.randn(size, generator=generator) for _ in range(count)]
-
-
-def make_plane(model) -> Plane:
-    space = ParameterSpace(model)
-    return Plane(space.read(), *directions(space.size))
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -101,7 +91,7 @@ def test_the_model_is_as_it_was_found(model, examples, fail, monkeypatch):
     plane = make_plane(model)
     plane = Plane(plane.origin, *(keep_layers(model, v, (2,)) for v in (plane.x, plane.y)))
     objective = Objective(model, examples)
-    journal = Failing(after=3 if fail else 1000)
+    journal = Acting(3 if fail else 1000, interrupt)
     if fail:
         with pytest.raises(KeyboardInterrupt):
             scan(objective, plane, ALPHA, BETA, journal=journal)
@@ -114,43 +104,17 @@ def test_the_model_is_as_it_was_found(model, examples, fail, monkeypatch):
         assert torch.equal(p, value)
 
 
-class Failing(dict):
-    """A journal that is interrupted after a number of rows."""
-
-    def __init__(self, after: int):
-        super().__init__()
-        self.after = after
-
-    def __setitem__(self, key, value):
-        if len(self) == self.after:
-            raise KeyboardInterrupt
-        super().__setitem__(key, value)
-
-
-def keep_layers(model, vector: torch.Tensor, layers: tuple[int, ...]) -> torch.Tensor:
-    space = ParameterSpace(model)
-    return space.restrict(vector, tuple(n for n in space.names if any(f".{i}." in n for i in layers)))
-
-
 def test_an_interrupted_scan_goes_on_where_it_was_to_the_same_bits(model, examples):
     plane, objective = make_plane(model), Objective(model, examples)
     whole = scan(objective, plane, ALPHA, BETA)
-    journal = Failing(after=4)
+    journal = Acting(4, interrupt)
     with pytest.raises(KeyboardInterrupt):
         scan(objective, plane, ALPHA, BETA, journal=journal)
-    rest = Counting(journal)
-    resumed = scan(objective, plane, ALPHA, BETA, journal=rest)
-    assert rest.written == 1 + 8 - 4  # the probe's row and 3 x 2 points and 2 marks, less what there was
-    np.testing.assert_array_equal(resumed.loss, whole.loss)
-    assert resumed.marks == whole.marks
-
-
-class Counting(dict):
-    written = 0
-
-    def __setitem__(self, key, value):
-        self.written += 1
-        super().__setitem__(key, value)
+    written = []
+    rest = Acting(0, lambda: written.append(1))
+    rest.update(journal)
+    assert_same([scan(objective, plane, ALPHA, BETA, journal=rest)], [whole])
+    assert len(written) == 1 + 8 - 4  # the probe's row and 3 x 2 points and 2 marks, less what there was
 
 
 def test_a_loss_that_is_not_finite_is_a_result(model, examples):

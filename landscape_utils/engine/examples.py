@@ -1,0 +1,151 @@
+"""Examples of an objective: what they must be, and how they become batches."""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import UserError
+from .losses import check_label, problem_of
+
+FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
+# tables of learned positions
+POSITIONS = ("position_embeddings", "positions_embed", "embed_positions", "wpe")
+
+Example = Mapping[str, Any]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Examples of about the same length, resident on the device."""
+
+    inputs: dict[str, Tensor]  # each (B, T)
+    labels: Tensor  # (B,) classes, or (B, C) numbers
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
+
+    def halves(self) -> Iterator[Batch]:
+        """Its rows as two batches, or as one if there is one row."""
+        middle = (len(self.labels) + 1) // 2
+        for rows in (slice(0, middle), slice(middle, None)):
+            if len(labels := self.labels[rows]):
+                yield Batch({name: x[rows] for name, x in self.inputs.items()}, labels)
+
+
+def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[list[Row]]:
+    """Rows, given in order of length, cut so that rows x longest stays within `budget` tokens; unless `mixed`, a batch
+    holds rows of one length."""
+    batch: list[Row] = []
+    for row in rows:
+        length = len(row["input_ids"])
+        if batch and (
+            (len(batch) + 1) * length > budget or not (mixed or length == len(batch[0]["input_ids"]))
+        ):
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
+
+
+def plain(example: Example) -> Row:
+    """The example as plain lists and numbers, with an attention mask."""
+    row = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in example.items()}
+    return row | {"attention_mask": list(row.get("attention_mask") or [1] * len(row["input_ids"]))}
+
+
+def cut(row: Row, length: int | None) -> Row:
+    """The first `length` tokens of a plain example."""
+    return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
+
+
+def trim(example: Example) -> Row:
+    """The example as plain lists, without the padding at its end."""
+    row = plain(example)
+    mask = row["attention_mask"]
+    return cut(row, len(mask) - mask[::-1].index(1) if 1 in mask else None)
+
+
+def pad(values: list[int], width: int, padding: int) -> list[int]:
+    return values + [padding] * (width - len(values))
+
+
+def check_examples(model: Any, examples: Sequence[Example]) -> None:
+    """Refuse what no objective can be built of, by one line that names the example."""
+    if not hasattr(examples, "__len__") or not len(examples):
+        found = "none" if hasattr(examples, "__len__") else type(examples).__name__
+        raise UserError(f"an objective needs a sequence of at least one example; got {found}")
+    fields = set(examples[0]) if isinstance(examples[0], Mapping) else set()
+    for i, example in enumerate(examples):
+        if not isinstance(example, Mapping):
+            raise UserError(f"example {i} must be a mapping of fields to lists; got {type(example).__name__}")
+        if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
+            raise UserError(
+                f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
+                f"allowed beside them attention_mask and token_type_ids, the same in every example"
+            )
+    problem = problem_of(model, examples[0]["labels"])
+    longest = positions(model) or sys.maxsize
+    known = {"input_ids": vocabulary(model), "token_type_ids": token_types(model)}
+    for i, example in enumerate(examples):
+        check_label(i, example["labels"], problem, model.config.num_labels)
+        values = {name: whole_numbers(i, name, example[name]) for name in sorted(fields - {"labels"})}
+        lengths = {name: len(tensor) for name, tensor in values.items()}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
+        if (length := len(trim(example)["input_ids"])) > longest:
+            raise UserError(
+                f"example {i} has {length} tokens; {type(model).__name__} has positions for {longest}: "
+                f"tokenise with truncation=True, max_length={longest}"
+            )
+        for name in known.keys() & fields:
+            if not 0 <= int(values[name].min()) <= int(values[name].max()) < known[name]:
+                raise UserError(
+                    f"example {i} has {name} that are no whole numbers from 0 to {known[name] - 1}; "
+                    f"use the tokenizer of the model"
+                )
+
+
+def positions(model: Any) -> int | None:
+    """How many tokens an example may have: what the encoder's table of positions holds; None where there is none."""
+    encoder = getattr(model, "base_model", model)
+    tables = [
+        m
+        for name, m in encoder.named_modules()
+        if isinstance(m, nn.Embedding) and name.split(".")[-1] in POSITIONS
+    ]
+    # RoBERTa counts from behind its padding token, BART from 2
+    taken = [(-1 if m.padding_idx is None else m.padding_idx) + 1 + getattr(m, "offset", 0) for m in tables]
+    return min((m.num_embeddings - n for m, n in zip(tables, taken, strict=True)), default=None)
+
+
+def vocabulary(model: Any) -> int:
+    """How many tokens the model knows; without end where it has no table of them, as CANINE has not."""
+    try:
+        return getattr(model.get_input_embeddings(), "num_embeddings", sys.maxsize)
+    except NotImplementedError:
+        return sys.maxsize
+
+
+def token_types(model: Any) -> int:
+    """How many token types the model knows; without end where it has no table of them."""
+    tables = (m for name, m in model.named_modules() if name.endswith("token_type_embeddings"))
+    return getattr(next(tables, None), "num_embeddings", sys.maxsize)
+
+
+def whole_numbers(i: int, name: str, values: Any) -> Tensor:
+    """A field's list, array or tensor of whole numbers as a tensor, (n,); anything else is refused."""
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        tensor = torch.empty(())
+    if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
+        raise UserError(f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(values)}")
+    return tensor

@@ -1,0 +1,87 @@
+"""Losses: what the labels of a classifier are, and the loss and the error that suit them."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import UserError
+
+SINGLE, SEVERAL, REGRESSION = "single_label_classification", "multi_label_classification", "regression"
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # logits (B, C), labels (B,) or (B, C) -> (B,)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=1)
+
+
+def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits - labels).square().mean(dim=1)
+
+
+LOSSES: dict[str, Loss] = {SINGLE: cross_entropy, SEVERAL: binary_cross_entropy, REGRESSION: squared_error}
+ERRORS: dict[str, Loss] = {
+    SINGLE: lambda logits, labels: logits.argmax(dim=-1) != labels,
+    SEVERAL: lambda logits, labels: ((logits > 0) != (labels > 0.5)).any(dim=1),
+    REGRESSION: lambda logits, labels: torch.full_like(logits[:, 0], torch.nan),
+}
+
+
+def problem_of(model: Any, label: Any) -> str:
+    """What a label is of: `config.problem_type`, or what `transformers` takes where that is None.
+
+    Raises:
+        UserError: an unknown type, or a single label for one logit, whose cross-entropy is always 0.
+    """
+    said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
+    if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
+        allowed = (SINGLE, SEVERAL, REGRESSION)[classes == 1 :]
+        raise UserError(
+            f"config.problem_type of a model with {classes} logits is {said!r}; allowed are {', '.join(allowed)}"
+        )
+    several = numbers(label) is not None and whole_number(label) is None
+    return said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+
+
+def check_label(i: int, label: Any, problem: str, classes: int) -> None:
+    """Refuse a label that does not suit the problem."""
+    if problem == SINGLE:
+        chosen = whole_number(label)
+        fits, allowed = chosen is not None and 0 <= chosen < classes, f"0 to {classes - 1}"
+    else:
+        values = numbers(label)
+        fits = values is not None and len(values) == classes and all(map(math.isfinite, values))
+        allowed = f"{classes} finite numbers" if classes > 1 else "a finite number"
+        if problem == SEVERAL:
+            fits = fits and all(0 <= value <= 1 for value in values or ())
+            allowed = f"{classes} numbers from 0 to 1, for a model with problem_type {SEVERAL!r}"
+    if not fits:
+        raise UserError(f"example {i} has label {label!r:.60}; allowed are {allowed}")
+
+
+def whole_number(value: Any) -> int | None:
+    """An int, or an array or tensor of one; None for anything else."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def numbers(value: Any) -> list[float] | None:
+    """A number, or a list, array or tensor of them, as a list; None for anything else."""
+    try:
+        tensor = torch.as_tensor(value, dtype=torch.float64)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return tensor.reshape(-1).tolist() if tensor.ndim < 2 else None

@@ -1,0 +1,112 @@
+"""Scans on a simulated cluster that loses, delays and doubles: the bits of a scan without one, and no hang."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_examples, make_model
+from geometry import Acting, assert_same, interrupt, make_plane
+from simulated_cluster import Cluster
+
+from landscape_utils.engine import cluster, cluster_worker
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.walker import Walk
+from landscape_utils.errors import UserError
+from landscape_utils.landscape.scan import scan
+
+SEEDS = 1000  # 10,000 were run once
+ALPHA, BETA = np.linspace(-1, 1, 5), np.linspace(-2, 2, 3)
+
+
+class Known:
+    """In the place of a walker: the rows that one found."""
+
+    def __init__(self, rows):
+        self.rows, self.open = rows, False
+
+    def __enter__(self):
+        self.open = True
+        return self
+
+    def __exit__(self, *exception):
+        self.open = False
+
+    def __call__(self, point):
+        assert self.open
+        return torch.from_numpy(self.rows[point])
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Two objectives on a model, a plane, the surfaces that a scan without a cluster finds, and their rows."""
+    model = make_model()
+    objectives = [Objective(model, make_examples(3, seed=seed)) for seed in (0, 1)]
+    plane, journal = make_plane(model), {}
+    expected = scan(objectives, plane, ALPHA, BETA, journal=journal)
+    points = [*((a, b) for a in ALPHA.tolist() for b in BETA.tolist()), (0.0, 0.0), (1.0, 0.0)]
+    return objectives, plane, expected, {point: journal[i] for i, point in enumerate(points)}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """No time passes but the simulated; what workers leave open is theirs."""
+    monkeypatch.setattr(cluster, "POLL", 0.0)
+    monkeypatch.setattr(cluster_worker, "_opened", {})
+    logging.getLogger("landscape_utils").setLevel(logging.ERROR)
+    yield
+    logging.getLogger("landscape_utils").setLevel(logging.NOTSET)
+
+
+def scanned(case, seed: int, copies: bool = True) -> Counter:
+    """Scan on the cluster of this seed, perhaps interrupted; go on until it is whole; compare; what happened."""
+    objectives, plane, expected, _ = case
+    client, journal = Cluster(seed, copies), {}
+    if random.Random(seed).random() < 0.3:
+        stopped = Acting(random.Random(-seed).randint(0, 17), interrupt)
+        with suppress(KeyboardInterrupt, UserError):
+            scan(objectives, plane, ALPHA, BETA, client=client, journal=stopped)
+        journal = dict(stopped)
+    while True:
+        try:
+            found = scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
+            break
+        except UserError as error:  # all is lost, is said in a line: somebody looks after the cluster
+            assert "what was computed is kept" in str(error)
+            client.happened["given up"] += 1
+            client.trouble = 0.0
+    assert_same(found, expected)
+    assert all(task.state != "pending" for task in client.waiting), "what nobody waits for is not computed"
+    return client.happened
+
+
+def test_whatever_happens_the_bits_are_the_same(case, monkeypatch):
+    monkeypatch.setattr(Walk, "open", lambda walk, precision: Known(case[3]))
+    monkeypatch.setattr(Walk, "to", lambda walk, device: walk)
+    happened = Counter()
+    for seed in range(SEEDS):
+        try:
+            happened += scanned(case, seed, copies=False)
+        except BaseException as error:
+            error.add_note(f"seed {seed}")
+            raise
+    seen = (
+        "joined",
+        "killed",
+        "killed its workers",
+        "late",
+        "doubled",
+        "lost on the way",
+        "lost with what it needs",
+    )
+    assert all(happened[what] for what in (*seen, "nobody to scatter to", "left while asked", "given up"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_walkers_of_workers_find_the_same_bits_too(case, seed):
+    scanned(case, seed)
