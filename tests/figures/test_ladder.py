@@ -5,7 +5,7 @@ from __future__ import annotations
 from synthetic import make_study
 
 from landscape_utils.claims.claims import weigh
-from landscape_utils.figures.ladder import PAPER, STEP, WORDS, ladder, ladder_text
+from landscape_utils.figures.ladder import PAPER, WORDS, ladder, ladder_text
 
 NAMES = ("accuracy", "final-loss", "overfitting", "low-layers")
 
@@ -31,7 +31,7 @@ def test_every_word_of_every_task_is_a_mark_beside_its_verdict():
         assert [word for *_, word in row] == expected
         verdicts = [text for text in axis.texts if text.get_position()[1] == row[0][1]]
         assert verdicts[0].get_text() == claim.verdict
-        assert verdicts[0].get_position()[0] > row[0][0] + 2 * STEP
+        assert verdicts[0].get_position()[0] > row[0][0]
 
 
 def test_the_text_says_verdicts_and_counts():
