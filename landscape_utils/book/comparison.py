@@ -1,48 +1,29 @@
-"""Runs beside one another and beside the paper: verdicts, its Table 1, its set-up."""
+"""Runs beside one another and beside the paper: verdicts and set-ups."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..claims import paper
 from ..claims.evidence import Claim, table
 from ..environment import NOTHING
 from ..errors import Lacking
-from ..names import GROUPS, display_name
+from ..names import display_name
 from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
 from ..training.published import network_config
 from .findings import OUTCOMES, PHRASES, outcome
-from .tables import accuracies_of, misprints, signed
 
 RUNS = ("demo", "minilm", "mpnet")  # from the smallest network to the largest
 ABSENT = "–"
-BERT = ("WordPiece, cased", "masked words and next sentence, on books and Wikipedia")
-CONTRAST = "then contrast on a billion pairs of sentences, labelled ones of MultiNLI among them"
-MODELS = {  # name, tokenizer, pre-training
-    "demo": (
-        "a small BERT",
-        "a token for each word",
-        "masked words and next sentence, on a generated language",
-    ),
-    "minilm": ("all-MiniLM-L6-v2", "WordPiece, uncased", f"distilled from a larger model, {CONTRAST}"),
-    "mpnet": ("all-mpnet-base-v2", "WordPiece, uncased", f"masked and permuted words, {CONTRAST}"),
-    "bert-base-cased": ("BERT-base", *BERT),
-    "bert-large-cased": ("BERT-large", *BERT),
-}
-CHAPTERS = {
-    1: "01_fine_tuning",
-    2: "02_loss_curves_1d",
-    3: "03_loss_surfaces_2d",
-    4: "04_trajectories",
-    5: "05_overfitting",
-    6: "06_layer_rollback",
-}
-DATA = {"glue": "GLUE", "demo": "a generated language", "files": "files of one's own"}
+WORDS: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("setup.toml").read_text(encoding="utf-8")
+)
 
 
 @dataclass(frozen=True)
@@ -80,9 +61,9 @@ def verdicts(runs: Sequence[Column]) -> str:
     """A row for each claim of the first run: its sentence, the chapter that goes into it, and what each run says."""
     rows = []
     for claim in runs[0].claims.values():
-        chapter = PHRASES[claim.name]["chapter"]
+        page = PHRASES[claim.name]["chapter"]
         cells = [told(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
-        rows.append([claim.title, f"[{chapter}]({CHAPTERS[chapter]}.ipynb)", *cells])
+        rows.append([claim.title, f"[{int(page[:2])}]({page}.ipynb)", *cells])
     note = (
         "The numbers say how many tasks speak for the sentence / against it / neither way. "
         f"{ABSENT}: no results."
@@ -95,29 +76,6 @@ def told(claim: Claim) -> str:
     words = [evidence.word for evidence in claim.evidence]
     counts = "/".join(str(words.count(word)) for word in ("for", "against", "open"))
     return f"**{OUTCOMES[outcome(claim)]}** {counts}" if claim.primary.voting else OUTCOMES[outcome(claim)]
-
-
-def table_1(runs: Sequence[Column]) -> str:
-    """Table 1: dev accuracy in %, and what the rollback of a layer group adds to it; the paper's and the runs'."""
-    found = [rollbacks(run.study) for run in runs]
-    rows = []
-    for task, printed in paper.TABLE_1.items():
-        sides = [printed, *(of.get(task, {}) for of in found)]
-        whole = [f"{side['fine-tuned']:.2f}" if side else ABSENT for side in sides]
-        rows.append([f"{display_name(task)}, fine-tuned", *whole])
-        for group in GROUPS:
-            differences = [signed(side[group] - side["fine-tuned"]) if side else ABSENT for side in sides]
-            rows.append([f"{display_name(task)}, {group} layers back", *differences])
-    return f"{table(['row', 'paper', *(run.head for run in runs)], rows)}\n\n{misprints()}"
-
-
-def rollbacks(study: Study) -> dict[str, dict[str, float]]:
-    """Task -> accuracies in % as in Table 1, of the tasks that the results have."""
-    found = {}
-    for task in study.tasks:
-        with suppress(Lacking):
-            found[task] = accuracies_of(study.rollback(task))
-    return found
 
 
 def setups(runs: Sequence[Column]) -> str:
@@ -140,7 +98,8 @@ def setup(study: Study) -> dict[str, str]:
         config = network_config(profile.model)
         scale = scale_of(study, config)
     source = profile.model.source
-    name, tokenizer, pretraining = MODELS.get(source, (Path(source).name, "its own", "its own"))
+    own = {"name": Path(source).name, "tokenizer": "its own", "pre-training": "its own"}
+    network = WORDS["networks"].get(source, own)
 
     def each(value: Callable[[str], object]) -> str:
         """A value that tasks differ in; once, where they do not."""
@@ -152,10 +111,10 @@ def setup(study: Study) -> dict[str, str]:
     tasks, overfitted = profile.tasks, profile.overfitting.task
     epochs = (tasks[overfitted].pretrained.epochs, profile.overfitting.extra_epochs)
     return {
-        "data": each(lambda task: DATA[tasks[task].source]),
-        "model": name,
-        "pre-training": pretraining,
-        "tokenizer": tokenizer,
+        "data": each(lambda task: WORDS["data"][tasks[task].source]),
+        "model": network["name"],
+        "pre-training": network["pre-training"],
+        "tokenizer": network["tokenizer"],
         "vocabulary": f"{config.vocab_size:,}",
         "parameters of the encoder": f"{scale.parameters / 1e6:.1f} million",
         "layers": f"{scale.layers}",

@@ -35,7 +35,7 @@ RULE_TITLE = "How a verdict is reached"
 
 def weigh(study: Study, chapter: int = 0) -> list[Claim]:
     """The claims of a chapter, or all that the study can answer for, with the tasks' names as readers know them."""
-    names = [name for name, phrase in PHRASES.items() if phrase["chapter"] == chapter]
+    names = [name for name, phrase in PHRASES.items() if int(phrase["chapter"][:2]) == chapter]
     headings = {display_name(task): study.heading(task) for task in study.tasks}
 
     def named(measured: Measured) -> Measured:
@@ -85,7 +85,7 @@ def votes(claim: Claim) -> str:
         return f"The interval of the effect lies {lies} the sentence."
     kinds = {"for": "for the sentence", "against": "against it", "open": "neither way"}
     counts = [f"{words.count(word)} {said}" for word, said in kinds.items() if word in words]
-    return f"Of {len(words)} tasks, {listed(counts)}."
+    return f"Of the {len(words)} tasks there speak {listed(counts)}."
 
 
 def shows(weighed: Sequence[Claim]) -> str:
@@ -119,11 +119,12 @@ def answer(weighed: Sequence[Claim]) -> str:
         "holds": "These sentences of the paper hold in this run",
         "does not hold": "These do not hold",
         "undecided": "These cannot be told: the evidence is too weak, or the tasks disagree",
-        NOT_MEASURED: "These could not be measured, since results are lacking",
+        NOT_MEASURED: "These could not be measured",
     }
     parts = []
     for kind, head in heads.items():
-        titles = [f"- {claim.title}" for claim in weighed if outcome(claim) == kind]
+        links = [f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if outcome(c) == kind]
+        titles = [f"- {link}" for link in links]
         parts += [f"**{head}** ({len(titles)} of {len(weighed)})", "\n".join(titles)] if titles else []
     chance = number(expected_by_chance(list(weighed)))
     parts.append(f"If there were no effect anywhere, {chance} verdicts would be expected by chance.")
@@ -131,15 +132,16 @@ def answer(weighed: Sequence[Claim]) -> str:
 
 
 def conclusion(weighed: Sequence[Claim]) -> str:
-    """A sentence for each theme, by the verdicts of its claims."""
+    """A sentence for each theme, by the verdicts of its claims; open where fewer than half of them have one."""
     verdicts = {claim.name: claim.verdict for claim in weighed}
     said = []
     for theme in THEMES:
         found = [verdicts[name] for name in theme["claims"] if verdicts.get(name, "undecided") != "undecided"]
         holds = found.count("holds")
-        which = "open" if not found else "all" if holds == len(found) else "some" if holds else "none"
-        told = f" ({holds} of the {len(found)} sentences with a verdict hold.)" if found else ""
-        said.append(f"{theme[which]}{told}")
+        decided = "all" if holds == len(found) else "some" if holds else "none"
+        which = decided if 2 * len(found) >= len(theme["claims"]) else "open"
+        told = f"Of the {len(theme['claims'])} sentences on it, {holds} hold and {len(found) - holds} do not."
+        said.append(f"{theme[which]} {told}")
     return "\n\n".join(said)
 
 

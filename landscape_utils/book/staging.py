@@ -65,7 +65,10 @@ def stage(pages: Path, folder: Path, parts: Sequence[Part]) -> None:
         (folder / part.folder).mkdir()
         for notebook in part.notebooks:
             stage_notebook(
-                notebook, folder / part.folder, banner(part, notebook.stem, parts), mark(part, parts)
+                notebook,
+                folder / part.folder,
+                banner(part, notebook.stem, parts),
+                mark(part, notebook.stem, parts),
             )
     contents = read_contents(folder)
     (folder / "_toc.yml").write_text(yaml.safe_dump(without(contents, there), sort_keys=False), "utf-8")
@@ -84,9 +87,10 @@ def banner(part: Part, chapter: str, parts: Sequence[Part]) -> str:
     return f":::{{admonition}} {title}\n:class: run\n{part.about}{''.join(twins)}\n:::"
 
 
-def mark(part: Part, parts: Sequence[Part]) -> str:
-    """What tells the titles of your run from those of the reference run, wherever titles are listed."""
-    return f" ({part.title})" if part.folder == YOURS and len(parts) > 1 else ""
+def mark(part: Part, chapter: str, parts: Sequence[Part]) -> str:
+    """What tells a title of your run from that of its twin, wherever titles are listed."""
+    twin = any(f"{REFERENCE}/{chapter}" in other.pages() for other in parts)
+    return f" ({part.title})" if part.folder == YOURS and twin else ""
 
 
 def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "") -> None:

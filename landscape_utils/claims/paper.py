@@ -31,8 +31,8 @@ def misprints() -> list[tuple[str, str, float, float]]:
     return found
 
 
-# The set-up where the paper leaves open what profile `paper` had to choose, or counts in another way; sections 3 to 5.
-# It follows "the settings and the hyper-parameters suggested in Devlin et al. (2018)", which leave some of this open too.
+# The set-up where the paper leaves open what profile `paper` had to choose, or counts in another way (sections 3 to 5).
+# It follows "the settings and the hyper-parameters suggested in Devlin et al. (2018)", which leave some of it open too.
 OPEN = "not said"
 DEVLIN = "not said; “suggested in Devlin et al. (2018)”"
 SETUP = {

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 from book_cases import cells
 from planted import Planted
-from synthetic import make_study
 
 from landscape_utils.book import comparison as beside
 from landscape_utils.book.comparison import Column
+from landscape_utils.book.findings import PHRASES
 from landscape_utils.claims import paper
 from landscape_utils.claims.claims import CLAIMS, weigh
 from landscape_utils.environment import ROOT
@@ -41,24 +41,8 @@ def test_verdicts_stand_in_the_column_of_their_run_with_the_chapter():
         ["**holds** 1/0/0", "**does not hold** 0/1/0"],
         ["**holds** 4/0/0", beside.ABSENT],
     ]
-    assert all((ROOT / "notebooks" / f"{name}.ipynb").exists() for name in beside.CHAPTERS.values())
-
-
-def test_table_1_has_the_papers_differences_as_they_are_and_ours():
-    def lacks(task):
-        raise Lacking("no rollback")
-
-    runs = [
-        Column("demo", make_study(tasks=("mnli", "mrpc")), {}),
-        Column("minilm", make_study(rollback=lacks), {}),
-    ]
-    text = beside.table_1(runs)
-    found = {row[0]: row[1:] for row in cells(text)}
-    assert found["MNLI, fine-tuned"] == ["86.54", "90.00", beside.ABSENT]
-    assert found["MNLI, low layers back"] == ["+0.19", "−2.00", beside.ABSENT]
-    assert found["MNLI, high layers back"] == ["−53.69", "−30.00", beside.ABSENT]
-    assert found["SST-2, middle layers back"] == ["−0.92", beside.ABSENT, beside.ABSENT]
-    assert "prints −53.88, but its accuracies differ by −53.69" in text
+    chapters = {phrase["chapter"] for phrase in PHRASES.values()}
+    assert all((ROOT / "notebooks" / f"{name}.ipynb").exists() for name in chapters)
 
 
 @pytest.fixture

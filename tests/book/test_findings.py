@@ -37,7 +37,7 @@ def test_every_claim_has_its_words_and_every_theme_its_claims():
     for name, phrase in findings.PHRASES.items():
         places = set(map(int, re.findall(r"\{(\d)\}", phrase["each"])))
         assert places <= set(range(len(CLAIMS[name].primary.sides))), name
-        assert phrase["chapter"] in range(1, 7)
+        assert int(phrase["chapter"][:2]) in range(1, 7)
         assert phrase["holds"] != phrase["does not hold"]
         assert not re.search(r"\d", phrase["holds"] + phrase["does not hold"] + phrase["numbers"]), name
     named = [name for theme in findings.THEMES for name in theme["claims"]]
@@ -63,7 +63,7 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert len(rows) == 5
     assert rows[0][0].endswith("random initialization” *(section 5)*")
     assert rows[0][1].startswith("**Fine-tuning reaches a higher accuracy: holds.** Dev accuracy is ")
-    assert rows[0][1].endswith("Of 4 tasks, 4 for the sentence.")
+    assert rows[0][1].endswith("Of the 4 tasks there speak 4 for the sentence.")
     assert rows[4][1].endswith("below zero: it speaks against the sentence."), "RTE is learned quickly here"
 
 
@@ -77,20 +77,21 @@ def test_what_it_means_follows_the_verdicts():
     assert findings.means(unknown) == f"About this sentence this run cannot tell: *{claims[0].title}*."
     assert "it was not trained" in findings.shows(unknown)
     assert "could not be measured" in findings.answer(unknown)
-    assert findings.conclusion(unknown) == "\n\n".join(theme["open"] for theme in findings.THEMES)
+    said = findings.conclusion(unknown)
+    assert all(theme["open"] in said for theme in findings.THEMES)
 
 
 def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
     said = findings.answer(true)
     holds = [claim for claim in true if claim.verdict == "holds"]
     assert f"hold in this run** ({len(holds)} of {len(true)})" in said
-    assert all(f"- {claim.title}" in said for claim in true)
+    assert all(f"- [{claim.title}](" in said for claim in true)
     more, layers = findings.THEMES[3], findings.THEMES[4]
-    assert f"{more['all']} (2 of the 2 sentences" in findings.conclusion(true)
+    assert f"{more['all']} Of the 2 sentences on it, 2 hold and 0" in findings.conclusion(true)
     assert layers["all"] in findings.conclusion(true)
     assert more["none"] in findings.conclusion(weighed("false", 5))
     mixed = [*weighed("true", 5)[:1], *weighed("false", 5)[1:]]
-    assert f"{more['some']} (1 of the 2" in findings.conclusion(mixed)
+    assert f"{more['some']} Of the 2 sentences on it, 1 hold and 1 do not." in findings.conclusion(mixed)
 
 
 def test_details_are_folded_behind_titles(true):

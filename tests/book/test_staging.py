@@ -64,6 +64,7 @@ def test_a_chapter_and_its_twin_are_told_apart_and_lead_to_one_another(staged):
         "# One\n\n:::{admonition} Reference run\n:class: run\nUnder `minilm`. "
         "[The same chapter of your run](../notebooks/01_one.ipynb).\n:::\n\nText."
     )
+    assert first_cell(folder / YOURS / "02_two.ipynb").startswith("# One\n\n:::{admonition} Your run")
     assert "same chapter" not in first_cell(folder / YOURS / "02_two.ipynb")
     assert "widgets" not in nbformat.read(folder / YOURS / "01_one.ipynb", as_version=4).metadata
 
