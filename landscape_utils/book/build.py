@@ -160,9 +160,9 @@ def render(root: Path, parts: Sequence[Part], *made: Path) -> Path:
     stage(root / "book", staged, parts)
     for path in made:
         shutil.copy(path, staged)
-    layout = ["--config", root / "_config.yml", "--toc", staged / "_toc.yml", "--path-output", root]
+    layout = [f"--config={root / '_config.yml'}", f"--toc={staged / '_toc.yml'}", f"--path-output={root}"]
     program = Path(sys.executable).with_name("jupyter-book")
-    command = [program, "build", staged, *layout, "-n", "-W", "--keep-going"]
+    command: list[str | Path] = [program, "build", staged, *layout, "-n", "-W", "--keep-going"]
     if subprocess.run(command).returncode or not (html / "index.html").exists():
         raise UserError("the book was not made: mend what jupyter-book warns of above")
     return html / "index.html"
