@@ -1,5 +1,9 @@
-"""Pages load what they use: MathJax where there is a formula, and style sheets' icons in the place of FontAwesome."""
+"""Pages load what they use: MathJax where there is a formula, and style sheets' icons in the place of FontAwesome.
 
+A page that was made from a notebook holds it, without outputs: no link of a page in a folder can save a file.
+"""
+
+import json
 import re
 from pathlib import Path
 
@@ -17,6 +21,17 @@ def formulas_only(app, pagename, templatename, context, doctree):
         ]
 
 
+def with_notebook(app, pagename, templatename, context, doctree):
+    path = Path(app.srcdir, f"{pagename}.ipynb")
+    if path.exists():
+        notebook = json.loads(path.read_text("utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+        text = json.dumps(notebook, ensure_ascii=False, indent=1).replace("</", r"<\/")
+        context["body"] += f'<script type="application/json" class="notebook">{text}</script>'
+
+
 def without_icons(app, exception):
     if exception is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
@@ -28,5 +43,6 @@ def without_icons(app, exception):
 
 def setup(app):
     app.connect("html-page-context", formulas_only, priority=900)
+    app.connect("html-page-context", with_notebook)
     app.connect("build-finished", without_icons)
     return {"parallel_read_safe": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,14 @@ OUTCOMES = {  # in the words of a heading
 RULE_TITLE = "How a verdict is reached"
 
 
-def weigh(study: Study, chapter: int = 0) -> list[Claim]:
-    """The claims of a chapter, or all that the study can answer for, with the tasks' names as readers know them."""
+def weigh(study: Study, chapter: int) -> list[Claim]:
+    """The claims of a chapter, with the tasks' names as readers know them."""
     names = [name for name, phrase in PHRASES.items() if int(phrase["chapter"][:2]) == chapter]
+    return for_readers(study, weigh_claims(study, *names))
+
+
+def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
+    """Claims whose tasks have the names that the study gives its readers."""
     headings = {display_name(task): study.heading(task) for task in study.tasks}
 
     def named(measured: Measured) -> Measured:
@@ -43,10 +48,7 @@ def weigh(study: Study, chapter: int = 0) -> list[Claim]:
         left_out = {headings.get(task, task): reason for task, reason in measured.left_out.items()}
         return replace(measured, evidence=evidence, left_out=left_out)
 
-    return [
-        replace(claim, primary=named(claim.primary), carries=tuple(map(named, claim.carries)))
-        for claim in (weigh_claims(study, *names) if names else study.claims())
-    ]
+    return [replace(c, primary=named(c.primary), carries=tuple(map(named, c.carries))) for c in claims]
 
 
 def outcome(claim: Claim) -> str:

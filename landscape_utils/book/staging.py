@@ -20,6 +20,8 @@ from .executing import check_executed
 
 YOURS, REFERENCE = "notebooks", "reference_run"  # of like depth: a notebook's links hold in both
 
+GIVEN = "Parameters that were set for this run"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -101,6 +103,10 @@ def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "
     check_executed(notebook)
     content = nbformat.read(notebook, as_version=4)
     content.metadata.pop("widgets", None)
+    for cell in content.cells:
+        if "injected-parameters" in cell.metadata.get("tags", ()):
+            cell.metadata.tags.append("hide-input")
+            cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
     title, _, text = content.cells[0].source.partition("\n")
     content.cells[0].source = "\n\n".join((f"{title}{after_title}", line, text.strip()))
     nbformat.write(content, folder / notebook.name)

@@ -23,8 +23,9 @@ from landscape_utils.names import display_name
 def weighed(world: str, *chapters: int):
     study = Planted(world, 0)
     study.heading = lambda task: f"{display_name(task)}-like"
-    study.claims = lambda: weigh_claims(study)
-    return [claim for number_ in chapters or (0,) for claim in findings.weigh(study, number_)]
+    if not chapters:
+        return findings.for_readers(study, weigh_claims(study))
+    return [claim for chapter_ in chapters for claim in findings.weigh(study, chapter_)]
 
 
 @pytest.fixture(scope="module")
