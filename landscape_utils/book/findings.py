@@ -86,8 +86,9 @@ def votes(claim: Claim) -> str:
         lies = side.get(words[0], "around zero: it decides nothing about")
         return f"The interval of the effect lies {lies} the sentence."
     kinds = {"for": "for the sentence", "against": "against it", "open": "neither way"}
-    counts = [f"{words.count(word)} {said}" for word, said in kinds.items() if word in words]
-    return f"Of the {len(words)} tasks there speak {listed(counts)}."
+    counts = [(words.count(word), said) for word, said in kinds.items() if word in words]
+    spoken = listed([f"{count} speak{'s' if count == 1 else ''} {said}" for count, said in counts])
+    return f"Of the {len(words)} tasks, {spoken}."
 
 
 def shows(weighed: Sequence[Claim]) -> str:

@@ -64,7 +64,7 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert len(rows) == 5
     assert rows[0][0].endswith("random initialization” *(section 5)*")
     assert rows[0][1].startswith("**Fine-tuning reaches a higher accuracy: holds.** Dev accuracy is ")
-    assert rows[0][1].endswith("Of the 4 tasks there speak 4 for the sentence.")
+    assert rows[0][1].endswith("Of the 4 tasks, 4 speak for the sentence.")
     assert rows[4][1].endswith("below zero: it speaks against the sentence."), "RTE is learned quickly here"
 
 
