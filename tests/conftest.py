@@ -184,7 +184,7 @@ def site(tiny_profile, tmp_path_factory) -> Path:
             keep_as_reference(study, reference)
             claims = root / "notebooks" / "07_claims.ipynb"
             beside = claims.read_text("utf-8").replace(
-                "weighed)\\n", f"weighed, '{tiny_profile}', '{reference}')\\n"
+                "columns(study, weighed)", f"columns(study, weighed, '{tiny_profile}', '{reference}')"
             )
             claims.write_text(beside, "utf-8")
             book.build(

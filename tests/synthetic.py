@@ -15,6 +15,7 @@ from landscape_utils.landscape.rollback import LAYER_MARKS, Rollback
 from landscape_utils.landscape.scan import Curve, Mark, Surface
 from landscape_utils.landscape.trajectory import Trajectory
 from landscape_utils.landscape.walk import Walk
+from landscape_utils.names import display_name
 from landscape_utils.training.finetune import Run
 
 START_END = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
@@ -180,6 +181,8 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
     study = {
         "tasks": tasks,
         "ways": ("scratch", "pretrained"),
+        "heading": display_name,
+        "trainings": SimpleNamespace(generated=lambda task: False),
         "partner": lambda task: "rte",
         "layer_tasks": tasks[:1],
         "seeds": (0,),

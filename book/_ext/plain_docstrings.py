@@ -1,13 +1,14 @@
-"""Docstrings are plain text: |x| is a norm in them, which reStructuredText would take for a substitution."""
+"""Docstrings are plain text: |x| is a norm in them, and an asterisk alone is one, where reStructuredText sees marks."""
 
 import re
 
 LITERAL = re.compile(r"(``.*?``|`.*?`)")
+MARKS = re.compile(r"\||(?<=[(\s])\*(?=[\s\w])")
 
 
 def escape(app, what, name, object_, options, lines):
     lines[:] = [
-        "".join(part if part.startswith("`") else part.replace("|", r"\|") for part in LITERAL.split(line))
+        "".join(part if part.startswith("`") else MARKS.sub(r"\\\g<0>", part) for part in LITERAL.split(line))
         for line in lines
     ]
 

@@ -14,16 +14,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..claims.evidence import listed
 from ..environment import NOTHING, ROOT
 from ..errors import Lacking, UserError
 from ..figures import plots
 from ..figures.style import save
-from ..names import HOWS, display_name
+from ..names import HOWS
 from ..store.files import logger
+from ..study.results import current_code
 from ..study.study import Study
 from . import tables
 from .executing import Execution, check_parameters, execute
+from .findings import NOT_MEASURED, outcome
 from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
+
+COUNTED = {
+    "holds": "hold",
+    "does not hold": "do not hold",
+    "undecided": "cannot be told",
+    NOT_MEASURED: "could not be measured",
+}
 
 
 def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
@@ -55,7 +65,11 @@ def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm"
         Part(YOURS, "your run", about(study), [one.output for one in yours]),
         *([Part(REFERENCE, "the reference run", about(reading), read)] if read else []),
     ]
-    return render(root, parts, front_picture(reading, study, root / "_build" / "front.png"))
+    front = front_picture(reading, study, root / "_build" / "front.png")
+    studies = [("the reference run", reading)] if read else []
+    told = [tally(title, of) for title, of in [*studies, ("your run", study)]]
+    (root / "_build" / "tally.md").write_text("\n".join(told), "utf-8")
+    return render(root, parts, front, root / "_build" / "tally.md")
 
 
 def readings(root: Path, reference: str, study: Study) -> list[Execution]:
@@ -83,11 +97,29 @@ def tell_lacking(theirs: Sequence[Execution], lacking: dict[Path, str], study: S
 
 
 def about(study: Study) -> str:
-    """What a part was computed from."""
-    partly = ""
+    """What a part was computed from, in a few sentences."""
+    said = [f"Computed under the profile `{study.profile.name}`."]
+    if any(study.trainings.generated(task) for task in study.tasks):
+        said.append(
+            "Its data sets are generated: *MNLI-like* and so on are small imitations of the tasks of the paper in an "
+            "[embedded language](../demo_language.md)."
+        )
     with suppress(Lacking):  # nothing is said of data that no result is of
-        partly = tables.samples(study)
-    return f"under the profile `{study.profile.name}`{partly and f' ({partly})'}"
+        if partly := tables.samples(study):
+            said.append(f"Of some data sets it has a part: {partly}.")
+    states = [e.state for e in study.store.verify(current_code) if e.state in ("sound", "earlier")]
+    if earlier := states.count("earlier"):
+        said.append(
+            f"Of its {len(states)} results {earlier} were computed by an earlier version of the code."
+        )
+    return " ".join(said)
+
+
+def tally(title: str, study: Study) -> str:
+    """A line on how many of the paper's sentences hold in a run."""
+    found = [outcome(claim) for claim in study.claims()]
+    counts = listed([f"{found.count(kind)} {said}" for kind, said in COUNTED.items() if kind in found])
+    return f"- Of the {len(found)} sentences, in *{title}* (`{study.profile.name}`), {counts}."
 
 
 def front_picture(reading: Study, study: Study, path: Path) -> Path:
@@ -102,7 +134,7 @@ def draw_front(study: Study, path: Path) -> Path:
     task = "mrpc" if "mrpc" in study.tasks else study.tasks[0]
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
-    name = display_name(task)
+    name = study.heading(task)
     save(plots.surface_grid({name: surfaces}, trajectories={name: paths}), path, bbox_inches="tight")
     return path
 
@@ -117,8 +149,8 @@ def find_notebooks(root: Path = ROOT) -> list[Path]:
     return notebooks
 
 
-def render(root: Path, parts: Sequence[Part], front: Path) -> Path:
-    """Lay executed notebooks and the front picture beside the pages of `root/book` and make HTML of them.
+def render(root: Path, parts: Sequence[Part], *made: Path) -> Path:
+    """Lay executed notebooks, and what else was made for the pages, beside those of `root/book` and make HTML of them.
 
     A warning of Sphinx is an error. Returns the front page, `root/_build/html/index.html`.
     """
@@ -126,17 +158,11 @@ def render(root: Path, parts: Sequence[Part], front: Path) -> Path:
     for stale in (staged, html, root / "_build" / ".doctrees"):
         shutil.rmtree(stale, ignore_errors=True)
     stage(root / "book", staged, parts)
-    shutil.copy(front, staged)
-    layout: list[str | Path] = [
-        "--config",
-        root / "_config.yml",
-        "--toc",
-        staged / "_toc.yml",
-        "--path-output",
-        root,
-    ]
+    for path in made:
+        shutil.copy(path, staged)
+    layout = [f"--config={root / '_config.yml'}", f"--toc={staged / '_toc.yml'}", f"--path-output={root}"]
     program = Path(sys.executable).with_name("jupyter-book")
-    failed = subprocess.run([program, "build", staged, *layout, "-n", "-W", "--keep-going"]).returncode
-    if failed or not (html / "index.html").exists():
+    command: list[str | Path] = [program, "build", staged, *layout, "-n", "-W", "--keep-going"]
+    if subprocess.run(command).returncode or not (html / "index.html").exists():
         raise UserError("the book was not made: mend what jupyter-book warns of above")
     return html / "index.html"

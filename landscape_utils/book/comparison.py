@@ -1,41 +1,29 @@
-"""Runs beside one another and beside the paper: verdicts, what its figures say, its Table 1, its set-up."""
+"""Runs beside one another and beside the paper: verdicts and set-ups."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..claims import paper
 from ..claims.evidence import Claim, table
 from ..environment import NOTHING
 from ..errors import Lacking
-from ..names import GROUPS, display_name
+from ..names import display_name
 from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
 from ..training.published import network_config
-from .tables import misprints, signed
+from .findings import OUTCOMES, PHRASES, outcome
 
-RUNS = ("demo", "minilm")  # what everybody can run, and the reference run
+RUNS = ("demo", "minilm", "mpnet")  # from the smallest network to the largest
 ABSENT = "–"
-BERT = ("WordPiece, cased", "masked words and next sentence, on books and Wikipedia")
-MODELS = {  # name, tokenizer, pre-training
-    "demo": (
-        "a small BERT",
-        "a token for each word",
-        "masked words and next sentence, on a generated language",
-    ),
-    "minilm": (
-        "all-MiniLM-L6-v2",
-        "WordPiece, uncased",
-        "distilled from a larger model, then trained to embed sentences",
-    ),
-    "bert-base-cased": ("BERT-base", *BERT),
-    "bert-large-cased": ("BERT-large", *BERT),
-}
-DATA = {"glue": "GLUE", "demo": "a generated language", "files": "files of one's own"}
+WORDS: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("setup.toml").read_text(encoding="utf-8")
+)
 
 
 @dataclass(frozen=True)
@@ -70,46 +58,24 @@ def readable(study: Study) -> list[Claim]:
 
 
 def verdicts(runs: Sequence[Column]) -> str:
-    """A row for each claim of the first run: its sentence, and the verdict of each run."""
+    """A row for each claim of the first run: its sentence, the chapter that goes into it, and what each run says."""
     rows = []
     for claim in runs[0].claims.values():
-        place = claim.figure.replace(" ", "\N{NO-BREAK SPACE}") or f"section {claim.section}"
-        cells = [outcome(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
-        rows.append([f"{claim.title} *({place})*", *cells])
+        page = PHRASES[claim.name]["chapter"]
+        cells = [told(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
+        rows.append([claim.title, f"[{int(page[:2])}]({page}.ipynb)", *cells])
     note = (
-        f"Behind a verdict: how many tasks speak for the claim / against it / are open. {ABSENT}: no results."
+        "The numbers say how many tasks speak for the sentence / against it / neither way. "
+        f"{ABSENT}: no results."
     )
-    return f"{table(['claim', *(run.head for run in runs)], rows, prose=True)}\n\n{note}"
+    return f"{table(['sentence of the paper', 'chapter', *(run.head for run in runs)], rows)}\n\n{note}"
 
 
-def outcome(claim: Claim) -> str:
+def told(claim: Claim) -> str:
+    """A verdict with its count of tasks."""
     words = [evidence.word for evidence in claim.evidence]
-    return f"**{claim.verdict}** {'/'.join(str(words.count(word)) for word in ('for', 'against', 'open'))}"
-
-
-def table_1(runs: Sequence[Column]) -> str:
-    """Table 1: dev accuracy in %, and what the rollback of a layer group adds to it; the paper's and the runs'."""
-    found = [rollbacks(run.study) for run in runs]
-    rows = []
-    for task, printed in paper.TABLE_1.items():
-        sides = [printed, *(of.get(task, {}) for of in found)]
-        whole = [f"{side['fine-tuned']:.2f}" if side else ABSENT for side in sides]
-        rows.append([f"{display_name(task)}, fine-tuned", *whole])
-        for group in GROUPS:
-            differences = [signed(side[group] - side["fine-tuned"]) if side else ABSENT for side in sides]
-            rows.append([f"{display_name(task)}, {group} layers back", *differences])
-    return f"{table(['', 'paper', *(run.head for run in runs)], rows)}\n\n{misprints()}"
-
-
-def rollbacks(study: Study) -> dict[str, dict[str, float]]:
-    """Task -> accuracies in % as in Table 1, of the tasks that the results have."""
-    found = {}
-    for task in study.tasks:
-        with suppress(Lacking):
-            rollback = study.rollback(task)
-            shares = {"fine-tuned": rollback.fine_tuned, **rollback.groups}
-            found[task] = {name: 100 * share for name, share in shares.items()}
-    return found
+    counts = "/".join(str(words.count(word)) for word in ("for", "against", "open"))
+    return f"**{OUTCOMES[outcome(claim)]}** {counts}" if claim.primary.voting else OUTCOMES[outcome(claim)]
 
 
 def setups(runs: Sequence[Column]) -> str:
@@ -122,7 +88,7 @@ def setups(runs: Sequence[Column]) -> str:
     rows = [[name, *of] for name, of in cells.items() if len(set(of)) > 1]
     alike = [f"{name} ({of[0]})" for name, of in cells.items() if len(set(of)) == 1]
     note = f"Alike in all: {', '.join(alike)}." if alike else "Nothing is alike."
-    return f"{table(['', 'paper', *(run.head for run in runs)], rows, prose=True)}\n\n{note}"
+    return f"{table(['', 'paper', *(run.head for run in runs)], rows)}\n\n{note}"
 
 
 def setup(study: Study) -> dict[str, str]:
@@ -132,24 +98,23 @@ def setup(study: Study) -> dict[str, str]:
         config = network_config(profile.model)
         scale = scale_of(study, config)
     source = profile.model.source
-    name, tokenizer, pretraining = MODELS.get(source, (Path(source).name, "its own", "its own"))
+    own = {"name": Path(source).name, "tokenizer": "its own", "pre-training": "its own"}
+    network = WORDS["networks"].get(source, own)
 
     def each(value: Callable[[str], object]) -> str:
         """A value that tasks differ in; once, where they do not."""
         said = {display_name(task): str(value(task)) for task in study.tasks}
-        return (
-            ", ".join(f"{task}: {v}" for task, v in said.items())
-            if len({*said.values()}) > 1
-            else said.popitem()[1]
-        )
+        if len({*said.values()}) == 1:
+            return said.popitem()[1]
+        return ", ".join(f"{task}: {v}" for task, v in said.items())
 
     tasks, overfitted = profile.tasks, profile.overfitting.task
     epochs = (tasks[overfitted].pretrained.epochs, profile.overfitting.extra_epochs)
     return {
-        "data": each(lambda task: DATA[tasks[task].source]),
-        "model": name,
-        "pre-training": pretraining,
-        "tokenizer": tokenizer,
+        "data": each(lambda task: WORDS["data"][tasks[task].source]),
+        "model": network["name"],
+        "pre-training": network["pre-training"],
+        "tokenizer": network["tokenizer"],
         "vocabulary": f"{config.vocab_size:,}",
         "parameters of the encoder": f"{scale.parameters / 1e6:.1f} million",
         "layers": f"{scale.layers}",
@@ -160,9 +125,14 @@ def setup(study: Study) -> dict[str, str]:
         "epochs from scratch": each(lambda task: tasks[task].scratch.epochs),
         "epochs of fine-tuning": each(lambda task: tasks[task].pretrained.epochs),
         "learning rate from scratch": each(lambda task: f"{tasks[task].scratch.learning_rate:g}"),
+        "learning rate chosen": "on the dev set that is reported; from scratch took it over",
         "learning rate of fine-tuning": each(lambda task: f"{tasks[task].pretrained.learning_rate:g}"),
         "examples in a batch": each(lambda task: tasks[task].pretrained.batch_size),
         "Adam's β₁, β₂ and ε": ", ".join(f"{x:g}" for x in (*training.betas, training.epsilon)),
+        "Adam's bias correction": "yes",
+        "the optimiser in the further epochs": "begins anew, with its own warm-up",
+        "order of the examples": "at random, in batches of like length",
+        "dropout": f"{getattr(config, 'hidden_dropout_prob', 'its own')}",
         "weight decay": f"{training.weight_decay:g}",
         "warm-up": f"{training.warmup:.0%} of the steps",
         "largest norm of a gradient": f"{training.max_grad_norm:g}",

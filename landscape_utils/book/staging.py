@@ -20,6 +20,8 @@ from .executing import check_executed
 
 YOURS, REFERENCE = "notebooks", "reference_run"  # of like depth: a notebook's links hold in both
 
+GIVEN = "Parameters that were set for this run"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -28,7 +30,7 @@ class Part:
     Attributes:
         folder: of its pages, YOURS or REFERENCE.
         title: what the text calls it.
-        about: what it was computed from, in Markdown.
+        about: sentences on what it was computed from, in Markdown.
         notebooks: executed.
     """
 
@@ -64,25 +66,36 @@ def stage(pages: Path, folder: Path, parts: Sequence[Part]) -> None:
     for part in parts:
         (folder / part.folder).mkdir()
         for notebook in part.notebooks:
-            stage_notebook(notebook, folder / part.folder, introduction(part, notebook.stem, parts))
+            stage_notebook(
+                notebook,
+                folder / part.folder,
+                banner(part, notebook.stem, parts),
+                mark(part, notebook.stem, parts),
+            )
     contents = read_contents(folder)
     (folder / "_toc.yml").write_text(yaml.safe_dump(without(contents, there), sort_keys=False), "utf-8")
     for page in folder.glob("*.md"):
         page.write_text(redirected(page.read_text("utf-8"), there), "utf-8")
 
 
-def introduction(part: Part, chapter: str, parts: Sequence[Part]) -> str:
-    """The line that says which part a chapter belongs to and leads to its twin in the other; "" where it has none."""
-    for twin in parts:
-        if twin is not part and f"{twin.folder}/{chapter}" in twin.pages():
-            return (
-                f"*{part.title.capitalize()}*, {part.about}. "
-                f"The same chapter of [{twin.title}](../{twin.folder}/{chapter}.ipynb)."
-            )
-    return ""
+def banner(part: Part, chapter: str, parts: Sequence[Part]) -> str:
+    """The box that says which run a chapter shows, and leads to its twin in the other run where it has one."""
+    twins = [
+        f" [The same chapter of {twin.title}](../{twin.folder}/{chapter}.ipynb)."
+        for twin in parts
+        if twin is not part and f"{twin.folder}/{chapter}" in twin.pages()
+    ]
+    title = part.title.removeprefix("the ").capitalize()
+    return f":::{{admonition}} {title}\n:class: run\n{part.about}{''.join(twins)}\n:::"
 
 
-def stage_notebook(notebook: Path, folder: Path, line: str) -> None:
+def mark(part: Part, chapter: str, parts: Sequence[Part]) -> str:
+    """What tells a title of your run from that of its twin, wherever titles are listed."""
+    twin = any(f"{REFERENCE}/{chapter}" in other.pages() for other in parts)
+    return f" ({part.title})" if part.folder == YOURS and twin else ""
+
+
+def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "") -> None:
     """A copy with `line` below its title, and without the state of widgets.
 
     A page has no kernel for widgets, and their outputs hold all that it shows.
@@ -90,8 +103,12 @@ def stage_notebook(notebook: Path, folder: Path, line: str) -> None:
     check_executed(notebook)
     content = nbformat.read(notebook, as_version=4)
     content.metadata.pop("widgets", None)
+    for cell in content.cells:
+        if "injected-parameters" in cell.metadata.get("tags", ()):
+            cell.metadata.tags.append("hide-input")
+            cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
     title, _, text = content.cells[0].source.partition("\n")
-    content.cells[0].source = "\n\n".join(filter(None, (title, line, text.strip())))
+    content.cells[0].source = "\n\n".join((f"{title}{after_title}", line, text.strip()))
     nbformat.write(content, folder / notebook.name)
 
 

@@ -1,23 +1,31 @@
-"""Tables and sentences of the chapters, in Markdown, from a study's results."""
+"""Tables of the chapters, in Markdown, from a study's results."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 
 import numpy as np
 
 from ..claims import paper
-from ..claims.evidence import Claim, table
+from ..claims.evidence import table
 from ..claims.intervals import number
-from ..claims.subject import WAYS
-from ..claims.surfaces import RADIUS
-from ..figures.style import HOW_NAMES
-from ..landscape import flatness
+from ..claims.subject import SIDES, WAYS
+from ..errors import Lacking
 from ..landscape.rollback import Rollback
-from ..names import GROUPS, display_name
+from ..names import display_name
 from ..study.checkpoints import Checkpoints
 from ..study.study import Study
 from ..training.published import GLUE_SIZES
+
+HOW = dict(zip(WAYS, SIDES, strict=True))
+UNSEEN_WORDS = """### Known words and unseen words
+
+The generated language tells more than a real data set can: which dev examples are made of words that the task's
+training examples contain, and which have other words too. A network that starts from random weights cannot know a word
+that it has never met. One that was pre-trained has met every word in the corpus. The test set in the last column was
+used for no choice at all, neither of hyper-parameters nor of epochs.
+"""
 
 
 def setup(study: Study) -> str:
@@ -25,16 +33,18 @@ def setup(study: Study) -> str:
     head = ["task", "classes", "train", "dev", "largest class", "epochs", "learning rate", "batch"]
     rows = []
     for task in study.tasks:
-        facts, spec = study.facts(task), study.profile.tasks[task]
-        data = [len(facts["labels"]), facts["train_examples"], facts["dev_examples"]]
-        settings = [
-            " / ".join(f"{getattr(how, name):g}" for how in (spec.scratch, spec.pretrained))
-            for name in ("epochs", "learning_rate", "batch_size")
-        ]
-        rows.append([display_name(task), *(f"{n:,}" for n in data), percent(facts["majority"]), *settings])
+        with suppress(Lacking):
+            facts, spec = study.facts(task), study.profile.tasks[task]
+            data = [len(facts["labels"]), facts["train_examples"], facts["dev_examples"]]
+            settings = [
+                " / ".join(f"{getattr(how, name):g}" for how in (spec.scratch, spec.pretrained))
+                for name in ("epochs", "learning_rate", "batch_size")
+            ]
+            sizes = [f"{n:,}" for n in data]
+            rows.append([study.heading(task), *sizes, percent(facts["majority"]), *settings])
     partly = samples(study)
-    note = "The largest class in % of dev. Of two numbers, the first is from scratch."
-    return f"{table(head, rows)}\n\n{note}{partly and f' Not the whole data set: {partly}.'}"
+    note = "The largest class is given in % of the dev set. Of two numbers, the first is from scratch."
+    return f"{table(head, rows)}\n\n{note}{partly and f' Parts of data sets: {partly}.'}"
 
 
 def samples(study: Study) -> str:
@@ -48,112 +58,84 @@ def samples(study: Study) -> str:
                 ("dev", facts["dev_examples"], whole[1]),
             ]
             short = [f"{here:,} of {there:,} {split}" for split, here, there in counts if here < there]
-            partly += [f"{display_name(task)}, {' and '.join(short)} examples"] if short else []
+            partly += [f"{study.heading(task)}, {' and '.join(short)} examples"] if short else []
     return "; ".join(partly)
 
 
 def accuracies(study: Study) -> str:
     """Dev accuracy after the last epoch of each task, both ways: mean over the seeds, and the lowest and highest."""
-    head = ["task", "largest class", *(HOW_NAMES[how] for how in WAYS)]
-    rows = []
+    rows, several = [], 1
     for task in study.tasks:
-        by_how = [[study.run(task, how, seed) for seed in study.seeds] for how in WAYS]
-        cells = [
-            spread([run.dev_accuracy[-1] for run in same])
-            + ("" if all(run.learned for run in same) else " †")
-            for same in by_how
-        ]
-        rows.append([display_name(task), percent(by_how[0][0].majority), *cells])
-    seeds = "one seed" if len(study.seeds) == 1 else f"mean over {len(study.seeds)} seeds, with the range"
-    note = f"Accuracy on the whole dev set: {seeds}. † a run ended at the majority class."
-    return f"{table(head, rows)}\n\n{note}"
+        with suppress(Lacking):
+            by_how = [
+                [study.run(task, how, seed) for seed in study.seeds_of("run", task, how)] for how in WAYS
+            ]
+            if all(by_how):
+                cells = [
+                    spread([run.dev_accuracy[-1] for run in same])
+                    + ("" if all(run.learned for run in same) else " †")
+                    for same in by_how
+                ]
+                several = max(several, *map(len, by_how))
+                rows.append([study.heading(task), percent(by_how[0][0].majority), *cells])
+    seeds = "one training each" if several == 1 else f"the mean of up to {several} trainings, with the range"
+    note = (
+        f"Accuracy in % on all dev examples that this run has: {seeds}. Hyper-parameters were chosen on the same dev "
+        "set, so these numbers are a little optimistic. † A training ended no better than the largest class."
+    )
+    return f"{table(['task', 'largest class', *SIDES], rows)}\n\n{note}"
 
 
 def learning_rates(study: Study) -> str:
     """Dev accuracy of fine-tuning at every learning rate that was tried, the chosen one in bold; "" if only one was."""
     rows = []
     for task in study.tasks:
-        rates, chosen = study.learning_rates(task), study.profile.tasks[task].pretrained.learning_rate
-        tried = {rate: study.run(task, learning_rate=rate) for rate in rates}
-        cells = [f"{percent(run.dev_accuracy[-1])} at {rate:g}" for rate, run in tried.items()]
-        if len(tried) > 1:
-            rows.append(
-                [
-                    display_name(task),
-                    *(f"**{c}**" if rate == chosen else c for rate, c in zip(tried, cells, strict=True)),
-                ]
-            )
-    if not rows:
-        return ""
-    columns = max(map(len, rows))
-    filled = [row + [""] * (columns - len(row)) for row in rows]
+        chosen = study.profile.tasks[task].pretrained.learning_rate
+        with suppress(Lacking):
+            rates = study.learning_rates(task)
+            for rate in rates if len(rates) > 1 else ():
+                accuracy = percent(study.run(task, learning_rate=rate).dev_accuracy[-1])
+                cells = [f"{rate:g}", accuracy]
+                rows.append(
+                    [study.heading(task), *([f"**{c}**" for c in cells] if rate == chosen else cells)]
+                )
     said = (
-        "Accuracy on the whole dev set, in %, after the last epoch of one fine-tuning at a learning rate; bold: what "
-        "was chosen."
+        "Accuracy of one fine-tuning in %. The learning rate in bold was chosen for its accuracy on this dev set, and "
+        "training from scratch took it over."
     )
-    return f"{table(['task', *['accuracy at a rate'] * (columns - 1)], filled)}\n\n{said}"
+    return f"{table(['task', 'learning rate', 'dev accuracy'], rows)}\n\n{said}" if rows else ""
 
 
-def gain(claim: Claim, points: float = 10.0) -> str:
-    """The sentence on how far fine-tuning is ahead, from the claim "accuracy"."""
-    ahead = [e for e in claim.evidence if e.effect >= points]
-    each = ", ".join(f"{e.task} {signed(e.effect, 1)}" for e in claim.evidence)
-    return (
-        f"Fine-tuning beats training from scratch by {points:g} points of dev accuracy or more on "
-        f"{len(ahead)} of {len(claim.evidence)} tasks ({each})."
-    )
-
-
-def directions(study: Study) -> str:
-    """Length of delta_1 and its angle with delta_2, for each plane."""
-    head = ["task", "", "δ₂ from", "‖δ₁‖", "cos(δ₁, δ₂)", "angle"]
+def unseen_words(study: Study) -> str:
+    """Accuracy on dev examples with words of the train set and with others, and on test; "" for other languages."""
     rows = []
     for task in study.tasks:
+        for how in WAYS if study.trainings.generated(task) else ():
+            scores = np.array([study.unseen_words(task, how, seed) for seed in study.seeds])  # (seeds, 3)
+            rows.append([study.heading(task), HOW[how], *map(spread, scores.T)])
+    head = ["task", "training", "dev, known words", "dev, unseen words", "test"]
+    return f"{UNSEEN_WORDS}\n{table(head, rows)}" if rows else ""
+
+
+def directions(study: Study, tasks: Iterable[str]) -> str:
+    """Length of delta_1 and its angle with delta_2, for each plane."""
+    head = ["task", "training", "δ₂ from", "‖δ₁‖", "cos(δ₁, δ₂)", "angle"]
+    rows = []
+    for task in tasks:
         for how in study.ways:
             surface = study.surface(task, how)
-            angle = np.degrees(np.arccos(surface.cosine))
-            other = display_name(study.partner(task))
+            angle = f"{np.degrees(np.arccos(surface.cosine)):.0f}°"
+            other = study.partner(task)
+            other = study.heading(other) if other in study.profile.tasks else other
             rows.append(
-                [
-                    display_name(task),
-                    HOW_NAMES[how],
-                    other,
-                    *map(number, (surface.norm, surface.cosine)),
-                    f"{angle:.0f}°",
-                ]
+                [study.heading(task), HOW[how], other, *map(number, (surface.norm, surface.cosine)), angle]
             )
     return table(head, rows)
 
 
-def agreements(study: Study) -> str:
-    """How well training loss and dev error agree, near the end and over the plane."""
-    head = ["task", "", "rank correlation near", "in the plane", "overlap near", "in the plane"]
-    rows = []
-    for task in study.tasks:
-        for how in study.ways:
-            train, dev = study.surface(task, how, "train"), study.surface(task, how, "dev")
-            near = flatness.near(train, RADIUS)
-            ranks = [flatness.rank_correlation(train.loss, dev.error, where) for where in (near, None)]
-            overlaps = [flatness.low_overlap(train.loss, dev.error, where=where) for where in (near, None)]
-            rows.append([display_name(task), HOW_NAMES[how], *map(number, (*ranks, *overlaps))])
-    return (
-        f"{table(head, rows)}\n\nNear: within {RADIUS:g} of the end. Overlap: of the lowest fifths of the points, "
-        f"1 if they are the same, {number(0.2 / 1.8)} on average if the surfaces are unrelated."
-    )
-
-
 def shares(study: Study, tasks: Iterable[str]) -> str:
     """How much of the way gone lies in the plane: after the first epoch, halfway and at the end."""
-    head = [
-        "task",
-        "",
-        "epoch",
-        "way gone, in ‖δ₁‖",
-        "cosine with δ₁",
-        "share in the plane",
-        "β, projected",
-        "β, Eq. 5",
-    ]
+    columns = ("distance, in ‖δ₁‖", "cosine with δ₁", "share in the plane", "β, projected", "β, Eq. 5")
     rows = []
     for task in tasks:
         for how in study.ways:
@@ -161,80 +143,21 @@ def shares(study: Study, tasks: Iterable[str]) -> str:
             last = len(path.alpha) - 1
             for epoch in sorted({1, (last + 1) // 2, last}):
                 values = (path.norm, path.cosine, path.in_plane, path.beta, printed.beta)
-                rows.append(
-                    [display_name(task), HOW_NAMES[how], f"{epoch}", *(fixed(v[epoch]) for v in values)]
-                )
-    return table(head, rows)
+                rows.append([study.heading(task), HOW[how], f"{epoch}", *(fixed(v[epoch]) for v in values)])
+    return table(["task", "training", "epoch", *columns], rows)
 
 
-def rollbacks(study: Study) -> str:
+def rollbacks(study: Study, tasks: Iterable[str]) -> str:
     """Table 1: dev accuracy in %, fine-tuned and with layer groups rolled back, ours above the paper's."""
-    layers = study.rollback(study.tasks[0]).layers
-    groups = [f"{group} ({first}–{last})" for group, (first, last) in layers.items()]
-    rows = []
-    for task in study.tasks:
-        rows.append([display_name(task), "here", *after_rollback(study.rollback(task))])
+    rows, head = [], ["task", "run", "fine-tuned"]
+    for task in tasks:
+        rollback = study.rollback(task)
+        groups = [f"{group} ({first}–{last})" for group, (first, last) in rollback.layers.items()]
+        rows.append([study.heading(task), "this run", *beside(accuracies_of(rollback))])
         if task in paper.TABLE_1:
-            rows.append(["", "paper", *beside(paper.TABLE_1[task])])
-    head = ["task", "", "fine-tuned", *groups]
-    theirs = "The paper's groups are layers 0–7, 8–15 and 16–23; the differences in brackets are computed."
-    return f"{table(head, rows)}\n\n{theirs} {misprints()}"
-
-
-BY_RATE = """### Is it the learning rate?
-
-A higher rate moves the layers further, and may leave the groups elsewhere. Here is the same rollback of every
-fine-tuning from which the dev set chose, the chosen one in bold, and how far fine-tuning had moved each group.
-"""
-
-
-def rollbacks_by_rate(study: Study) -> str:
-    """Table 1 at every learning rate that was tried, and whether the costliest group stays it; "" if only one was."""
-    rates = {task: study.learning_rates(task) for task in study.tasks}
-    found = {
-        (task, rate): study.rollback(task, rate)
-        for task, several in rates.items()
-        for rate in several
-        if len(several) > 1
-    }
-    if not found:
-        return ""
-    rows = []
-    for (task, rate), rollback in found.items():
-        chosen = rate == study.profile.tasks[task].pretrained.learning_rate
-        name = display_name(task) if rate == rates[task][0] else ""
-        moved = " / ".join(number(rollback.moved[group]) for group in rollback.groups)
-        rows.append([name, f"**{rate:g}**" if chosen else f"{rate:g}", *after_rollback(rollback), moved])
-    head = ["task", "learning rate", "fine-tuned", *GROUPS, "moved: low / middle / high"]
-    return f"{BY_RATE}\n{table(head, rows)}\n\n{costliest_by_rate(found)}"
-
-
-def costliest_by_rate(found: Mapping[tuple[str, float], Rollback]) -> str:
-    """Whether the costliest group is the same at every learning rate, and the one that had moved furthest; `found`: of
-    a task at a rate.
-    """
-    costliest = {which: costliest_group(rollback) for which, rollback in found.items()}
-    worst: dict[str, list[str]] = {}
-    for (task, _), group in costliest.items():
-        worst.setdefault(display_name(task), []).append(group)
-    furthest = [
-        max(rollback.moved, key=rollback.moved.__getitem__) == costliest[which]
-        for which, rollback in found.items()
-        if costliest[which] != "none"
-    ]
-    same = sum(len(set(groups)) == 1 for groups in worst.values())
-    each = ", ".join(f"{task} {' and '.join(dict.fromkeys(groups))}" for task, groups in worst.items())
-    return (
-        f"The group that costs most to roll back is the same at every rate on {same} of {len(worst)} tasks ({each}). "
-        f"It is the one that fine-tuning had moved furthest in {sum(furthest)} of the {len(furthest)} fine-tunings in "
-        f"which a rollback cost anything."
-    )
-
-
-def costliest_group(rollback: Rollback) -> str:
-    """The layer group whose rollback costs most accuracy, or "none" where none costs any."""
-    group = min(rollback.groups, key=rollback.groups.__getitem__)
-    return group if rollback.groups[group] < rollback.fine_tuned else "none"
+            rows.append([display_name(task), "paper", *beside(paper.TABLE_1[task])])
+    theirs = "The paper's groups are layers 0–7, 8–15 and 16–23. The differences in brackets are computed."
+    return f"{table([*head, *groups], rows)}\n\n{theirs} {misprints()}"
 
 
 def misprints() -> str:
@@ -249,24 +172,24 @@ def misprints() -> str:
 def checkpoints(study: Checkpoints) -> str:
     """Trainings that were done elsewhere: how many checkpoints there are, how good the first and the last."""
     (task,) = study.tasks
-    head = ["", "checkpoints", "dev accuracy, start", "end", "training loss, end"]
+    head = ["training", "checkpoints", "dev accuracy, start", "end", "training loss, end"]
     rows = []
     for how in study.ways:
         run = study.run(task, how)
         ends = (number(100 * run.dev_accuracy[epoch]) for epoch in (0, -1))
-        rows.append([HOW_NAMES[how], f"{run.epochs + 1}", *ends, number(run.loss[-1])])
+        rows.append([HOW.get(how, how), f"{run.epochs + 1}", *ends, number(run.loss[-1])])
     facts = study.facts(task)
     return (
-        f"{table(head, rows)}\n\n{display_name(task)}, {facts['train_examples']:,} training examples; an encoder of "
-        f"{study.size:,} parameters. Accuracy in % on {facts['dev_examples']:,} dev examples, of which "
-        f"{percent(facts['majority'])} are of the largest class; n/a: a checkpoint without a head."
+        f"{table(head, rows)}\n\nThe task {study.heading(task)} has {facts['train_examples']:,} training examples, and "
+        f"the encoder {study.size:,} parameters. Accuracy is given in % on {facts['dev_examples']:,} dev examples, of "
+        f"which {percent(facts['majority'])} % are of the largest class. A checkpoint without a head has none (n/a)."
     )
 
 
-def after_rollback(rollback: Rollback) -> list[str]:
-    """Fine-tuned and with each group rolled back, in %."""
+def accuracies_of(rollback: Rollback) -> dict[str, float]:
+    """Accuracy in %, fine-tuned and with each group rolled back, as Table 1 has it."""
     shares = {"fine-tuned": rollback.fine_tuned, **rollback.groups}
-    return beside({name: 100 * share for name, share in shares.items()})
+    return {name: 100 * share for name, share in shares.items()}
 
 
 def beside(accuracy: dict[str, float]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from .intervals import ALONE, TAIL, Evidence, Kind, LeftOut, Reading, number, ov
 from .subject import SIDES, TRAININGS, WAYS, Subject
 
 EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
+# A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
+NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
 SPOKEN = {  # of one task, and of several
     "for": ("speaks for it", "speak for it"),
     "against": ("speaks against it", "speak against it"),
@@ -247,7 +250,10 @@ def report(claims: Iterable[Claim]) -> str:
     return "\n\n".join(f"#### {claim.title}\n\n{claim.markdown()}" for claim in claims)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], prose: bool = False) -> str:
-    """A Markdown table: the first column to the left, the others to the right, or to the left where they are prose."""
-    lines = [head, ["---", *["---" if prose else "---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table: columns of numbers to the right, the first one and those of text to the left."""
+    sides = [
+        "---:" if rows and all(NUMBER.fullmatch(row[i]) for row in rows) else "---" for i in range(len(head))
+    ]
+    sides[0] = "---"
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, sides, *rows))

@@ -31,12 +31,24 @@ def misprints() -> list[tuple[str, str, float, float]]:
     return found
 
 
-# The set-up where the paper leaves open what profile `paper` had to choose, or counts in another way; sections 3 to 5.
+# The set-up where the paper leaves open what profile `paper` had to choose, or counts in another way (sections 3 to 5).
+# It follows "the settings and the hyper-parameters suggested in Devlin et al. (2018)", which leave some of it open too.
 OPEN = "not said"
+DEVLIN = "not said; “suggested in Devlin et al. (2018)”"
 SETUP = {
     "parameters of the encoder": "345 million, by its own count",
     "tokens of an example, at most": OPEN,
     "epochs of fine-tuning": "3, 4 or 5",
+    "learning rate from scratch": "“mostly” that of fine-tuning",
+    "learning rate chosen": OPEN,
+    "Adam's β₁, β₂ and ε": DEVLIN,
+    "Adam's bias correction": OPEN,
+    "weight decay": DEVLIN,
+    "warm-up": DEVLIN,
+    "dropout": DEVLIN,
+    "largest norm of a gradient": OPEN,
+    "order of the examples": OPEN,
+    "the optimiser in the further epochs": OPEN,
     "precision of training": OPEN,
     "precision of landscapes": OPEN,
     "seeds": OPEN,

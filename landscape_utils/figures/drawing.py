@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,18 +12,14 @@ from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ..errors import UserError
+from ..landscape.scan import Curve, Mark, Surface
+from ..landscape.trajectory import Trajectory
 from .style import COLOUR_MAPS, INK, halo, ink_on
 
-if TYPE_CHECKING:
-    from ..landscape.scan import Curve, Mark, Surface
-    from ..landscape.trajectory import Trajectory
-
-DECADES = (
-    20.0  # a colour scale turns logarithmic where the highest loss is more than so many times the lowest
-)
+DECADES = 20.0  # a colour scale is logarithmic where the highest loss is more than so many times the lowest
 MARKERS = {"start": ("o", 5.5), "end": ("*", 11.0), "fine-tuned": ("o", 5.5), "rolled back": ("*", 11.0)}
 OTHER_MARKER = ("D", 5.0)
-ROOM = 0.11  # of the width of a panel: what a label needs for itself
+ROOM = 0.27  # inches that the label of a line needs for itself
 
 
 @dataclass(frozen=True)
@@ -64,8 +60,17 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def draw_surface(axis: Axes, surface: Surface, scale: Scale, value: str = "loss") -> None:
-    """One surface into a panel: filled contours, labelled lines, hatched non-finite cells, marks.
+def draw_surface(
+    axis: Axes,
+    surface: Surface,
+    scale: Scale,
+    value: str = "loss",
+    side: float = 2.0,
+    window: float | None = None,
+) -> None:
+    """One surface into a panel about `side` inches wide: contours, marks, hatching where a cell is not finite.
+
+    `window`: only so far around the middle of the marks, with a dot at each computed point.
 
     Raises UserError for fewer than two points on an axis.
     """
@@ -74,54 +79,69 @@ def draw_surface(axis: Axes, surface: Surface, scale: Scale, value: str = "loss"
         raise UserError(
             f"a surface of {len(alpha)} x {len(beta)} points cannot be drawn: it needs 2 or more on each axis"
         )
+    middle = float(np.mean([mark.alpha for mark in surface.marks.values()]))
+    limits = np.array([alpha[[0, -1]], beta[[0, -1]]])
+    if window:
+        limits = np.array([[middle - window, middle + window], [-window, window]])
+        draw_points(axis, surface)
     grid = getattr(surface, value)[np.ix_(np.argsort(surface.alpha), np.argsort(surface.beta))]
     values = np.ma.masked_invalid(grid.T)  # (B, A), as matplotlib wants it
     colours = COLOUR_MAPS[value]
     if values.mask.any():
         axis.patch.set(facecolor="white", hatch="/////", edgecolor="#8a8a92")
+    inch = np.ptp(limits[0]) / side
+    taken = [(limits[0, 0] + 0.12 * inch, limits[1, 1] - 0.12 * inch)]  # by the panel's letter
+    for name, mark in surface.marks.items():
+        right = 1 if mark.alpha >= middle else -1
+        draw_mark(axis, name, mark, right)
+        taken += [
+            (mark.alpha + shift * right * inch, mark.beta + rise * right * inch)
+            for shift, rise in ((0, 0), (0.2, 0.12), (0.035 * len(name), 0.12))
+        ]
     if values.count() >= 3:
         filled = axis.contourf(alpha, beta, values, scale.levels, cmap=colours, norm=scale.norm)
         filled.set(edgecolor="face", linewidth=0.3)  # closes the hairlines that vector viewers leave
         if len(scale.lines):
-            draw_lines(axis, surface, (alpha, beta, values), scale, value)
-    middle = np.mean([mark.alpha for mark in surface.marks.values()])
-    for name, mark in surface.marks.items():
-        draw_mark(axis, name, mark, above=bool(mark.alpha >= middle))
-    axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
+            draw_lines(axis, (alpha, beta, values), scale, value, taken, ROOM * inch)
+    axis.set(aspect="equal", xlim=limits[0], ylim=limits[1])
     axis.spines[:].set_visible(True)
-    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
-def draw_lines(axis: Axes, surface: Surface, grid: tuple[Any, Any, Any], scale: Scale, value: str) -> None:
-    """Lines of equal loss with labels; one that would stand on another, a mark or the panel's letter is left out."""
+def draw_lines(
+    axis: Axes,
+    grid: tuple[Any, Any, Any],
+    scale: Scale,
+    value: str,
+    taken: Sequence[tuple[float, float]],
+    room: float,
+) -> None:
+    """Lines of equal loss; a label that would stand within `room` of a taken place or of another is left out."""
     inks = [ink_on(COLOUR_MAPS[value](scale.norm(level))) for level in scale.lines]
     lines = axis.contour(*grid, scale.lines, colors=inks, linewidths=0.6)
-    alpha, beta, _ = grid
-    inwards = 0.6 * ROOM * np.ptp(alpha)
-    letter = np.array([alpha[0] + inwards, beta[-1] - inwards])  # of a panel that shows all of it
-    taken = [letter, *(np.array([mark.alpha, mark.beta]) for mark in surface.marks.values())]
-    for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=6.5, inline=False):
+    places = np.array(taken)
+    for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=9, inline=False):
         place = np.array(label.get_position())
-        if all(np.linalg.norm(place - other) > ROOM * np.ptp(alpha) for other in taken):
-            taken.append(place)
+        if (np.linalg.norm(places - place, axis=1) > room).all():
+            places = np.vstack([places, place])
             label.set_path_effects(halo(1.3, INK if to_hex(label.get_color()) == "#ffffff" else "white"))
         else:
             label.remove()
 
 
-def draw_mark(axis: Axes, name: str, mark: Mark, above: bool) -> None:
-    """A named place: a dot or a star with its name above or below."""
+def draw_mark(axis: Axes, name: str, mark: Mark, right: int) -> None:
+    """A named place: a dot or a star with its name above it on the right (`right` = 1), or below on the left (-1)."""
     marker, size = MARKERS.get(name, OTHER_MARKER)
     axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc="white", mec="black", mew=0.8, zorder=6)
     axis.annotate(
         name,
         (mark.alpha, mark.beta),
-        xytext=(0, 6 if above else -6),
+        xytext=(3 * right, 5 * right),
         textcoords="offset points",
-        ha="center",
-        va="bottom" if above else "top",
-        fontsize=7.5,
+        ha="left" if right > 0 else "right",
+        va="bottom" if right > 0 else "top",
+        fontsize=9,
         color="black",
         path_effects=halo(),
         zorder=7,
@@ -130,28 +150,40 @@ def draw_mark(axis: Axes, name: str, mark: Mark, above: bool) -> None:
 
 
 def draw_trajectory(
-    axis: Axes, trajectory: Trajectory, epochs: slice = slice(None), colour: str = "white"
+    axis: Axes, trajectory: Trajectory, epochs: slice = slice(None), colour: str = "white", name: str = ""
 ) -> None:
     """A trajectory's epochs as dots on a line; the panel grows where it leaves it."""
     alpha, beta = trajectory.alpha[epochs], trajectory.beta[epochs]
     axis.plot(alpha, beta, color="black", lw=2.2, solid_capstyle="round", zorder=4)
-    axis.plot(alpha, beta, "o-", color=colour, lw=1.2, ms=2.8, mec="black", mew=0.5, zorder=5)
+    axis.plot(
+        alpha, beta, "o-", color=colour, lw=1.2, ms=2.8, mec="black", mew=0.5, zorder=5, label=name or None
+    )
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
     axis.set_xlim(min(left, alpha.min() - 0.1), max(right, alpha.max() + 0.1))
     axis.set_ylim(min(bottom, beta.min() - 0.1), max(top, beta.max() + 0.1))
 
 
-def close_up(axis: Axes, surface: Surface, window: float) -> None:
-    """Show so far around the middle of the way from start to end, with a dot at each scanned point."""
-    axis.plot(
-        *map(np.ravel, np.meshgrid(surface.alpha, surface.beta)),
-        ".",
-        ms=1.5,
-        color="white",
-        mec="none",
-        alpha=0.7,
-    )
-    axis.set(xlim=(0.5 - window, 0.5 + window), ylim=(-window, window))
+def draw_points(axis: Axes, surface: Surface) -> None:
+    """A small dot at each point that was computed; those between them were interpolated."""
+    computed = getattr(surface, "computed", None)
+    alpha, beta = np.meshgrid(surface.alpha, surface.beta, indexing="ij")  # (A, B)
+    shown = np.ones(alpha.shape, bool) if computed is None else computed
+    axis.plot(alpha[shown], beta[shown], ".", ms=1.5, color="white", mec="none", alpha=0.7)
+
+
+def neighbourhood(surface: Surface, window: float) -> Surface:
+    """The surface's points within `window` of the middle of its marks, and one point more on each side."""
+    middle = np.mean([mark.alpha for mark in surface.marks.values()])
+    near = [
+        np.abs(axis - at) <= window + np.diff(np.sort(axis)).max(initial=0)
+        for axis, at in ((surface.alpha, middle), (surface.beta, 0.0))
+    ]
+    grids = {
+        f.name: getattr(surface, f.name)[np.ix_(*near)]
+        for f in fields(surface)
+        if np.shape(getattr(surface, f.name)) == surface.loss.shape
+    }
+    return replace(surface, alpha=surface.alpha[near[0]], beta=surface.beta[near[1]], **grids)
 
 
 def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:

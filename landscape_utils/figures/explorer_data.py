@@ -33,6 +33,8 @@ class View:
             surfaces of a view have the same axes, and so have all its curves.
         trajectories: of the run whose end is the mark "end", one for each method of projection.
         task, how, layers: what tells views apart, as the reader is to see it; "" where it does not matter.
+        history: what the training recorded after each epoch of its trajectory, by the names of quantities.
+        turn: the epoch after which the trajectory is that of further training; None for all of one piece.
         quantities: the names to show, such as "training loss"; all that there are where this is empty.
         axis: what the curves run along; of all views shown together the same.
     """
@@ -43,6 +45,8 @@ class View:
     task: str = ""
     how: str = ""
     layers: str = ""
+    history: Mapping[str, np.ndarray] = field(default_factory=dict)
+    turn: int | None = None
     quantities: Sequence[str] = ()
     axis: str = "α"
 
@@ -74,6 +78,8 @@ class View:
             "focus": next((named_marks.index(name) for name in FOCUS if name in named_marks), -1),
             "norm": finite(scans[0].norm),
             "cosine": finite(surface.cosine) if surface else None,
+            "history": {name: listed(values) for name, values in self.history.items()},
+            "turn": self.turn,
             "trajectories": {t.method: pack_trajectory(t) for t in self.trajectories} or None,
         }
 
@@ -154,6 +160,7 @@ def pack_fields(scans: Mapping[str, Curve], only: Sequence[str]) -> list[dict[st
             **(counts(scan.error, scan.examples) if kind == "error" else {"values": floats(scan.loss)}),
             "stderr": floats(scan.loss_stderr) if kind == "loss" else None,
             "examples": scan.examples,
+            "bound": bounds(scan) if kind == "loss" else None,
         }
         for name, kind, scan in shown(scans, only)
     ]
@@ -174,10 +181,7 @@ def pack_mark(name: str, marks: Mapping[str, Mark], only: Sequence[str]) -> dict
 
 
 def pack_trajectory(trajectory: Trajectory) -> dict[str, Any]:
-    return {
-        name: [finite(value) for value in getattr(trajectory, name).tolist()]
-        for name in ("alpha", "beta", "in_plane")
-    }
+    return {name: listed(getattr(trajectory, name)) for name in ("alpha", "beta", "in_plane")}
 
 
 def check_axes(scans: Sequence[Curve], names: Sequence[str]) -> None:
@@ -201,10 +205,23 @@ def counts(error: np.ndarray, examples: int) -> dict[str, str]:
     return {"counts": base64.b64encode(wrong.astype("<u2").tobytes()).decode()}
 
 
+def bounds(scan: Curve) -> dict[str, Any] | None:
+    """How far off interpolated losses may be, in 255 steps rounded up; None where all points were computed."""
+    bound = getattr(scan, "loss_bound", None)
+    if bound is None or not np.any(bound > 0):
+        return None
+    codes = np.ceil(255 * bound / bound.max()).astype("u1")
+    return {"max": float(bound.max()), "codes": base64.b64encode(codes.tobytes()).decode()}
+
+
 def floats(values: np.ndarray) -> str:
     """Little-endian float32 in base64: NaN and infinities included, which JSON lacks."""
     with np.errstate(over="ignore"):
         return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def listed(values: np.ndarray) -> list[float | None]:
+    return [finite(value) for value in np.asarray(values, dtype=float).tolist()]
 
 
 def finite(value: float) -> float | None:

@@ -55,7 +55,7 @@ class Live(ipywidgets.VBox):
         self.runs = {
             (display_name(task), HOW_NAMES[how] + when): (task, how)
             for task in study.tasks
-            for how in reversed(study.ways)
+            for how in study.ways
             for when in ("", NOW)
         }
         self._asking, self._scanning = ThreadPoolExecutor(1), ThreadPoolExecutor(1)

@@ -7,26 +7,31 @@ returns a matplotlib `Figure` for a text column or two. None of them knows of a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..landscape.flatness import along
-from ..landscape.rollback import FINE_TUNED
+from ..landscape.rollback import FINE_TUNED, Rollback
+from ..landscape.scan import Curve, Surface
+from ..landscape.trajectory import Trajectory
+from ..training.finetune import Run
 from ..training.history import smoothed
 from .drawing import (
     MARKERS,
     OTHER_MARKER,
     Scale,
-    close_up,
     colour_scale,
+    draw_points,
     draw_surface,
     draw_trajectory,
     either,
+    neighbourhood,
     percent,
     sample_note,
 )
@@ -40,16 +45,11 @@ from .style import (
     halo,
     label_panels,
     legend_above,
+    lines_of,
     note,
     panels,
     style,
 )
-
-if TYPE_CHECKING:
-    from ..landscape.rollback import Rollback
-    from ..landscape.scan import Curve, Surface
-    from ..landscape.trajectory import Trajectory
-    from ..training.finetune import Run
 
 VALUE_NAMES = {"loss": "training loss (nats)", "error": "dev error rate"}
 AFTER = "#ffb000"  # amber: the epochs after the first training
@@ -76,17 +76,19 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
                 )
             axis.plot(*smoothed(seeds), **HOW_LINES[how], label=HOW_NAMES[how], path_effects=halo(width=2.6))
         axis.set_title(heading, parse_math=False)
-        failed = _failed(by_how)
-        highest = max(run.loss.max() for seeds in by_how.values() for run in seeds)
-        room = 0.03 + 0.1 * len(failed)  # of the panel's height, above all lines
-        axis.set(xlim=(0, None), ylim=(0, highest / (1 - room)))
-        axis.text(0.98, 0.98, "\n".join(failed), transform=axis.transAxes, ha="right", va="top", fontsize=8)
+        axis.set(xlim=(0, None), ylim=(0, None))
+        axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     legend_above(figure, axes[0])
     _outer_labels(axes, "epoch", VALUE_NAMES["loss"])
     seeds_each = either({len(seeds) for by_how in runs.values() for seeds in by_how.values()})
-    note(
-        figure, f"Bold: moving mean over half an epoch, {seeds_each} seed(s). Faint: each step of each seed."
-    )
+    failed = [
+        f"{heading} {HOW_NAMES[how]} ({n} of {len(seeds)})"
+        for heading, by_how in runs.items()
+        for how, seeds in by_how.items()
+        if (n := sum(not run.learned for run in seeds))
+    ]
+    said = f"Bold: moving mean over half an epoch, {seeds_each} seed(s). Faint: each step of each seed."
+    note(figure, said + _stayed(failed))
     return figure
 
 
@@ -94,22 +96,23 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
 def curves(
     by_heading: Mapping[str, Mapping[str, Curve]], *, against: str = "alpha", top: float | None = None
 ) -> Figure:
-    """One-dimensional loss curves (Figure 5), by_heading[heading][how]: solid is fine-tuned, dashed from scratch.
+    """One-dimensional loss curves (Figure 5): by_heading[heading][how], or a user's own names for the trainings.
 
     `against="alpha"`: in steps of each run's own |delta_1|, as the paper. `"distance"`: in distance between
     weights, (alpha - 1) |delta_1|, both end points at 0; all of the shorter curve and as much of the longer.
     `top` cuts the loss axis. Bands: two standard errors each way.
     """
     figure, axes = _in_pairs(len(by_heading))
+    looks = lines_of(how for by_how in by_heading.values() for how in by_how)
     for axis, (heading, by_how) in zip(axes, by_heading.items(), strict=True):
         reach = []
         for how, curve in by_how.items():
-            colour = HOW_LINES[how]["color"]
+            colour = looks[how]["color"]
             scale, origin = (1.0, 0.0) if against == "alpha" else (curve.norm, 1.0)
             alpha, loss, stderr = along(curve)
             x = scale * (alpha - origin)
             reach.append((x[0], x[-1]))
-            axis.plot(x, loss, **HOW_LINES[how], label=HOW_NAMES[how])
+            axis.plot(x, loss, **looks[how], label=HOW_NAMES.get(how, how))
             around = loss + np.multiply.outer([-2, 2], stderr)  # (2, A)
             axis.fill_between(x, *around, color=colour, alpha=0.15, lw=0)
             for name, mark in curve.marks.items():
@@ -123,12 +126,8 @@ def curves(
     legend_above(figure, axes[0])
     distance = "distance from the end, (α − 1) |δ₁|"
     _outer_labels(axes, "α" if against == "alpha" else distance, VALUE_NAMES["loss"])
-    failed = [f"{task} {how}" for task, of in by_heading.items() for how, c in of.items() if not c.learned]
-    stayed = f" At the majority class on the dev set: {', '.join(failed)}." if failed else ""
-    note(
-        figure,
-        "Dot: start. Star: end. Bands: two standard errors. " + sample_note(_leaves(by_heading)) + stayed,
-    )
+    said = "Dot: start. Star: end. Bands: two standard errors. " + sample_note(_leaves(by_heading))
+    note(figure, said + _stayed(_failed(by_heading)))
     return figure
 
 
@@ -138,63 +137,121 @@ def surface_grid(
     *,
     value: str = "loss",
     log: bool | None = None,
-    share: str = "row",
-    trajectories: Mapping[str, Mapping[str, Trajectory]] | None = None,
+    share: str = "heading",
+    trajectories: Mapping[str, Mapping[str, Trajectory | Mapping[str, Trajectory]]] | None = None,
     window: float | None = None,
+    columns: int = 4,
+    points: bool = False,
 ) -> Figure:
-    """Surfaces in rows and columns (Figures 1, 3, 6, 7): surfaces[row][column]; the keys are the headings.
+    """Surfaces (Figures 1, 3, 6, 7): surfaces[heading][name].
 
-    `value`: "loss" or "error". `share`: one colour scale for each "row", or one for "all". `trajectories`, in
-    the same mapping, are drawn on top. `window`: show only so far around the middle between start and end.
+    Where the names are the two trainings, and there are several headings, the layout is the paper's: a column for each
+    heading, from scratch above, fine-tuned below, at most `columns` side by side. Otherwise each heading is a row.
+
+    `value`: "loss" or "error". `share`: one colour scale for each "heading", or one for "all". `trajectories`, in the
+    same mapping, are drawn on top; several on one surface under their names. `window`: show only so far around the
+    middle between the marks, on a colour scale of its own. `points`: a dot at each computed point.
     """
-    columns = list(next(iter(surfaces.values())))
-    side = min(1.95, 4.5 / len(columns))  # inches
-    figure, axes = panels(len(surfaces), len(columns), height=side, width=len(columns) * side + 1.1)
-    scales = [colour_scale(list(row.values()), value, log) for row in surfaces.values()]
+    whole, first = _leaves(surfaces), next(iter(surfaces.values()))
+    if window:
+        surfaces = {h: {n: neighbourhood(s, window) for n, s in of.items()} for h, of in surfaces.items()}
+    upright = len(surfaces) > 1 and set(first) <= set(HOW_NAMES)
+    across = min(columns, len(surfaces)) if upright else len(first)
+    side = min((WIDTH - 1.0) / across, 5.0)  # inches
+    figure, axes = _panels_of_maps(len(surfaces), len(first), across, side, upright)
+    scales = [colour_scale(list(of.values()), value, log) for of in surfaces.values()]
     if share == "all":
         scales = [colour_scale(_leaves(surfaces), value, log)] * len(surfaces)
-    for row, scale, (heading, by_column) in zip(axes, scales, surfaces.items(), strict=True):
-        for axis, (name, surface) in zip(row, by_column.items(), strict=True):
-            draw_surface(axis, surface, scale, value)
+    for column, scale, (heading, by_name) in zip(axes, scales, surfaces.items(), strict=True):
+        for axis, (name, surface) in zip(column, by_name.items(), strict=True):
+            draw_surface(axis, surface, scale, value, side, window)
+            shown = axis.axis()
             if trajectories:
-                draw_trajectory(axis, trajectories[heading][name])
+                _draw_paths(axis, trajectories[heading][name])
             if window:
-                close_up(axis, surface, window)
-            if not surface.learned:
-                axis.text(
-                    0.97,
-                    0.04,
-                    "majority class on dev",
-                    transform=axis.transAxes,
-                    ha="right",
-                    fontsize=8,
-                    path_effects=halo(),
-                )
-            axis.set(xlabel="α", ylabel="β")
+                axis.axis(shown)
+            if points:
+                draw_points(axis, surface)
             axis.label_outer()
-        row[0].set_ylabel(f"{heading}\nβ", parse_math=False)
-    for axis, name in zip(axes[0], columns, strict=True):
-        axis.set_title(HOW_NAMES.get(name, name), parse_math=False)
-    for row, scale in zip([axes] if share == "all" else axes, scales, strict=False):
-        _colour_bar(figure, row, scale, value, aspect=22 * len(np.atleast_2d(row)))
-    label_panels(axes.flat, inside=True)
-    note(figure, sample_note(_leaves(surfaces), value))
+        _name_panels(column, heading, list(by_name), upright)
+    _finish_maps(figure, axes, scales, value, share == "all", upright)
+    note(figure, sample_note(whole, value) + _stayed(_failed(surfaces)))
     return figure
+
+
+def _panels_of_maps(
+    headings: int, names: int, across: int, side: float, upright: bool
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure and its panels, axes[heading][name]."""
+    rows = -(-headings // across) * names if upright else headings
+    others = 1.2 * rows / names + 0.8 if upright else 1.2  # inches, for what is written around the panels
+    figure = Figure(figsize=(across * side + 1.0, rows * side + others), layout="compressed")
+    grid = figure.subplots(rows, across, squeeze=False)
+    if not upright:
+        return figure, [list(row) for row in grid]
+    blocks = [
+        [grid[i // across * names + j, i % across] for j in range(names)]
+        for i in range(rows // names * across)
+    ]
+    for axis in np.ravel(np.array(blocks[headings:], dtype=object)):
+        axis.remove()
+    return figure, blocks[:headings]
+
+
+def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upright: bool) -> None:
+    """The heading above its column, or beside its row, and the names along the other side."""
+    shown = [HOW_NAMES.get(name, name) for name in names]
+    if upright:
+        panels[0].set_title(heading, parse_math=False)
+    else:
+        panels[0].set_ylabel(heading, parse_math=False)
+    for axis, name in zip(panels, shown, strict=True):
+        spec = axis.get_subplotspec()
+        if upright and spec is not None and spec.is_first_col():
+            axis.set_ylabel(name, parse_math=False)
+        if not upright and spec is not None and spec.is_first_row():
+            axis.set_title(name, parse_math=False)
+
+
+def _finish_maps(
+    figure: Figure, axes: list[list[Axes]], scales: list[Scale], value: str, one: bool, upright: bool
+) -> None:
+    """Letters, the names of the axes at the first panel, colour bars."""
+    first = axes[0][0]
+    first.set_ylabel(f"{first.get_ylabel()}\nβ", parse_math=False)
+    (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
+    every = list(chain.from_iterable(axes))
+    if one:
+        _colour_bar(figure, every, scales[0], value, location="right")
+    else:
+        for panels, scale in zip(axes, scales, strict=True):
+            _colour_bar(figure, panels, scale, value, location="bottom" if upright else "right")
+    label_panels(every, inside=True)
+
+
+def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> None:
+    if isinstance(paths, Trajectory):
+        return draw_trajectory(axis, paths)
+    looks = lines_of(paths)
+    for name, path in paths.items():
+        draw_trajectory(axis, path, colour=looks[name]["color"], name=HOW_NAMES.get(name, name))
+    axis.legend(loc="lower right", fontsize=9, frameon=True)
+    return None
 
 
 @style
 def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: Run) -> Figure:
     """Figure 4: dev-error surface with the epochs of a run and of its continuation; dev error and loss by epoch."""
-    figure = Figure(figsize=(WIDTH, 4.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
     grid = figure.subplot_mosaic([["whole", "close"], ["error", "loss"]], height_ratios=[3, 2])
     scale = colour_scale([surface], "error")
+    window = 0.2 + max(1, *np.abs(trajectory.alpha - 0.5), *np.abs(trajectory.beta))
+    draw_surface(grid["whole"], surface, scale, "error", side=3.2)
+    draw_surface(grid["close"], neighbourhood(surface, window), scale, "error", 3.2, window)
     for axis in (grid["whole"], grid["close"]):
-        draw_surface(axis, surface, scale, "error")
         draw_trajectory(axis, trajectory, slice(first.epochs, None), AFTER)
         draw_trajectory(axis, trajectory, slice(first.epochs + 1))
-        axis.set(xlabel="α", ylabel="β")
-    window = 0.2 + max(1, *np.abs(trajectory.alpha - 0.5), *np.abs(trajectory.beta))
-    close_up(grid["close"], surface, window)
+    grid["whole"].set(xlabel="α", ylabel="β")
     _colour_bar(figure, [grid["whole"], grid["close"]], scale, "error")
     label_panels([grid["whole"], grid["close"]], inside=True)
     for name, before, after in (
@@ -223,7 +280,7 @@ def rollback_bars(
     Whiskers: two standard errors. `paper[heading][group]`, in percent, are drawn as diamonds.
     """
     theirs = paper or {}
-    figure, ((axis,),) = panels(1, 1, height=2.6)
+    figure, ((axis,),) = panels(1, 1, height=3.2)
     bars = (FINE_TUNED, *next(iter(rollbacks.values())).groups)
     for i, (bar, colour) in enumerate(zip(bars, GROUP_COLOURS, strict=True)):
         at = np.arange(len(rollbacks)) + (i - (len(bars) - 1) / 2) / (len(bars) + 1)
@@ -258,15 +315,20 @@ def _leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:
     return [leaf for row in nested.values() for leaf in row.values()]
 
 
-def _failed(by_how: Mapping[str, Sequence[Run]]) -> list[str]:
-    """A line for each way of training of which some runs do no better on dev than its largest class."""
-    failed = {how: sum(not run.learned for run in runs) for how, runs in by_how.items()}
-    return [f"{how}: {n} of {len(by_how[how])} at the majority class" for how, n in failed.items() if n]
+def _failed(scans: Mapping[str, Mapping[str, Curve]]) -> list[str]:
+    """The scans of trainings that do no better on the dev set than its largest class."""
+    return [
+        f"{h} {HOW_NAMES.get(n, n)}" for h, of in scans.items() for n, scan in of.items() if not scan.learned
+    ]
+
+
+def _stayed(failed: Sequence[str]) -> str:
+    return f" No better than the largest class on dev: {', '.join(failed)}." if failed else ""
 
 
 def _in_pairs(count: int) -> tuple[Figure, list[Axes]]:
     """Panels two by two; an odd one out leaves its place empty."""
-    figure, grid = panels(-(-count // 2), min(count, 2), height=2.2)
+    figure, grid = panels(-(-count // 2), min(count, 2), height=2.7)
     axes = list(grid.flat)
     for axis in axes[count:]:
         axis.remove()
@@ -282,11 +344,13 @@ def _outer_labels(axes: Sequence[Axes], x: str, y: str) -> None:
         axis.set_xlabel(x)
 
 
-def _colour_bar(figure: Figure, axes: Any, scale: Scale, value: str, aspect: float = 22) -> None:
+def _colour_bar(figure: Figure, axes: Any, scale: Scale, value: str, location: str = "right") -> None:
     mappable = ScalarMappable(scale.norm, COLOUR_MAPS[value])
-    bar = figure.colorbar(mappable, ax=axes, aspect=aspect, pad=0.015, label=VALUE_NAMES[value])
+    bar = figure.colorbar(
+        mappable, ax=axes, aspect=24, pad=0.015, location=location, label=VALUE_NAMES[value]
+    )
     ticks = scale.lines.tolist() or [float(scale.levels.mean())]
+    if location == "bottom":  # narrow: letters side by side need room
+        ticks = ticks[:: -(-len(ticks) // 4)]
     bar.set_ticks(ticks, labels=[percent(tick) if value == "error" else f"{tick:g}" for tick in ticks])
     bar.minorticks_off()
-    bar.ax.tick_params(labelsize=7.5)
-    bar.ax.yaxis.label.set_fontsize(8.5)

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from ..landscape.rollback import AXIS
 from ..landscape.scan import Curve
-from ..names import GROUPS, METHODS, display_name
+from ..names import CONTINUED, GROUPS, METHODS, display_name
 from ..study.study import Study
 from ..training.finetune import Run
 from .explorer_data import Cube, View
@@ -33,7 +33,7 @@ def histories(study: Study, tasks: Sequence[str]) -> Shown:
             axis="epoch",
         )
         for task in tasks
-        for how in reversed(study.ways)
+        for how in study.ways
     ], []
 
 
@@ -75,7 +75,7 @@ def curves(study: Study, tasks: Sequence[str]) -> Shown:
             quantities=PAPERS,
         )
         for task in tasks
-        for how in reversed(study.ways)
+        for how in study.ways
     ], []
 
 
@@ -88,10 +88,11 @@ def surfaces(study: Study, tasks: Sequence[str]) -> Shown:
             [study.trajectory(task, how, method) for method in METHODS],
             display_name(task),
             HOW_NAMES[how],
+            history=recorded(study.run(task, how)),
             quantities=PAPERS,
         )
         for task in tasks
-        for how in reversed(study.ways)
+        for how in study.ways
     ], []
 
 
@@ -100,7 +101,30 @@ def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
     task = study.profile.overfitting.task
     scanned = {name: study.surface(task, "pretrained", SPLITS[name]) for name in ("dev", "training")}
     trajectories = [study.overfitting(method) for method in METHODS]
-    return [View(scanned, {}, trajectories, display_name(task), quantities=PAPERS)], []
+    first, further = study.run(task), study.run(task, CONTINUED)
+    history = recorded(first, further)
+    return [
+        View(
+            scanned,
+            {},
+            trajectories,
+            display_name(task),
+            history=history,
+            turn=first.epochs,
+            quantities=PAPERS,
+        )
+    ], []
+
+
+def recorded(*runs: Run) -> dict[str, np.ndarray]:
+    """Training loss, dev loss and dev error after each epoch of a run, and of the run that went on from its end."""
+    parts = []
+    for run in runs:
+        steps = np.array([part.mean() for part in np.array_split(run.loss, run.epochs)])
+        start = np.nan if run is runs[0] else parts[-1][-1, 0]
+        parts.append(np.c_[[start, *steps], run.dev_loss, 1 - run.dev_accuracy])
+    whole = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
+    return dict(zip(("training loss", "dev loss", "dev error"), whole.T, strict=True))
 
 
 def layers(study: Study, tasks: Sequence[str]) -> Shown:

@@ -1,8 +1,8 @@
 """One look for all figures: sizes for a paper column, colours that survive colour blindness and grey print.
 
 Both colour maps are perceptually uniform, get lighter with every step and are dark at the low end, as in the
-paper ("Darker color represents smaller training loss"): in grey print the order stays. Scratch and pretrained
-differ in dash and marker too, never in colour alone.
+paper ("Darker color represents smaller training loss"): in grey print the order stays. Trainings differ in dash too,
+never in colour alone.
 """
 
 from __future__ import annotations
@@ -22,28 +22,35 @@ from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from ..errors import UserError
 
-WIDTH = 5.5  # inches: fits a page of print, and a phone shows it with letters that can still be read
-HOW_NAMES = {"scratch": "Training from scratch", "pretrained": "Fine-tuning"}
+WIDTH = 8.0  # inches: 768 pixels of a page, on which no letter is smaller than 9 points
+HOW_NAMES = {"scratch": "from scratch", "pretrained": "fine-tuned"}
 HOW_LINES: dict[str, dict[str, Any]] = {
     "scratch": {"color": "#b3471d", "linestyle": (0, (4, 1.6))},
     "pretrained": {"color": "#1f5f99", "linestyle": "-"},
 }
+OTHER_LINES: tuple[dict[str, Any], ...] = (  # of trainings with names of their own, in their order
+    {"color": "#1f5f99", "linestyle": "-"},
+    {"color": "#b3471d", "linestyle": (0, (4, 1.6))},
+    {"color": "#2b7a4b", "linestyle": (0, (1, 1.2))},
+    {"color": "#7a4aa0", "linestyle": (0, (6, 1.5, 1, 1.5))},
+    {"color": "#8a6d00", "linestyle": (0, (8, 3))},
+)
 GROUP_COLOURS = ("#1b2a49", "#dfe7ef", "#9db8cc", "#557f9f")  # fine-tuned, then low to high
 INK = "#1b1b1f"
 MUTED = "#5d5d66"
 
 style = mpl.rc_context(
     {
-        "font.size": 9.5,
-        "axes.titlesize": 10,
-        "axes.labelsize": 9.5,
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.labelsize": 10,
         "axes.linewidth": 0.7,
         "axes.edgecolor": MUTED,
         "axes.labelcolor": INK,
         "axes.spines.top": False,
         "axes.spines.right": False,
-        "xtick.labelsize": 8.5,
-        "ytick.labelsize": 8.5,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
         "xtick.color": MUTED,
         "ytick.color": MUTED,
         "xtick.labelcolor": INK,
@@ -52,7 +59,7 @@ style = mpl.rc_context(
         "ytick.major.width": 0.7,
         "lines.linewidth": 1.6,
         "legend.frameon": False,
-        "legend.fontsize": 9,
+        "legend.fontsize": 10,
         "text.color": INK,
         "legend.handlelength": 2.4,
         "hatch.linewidth": 0.5,
@@ -102,6 +109,13 @@ def save(figure: Figure, path: str | Path, **options: Any) -> None:
     figure.savefig(path, **options)
 
 
+def lines_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour and dash of each training: the same in all figures for the two ways, one of its own for another name."""
+    names = list(dict.fromkeys(names))
+    others = [name for name in names if name not in HOW_LINES]
+    return HOW_LINES | {name: OTHER_LINES[i % len(OTHER_LINES)] for i, name in enumerate(others)}
+
+
 def panels(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple[Figure, np.ndarray]:
     """A figure of rows x columns panels; not of pyplot: a notebook shows it once, and it is freed."""
     figure = Figure(figsize=(width, rows * height + 0.5), layout="constrained")
@@ -119,12 +133,12 @@ def label_panels(axes: Iterable[Axes], inside: bool = False, start: int = 0) -> 
                 xycoords="axes fraction",
                 textcoords="offset points",
                 va="top",
-                fontsize=8.5,
+                fontsize=9,
                 path_effects=halo(),
                 zorder=8,
             )
         else:
-            axis.set_title(f"({letter})", loc="left", fontsize=8.5, color=MUTED)
+            axis.set_title(f"({letter})", loc="left", fontsize=9, color=MUTED)
 
 
 def legend_above(figure: Figure, axis: Axes) -> None:
@@ -135,4 +149,4 @@ def legend_above(figure: Figure, axis: Axes) -> None:
 
 def note(figure: Figure, text: str) -> None:
     """Small print below the figure: examples, standard errors, what was left out."""
-    figure.supxlabel(text, fontsize=8, color=MUTED, x=0.01, ha="left", wrap=True)
+    figure.supxlabel(text, fontsize=9, color=MUTED, x=0.01, ha="left", wrap=True)

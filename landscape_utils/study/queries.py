@@ -17,7 +17,7 @@ from ..landscape.rollback import Rollback
 from ..landscape.scan import Curve, Plane, Surface
 from ..landscape.trajectory import Trajectory
 from ..landscape.walk import Walk
-from ..names import CONTINUED, GROUPS, HOWS, SPLITS, one_of
+from ..names import CONTINUED, GROUPS, HOWS, SPLITS, display_name, one_of
 from ..profiles import Profile
 from ..store.store import Store
 from ..training.finetune import Run
@@ -95,6 +95,11 @@ class Queries(ABC):
     def facts(self, name: str) -> dict[str, Any]:
         """What is known of a task without its data: labels, how many examples and tokens, majority share."""
         return self.trainings.facts(name)
+
+    def heading(self, name: str) -> str:
+        """A task as readers know it: "MNLI", or "MNLI-like (generated)" in the embedded language."""
+        own = f"{display_name(name)}-like (generated)"
+        return own if self.trainings.generated(name) else display_name(name)
 
     def partner(self, task: str) -> str:
         """The task that lends the second direction."""

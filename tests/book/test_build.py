@@ -8,9 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from book_cases import LACKS, as_executed, write_notebook
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
-from test_executing import LACKS, as_executed, write_notebook
 
 from landscape_utils.book import build as book
 from landscape_utils.book.staging import REFERENCE, YOURS, Part
@@ -42,24 +42,26 @@ def write_root(root: Path, page: str, contents: str = TOC) -> Path:
     return root
 
 
-def yours(root: Path, *sources: str) -> Part:
-    """A part of the notebooks that the table of contents names."""
-    notebooks = [as_executed(root / "out" / f"{name}.ipynb", *sources) for name in ("01_one", "02_two")]
-    return Part(YOURS, "your run", "under the profile `demo`", notebooks)
+@pytest.fixture
+def yours():
+    """(root, *sources) -> a part of the notebooks that the table of contents names."""
+
+    def part(root: Path, *sources: str) -> Part:
+        notebooks = [as_executed(root / "out" / f"{name}.ipynb", *sources) for name in ("01_one", "02_two")]
+        return Part(YOURS, "your run", "Under the profile `demo`.", notebooks)
+
+    return part
 
 
 def test_notebooks_are_found_in_the_order_of_their_numbers(tmp_path):
+    with pytest.raises(UserError, match="clone"):
+        book.find_notebooks(tmp_path)
     for name in ("02_b", "01_a", "10_c", "draft"):
         write_notebook(tmp_path / "notebooks" / f"{name}.ipynb")
     assert [path.stem for path in book.find_notebooks(tmp_path)] == ["01_a", "02_b", "10_c"]
 
 
-def test_a_place_without_notebooks_is_refused(tmp_path):
-    with pytest.raises(UserError, match="clone"):
-        book.find_notebooks(tmp_path)
-
-
-def test_pages_and_notebooks_become_html_and_nothing_stale_stays(tmp_path):
+def test_pages_and_notebooks_become_html_and_nothing_stale_stays(tmp_path, yours):
     root = write_root(
         tmp_path / "root",
         "# Front\n\n![what it shows](front.png) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
@@ -78,7 +80,7 @@ def test_pages_and_notebooks_become_html_and_nothing_stale_stays(tmp_path):
     assert not (front_page.parent / REFERENCE).exists()
 
 
-def test_a_warning_of_sphinx_is_an_error(tmp_path):
+def test_a_warning_of_sphinx_is_an_error(tmp_path, yours):
     root = write_root(tmp_path / "root", "# Front\n\n[](nowhere.md)\n")
     with pytest.raises(UserError, match="book was not made"):
         book.render(root, [yours(root)], root / "front.png")
@@ -97,11 +99,17 @@ class FakeStudy:
 
     def __init__(self, profile: str, results_dir: Path | str = "results", **parameters: str):
         self.profile = SimpleNamespace(name=profile, tasks={})
-        self.store = SimpleNamespace(folder=Path(results_dir) / profile)
+        states = [SimpleNamespace(state=state) for state in ("sound", "earlier", "unfinished")]
+        folder = Path(results_dir) / profile
+        self.store = SimpleNamespace(folder=folder, verify=lambda current: states)
         self.tasks = ()
 
     def compute(self) -> None:
         pass
+
+    def claims(self) -> list:
+        found = SimpleNamespace(evidence=("some",), verdict="holds")
+        return [found, found, SimpleNamespace(evidence=())]
 
 
 def draw(study: FakeStudy, path: Path) -> Path:
@@ -113,7 +121,8 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
     monkeypatch.setattr(book, "Study", FakeStudy)
     monkeypatch.setattr(book, "draw_front", draw)
     root = write_root(
-        tmp_path / "root", "# Front\n\n[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n"
+        tmp_path / "root",
+        "# Front\n\n[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n\n```{include} tally.md\n```\n",
     )
     write_notebook(root / "notebooks" / "01_one.ipynb", "print(profile)")
     write_notebook(root / "notebooks" / "02_two.ipynb", f"if device == 'none': {LACKS}")
@@ -130,6 +139,9 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
     assert not (html / REFERENCE / "02_two.html").exists()
     assert "minilm" in pages["reference_run/01_one"].select_one(".cell_output").text
     assert "demo" in pages["notebooks/01_one"].select_one(".cell_output").text
+    assert "1 were computed by an earlier version" in pages["notebooks/01_one"].select_one(".run").text
+    tally = "Of the 3 sentences, in the reference run (minilm), 2 hold and 1 could not be measured."
+    assert tally in pages["index"].text
     links = {name: [a["href"] for a in page.select("p a[href$='.html']")] for name, page in pages.items()}
     assert links == {
         "index": ["reference_run/01_one.html", "notebooks/02_two.html"],

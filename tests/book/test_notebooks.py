@@ -29,7 +29,7 @@ DECLARED = {
 }
 OWN = dict.fromkeys(
     ("checkpoints", "other", "scratch", "scratch_other", "train", "dev", "text", "label"), "str"
-)
+) | {"max_length": "int"}
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -42,11 +42,6 @@ def papermill_run(notebook: Path, out: Path, *options: str, cwd: Path = ROOT) ->
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
 
-def test_there_is_one_for_each_section_of_the_paper():
-    names = "01_fine_tuning 02_loss_curves_1d 03_loss_surfaces_2d 04_trajectories 05_overfitting 06_layer_rollback"
-    assert names.split() == [path.stem for path in NOTEBOOKS][:6]
-
-
 @each_notebook
 def test_sources_hold_no_outputs(path):
     notebook = read(path)
@@ -57,6 +52,16 @@ def test_sources_hold_no_outputs(path):
         if cell.cell_type == "code":
             assert cell.outputs == []
             assert cell.execution_count is None
+            assert max(map(len, cell.source.splitlines())) <= 88, "code fits the column of a page"
+
+
+@each_notebook
+def test_chapters_are_numbered_and_their_setup_is_hidden_behind_a_title(path):
+    title, parameters, study = read(path).cells[:3]
+    assert title.source.startswith(f"# {int(path.stem[:2])} ")
+    for cell in (parameters, study):
+        assert "hide-input" in cell.metadata.tags
+        assert cell.metadata.mystnb.code_prompt_show
 
 
 @each_notebook

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from test_executing import as_executed, write_notebook
+from book_cases import as_executed, write_notebook
 
 from landscape_utils.book.staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 from landscape_utils.environment import ROOT
@@ -23,9 +23,7 @@ CONTENTS = {
         {"caption": "Further", "chapters": [{"file": "page"}]},
     ],
 }
-PAGE = (
-    f"[]({REFERENCE}/01_one.ipynb) [two]({REFERENCE}/02_two.ipynb) [](page.md) [](notebooks/03_three.ipynb)\n"
-)
+PAGE = "[]({}/01_one.ipynb) [two]({}/02_two.ipynb) [](page.md) [](notebooks/03_three.ipynb)\n"
 
 
 @pytest.fixture
@@ -34,14 +32,17 @@ def staged(tmp_path):
     pages = tmp_path / "book"
     pages.mkdir()
     (pages / "_toc.yml").write_text(yaml.safe_dump(CONTENTS))
-    (pages / "index.md").write_text(PAGE)
+    (pages / "index.md").write_text(PAGE.format(REFERENCE, REFERENCE))
 
     def make(*named: str) -> Path:
         mine = [as_executed(tmp_path / "mine" / f"{name}.ipynb", "1") for name in NAMES]
+        notebook = nbformat.read(mine[0], as_version=4)
+        notebook.metadata["widgets"] = {"state": "of a kernel that is gone"}
+        nbformat.write(notebook, mine[0])
         theirs = [as_executed(tmp_path / "theirs" / f"{name}.ipynb", "2") for name in named]
         parts = [
-            Part(YOURS, "your run", "under the profile `demo`", mine),
-            *([Part(REFERENCE, "the reference run", "under the profile `minilm`", theirs)] if named else []),
+            Part(YOURS, "your run", "Under `demo`.", mine),
+            *([Part(REFERENCE, "the reference run", "Under `minilm`.", theirs)] if named else []),
         ]
         stage(pages, tmp_path / "stage", parts)
         return tmp_path / "stage"
@@ -53,17 +54,19 @@ def first_cell(path: Path) -> str:
     return nbformat.read(path, as_version=4).cells[0].source
 
 
-def test_a_chapter_and_its_twin_lead_to_one_another(staged):
+def test_a_chapter_and_its_twin_are_told_apart_and_lead_to_one_another(staged):
     folder = staged("01_one")
     assert first_cell(folder / YOURS / "01_one.ipynb") == (
-        "# One\n\n*Your run*, under the profile `demo`. "
-        "The same chapter of [the reference run](../reference_run/01_one.ipynb).\n\nText."
+        "# One (your run)\n\n:::{admonition} Your run\n:class: run\nUnder `demo`. "
+        "[The same chapter of the reference run](../reference_run/01_one.ipynb).\n:::\n\nText."
     )
     assert first_cell(folder / REFERENCE / "01_one.ipynb") == (
-        "# One\n\n*The reference run*, under the profile `minilm`. "
-        "The same chapter of [your run](../notebooks/01_one.ipynb).\n\nText."
+        "# One\n\n:::{admonition} Reference run\n:class: run\nUnder `minilm`. "
+        "[The same chapter of your run](../notebooks/01_one.ipynb).\n:::\n\nText."
     )
-    assert first_cell(folder / YOURS / "02_two.ipynb") == "# One\n\nText."
+    assert first_cell(folder / YOURS / "02_two.ipynb").startswith("# One\n\n:::{admonition} Your run")
+    assert "same chapter" not in first_cell(folder / YOURS / "02_two.ipynb")
+    assert "widgets" not in nbformat.read(folder / YOURS / "01_one.ipynb", as_version=4).metadata
 
 
 @pytest.mark.parametrize("named", [(), ("02_two",), ("01_one", "02_two")])
@@ -75,24 +78,13 @@ def test_contents_and_links_are_of_what_is_there(staged, named):
     assert [part["caption"] for part in contents["parts"]] == (
         ["The reference run"] * bool(named) + ["Your run", "Further"]
     )
-    one, two = (REFERENCE if name in named else YOURS for name in ("01_one", "02_two"))
-    assert (folder / "index.md").read_text() == (
-        f"[]({one}/01_one.ipynb) [two]({two}/02_two.ipynb) [](page.md) [](notebooks/03_three.ipynb)\n"
-    )
+    there = (REFERENCE if name in named else YOURS for name in ("01_one", "02_two"))
+    assert (folder / "index.md").read_text() == PAGE.format(*there)
 
 
 def test_contents_without_parts_are_taken_too():
     contents = {"root": "index", "chapters": [{"file": "notebooks/01_one"}, {"file": "page"}]}
     assert chapters(contents, YOURS) == ["01_one"]
-
-
-def test_the_state_of_widgets_stays_behind(tmp_path, staged):
-    path = as_executed(tmp_path / "mine" / "x.ipynb", "1")
-    notebook = nbformat.read(path, as_version=4)
-    notebook.metadata["widgets"] = {"state": "of a kernel that is gone"}
-    nbformat.write(notebook, path)
-    stage(tmp_path / "book", tmp_path / "stage", [Part(YOURS, "your run", "", [path])])
-    assert "widgets" not in nbformat.read(tmp_path / "stage" / YOURS / "x.ipynb", as_version=4).metadata
 
 
 def test_what_was_not_executed_is_refused(tmp_path, staged):

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from book_cases import cells
 from synthetic import make_study, run_of
 
+from landscape_utils import Study
 from landscape_utils.book import tables
-from landscape_utils.claims.claims import weigh
-
-
-def cells(markdown: str) -> list[list[str]]:
-    """The rows of the table in a text, its head first."""
-    rows = [line for line in markdown.splitlines() if line.startswith("|") and "---" not in line]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+from landscape_utils.errors import Lacking
 
 
 def test_setup_has_the_data_and_both_trainings():
-    assert cells(tables.setup(make_study()))[1] == [
-        "MNLI",
-        "2",
-        "3,600",
-        "400",
-        "52.5",
-        "8 / 4",
-        "1e-05 / 1e-05",
-        "32 / 32",
-    ]
+    assert cells(tables.setup(make_study()))[1] == (
+        ["MNLI", "2", "3,600", "400", "52.5", "8 / 4", "1e-05 / 1e-05", "32 / 32"]
+    )
 
 
 def test_parts_of_glue_are_told_from_the_whole():
@@ -41,53 +28,56 @@ def test_parts_of_glue_are_told_from_the_whole():
         "MRPC, 3,600 of 3,668 training and 400 of 408 dev examples"
     )
     assert tables.samples(study) == said
-    assert tables.setup(study).endswith(f"Not the whole data set: {said}.")
+    assert tables.setup(study).endswith(f"Parts of data sets: {said}.")
     for spec in study.profile.tasks.values():
         spec.source = "demo"
     assert tables.samples(study) == ""
 
 
-def test_accuracies_of_one_seed():
-    assert cells(tables.accuracies(make_study()))[1] == ["MNLI", "50.0", "60.0", "90.0"]
-    assert "one seed" in tables.accuracies(make_study())
-
-
-def test_accuracies_over_seeds_and_a_run_that_did_not_learn():
-    ends = {0: 0.5, 1: 0.52}
+def test_accuracies_are_of_the_seeds_that_are_there():
+    """RTE has no training, MRPC two seeds, neither of which learned."""
 
     def run(task, how="pretrained", seed=0):
+        ends = {"mnli": (0.9, 0.9), "mrpc": (0.5, 0.52)}[task]
         return run_of(lambda epoch: 0.7, how=how, dev_accuracy=np.array([0.5, ends[seed]]), epochs=1)
 
-    text = tables.accuracies(make_study(run=run, seeds=(0, 1)))
-    assert cells(text)[1][2:] == ["51.0 (50.0–52.0) †"] * 2
-    assert "mean over 2 seeds" in text
+    there = {"mnli": (0,), "rte": (), "mrpc": (0, 1)}
+    study = make_study(tasks=tuple(there), run=run, seeds_of=lambda kind, task, how: there[task])
+    text = tables.accuracies(study)
+    assert cells(text)[1:] == [
+        ["MNLI", "50.0", "90.0", "90.0"],
+        ["MRPC", "50.0", *["51.0 (50.0–52.0) †"] * 2],
+    ]
+    assert "up to 2 trainings" in text
 
 
 def test_learning_rates_show_what_the_dev_set_chose_from():
-    tried = {
-        1e-5: run_of(np.exp, dev_accuracy=np.array([0.9])),
-        3e-5: run_of(np.exp, dev_accuracy=np.array([0.8])),
-    }
-    study = make_study(tried=lambda task: tried if task == "rte" else {1e-5: tried[1e-5]})
-    assert cells(tables.learning_rates(study))[1:] == [["RTE", "**90.0 at 1e-05**", "80.0 at 3e-05"]]
-    assert tables.learning_rates(make_study(tried=lambda task: {1e-5: tried[1e-5]})) == ""
+    accuracy = {1e-5: 0.9, 3e-5: 0.8}
+
+    def run(task, how="pretrained", seed=0, learning_rate=1e-5):
+        return run_of(np.exp, dev_accuracy=np.array([accuracy[learning_rate]]))
+
+    study = make_study(run=run, learning_rates=lambda task: [1e-5, 3e-5] if task == "rte" else [1e-5])
+    assert cells(tables.learning_rates(study))[1:] == [
+        ["RTE", "**1e-05**", "**90.0**"],
+        ["RTE", "3e-05", "80.0"],
+    ]
+    assert tables.learning_rates(make_study()) == ""
 
 
-def test_gain_counts_the_tasks_that_are_far_enough_ahead():
-    (claim,) = weigh(make_study(), "better-accuracy")
-    assert "on 4 of 4 tasks (MNLI +30.0," in tables.gain(claim)
-    assert "by 31 points of dev accuracy or more on 0 of 4" in tables.gain(claim, points=31)
+def test_words_are_told_apart_in_the_generated_language_alone():
+    assert tables.unseen_words(make_study()) == ""
+    study = make_study(tasks=("rte",), unseen_words=lambda *_: np.array([0.93, 0.41, 0.62]))
+    study.trainings.generated = lambda task: True
+    assert cells(tables.unseen_words(study))[1] == ["RTE", "from scratch", "93.0", "41.0", "62.0"]
 
 
 def test_directions_have_length_cosine_and_angle():
-    rows = cells(tables.directions(make_study()))
-    assert rows[1] == ["MNLI", "Training from scratch", "RTE", "6", "0.05", "87°"]
-    assert rows[2][3] == "2"
-
-
-def test_agreement_of_surfaces_that_are_functions_of_one_another():
-    rows = cells(tables.agreements(make_study(tasks=("mrpc",))))
-    assert rows[2] == ["MRPC", "Fine-tuning", "1", "1", "1", "1"]
+    rows = cells(tables.directions(make_study(), ["mnli"]))
+    assert rows[1:] == [
+        ["MNLI", "from scratch", "RTE", "6", "0.05", "87°"],
+        ["MNLI", "fine-tuned", "RTE", "2", "0.05", "87°"],
+    ]
 
 
 def test_shares_show_first_middle_and_last_epoch():
@@ -98,11 +88,11 @@ def test_shares_show_first_middle_and_last_epoch():
 
 
 def test_rollbacks_stand_above_the_papers_with_the_misprint_noted():
-    text = tables.rollbacks(make_study(tasks=("mnli", "mine")))
+    text = tables.rollbacks(make_study(), ["mnli", "mine"])
     rows = cells(text)
     assert rows[0][3:] == ["low (0–1)", "middle (2–3)", "high (4–5)"]
-    assert rows[1] == ["MNLI", "here", "90.00", "88.00 (−2.00)", "80.00 (−10.00)", "60.00 (−30.00)"]
-    assert rows[2] == ["", "paper", "86.54", "86.73 (+0.19)", "84.71 (−1.83)", "32.85 (−53.69)"]
+    assert rows[1] == ["MNLI", "this run", "90.00", "88.00 (−2.00)", "80.00 (−10.00)", "60.00 (−30.00)"]
+    assert rows[2] == ["MNLI", "paper", "86.54", "86.73 (+0.19)", "84.71 (−1.83)", "32.85 (−53.69)"]
     assert [row[0] for row in rows[3:]] == ["mine"]  # the paper knows nothing of it
     assert "the paper prints −53.88, but its accuracies differ by −53.69" in text
 
@@ -112,18 +102,20 @@ def test_three_decimals_have_no_negative_zero(value, text):
     assert tables.fixed(value) == text
 
 
-def test_rollbacks_at_every_rate_say_whether_the_costliest_group_stays():
-    def rollback(task, learning_rate=None):
-        found = make_study().rollback(task)
-        other = {"rte": {"low": 0.5, "middle": 0.8, "high": 0.6}, "mrpc": dict.fromkeys(found.groups, 0.9)}
-        return replace(found, groups=other[task]) if task in other and learning_rate == 3e-5 else found
+def test_a_generated_task_says_so_in_its_name(tmp_path):
+    demo = Study("demo", results_dir=tmp_path, device="none")
+    assert demo.heading("sst2") == "SST-2-like (generated)"
+    assert Study("minilm", results_dir=tmp_path, device="none").heading("sst2") == "SST-2"
 
-    study = make_study(rollback=rollback, learning_rates=lambda task: [1e-5, 3e-5])
-    text = tables.rollbacks_by_rate(study)
-    rows = cells(text)
-    assert rows[1][:4] == ["MNLI", "**1e-05**", "90.00", "88.00 (−2.00)"]
-    assert rows[1][4:] == ["80.00 (−10.00)", "60.00 (−30.00)", "1 / 2 / 3"]
-    assert rows[4][:4] == ["", "3e-05", "90.00", "50.00 (−40.00)"]
-    assert "on 2 of 4 tasks (MNLI high, RTE high and low, SST-2 high, MRPC high and none)" in text
-    assert "furthest in 6 of the 7 fine-tunings in which" in text
-    assert tables.rollbacks_by_rate(make_study()) == ""
+
+def test_a_task_without_results_is_left_out_of_the_setup():
+    study = make_study(tasks=("mnli", "rte"))
+    plain = study.facts
+
+    def facts(task):
+        if task == "rte":
+            raise Lacking("no data set")
+        return plain(task)
+
+    study.facts, study.profile.tasks["mnli"].source = facts, "demo"
+    assert [row[0] for row in cells(tables.setup(study))] == ["task", "MNLI"]

@@ -107,7 +107,7 @@ def test_the_history_is_measured_on_the_checkpoints(mine, case):
     assert run.loss[-1] == pytest.approx(train().loss, abs=1e-6)
     table = tables.checkpoints(mine)
     assert f"| {number(100 * run.dev_accuracy[-1])} | {number(run.loss[-1])} |" in table
-    assert f"an encoder of {len(run.theta()):,} parameters" in table
+    assert f"the encoder {len(run.theta()):,} parameters" in table
 
 
 def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
@@ -182,8 +182,8 @@ def test_the_explorer_shows_them_and_the_model_answers(mine):
     live = explore(mine)
     views = live.explorer.payload["views"]
     assert {(view["task"], view["how"]) for view in views} == {
-        ("reviews", "Fine-tuning"),
-        ("reviews", "Training from scratch"),
+        ("reviews", "fine-tuned"),
+        ("reviews", "from scratch"),
     }
     live._measure()
     assert "at α = 1, β = 0" in live.message.value

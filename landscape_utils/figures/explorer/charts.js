@@ -1,12 +1,14 @@
 /* Cross-sections as line charts. */
 
-/** Line chart. lines: {x, y, stderr?, colour, dash?, name}; marks: {x, y, shape}; cursor: x or null. */
+/** Line chart. lines: {x, y, stderr?, colour, dash?}; marks: {x, y, shape, colour}; cursors: x; domain: of x, or all.
+    Returns what stands at a place of the screen. */
 function drawChart(pen, { width, height }, chart, theme) {
   const box = { x: 48, y: 26, w: width - 60, h: height - 26 - 40 };
   pen.fillStyle = theme.paper;
   pen.fillRect(0, 0, width, height);
-  const domain = extent(chart.lines.map((l) => l.x), false) ?? [0, 1];
-  const x = axisMap(domain[0] === domain[1] ? [domain[0] - 0.5, domain[0] + 0.5] : domain, box.x, box.x + box.w);
+  const whole = extent(chart.lines.map((l) => l.x), false) ?? [0, 1];
+  const domain = chart.domain ?? (whole[0] === whole[1] ? [whole[0] - 0.5, whole[0] + 0.5] : whole);
+  const x = axisMap(domain, box.x, box.x + box.w);
   const y = (v) => box.y + box.h - chart.scale.at(v) * box.h;
   drawChartFrame(pen, box, domain, chart, x, y, theme);
   clipped(pen, { x: box.x - 7, y: box.y - 7, w: box.w + 14, h: box.h + 14 }, () => {
@@ -17,6 +19,7 @@ function drawChart(pen, { width, height }, chart, theme) {
     for (const m of chart.marks ?? [])
       if (Number.isFinite(m.y)) drawMark(pen, m.shape, [x(m.x), y(m.y)], { fill: m.colour, line: theme.ink }, 4.5);
   });
+  return axisMap([box.x, box.x + box.w], ...domain);
 }
 
 function drawChartFrame(pen, box, domain, chart, x, y, theme) {

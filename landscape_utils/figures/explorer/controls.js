@@ -35,17 +35,48 @@ class Controls {
     const { explorer } = this;
     this.field = this.select("quantity", explorer.fieldNames, (v) => explorer.chooseField(v));
     this.log = this.select("scale", Object.values(SCALES), (v) => explorer.set({ log: v === SCALES.true, level: NaN }));
-    this.shading = this.select("shading", Object.values(smoothness), (v) => explorer.set({ shading: v }));
     const checks = [this.toggle("in three dimensions", "relief"), this.toggle("side by side", "compare"), this.toggle("one colour scale for a task", "shared")];
     if (explorer.views.length < 2) checks.slice(1).forEach((c) => (c.hidden = true));
-    if (!explorer.views.some((v) => v.beta)) checks[0].hidden = checks[2].hidden = this.shading.parentElement.hidden = true;
-    return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log, this.shading].map((s) => s.parentElement), ...checks));
+    if (!explorer.views.some((v) => v.beta)) checks[0].hidden = checks[2].hidden = true;
+    return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log].map((s) => s.parentElement), ...checks, this.makeZoom()));
   }
 
+  makeZoom() {
+    const { explorer } = this;
+    const zoom = h("span", { class: "lx-row" },
+      button("Neighbourhood", () => explorer.neighbourhood()), button("Zoom in", () => explorer.zoomBy(0.5)),
+      button("Zoom out", () => explorer.zoomBy(2)), button("Show all", () => explorer.zoomTo(null)));
+    zoom.hidden = !explorer.isLandscape;
+    return zoom;
+  }
+
+  /** A chart along alpha, beta, the epochs or the rolled-back share: pointing at it and the arrow keys move the cursor. */
   makeChart(along) {
-    const canvas = h("canvas", { role: "img" });
+    const { explorer } = this;
+    const canvas = h("canvas", { role: "application", tabindex: 0 });
     const caption = h("figcaption");
-    return { along, canvas, caption, el: h("figure", {}, canvas, caption) };
+    const chart = { along, canvas, caption, el: h("figure", {}, canvas, caption) };
+    const { state } = explorer;
+    const share = (k) => explorer.set({ share: clamp(k, 0, explorer.cube.axis.length - 1) });
+    const epoch = (k) => explorer.set({ epoch: clamp(Math.round(k), 0, explorer.epochs) });
+    const [to, step] = {
+      alpha: [(v, held) => explorer.pointAt(v, state.beta, held), (by) => explorer.step("alpha", by)],
+      beta: [(v, held) => explorer.pointAt(state.alpha, v, held), (by) => explorer.step("beta", by)],
+      epoch: [epoch, (by) => epoch(state.epoch + by)],
+      rollback: [(v) => share(nearestIndex(explorer.cube.axis, v)), (by) => share(state.share + by)],
+    }[along];
+    pointed(canvas, {
+      move: (x, y, held) => to(chart.at(x), held),
+      leave: () => explorer.stopHover(),
+      wheel: (factor, x) => explorer.zoomBy(factor, { ...state, [along]: chart.at(x) }),
+      key: (e) => {
+        const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
+        if (!by) return explorer.key(e);
+        e.preventDefault();
+        step(by);
+      },
+    });
+    return chart;
   }
 
   makePoint() {
@@ -63,7 +94,8 @@ class Controls {
     const [label, input] = slider("below", (e) => explorer.set({ level: explorer.shownScale().invert(e.target.value / LEVELS) }));
     this.level = input;
     this.width = h("p", { class: "lx-text", role: "status" });
-    const threshold = group("Threshold", label, this.width);
+    this.ratio = h("p", { class: "lx-answer" });
+    const threshold = group("Threshold", label, this.ratio, this.width);
     threshold.hidden = !explorer.isLandscape;
     return threshold;
   }
@@ -76,7 +108,9 @@ class Controls {
       explorer.set({ projection: Object.keys(PROJECTIONS).find((k) => PROJECTIONS[k] === v) }));
     this.playButton = button("Play", () => explorer.play());
     this.where = h("p", { class: "lx-text" });
-    this.trajectory = group("Trajectory", label, h("div", { class: "lx-row" }, this.playButton, this.projection.parentElement), this.where);
+    this.epochs = this.makeChart("epoch");
+    const choices = h("div", { class: "lx-row" }, this.playButton, this.projection.parentElement);
+    this.trajectory = group("Trajectory", label, choices, this.where, this.epochs.el);
     return this.trajectory;
   }
 
@@ -104,7 +138,7 @@ class Controls {
     const { explorer } = this;
     const surfaces = explorer.shown.filter((p) => !p.canvas.hidden).map((panel) => {
       const scene = panel.scene();
-      const paint = (pen) => (panel.paintBase(pen, scene), panel.paintOverlay(pen, scene));
+      const paint = (pen) => [drawBase, drawOverlay].forEach((draw) => draw(pen, surfaceBox(scene.width), scene));
       return { width: scene.width, height: scene.height, title: panel.view.name, paint };
     });
     const size = { width: 450, height: CHART_HEIGHT };
@@ -130,7 +164,6 @@ class Controls {
     const { state, fieldNames } = this.explorer;
     fillSelect(this.field, fieldNames, state.field);
     this.log.value = SCALES[state.log];
-    this.shading.value = state.shading;
     for (const key of ["relief", "compare", "shared"]) this[key].checked = state[key];
   }
 
@@ -138,8 +171,8 @@ class Controls {
     const { explorer } = this;
     const views = explorer.shown.map((p) => p.view);
     const point = explorer.point(views[0]);
-    setRange(this.alpha, (views[0].alpha ?? views[0].curve.alpha).length - 1, point.i, coordinate(point.alpha));
-    setRange(this.beta, (views[0].beta ?? [0]).length - 1, point.j, coordinate(point.beta));
+    setRange(this.alpha, views[0].axes.alpha.length - 1, point.i, coordinate(point.alpha));
+    setRange(this.beta, views[0].axes.beta.length - 1, point.j, coordinate(point.beta));
     this.beta.parentElement.hidden = !views[0].beta;
     this.readout.textContent = views.map((v) => describePoint(v, explorer.point(v))).join("\n");
     const names = views[0].marks.map((m) => m.name).join();
@@ -152,13 +185,17 @@ class Controls {
     const { explorer } = this;
     const { field, level } = explorer.state;
     setRange(this.level, LEVELS, Math.round(LEVELS * explorer.shownScale().at(level)), number(level, 3));
-    const texts = explorer.shown.map(({ view }) => {
+    const views = explorer.shown.map((p) => p.view);
+    const sizes = [];
+    const texts = views.map((view) => {
       const at = explorer.focus(view);
       const interval = intervalBelow(explorer.row(view, at), at.alpha, level);
       const flat = view.beta?.length > 1 && view.alpha.length > 1 && view.fields.has(field);
       const region = flat ? explorer.region(view) : null;
-      return describeRegion(view, field, level, at, interval, region);
+      sizes.push(sizesOf(view, interval, region));
+      return describeRegion(view, level, at, interval, sizes.at(-1));
     });
+    this.ratio.textContent = describeRatio(views, sizes);
     this.width.textContent = texts.join("\n");
   }
 
@@ -173,6 +210,11 @@ class Controls {
     this.projection.value = PROJECTIONS[state.projection];
     this.playButton.textContent = explorer.playing ? "Pause" : "Play";
     this.where.textContent = views.map((v) => describeEpoch(v, state.epoch, state.projection)).join("\n");
+    const recorded = views.filter((v) => v.history?.[state.field]);
+    this.epochs.el.hidden = !recorded.length;
+    if (!recorded.length) return;
+    this.epochs.caption.textContent = "After each epoch, as the training recorded it" + (recorded.some((v) => v.turn) ? "; amber: the epochs after the first training." : ".");
+    this.paintChart(this.epochs, epochChart(explorer, recorded));
   }
 
   showRollback() {
@@ -184,8 +226,11 @@ class Controls {
     const index = (state.rollback ?? [last, last, last]).map((i) => Math.min(i, last));
     this.groups.forEach((g, k) => setRange(g[1], last, index[k], coordinate(cube.axis[index[k]])));
     this.accuracy.textContent = describeRollback(cube, index);
-    this.paintChart(this.rollbackChart, rollbackChart(cube, index, theme));
-    this.rollbackChart.caption.textContent = "One group moved, the others where their sliders are. Solid: low layers; dashed: middle; dotted: high.";
+    const at = Math.min(state.share, last);
+    const chart = rollbackChart(cube, index, theme, at);
+    const there = chart.lines.map((line, k) => `${cube.groups[k]} ${number(line.y[at])}`).join(", ");
+    this.rollbackChart.caption.textContent = `One group moved, the others where their sliders are. Solid: low layers; dashed: middle; dotted: high. At ${coordinate(cube.axis[at])}: ${there}.`;
+    this.paintChart(this.rollbackChart, chart);
   }
 
   showChart(chart) {
@@ -198,7 +243,8 @@ class Controls {
 
   paintChart(chart, content) {
     const width = Math.max(220, chart.el.clientWidth);
-    drawChart(fitCanvas(chart.canvas, width, CHART_HEIGHT), { width, height: CHART_HEIGHT }, content, this.explorer.theme);
-    chart.canvas.setAttribute("aria-label", `${content.title}, line chart. ${chart.caption.textContent}`);
+    const pen = fitCanvas(chart.canvas, width, CHART_HEIGHT);
+    chart.at = drawChart(pen, { width, height: CHART_HEIGHT }, content, this.explorer.theme);
+    chart.canvas.setAttribute("aria-label", `${content.title}, line chart. ${chart.caption.textContent} Arrow keys move the cursor.`);
   }
 }

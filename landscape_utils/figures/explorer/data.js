@@ -10,21 +10,25 @@ const unpackField = (f) => ({
   ...f,
   values: f.counts ? decodeShares(f.counts, f.examples) : decodeFloats(f.values),
   stderr: f.stderr ? decodeFloats(f.stderr) : null,
+  bound: f.bound ? Float64Array.from(decode(f.bound.codes, Uint8Array), (code) => (code * f.bound.max) / 255) : null,
 });
 const unpackFields = (fields) => new Map(fields.map((f) => [f.name, unpackField(f)]));
 
-const unpackView = (raw) => ({
-  ...raw,
-  name: FACETS.map((f) => raw[f]).filter(Boolean).join(", "),
-  fields: unpackFields(raw.fields),
-  curve: raw.curve && { ...raw.curve, fields: unpackFields(raw.curve.fields) },
-});
+function unpackView(raw) {
+  const fields = unpackFields(raw.fields);
+  const curve = raw.curve && { ...raw.curve, fields: unpackFields(raw.curve.fields) };
+  const name = FACETS.map((f) => raw[f]).filter(Boolean).join(", ");
+  const axes = { alpha: raw.alpha ?? curve.alpha, beta: raw.beta ?? [0] };
+  return { ...raw, name, fields, curve, axes, quantities: unique([...fields.keys(), ...(curve?.fields.keys() ?? [])]) };
+}
 
 const unpackCube = (raw) => ({ ...raw, accuracy: decodeFloats(raw.accuracy) });
 
 /** What tells views apart, and how their selects are labelled. */
 const FACETS = ["task", "how", "layers"];
 const FACET_LABELS = ["task", "training", "layers"];
+/** What is drawn in the same way everywhere: a training, a group of layers, or else a task. */
+const lookOf = (view) => view.how.split(",")[0] || view.layers || view.task;
 const sameFacets = (a, b) => FACETS.every((f) => a[f] === b[f]);
 const unique = (items) => [...new Set(items)];
 const clamp = (x, lo, hi) => Math.min(hi, Math.max(lo, x));
@@ -43,17 +47,20 @@ function nearestIndex(axis, x) {
 /** The evaluated point of `view` closest to (alpha, beta): a mark, or a grid point with its indices. */
 function nearestPoint(view, alpha, beta) {
   const distance = (p) => Math.hypot(p.alpha - alpha, (p.beta ?? 0) - beta);
-  const i = nearestIndex(view.alpha ?? view.curve.alpha, alpha);
-  const j = view.beta ? nearestIndex(view.beta, beta) : 0;
-  const grid = { alpha: (view.alpha ?? view.curve.alpha)[i], beta: view.beta ? view.beta[j] : 0, i, j };
+  const [i, j] = [nearestIndex(view.axes.alpha, alpha), nearestIndex(view.axes.beta, beta)];
+  const grid = { alpha: view.axes.alpha[i], beta: view.axes.beta[j], i, j };
   return view.marks.reduce((best, m) => (distance(m) <= distance(best) ? { ...m, i, j } : best), grid);
 }
 
-/** [value, standard error] of a field at a point that nearestPoint returned, or null where it was not evaluated. */
+/** How far off a value may be: 0 where it was computed, NaN where it was interpolated and no bound is known. */
+const boundAt = (view, field, k) =>
+  field.bound?.[k] ?? ([...view.fields.values()].some((f) => f.bound?.[k] > 0) ? NaN : 0);
+
+/** [value, standard error, bound] at a point that nearestPoint returned, or null where it was not evaluated. */
 function measuredAt(view, name, point) {
   if (point.values) return point.values[name] ?? null;
   const field = (view.beta ? view : view.curve).fields.get(name);
   if (!field) return null;
   const k = view.beta ? point.i * view.beta.length + point.j : point.i;
-  return [field.values[k], stderrAt(field, k)];
+  return [field.values[k], stderrAt(field, k), view.beta ? boundAt(view, field, k) : 0];
 }

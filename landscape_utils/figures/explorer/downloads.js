@@ -11,23 +11,17 @@ const csvText = (text) => `"${String(text).replace(/^[=+\-@\t]/, "'$&").replaceA
 const csvNumber = (v) => (Number.isFinite(v) ? String(Number(v.toPrecision(9))) : String(v));
 
 function csvRows(view, names, points, kind) {
-  return points.map((p) => [
-    ...FACETS.map((f) => csvText(view[f] ?? "")),
-    csvText(p.name ?? kind),
-    csvNumber(p.alpha),
-    csvNumber(p.beta),
-    ...names.flatMap((name) => (measuredAt(view, name, p) ?? ["", ""]).map((v) => (v === "" ? "" : csvNumber(v)))),
-  ]);
+  const values = (p) => names.flatMap((name) => measuredAt(view, name, p)?.slice(0, 2).map(csvNumber) ?? ["", ""]);
+  const place = (p) => [...FACETS.map((f) => view[f] ?? ""), p.name ?? kind].map(csvText);
+  return points.map((p) => [...place(p), csvNumber(p.alpha), csvNumber(p.beta), ...values(p)]);
 }
 
 /** Every number of the views shown: grid points, marks and the points of the 1D curve. */
 function toCsv(views) {
-  const names = unique(views.flatMap((v) => [...v.fields.keys(), ...(v.curve?.fields.keys() ?? [])]));
+  const names = unique(views.flatMap((v) => v.quantities));
   const rows = [[...FACETS, "point", "alpha", "beta", ...names.flatMap((n) => [csvText(n), csvText(`${n} stderr`)])]];
   for (const view of views) {
-    const grid = view.beta
-      ? view.alpha.flatMap((alpha, i) => view.beta.map((beta, j) => ({ alpha, beta, i, j })))
-      : [];
+    const grid = (view.alpha ?? []).flatMap((alpha, i) => view.beta.map((beta, j) => ({ alpha, beta, i, j })));
     const curve = (view.curve?.alpha ?? []).map((alpha, i) => ({ alpha, beta: 0, i }));
     rows.push(...csvRows(view, names, grid, "grid"), ...csvRows(view, names, view.marks, "mark"));
     rows.push(...csvRows({ ...view, beta: null }, names, curve, "curve"));
@@ -35,30 +29,21 @@ function toCsv(views) {
   return rows.map((r) => r.join(",")).join("\r\n") + "\r\n";
 }
 
-/** Draws figures {width, height, title, paint(pen)} from left to right and top to bottom on one sheet. */
+/** Draws figures {width, height, title, paint(pen)} two by two on one sheet. */
 function sheet(figures, theme) {
-  const place = { x: 0, y: 0, row: 0, width: 0 };
-  const limit = Math.max(1120, ...figures.map((f) => f.width));
-  const placed = figures.map((f) => {
-    if (place.x + f.width > limit) (place.x = 0), (place.y += place.row), (place.row = 0);
-    const at = { x: place.x, y: place.y };
-    place.x += f.width;
-    place.row = Math.max(place.row, f.height + 24);
-    place.width = Math.max(place.width, place.x);
-    return { ...f, ...at };
-  });
-  const size = { width: place.width, height: place.y + place.row };
+  const cell = { width: Math.max(...figures.map((f) => f.width)), height: Math.max(...figures.map((f) => f.height)) + 24 };
+  const size = { width: cell.width * Math.min(2, figures.length), height: cell.height * Math.ceil(figures.length / 2) };
   const paint = (pen) => {
     pen.fillStyle = theme.paper;
     pen.fillRect(0, 0, size.width, size.height);
-    for (const f of placed) {
+    figures.forEach((f, k) => {
       pen.save();
-      pen.translate(f.x, f.y);
+      pen.translate(cell.width * (k % 2), cell.height * Math.floor(k / 2));
       write(pen, f.title, 8, 14, theme.ink);
       pen.translate(0, 24);
       f.paint(pen);
       pen.restore();
-    }
+    });
   };
   return { ...size, paint };
 }

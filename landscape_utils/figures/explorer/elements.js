@@ -32,11 +32,31 @@ function setRange(input, max, value, text) {
   input.nextElementSibling.textContent = text;
 }
 
-const range = (oninput) => h("input", { type: "range", min: 0, step: 1, oninput });
 const slider = (text, oninput) => {
-  const input = range(oninput);
+  const input = h("input", { type: "range", min: 0, step: 1, oninput });
   return [labelled(text, input, h("output")), input];
 };
+
+/** Tells `move(x, y, held)` where a pointer is on a canvas, `leave` that it left, `wheel(factor, x, y)` how to zoom: only
+    where the canvas has the focus, or a page would no longer scroll over it. */
+function pointed(canvas, { move, leave, wheel, key }) {
+  let held = false;
+  const on = (names, listener, options) => names.split(" ").forEach((name) => canvas.addEventListener(name, listener, options));
+  const at = (e) => [e.clientX - canvas.getBoundingClientRect().left, e.clientY - canvas.getBoundingClientRect().top];
+  on("pointerdown", (e) => {
+    canvas.setPointerCapture(e.pointerId);
+    move(...at(e), (held = true), true);
+  });
+  on("pointermove", (e) => move(...at(e), held, false));
+  on("pointerup pointercancel", () => (held = false));
+  on("pointerleave", leave);
+  on("keydown", key);
+  on("wheel", (e) => {
+    if (!e.ctrlKey && document.activeElement !== canvas) return;
+    e.preventDefault();
+    wheel(e.deltaY < 0 ? 0.8 : 1.25, ...at(e));
+  }, { passive: false });
+}
 
 function fitCanvas(canvas, width, height) {
   const density = Math.min(window.devicePixelRatio || 1, 2);
@@ -53,5 +73,5 @@ function fitCanvas(canvas, width, height) {
 function readTheme(el) {
   const style = getComputedStyle(el);
   const get = (name) => style.getPropertyValue(`--lx-${name}`).trim();
-  return Object.fromEntries(["ink", "paper", "line", "grid", "accent", "cool", "first", "second"].map((n) => [n, get(n)]));
+  return Object.fromEntries(["ink", "paper", "line", "grid", "accent", "cool", "first", "second", "third"].map((n) => [n, get(n)]));
 }

@@ -45,12 +45,12 @@ class Explorer {
 
   initialState() {
     const view = this.panels[0].view;
-    const name = [...view.fields.keys(), ...(view.curve?.fields.keys() ?? [])][0];
+    const name = view.quantities[0];
     const at = view.marks[view.focus] ?? { alpha: 0, beta: 0 };
     return {
-      field: name, log: this.quantities[name].log, shared: true, shading: smoothness.smooth, relief: false,
+      field: name, log: this.quantities[name].log, shared: true, zoom: null, relief: false,
       compare: this.views.length > 1, alpha: at.alpha, beta: at.beta, level: NaN, turn: 0.6, tilt: 0.6,
-      epoch: Infinity, projection: "plane", rollback: null,
+      epoch: Infinity, projection: "plane", rollback: null, share: 0,
     };
   }
 
@@ -65,7 +65,7 @@ class Explorer {
   }
 
   get fieldNames() {
-    return unique(this.views.flatMap((v) => [...v.fields.keys(), ...(v.curve?.fields.keys() ?? [])]));
+    return unique(this.views.flatMap((v) => v.quantities));
   }
 
   /** False for a history, whose axis is time: it has no width. */
@@ -73,8 +73,10 @@ class Explorer {
     return this.views[0].axis === "\u03b1";
   }
 
-  get smooth() {
-    return this.state.shading === smoothness.smooth;
+  /** What of the axes is shown when nothing is zoomed. */
+  get whole() {
+    const { alpha, beta } = this.panels[0].view.axes;
+    return { alpha: span(alpha), beta: span(beta) };
   }
 
   lut(field) {
@@ -85,13 +87,15 @@ class Explorer {
     return this.cached(field, () => field.values.reduce((n, v) => n + !Number.isFinite(v), 0));
   }
 
-  /** The range of a view's values, or of its values with a standard error either way. */
+  /** The range of a view's values that are seen, or of these with a standard error either way. */
   domain(view, errors = false) {
-    const { field, log } = this.state;
-    return this.cached(["domain", this.views.indexOf(view), field, log, errors].join(), () => {
-      const fields = [view, view.curve].map((g) => g?.fields.get(field)).filter(Boolean);
-      const shifted = (f, sign) => f.values.map((v, k) => v + sign * (stderrAt(f, k) || 0));
-      return extent(fields.flatMap((f) => (errors ? [shifted(f, 1), shifted(f, -1)] : [f.values])), log);
+    const { field, log, zoom } = this.state;
+    const within = (along, x) => !zoom || (x >= zoom[along][0] && x <= zoom[along][1]);
+    const seen = ({ alpha, beta }) => alpha.flatMap((a) => (beta ?? [0]).map((b) => within("alpha", a) && within("beta", b)));
+    return this.cached(JSON.stringify(["domain", this.views.indexOf(view), field, log, errors, zoom]), () => {
+      const grids = [view, view.curve].filter((g) => g?.fields.has(field)).map((g) => [g.fields.get(field), seen(g)]);
+      const edge = (sign) => grids.map(([f, shown]) => f.values.map((v, k) => (shown[k] ? v + (sign && sign * (stderrAt(f, k) || 0)) : NaN)));
+      return extent(errors ? [...edge(1), ...edge(-1)] : edge(0), log);
     });
   }
 
@@ -102,10 +106,8 @@ class Explorer {
 
   /** The colour scale of a view: shared by all views of its task, or its own. */
   scale(view) {
-    const own = this.domain(view);
-    const alike = this.views.filter((v) => v.task === view.task);
-    const scale = makeScale(this.state.shared ? this.sharedDomain(alike) : own, this.state.log);
-    return Object.assign(scale, { own: own ?? [NaN, NaN] });
+    const alike = this.state.shared ? this.views.filter((v) => v.task === view.task) : [view];
+    return Object.assign(makeScale(this.sharedDomain(alike), this.state.log), { own: this.domain(view) ?? [NaN, NaN] });
   }
 
   /** The scale of the threshold, and with `errors` that of the cross-sections: of the views shown. */
@@ -128,9 +130,8 @@ class Explorer {
     const at = this.focus(view);
     const value = measuredAt(view, field, at)?.[0];
     if (!(value < level)) return { outline: [], area: 0, open: false };
-    const key = JSON.stringify([this.views.indexOf(view), field, level, at.alpha, at.beta]);
-    if (view.region?.key !== key) view.region = { key, ...regionBelow(view, view.fields.get(field).values, level, at) };
-    return view.region;
+    const key = JSON.stringify(["region", this.views.indexOf(view), field, level, at.alpha, at.beta]);
+    return this.cached(key, () => regionBelow(view, view.fields.get(field).values, level, at));
   }
 
   /** Values along alpha through a point: the surface's row with the marks put in, or the 1D curve. */
@@ -210,6 +211,9 @@ class Explorer {
   }
 
   place({ alpha, beta }) {
+    const { zoom } = this.state;
+    const follow = ([lo, hi], x) => (x < lo ? [x, x + hi - lo] : x > hi ? [x - hi + lo, x] : [lo, hi]);
+    if (zoom) this.state.zoom = { alpha: follow(zoom.alpha, alpha), beta: follow(zoom.beta, beta ?? 0) };
     this.hover = null;
     this.set({ alpha, beta });
     this.speak();
@@ -221,17 +225,43 @@ class Explorer {
   }
 
   step(along, by) {
-    const view = this.panels[0].view;
+    const { view } = this.panels[0];
     const point = this.point(view);
-    const axes = { alpha: view.alpha ?? view.curve.alpha, beta: view.beta ?? [0] };
     const k = { alpha: point.i, beta: point.j };
-    k[along] = clamp(k[along] + by, 0, axes[along].length - 1);
+    k[along] = clamp(k[along] + by, 0, view.axes[along].length - 1);
     this.holdIndex(k.alpha, k.beta);
   }
 
   holdIndex(i, j) {
-    const view = this.panels[0].view;
-    this.hold((view.alpha ?? view.curve.alpha)[i], view.beta ? view.beta[j] : 0);
+    const { alpha, beta } = this.panels[0].view.axes;
+    this.hold(alpha[i], beta[j]);
+  }
+
+  /** Shows more or less around a place, which stays where it is. */
+  zoomBy(factor, { alpha, beta } = this.state) {
+    const now = this.state.zoom ?? this.whole;
+    const scaled = ([lo, hi], x) => [x + (lo - x) * factor, x + (hi - x) * factor];
+    this.zoomTo({ alpha: scaled(now.alpha, alpha), beta: scaled(now.beta, beta ?? 0) });
+  }
+
+  /** Shows a window of the plane, as far as it was scanned; null for all of it. */
+  zoomTo(window) {
+    const whole = this.whole;
+    const inside = ([lo, hi], [first, last]) => {
+      const width = clamp(hi - lo, (last - first) / 100, last - first);
+      const start = clamp((lo + hi - width) / 2, first, last - width);
+      return [start, start + width];
+    };
+    const zoom = window && { alpha: inside(window.alpha, whole.alpha), beta: inside(window.beta, whole.beta) };
+    this.set({ zoom: JSON.stringify(zoom) === JSON.stringify(whole) ? null : zoom });
+  }
+
+  /** Shows where everything happens: around start and end, so far as the window of the figures on the page. */
+  neighbourhood() {
+    const places = this.panels[0].view.marks.map((m) => m.alpha);
+    const [lo, hi] = [Math.min(...places), Math.max(...places)];
+    const [middle, reach] = [(lo + hi) / 2, 1.2 * Math.max(hi - lo, 0.5)];
+    this.zoomTo({ alpha: [middle - reach, middle + reach], beta: [-reach, reach] });
   }
 
   turn(by, up) {
@@ -239,9 +269,12 @@ class Explorer {
   }
 
   key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
     const arrow = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (!arrow || event.altKey || event.ctrlKey || event.metaKey) return;
+    const zoom = { "+": 0.5, "=": 0.5, "-": 2, 0: Infinity }[event.key];
+    if (!arrow && !zoom) return;
     event.preventDefault();
+    if (zoom) return zoom === Infinity ? this.zoomTo(null) : this.zoomBy(zoom);
     if (this.state.relief) this.turn(arrow[0] * 0.1, arrow[1] * 0.08);
     else this.step(...(arrow[0] ? ["alpha", arrow[0]] : ["beta", arrow[1]]));
   }
@@ -281,7 +314,6 @@ class Explorer {
   }
 
   draw() {
-    const started = performance.now();
     this.theme = readTheme(this.root);
     this.theme.level = this.quantities[this.state.field].kind === "loss" ? this.theme.accent : this.theme.cool;
     if (!Number.isFinite(this.state.level)) this.state.level = this.firstLevel();
@@ -290,8 +322,6 @@ class Explorer {
     this.root.classList.toggle("lx-flat", !this.shown.some((p) => p.view.beta));
     for (const panel of this.shown) panel.showSelects(this.views), panel.draw();
     this.controls.show();
-    performance.clearMeasures("landscape-explorer draw");
-    performance.measure("landscape-explorer draw", { start: started, end: performance.now() });
   }
 
   /** A threshold to begin with, which outlines something around the focus of every view shown. */

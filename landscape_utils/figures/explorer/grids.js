@@ -3,8 +3,12 @@
 /** Index of the interval of an ascending axis that holds x, and how far along it x lies (0..1). */
 function locate(axis, x) {
   if (axis.length === 1) return [0, 0];
-  let i = 0;
-  while (i < axis.length - 2 && axis[i + 1] <= x) i++;
+  let [i, above] = [0, axis.length - 1];
+  while (above - i > 1) {
+    const middle = (i + above) >> 1;
+    if (axis[middle] <= x) i = middle;
+    else above = middle;
+  }
   return [i, clamp((x - axis[i]) / (axis[i + 1] - axis[i]), 0, 1)];
 }
 
@@ -50,13 +54,10 @@ function crossingEdges(polygon, segments) {
   }
 }
 
-const shoelace = (polygon) =>
-  Math.abs(
-    polygon.reduce((sum, p, k) => {
-      const q = polygon[(k + 1) % polygon.length];
-      return sum + p[0] * q[1] - q[0] * p[1];
-    }, 0),
-  ) / 2;
+function shoelace(polygon) {
+  const next = (k) => polygon[(k + 1) % polygon.length];
+  return Math.abs(polygon.reduce((sum, p, k) => sum + p[0] * next(k)[1] - next(k)[0] * p[1], 0)) / 2;
+}
 
 /** Level lines as segments [alpha, beta, alpha, beta]. */
 function contour(view, values, level) {

@@ -7,20 +7,17 @@ function render({ model, el }) {
 }
 
 /** Stands in for the widget's model in a page without a kernel. */
-class PageModel {
-  constructor(payload) { this.values = { payload }; }
-  get(name) { return this.values[name]; }
-  set(name, value) { this.values[name] = value; }
-  save_changes() {}
-  on() {}
-  off() {}
-}
+const pageModel = (values) => ({
+  get: (name) => values[name],
+  set: (name, value) => (values[name] = value),
+  save_changes() {}, on() {}, off() {},
+});
 
 /** Starts each explorer of a static page that holds its data as JSON in a script element. */
 function mountAll() {
   for (const el of document.querySelectorAll(".landscape-explorer:not([data-mounted])")) {
     el.dataset.mounted = "";
-    render({ model: new PageModel(JSON.parse(el.querySelector("script").textContent)), el });
+    render({ model: pageModel({ payload: JSON.parse(el.querySelector("script").textContent) }), el });
   }
 }
 

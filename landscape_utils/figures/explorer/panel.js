@@ -1,7 +1,5 @@
 /* One surface of the figure: which view it shows, its canvas, and what the pointer does there. */
 
-const smoothness = { smooth: "between points", cells: "point by point" };
-
 class Panel {
   constructor(explorer, index) {
     this.explorer = explorer;
@@ -15,32 +13,19 @@ class Panel {
   }
 
   listen() {
+    const { explorer } = this;
+    const at = (x, y) => surfaceMap(this.view, surfaceBox(this.width), explorer.state.zoom).invert(x, y);
     let last = null;
-    const place = (e) => {
-      const box = this.canvas.getBoundingClientRect();
-      return [e.clientX - box.left, e.clientY - box.top];
+    const move = (x, y, held, begins) => {
+      if (!explorer.state.relief) return explorer.pointAt(...at(x, y), held);
+      if (held && !begins) explorer.turn((x - last[0]) / 120, (y - last[1]) / 160);
+      last = [x, y];
     };
-    const move = (e) => {
-      const [x, y] = place(e);
-      if (!this.explorer.state.relief) return this.explorer.pointAt(...this.surfacePlace(x, y), last !== null);
-      if (last) this.explorer.turn((x - last[0]) / 120, (y - last[1]) / 160);
-      if (last) last = [x, y];
+    const wheel = (factor, x, y) => {
+      const [alpha, beta] = at(x, y);
+      explorer.zoomBy(factor, explorer.state.relief ? explorer.state : { alpha, beta });
     };
-    const on = (name, listener) => this.canvas.addEventListener(name, listener);
-    on("pointerdown", (e) => {
-      last = place(e);
-      this.canvas.setPointerCapture(e.pointerId);
-      move(e);
-    });
-    on("pointermove", move);
-    on("pointerup", () => (last = null));
-    on("pointercancel", () => (last = null));
-    on("pointerleave", () => this.explorer.stopHover());
-    on("keydown", (e) => this.explorer.key(e));
-  }
-
-  surfacePlace(x, y) {
-    return surfaceMap(this.view, surfaceBox(this.width), this.explorer.smooth).invert(x, y);
+    pointed(this.canvas, { move, wheel, leave: () => explorer.stopHover(), key: (e) => explorer.key(e) });
   }
 
   showSelects(views) {
@@ -69,7 +54,8 @@ class Panel {
       lut: explorer.lut(state.field),
       theme: explorer.theme,
       level: state.level,
-      smooth: explorer.smooth,
+      zoom: state.zoom,
+      relief: state.relief,
       turn: state.turn,
       tilt: state.tilt,
     };
@@ -78,12 +64,15 @@ class Panel {
   draw() {
     this.width = Math.max(220, Math.min(this.el.clientWidth, 560));
     const shown = Boolean(this.view.beta && this.view.fields.has(this.explorer.state.field));
+    const { colour, dash } = styleOf(this.explorer, this.view);
+    this.el.style.borderTop = this.explorer.state.compare ? `3px ${dash.length ? "dashed" : "solid"} ${colour}` : "";
+    this.canvas.style.touchAction = this.explorer.state.relief ? "none" : "pan-y";
     this.canvas.hidden = !shown;
     if (shown) {
       const scene = this.scene();
       const pen = fitCanvas(this.canvas, scene.width, scene.height);
       pen.drawImage(this.keptBase(scene), 0, 0, scene.width, scene.height);
-      this.paintOverlay(pen, scene);
+      drawOverlay(pen, surfaceBox(scene.width), scene);
       this.describe(scene);
     } else this.note.textContent = this.view.beta ? `${this.explorer.state.field} was not scanned here.` : "";
   }
@@ -91,27 +80,19 @@ class Panel {
   /** What stays while cursor, threshold and epoch move, kept until something of it changes. */
   keptBase(scene) {
     const { state, revision, views } = this.explorer;
-    const placed = state.relief ? [state.turn, state.tilt] : [state.shading];
+    const placed = [state.zoom, ...(state.relief ? [state.turn, state.tilt] : [])];
     const { lo, hi, log } = scene.scale;
     const key = JSON.stringify([revision, views.indexOf(this.view), state.field, placed, scene.width, scene.density, lo, hi, log, scene.theme]);
     if (key !== this.base.key) {
-      this.paintBase(fitCanvas(this.base.canvas, scene.width, scene.height), scene);
+      drawBase(fitCanvas(this.base.canvas, scene.width, scene.height), surfaceBox(scene.width), scene);
       this.base.key = key;
     }
     return this.base.canvas;
   }
 
-  paintBase(pen, scene) {
-    (this.explorer.state.relief ? drawReliefBase : drawSurfaceBase)(pen, surfaceBox(scene.width), scene);
-  }
-
-  paintOverlay(pen, scene) {
-    (this.explorer.state.relief ? drawReliefOverlay : drawSurfaceOverlay)(pen, surfaceBox(scene.width), scene);
-  }
-
   describe(scene) {
     const text = describeView(this.view, this.explorer.state.field, scene.scale, scene.nonFinite);
-    const hint = this.explorer.state.relief ? "Drag or arrow keys turn it." : "Point, or arrow keys move the cursor.";
+    const hint = this.explorer.state.relief ? "Drag or arrow keys turn it." : "Point, or arrow keys move the cursor; + and - zoom, 0 shows all.";
     this.canvas.setAttribute("aria-label", `${text} ${hint}`);
     this.note.textContent = [describeNumbers(this.view), describeNonFinite(scene.nonFinite, scene.field.values.length)]
       .filter(Boolean).join(". ");

@@ -27,22 +27,17 @@ class SvgPen {
     this.parts.push(`<clipPath id="${id}"><path d="${this.d}"/></clipPath><g clip-path="url(#${id})">`);
     this.open[this.open.length - 1]++;
   }
-  fill() { this.parts.push(`<path d="${this.d}" fill="${escapeXml(this.fillStyle)}"/>`); }
-  stroke() {
-    this.parts.push(
-      `<path d="${this.d}" fill="none" stroke="${escapeXml(this.strokeStyle)}" stroke-width="${this.lineWidth}" stroke-dasharray="${this.dash}"/>`,
-    );
-  }
+  path(looks) { this.parts.push(`<path d="${this.d}" ${looks}/>`); }
+  fill() { this.path(`fill="${escapeXml(this.fillStyle)}"`); }
+  stroke() { this.path(`fill="none" stroke="${escapeXml(this.strokeStyle)}" stroke-width="${this.lineWidth}" stroke-dasharray="${this.dash}"`); }
   fillRect(x, y, w, h) { this.beginPath(), this.rect(x, y, w, h), this.fill(); }
   drawImage(canvas, x, y, w, h) {
     this.parts.push(`<image href="${canvas.toDataURL()}" x="${x}" y="${y}" width="${w}" height="${h}" preserveAspectRatio="none"/>`);
   }
   fillText(text, x, y) {
     const anchor = { center: "middle", right: "end" }[this.textAlign] ?? "start";
-    const shift = { middle: ".35em", top: ".8em" }[this.textBaseline] ?? "0";
-    this.parts.push(
-      `<text x="${x}" y="${y}" dy="${shift}" text-anchor="${anchor}" fill="${escapeXml(this.fillStyle)}" style="font:${escapeXml(this.font)}">${escapeXml(text)}</text>`,
-    );
+    const looks = `dy=".35em" text-anchor="${anchor}" fill="${escapeXml(this.fillStyle)}" style="font:${escapeXml(this.font)}"`;
+    this.parts.push(`<text x="${x}" y="${y}" ${looks}>${escapeXml(text)}</text>`);
   }
   toString(width, height) {
     return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">${this.parts.join("")}</svg>`;
@@ -51,8 +46,8 @@ class SvgPen {
 
 const FONT = "12px system-ui, sans-serif";
 
-function write(pen, text, x, y, colour, align = "left", baseline = "middle") {
-  Object.assign(pen, { font: FONT, fillStyle: colour, textAlign: align, textBaseline: baseline });
+function write(pen, text, x, y, colour, align = "left") {
+  Object.assign(pen, { font: FONT, fillStyle: colour, textAlign: align, textBaseline: "middle" });
   pen.fillText(text, x, y);
 }
 

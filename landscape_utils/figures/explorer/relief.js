@@ -2,7 +2,7 @@
 
 /** Orthographic projection of (alpha, beta, height 0..1), turned about the vertical and tilted. */
 function reliefMap(s, box) {
-  const flat = surfaceMap(s.view, { x: -1, y: -1, w: 2, h: 2 }, true);
+  const flat = surfaceMap(s.view, { x: -1, y: -1, w: 2, h: 2 }, s.zoom);
   const [sin, cos] = [Math.sin(s.turn), Math.cos(s.turn)];
   const [rise, lay] = [Math.cos(s.tilt), Math.sin(s.tilt)];
   const size = box.w / 3;
@@ -20,12 +20,20 @@ function reliefMap(s, box) {
   return Object.assign(map, { project, sin, cos, flat });
 }
 
-/** At most 65 of n indices, the last among them: a relief needs no more to show its shape. */
-function thinned(n) {
-  const stride = Math.ceil((n - 1) / 64) || 1;
-  const indices = [];
-  for (let i = 0; i < n - 1; i += stride) indices.push(i);
-  return [...indices, n - 1];
+/** The indices of an axis within a domain. */
+const inside = (axis, [lo, hi]) => Array.from(axis.keys()).filter((i) => axis[i] >= lo - 1e-9 && axis[i] <= hi + 1e-9);
+
+/** The axis of heights, at the corner that is seen furthest to the left. */
+function drawHeights(pen, map, s) {
+  const corners = map.flat.domainA.flatMap((a) => map.flat.domainB.map((b) => [a, b]));
+  const left = corners.reduce((p, q) => (map.project(...q, 0)[0] < map.project(...p, 0)[0] ? q : p));
+  strokePath(pen, [map.project(...left, 0), map.project(...left, 1)], s.theme.line, 1);
+  const values = ticks(s.scale, 5);
+  tickTexts(values).forEach((text, k) => {
+    const [x, y] = map.project(...left, s.scale.at(values[k]));
+    strokePath(pen, [[x - 4, y], [x, y]], s.theme.line, 1);
+    write(pen, text, x - 7, y, s.theme.ink, "right");
+  });
 }
 
 function drawFloor(pen, map, s) {
@@ -35,17 +43,16 @@ function drawFloor(pen, map, s) {
   const nearB = map.cos > 0 ? 0 : 1;
   const nearA = map.sin > 0 ? 0 : 1;
   const out = (v, domain, near) => v + (near ? 1 : -1) * 0.09 * (domain[1] - domain[0]);
-  for (const t of ticks({ lo: domainA[0], hi: domainA[1] }, 4))
-    write(pen, `\u03b1 ${number(t, 3)}`, ...map.project(t, out(domainB[nearB], domainB, nearB), 0), s.theme.ink, "center");
-  for (const t of ticks({ lo: domainB[0], hi: domainB[1] }, 4))
-    write(pen, `\u03b2 ${number(t, 3)}`, ...map.project(out(domainA[nearA], domainA, nearA), t, 0), s.theme.ink, "center");
+  const label = (name, [lo, hi], place) => ticks({ lo, hi }, 4).forEach((t) => write(pen, `${name} ${number(t, 3)}`, ...place(t), s.theme.ink, "center"));
+  label("\u03b1", domainA, (t) => map.project(t, out(domainB[nearB], domainB, nearB), 0));
+  label("\u03b2", domainB, (t) => map.project(out(domainA[nearA], domainA, nearA), t, 0));
 }
 
 /** Quads from the far side to the near side; a quad with a corner that is not finite is left out. */
 function drawQuads(pen, map, s) {
   const B = s.view.beta.length;
-  const is = thinned(s.view.alpha.length);
-  const js = thinned(B);
+  const is = inside(s.view.alpha, map.flat.domainA);
+  const js = inside(s.view.beta, map.flat.domainB);
   const screen = is.map((i) =>
     js.map((j) => {
       const h = s.scale.at(s.field.values[i * B + j]);
@@ -68,17 +75,20 @@ function drawQuads(pen, map, s) {
     }
 }
 
+const mapOf = (box, s) => (s.relief ? reliefMap(s, box) : surfaceMap(s.view, box, s.zoom));
+
 /** What stays while the cursor moves. */
-function drawReliefBase(pen, box, s) {
-  const map = reliefMap(s, box);
+function drawBase(pen, box, s) {
+  const map = mapOf(box, s);
   pen.fillStyle = s.theme.paper;
   pen.fillRect(0, 0, s.width, s.height);
-  drawFloor(pen, map, s);
-  drawQuads(pen, map, s);
+  if (s.relief) drawFloor(pen, map, s), drawHeights(pen, map, s), drawQuads(pen, map, s);
+  else drawFlat(pen, box, map, s);
   drawColourBar(pen, box, s.scale, s.lut, s.theme);
 }
 
-function drawReliefOverlay(pen, box, s) {
-  drawOverlay(pen, reliefMap(s, box), s);
+/** What moves. */
+function drawOverlay(pen, box, s) {
+  clipped(pen, s.relief ? { x: 0, y: 0, w: s.width, h: s.height } : box, () => drawPlaces(pen, mapOf(box, s), s));
   drawLevel(pen, box, s);
 }

@@ -51,14 +51,10 @@ function tickTexts(values) {
 }
 
 function decades(lo, hi, count) {
-  for (const steps of [[1, 2, 5], [1, 3], [1]]) {
-    const all = [];
-    for (let e = Math.floor(Math.log10(lo)); 10 ** e <= hi; e++) all.push(...steps.map((s) => s * 10 ** e));
-    const inside = all.filter((v) => v >= lo && v <= hi);
-    if (inside.length <= count + 1) return inside;
-    if (steps.length === 1) return inside.filter((_, k) => k % Math.ceil(inside.length / count) === 0);
-  }
-  return [];
+  const first = Math.floor(Math.log10(lo));
+  const powers = Array.from({ length: Math.floor(Math.log10(hi)) - first + 1 }, (_, e) => 10 ** (first + e));
+  const choices = [[1, 2, 5], [1, 3], [1]].map((steps) => powers.flatMap((p) => steps.map((s) => s * p)).filter((v) => v >= lo && v <= hi));
+  return choices.find((all) => all.length <= count + 1) ?? choices[2].filter((_, k) => k % Math.ceil(choices[2].length / count) === 0);
 }
 
 const minus = (text) => text.replace(/^-0$/, "0").replace("-", "\u2212");
@@ -66,8 +62,9 @@ const number = (v, digits = 4) =>
   Number.isFinite(v) ? minus(String(Number(v.toPrecision(digits)))) : "not finite";
 /** Coordinates are known to be of order one: no digits of rounding noise. */
 const coordinate = (v) => (Number.isFinite(v) ? minus(String(Number(v.toFixed(3)))) : "not finite");
-const measured = ([value, stderr]) =>
-  number(value) + (Number.isFinite(stderr) ? ` \u00b1 ${number(stderr, 2)}` : "");
+const interpolated = (bound) => (Number.isFinite(bound) ? ` (interpolated, within ${number(bound, 2)} nats)` : " (interpolated)");
+const measured = ([value, stderr, bound = 0]) =>
+  number(value) + (Number.isFinite(stderr) ? ` \u00b1 ${number(stderr, 2)}` : "") + (bound === 0 ? "" : interpolated(bound));
 
 function makeLut(colours) {
   const stops = colours.map((c) => [1, 3, 5].map((k) => parseInt(c.slice(k, k + 2), 16)));

@@ -7,27 +7,41 @@ const pointName = (view, point) => {
 };
 
 function describePoint(view, point) {
-  const names = [...new Set([...view.fields.keys(), ...(view.curve?.fields.keys() ?? [])])];
-  const values = names
+  const values = view.quantities
     .map((name) => [name, measuredAt(view, name, point)])
     .filter(([, m]) => m && (view.beta || Number.isFinite(m[0]) || view.axis === "\u03b1"))
     .map(([name, m]) => `${name} ${measured(m)}`);
   return `${view.name}: ${pointName(view, point)}: ${values.join("; ") || "not evaluated"}`;
 }
 
-const lengths = (interval) => (interval.open ? "at least " : "") + number(interval.width, 3);
-
-/** Width and area of what lies below the threshold, in units of delta_1 and as a distance between parameters. */
-function describeRegion(view, name, level, at, interval, region) {
-  const around = at.name ? `the ${at.name} point` : "the cursor";
-  if (!interval) return `${view.name}: ${around} is not below ${number(level, 3)}.`;
-  const distance = view.norm ? ` (${number(interval.width * view.norm, 3)} as a distance between parameters)` : "";
-  const width = `width along \u03b1 through ${around}: ${lengths(interval)}${distance}, from ${coordinate(interval.lo)} to ${coordinate(interval.hi)}`;
-  if (!region) return `${view.name}: ${width}.`;
+/** What lies below the threshold around a point: its width along alpha and, of a surface, its area, in units of delta_1
+    and between parameters; null where the point itself is not below. */
+function sizesOf(view, interval, region) {
+  if (!interval) return null;
   const sine = Math.sqrt(1 - (view.cosine ?? 0) ** 2);
-  const inSpace = view.norm ? ` (${number(region.area * sine * view.norm ** 2, 3)} as an area between parameters)` : "";
-  const open = region.open ? "at least " : "";
-  return `${view.name}: ${width}; area of the connected region: ${open}${number(region.area, 3)}${inSpace}.`;
+  const width = { size: interval.width, inSpace: interval.width * view.norm, open: interval.open };
+  return { width, area: region && { size: region.area, inSpace: region.area * sine * view.norm ** 2, open: region.open } };
+}
+
+function describeRegion(view, level, at, interval, sizes) {
+  const around = at.name ? `the ${at.name} point` : "the cursor";
+  if (!sizes) return `${view.name}: ${around} is not below ${number(level, 3)}.`;
+  const said = ({ size, inSpace, open }, what) =>
+    (open ? "at least " : "") + number(size, 3) + (inSpace ? ` (${number(inSpace, 3)} as ${what} between parameters)` : "");
+  const width = `width along \u03b1 through ${around}: ${said(sizes.width, "a distance")}, from ${coordinate(interval.lo)} to ${coordinate(interval.hi)}`;
+  const area = sizes.area ? `; area of the connected region: ${said(sizes.area, "an area")}` : "";
+  return `${view.name}: ${width}${area}.`;
+}
+
+/** How much larger one side's region is than the other's: the answer that most come for. */
+function describeRatio(views, sizes) {
+  if (!sizes[0] || !sizes[1]) return "";
+  const what = sizes[0].area && sizes[1].area ? "area" : "width";
+  const order = sizes[0][what].size > sizes[1][what].size ? [0, 1] : [1, 0];
+  const [large, small] = order.map((k) => sizes[k][what]);
+  const open = large.open || small.open ? " as far as it was scanned" : "";
+  const distance = large.inSpace && small.inSpace ? `, and ${number(large.inSpace / small.inSpace, 2)} times measured between parameters` : "";
+  return `${what === "area" ? "Area" : "Width"} below the threshold: ${views[order[0]].name} has ${number(large.size / small.size, 2)} times that of ${views[order[1]].name}${open}${distance}.`;
 }
 
 function describeEpoch(view, epoch, projection) {
@@ -35,7 +49,9 @@ function describeEpoch(view, epoch, projection) {
   if (!t) return `${view.name}: no trajectory.`;
   const e = Math.min(epoch, t.alpha.length - 1);
   const share = Number.isFinite(t.in_plane[e]) ? `; ${number(100 * t.in_plane[e], 3)} % of the way gone lies in the plane` : "";
-  return `${view.name}: epoch ${e} of ${t.alpha.length - 1}: \u03b1 = ${coordinate(t.alpha[e])}, \u03b2 = ${coordinate(t.beta[e])}${share}.`;
+  const known = Object.entries(view.history ?? {}).filter(([, values]) => Number.isFinite(values[e] ?? NaN));
+  const values = known.map(([name, of]) => `; ${name} ${number(of[e])}`).join("");
+  return `${view.name}: epoch ${e} of ${t.alpha.length - 1}: \u03b1 = ${coordinate(t.alpha[e])}, \u03b2 = ${coordinate(t.beta[e])}${share}${values}.`;
 }
 
 /** What is worth knowing of a surface as a whole: the canvas's text alternative. */

@@ -1,0 +1,48 @@
+"""Pages load what they use: MathJax where there is a formula, and style sheets' icons in the place of FontAwesome.
+
+A page that was made from a notebook holds it, without outputs: no link of a page in a folder can save a file.
+"""
+
+import json
+import re
+from pathlib import Path
+
+from docutils import nodes
+
+ICONS = re.compile(r"<[^>]*fontawesome\.js[^>]*>(</script>)?")
+
+
+def formulas_only(app, pagename, templatename, context, doctree):
+    if doctree is None or not any(
+        doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))
+    ):
+        context["script_files"] = [
+            script for script in context["script_files"] if "mathjax" not in str(script.filename or "")
+        ]
+
+
+def with_notebook(app, pagename, templatename, context, doctree):
+    path = Path(app.srcdir, f"{pagename}.ipynb")
+    if path.exists():
+        notebook = json.loads(path.read_text("utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell |= {"outputs": [], "execution_count": None}
+        text = json.dumps(notebook, ensure_ascii=False, indent=1).replace("</", r"<\/")
+        context["body"] += f'<script type="application/json" class="notebook">{text}</script>'
+
+
+def without_icons(app, exception):
+    if exception is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text("utf-8")
+            page.write_text(ICONS.sub("", text), "utf-8")
+        for script in Path(app.outdir, "_static", "scripts").glob("fontawesome.js*"):
+            script.unlink()
+
+
+def setup(app):
+    app.connect("html-page-context", formulas_only, priority=900)
+    app.connect("html-page-context", with_notebook)
+    app.connect("build-finished", without_icons)
+    return {"parallel_read_safe": True}

@@ -1,0 +1,159 @@
+"""What a run shows, in sentences made by rule from the evidence of the claims, beside the sentences of the paper."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..claims.claims import expected_by_chance
+from ..claims.claims import weigh as weigh_claims
+from ..claims.evidence import EVERY, RULE, Claim, Measured, listed, table
+from ..claims.intervals import Evidence, number
+from ..names import display_name
+from ..study.study import Study
+
+PHRASES: dict[str, dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("findings.toml").read_text(encoding="utf-8")
+)
+THEMES: list[dict[str, Any]] = tomllib.loads(
+    Path(__file__).with_name("conclusion.toml").read_text(encoding="utf-8")
+)["theme"]
+NOT_MEASURED = "not measured"
+OUTCOMES = {  # in the words of a heading
+    "holds": "holds",
+    "does not hold": "does not hold",
+    "undecided": "cannot be told",
+    NOT_MEASURED: NOT_MEASURED,
+}
+RULE_TITLE = "How a verdict is reached"
+
+
+def weigh(study: Study, chapter: int) -> list[Claim]:
+    """The claims of a chapter, with the tasks' names as readers know them."""
+    names = [name for name, phrase in PHRASES.items() if int(phrase["chapter"][:2]) == chapter]
+    return for_readers(study, weigh_claims(study, *names))
+
+
+def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
+    """Claims whose tasks have the names that the study gives its readers."""
+    headings = {display_name(task): study.heading(task) for task in study.tasks}
+
+    def named(measured: Measured) -> Measured:
+        evidence = tuple(replace(e, task=headings.get(e.task, e.task)) for e in measured.evidence)
+        left_out = {headings.get(task, task): reason for task, reason in measured.left_out.items()}
+        return replace(measured, evidence=evidence, left_out=left_out)
+
+    return [replace(c, primary=named(c.primary), carries=tuple(map(named, c.carries))) for c in claims]
+
+
+def outcome(claim: Claim) -> str:
+    """The verdict, or NOT_MEASURED where no task could be weighed."""
+    return claim.verdict if claim.evidence else NOT_MEASURED
+
+
+def numbers(claim: Claim) -> str:
+    """A sentence with the values of the task that agrees most with the paper and of the one that agrees least."""
+    if not claim.evidence:
+        return claim.primary.missing
+    phrase = PHRASES[claim.name]
+
+    def said(e: Evidence) -> str:
+        values = phrase["each"].format(*("∞ (never)" if np.isinf(v) else number(v) for v in e.values))
+        return values if e.task == EVERY else f"{values} on {e.task}"
+
+    most, least = (pick(claim.evidence, key=lambda e: e.effect) for pick in (max, min))
+    if most is least:
+        return f"{phrase['numbers']} {said(most)}."
+    return f"{phrase['numbers']} {said(most)}, which agrees most with the paper, and {said(least)}, which agrees least."
+
+
+def votes(claim: Claim) -> str:
+    """How the tasks speak."""
+    words = [e.word for e in claim.evidence]
+    if not claim.primary.voting:
+        return (
+            "These numbers are of one training each and have no interval, so they decide nothing."
+            if words
+            else ""
+        )
+    if len(words) == 1:
+        side = {"for": "above zero: it speaks for", "against": "below zero: it speaks against"}
+        lies = side.get(words[0], "around zero: it decides nothing about")
+        return f"The interval of the effect lies {lies} the sentence."
+    kinds = {"for": "for the sentence", "against": "against it", "open": "neither way"}
+    counts = [(words.count(word), said) for word, said in kinds.items() if word in words]
+    spoken = listed([f"{count} speak{'s' if count == 1 else ''} {said}" for count, said in counts])
+    return f"Of the {len(words)} tasks, {spoken}."
+
+
+def shows(weighed: Sequence[Claim]) -> str:
+    """The paper's sentences, and beside each what this run shows."""
+    rows = []
+    for claim in weighed:
+        quotation = " ".join(claim.quotation.split())
+        here = f"**{claim.title}: {OUTCOMES[outcome(claim)]}.** {numbers(claim)} {votes(claim)}"
+        rows.append([f"“{quotation}” *({place(claim)})*", here.strip()])
+    return table(["The paper says", "This run shows"], rows)
+
+
+def place(claim: Claim) -> str:
+    """Where in the paper a sentence stands."""
+    return f"section {claim.section}" + (f", {claim.figure}" if claim.figure else "")
+
+
+def means(weighed: Sequence[Claim]) -> str:
+    """What the verdicts mean, and about which sentences nothing can be said."""
+    said = [PHRASES[claim.name][claim.verdict] for claim in weighed if claim.verdict != "undecided"]
+    open_ = [f"*{claim.title}*" for claim in weighed if claim.verdict == "undecided"]
+    if open_:
+        about = "this sentence" if len(open_) == 1 else "these sentences"
+        said.append(f"About {about} this run cannot tell: {listed(open_)}.")
+    return " ".join(" ".join(text.split()) for text in said)
+
+
+def answer(weighed: Sequence[Claim]) -> str:
+    """The titles of the claims, by their outcome."""
+    heads = {
+        "holds": "These sentences of the paper hold in this run",
+        "does not hold": "These do not hold",
+        "undecided": "These cannot be told: the evidence is too weak, or the tasks disagree",
+        NOT_MEASURED: "These could not be measured",
+    }
+    parts = []
+    for kind, head in heads.items():
+        links = [f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if outcome(c) == kind]
+        titles = [f"- {link}" for link in links]
+        parts += [f"**{head}** ({len(titles)} of {len(weighed)})", "\n".join(titles)] if titles else []
+    chance = number(expected_by_chance(list(weighed)))
+    parts.append(f"If there were no effect anywhere, {chance} verdicts would be expected by chance.")
+    return "\n\n".join(parts)
+
+
+def conclusion(weighed: Sequence[Claim]) -> str:
+    """A sentence for each theme, by the verdicts of its claims; open where fewer than half of them have one."""
+    verdicts = {claim.name: claim.verdict for claim in weighed}
+    said = []
+    for theme in THEMES:
+        found = [verdicts[name] for name in theme["claims"] if verdicts.get(name, "undecided") != "undecided"]
+        holds = found.count("holds")
+        decided = "all" if holds == len(found) else "some" if holds else "none"
+        which = decided if 2 * len(found) >= len(theme["claims"]) else "open"
+        told = f"Of the {len(theme['claims'])} sentences on it, {holds} hold and {len(found) - holds} do not."
+        said.append(f"{theme[which]} {told}")
+    return "\n\n".join(said)
+
+
+def details(weighed: Sequence[Claim]) -> str:
+    """The rule, and for each claim its measures and numbers, all folded."""
+    each = [folded(f"{claim.title}: {OUTCOMES[outcome(claim)]}", claim.markdown()) for claim in weighed]
+    return "\n\n".join([folded(RULE_TITLE, RULE), *each])
+
+
+def folded(title: str, text: str) -> str:
+    """Markdown behind a title that opens it, in a page and in JupyterLab."""
+    return f'<details class="folded"><summary>{title}</summary>\n\n{text}\n\n</details>'

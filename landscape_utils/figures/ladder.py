@@ -1,0 +1,117 @@
+"""The claims along the ladder of models: what each run's tasks say to each claim, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..claims.evidence import EVERY, Claim, Measured
+from .style import INK, MUTED, WIDTH, note, style
+
+WORDS = {  # of a task: marker, fill, size, and what it means
+    "for": ("o", "#0072b2", 8, "speaks for the claim"),
+    "against": ("X", "#d55e00", 9, "against"),
+    "open": ("o", "white", 8, "open"),
+    "does not count": ("_", MUTED, 7, "does not count"),
+}
+VERDICTS = {"holds": "#00588a", "does not hold": "#a34700", "undecided": MUTED}
+PAPER = "the paper's numbers"
+LETTERS = 12  # points: large, for a phone shows the figure at half its size
+ROW, HEAD, STEP = 0.5, 0.85, 0.19  # inches: a claim's two lines, the headings, from task to task
+
+Columns = dict[str, dict[str, Measured]]
+
+
+@style
+def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
+    """A row for each claim, its title in words; below it, for each run, a mark for each task and the verdict.
+
+    Args:
+        by_run: heading -> claims, in the order of the models' size. What the paper's own printed numbers say is put
+            beside them where a claim has them.
+    """
+    titles, columns = _titles(by_run), _columns(by_run)
+    height = HEAD + ROW * len(titles)
+    figure = Figure(figsize=(WIDTH, height + 0.8), layout="constrained")
+    axis = figure.subplots()
+    axis.set(xlim=(0, WIDTH), ylim=(height, 0))  # inches
+    axis.set_axis_off()
+    for row, title in enumerate(titles.values()):
+        axis.text(0, HEAD + ROW * row, title, va="center", fontsize=LETTERS, parse_math=False)
+        axis.axhline(HEAD + ROW * (row - 0.27), color=MUTED, alpha=0.3, lw=0.6)
+    for column, (heading, measured) in enumerate(columns.items()):
+        _draw_run(axis, WIDTH * column / len(columns) + 0.12, heading, measured, list(titles))
+    for marker, fill, size, meaning in WORDS.values():
+        axis.plot([], [], marker, mfc=fill, mec=INK, mew=0.8, ms=size, ls="", label=meaning)
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=4,
+        fontsize=LETTERS,
+        columnspacing=1,
+        handletextpad=0.2,
+    )
+    note(figure, "No mark: the run has no result, or the claim is not about the task.")
+    return figure
+
+
+def _draw_run(
+    axis: Axes, left: float, heading: str, measured: Mapping[str, Measured], names: list[str]
+) -> None:
+    """One run's marks and verdicts, its headings above them."""
+    tasks = _tasks(measured.values())
+    axis.text(left - 0.08, 0, heading, va="center", fontsize=LETTERS - 1, fontweight="bold", parse_math=False)
+    for k, task in enumerate(tasks):
+        axis.text(
+            left + k * STEP,
+            HEAD - 0.2,
+            task,
+            rotation=90,
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            parse_math=False,
+        )
+    for name, found in measured.items():
+        y = HEAD + ROW * names.index(name) + 0.46 * ROW
+        for e in found.evidence:
+            x = left + STEP * (tasks.index(e.task) if e.task in tasks else (len(tasks) - 1) / 2)
+            marker, fill, size, _ = WORDS[e.word]
+            axis.plot(x, y, marker, mfc=fill, mec=INK, mew=0.8, ms=size)
+        colour = VERDICTS[found.verdict]
+        axis.text(left + STEP * len(tasks), y, found.verdict, va="center", fontsize=LETTERS - 1, color=colour)
+
+
+def ladder_text(by_run: Mapping[str, Sequence[Claim]]) -> str:
+    """The same in words, a sentence for each claim: a text alternative of the figure."""
+    columns, lines = _columns(by_run), []
+    for name, title in _titles(by_run).items():
+        said = []
+        for heading, measured in columns.items():
+            if name in measured:
+                words = [e.word for e in measured[name].evidence]
+                counts = ", ".join(f"{words.count(word)} {word}" for word in WORDS if word in words)
+                said.append(f"{heading}: {measured[name].verdict} ({counts or 'no task'})")
+        lines.append(f"{title}: {'; '.join(said)}.")
+    return " ".join(lines)
+
+
+def _titles(by_run: Mapping[str, Sequence[Claim]]) -> dict[str, str]:
+    return {claim.name: claim.title for claims in by_run.values() for claim in claims}
+
+
+def _columns(by_run: Mapping[str, Sequence[Claim]]) -> Columns:
+    """What each run says to each claim, and the paper's printed numbers last."""
+    columns = {head: {claim.name: claim.primary for claim in claims} for head, claims in by_run.items()}
+    every = (claim for claims in by_run.values() for claim in claims)
+    printed = {claim.name: claim.printed for claim in every if claim.printed}
+    return columns | ({PAPER: printed} if printed else {})
+
+
+def _tasks(measured: Iterable[Measured]) -> list[str]:
+    tasks = dict.fromkeys(e.task for found in measured for e in found.evidence if e.task != EVERY)
+    return list(tasks) or [""]

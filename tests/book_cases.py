@@ -1,0 +1,45 @@
+"""Notebooks of a few cells, and the cells of tables, for the tests of the book."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbformat
+
+v4 = nbformat.v4
+KERNEL = {
+    "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
+    "language_info": {"name": "python", "pygments_lexer": "ipython3"},
+}
+PARAMETERS = """\
+profile: str = "demo"  # which
+resolution: int = 0  # points
+span: float = 0.0  # how far
+device: str = "auto"  # on what
+results_dir: str = ""  # where"""
+LACKS = "raise type('Lacking', (Exception,), {})('no surface\\nof mrpc')"
+
+
+def write_notebook(path: Path, *sources: str) -> Path:
+    """A notebook with the parameters' cell and a code cell for each source."""
+    parameters = v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    return written(path, [v4.new_markdown_cell("# One"), parameters, *map(v4.new_code_cell, sources)], {})
+
+
+def as_executed(path: Path, *sources: str) -> Path:
+    """A notebook as papermill leaves it, without a kernel's work."""
+    done = {"papermill": {"status": "completed", "duration": 0.1}}
+    cells = [v4.new_code_cell(source, metadata=done) for source in sources]
+    return written(path, [v4.new_markdown_cell("# One\n\nText."), *cells], {"papermill": {}})
+
+
+def written(path: Path, cells: list, metadata: dict) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(v4.new_notebook(cells=cells, metadata=KERNEL | metadata), path)
+    return path
+
+
+def cells(markdown: str) -> list[list[str]]:
+    """The rows of the table in a text, its head first."""
+    rows = [line for line in markdown.splitlines() if line.startswith("|") and "| ---" not in line]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]

@@ -1,0 +1,42 @@
+"""The ladder: for each run a mark for each task that speaks, the verdict in words, and the same as a text."""
+
+from __future__ import annotations
+
+from synthetic import make_study
+
+from landscape_utils.claims.claims import weigh
+from landscape_utils.figures.ladder import PAPER, WORDS, ladder, ladder_text
+
+NAMES = ("accuracy", "final-loss", "overfitting", "low-layers")
+
+
+def test_every_word_of_every_task_is_a_mark_beside_its_verdict():
+    """Marks of a row stand at one height, from left to right in the order of the tasks; then comes the verdict."""
+    claims = weigh(make_study(), *NAMES)
+    (axis,) = ladder({"$demo$": claims, "<b>": claims[1:]}).axes
+    words = [text.get_text() for text in axis.texts]
+    assert {"$demo$", "<b>", PAPER} <= set(words)
+    assert [words.count(claim.title) for claim in claims] == [1] * len(claims)
+    fills = {fill: word for word, (_, fill, *_) in WORDS.items()}
+    marks = [
+        (*line.get_xydata()[0], fills[line.get_markerfacecolor()])
+        for line in axis.lines
+        if len(line.get_xdata()) == 1
+    ]
+    for claim in claims:
+        (title,) = (text for text in axis.texts if text.get_text() == claim.title)
+        row = sorted(mark for mark in marks if 0 < mark[1] - title.get_position()[1] < 0.4)
+        expected = [e.word for e in claim.evidence] * (1 if claim is claims[0] else 2)
+        expected += [e.word for e in claim.printed.evidence] if claim.printed else []
+        assert [word for *_, word in row] == expected
+        verdicts = [text for text in axis.texts if text.get_position()[1] == row[0][1]]
+        assert verdicts[0].get_text() == claim.verdict
+        assert verdicts[0].get_position()[0] > row[0][0]
+
+
+def test_the_text_says_verdicts_and_counts():
+    claims = weigh(make_study(), "accuracy", "low-layers")
+    said = ladder_text({"small": claims, "large": claims[1:]})
+    assert said.startswith("Fine-tuning reaches a higher accuracy: small: holds (4 for). Rolling back")
+    assert f"large: {claims[1].verdict} (" in said
+    assert f"{PAPER}: {claims[1].printed.verdict} (" in said
