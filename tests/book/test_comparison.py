@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from landscape_utils.study.costs import GLUE_SIZES
 from synthetic import make_study, run_of
 from test_tables import cells
 
@@ -15,7 +16,6 @@ from landscape_utils.claims import paper
 from landscape_utils.claims.claims import CLAIMS, weigh
 from landscape_utils.errors import Lacking
 from landscape_utils.names import display_name
-from landscape_utils.study.costs import GLUE_SIZES
 from landscape_utils.study.study import Study
 
 

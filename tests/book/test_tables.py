@@ -81,13 +81,13 @@ def test_gain_counts_the_tasks_that_are_far_enough_ahead():
 
 def test_directions_have_length_cosine_and_angle():
     rows = cells(tables.directions(make_study()))
-    assert rows[1] == ["MNLI", "Training from scratch", "RTE", "6", "0.05", "87°"]
+    assert rows[1] == ["MNLI", "from scratch", "RTE", "6", "0.05", "87°"]
     assert rows[2][3] == "2"
 
 
 def test_agreement_of_surfaces_that_are_functions_of_one_another():
     rows = cells(tables.agreements(make_study(tasks=("mrpc",))))
-    assert rows[2] == ["MRPC", "Fine-tuning", "1", "1", "1", "1"]
+    assert rows[2] == ["MRPC", "fine-tuned", "1", "1", "1", "1"]
 
 
 def test_shares_show_first_middle_and_last_epoch():

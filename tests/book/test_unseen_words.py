@@ -17,7 +17,7 @@ def test_words_are_told_apart_in_the_embedded_language_alone(monkeypatch):
     assert words.unseen_words(study) == ""
     study.profile.tasks["rte"].source = "demo"
     monkeypatch.setattr(words, "accuracies_on", lambda *run: np.array([0.93, 0.41, 0.62]))
-    assert "| RTE | Training from scratch | 93.0 | 41.0 | 62.0 |" in words.unseen_words(study)
+    assert "| RTE | from scratch | 93.0 | 41.0 | 62.0 |" in words.unseen_words(study)
 
 
 def test_accuracies_on_known_and_other_words_and_test_are_kept(tiny_profile, tmp_path):
