@@ -89,6 +89,7 @@ def draw_surface(
     colours = COLOUR_MAPS[value]
     if values.mask.any():
         axis.patch.set(facecolor="white", hatch="/////", edgecolor="#8a8a92")
+    axis.set(aspect="equal", xlim=limits[0], ylim=limits[1])
     inch = np.ptp(limits[0]) / side
     taken = [(limits[0, 0] + 0.12 * inch, limits[1, 1] - 0.12 * inch)]  # by the panel's letter
     for name, mark in surface.marks.items():
@@ -103,7 +104,6 @@ def draw_surface(
         filled.set(edgecolor="face", linewidth=0.3)  # closes the hairlines that vector viewers leave
         if len(scale.lines):
             draw_lines(axis, (alpha, beta, values), scale, value, taken, ROOM * inch)
-    axis.set(aspect="equal", xlim=limits[0], ylim=limits[1])
     axis.spines[:].set_visible(True)
     axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -117,13 +117,14 @@ def draw_lines(
     taken: Sequence[tuple[float, float]],
     room: float,
 ) -> None:
-    """Lines of equal loss; a label that would stand within `room` of a taken place or of another is left out."""
+    """Lines of equal loss; a label within `room` of a taken place or another, or at the edge, is left out."""
     inks = [ink_on(COLOUR_MAPS[value](scale.norm(level))) for level in scale.lines]
     lines = axis.contour(*grid, scale.lines, colors=inks, linewidths=0.6)
-    places = np.array(taken)
+    places, edges = np.array(taken), np.array([axis.get_xlim(), axis.get_ylim()])
     for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=9, inline=False):
         place = np.array(label.get_position())
-        if (np.linalg.norm(places - place, axis=1) > room).all():
+        inside = (np.abs(edges - place[:, None]) > 0.4 * room).all()
+        if inside and (np.linalg.norm(places - place, axis=1) > room).all():
             places = np.vstack([places, place])
             label.set_path_effects(halo(1.3, INK if to_hex(label.get_color()) == "#ffffff" else "white"))
         else:
@@ -194,9 +195,13 @@ def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
     points = either(" x ".join(map(str, scan.loss.shape)) for scan in scans)
     bad = sum(scan.non_finite for scan in scans)
     worst = percent(largest) if value == "error" else f"{largest:.2g} nats"
+    computed = np.concatenate([np.ravel(getattr(scan, "computed", True)) for scan in scans])
+    rest = max(np.max(getattr(scan, "loss_bound", 0.0)) for scan in scans)
+    within = f", within {rest:.2g} nats" if value == "loss" else ""
     return (
         f"{examples} examples, {points} points, {either(scan.precision for scan in scans)}; "
         f"standard error of a point at most {worst}."
+        + ("" if computed.all() else f" Computed: {percent(computed.mean())}; the rest interpolated{within}.")
         + (f" Hatched: {bad} cells whose loss is not finite." if bad else "")
     )
 

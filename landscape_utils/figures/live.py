@@ -25,7 +25,7 @@ from ..study.study import Study
 from .explorer import Explorer
 from .explorer_data import View, pack_mark
 from .study_views import PAPERS, SPLITS
-from .style import HOW_NAMES
+from .style import how_name
 from .watching import Coarse, Place, Rows, Watched
 
 PRECISIONS = get_args(Profile.model_fields["precision"].annotation)
@@ -53,7 +53,7 @@ class Live(ipywidgets.VBox):
     def __init__(self, study: Study, explorer: Explorer):
         self.study, self.explorer = study, explorer
         self.runs = {
-            (display_name(task), HOW_NAMES[how] + when): (task, how)
+            (display_name(task), how_name(how) + when): (task, how)
             for task in study.tasks
             for how in study.ways
             for when in ("", NOW)
@@ -158,7 +158,7 @@ class Live(ipywidgets.VBox):
         mark = pack_mark(
             f"asked {self._asked}", {title: found[split] for title, split in SPLITS.items()}, PAPERS
         )
-        run = {"task": display_name(place.task), "how": HOW_NAMES[place.how]}
+        run = {"task": display_name(place.task), "how": how_name(place.how)}
         views = [
             view | {"marks": [*view["marks"], mark]} if run.items() <= view.items() else view
             for view in self.explorer.payload["views"]
@@ -231,7 +231,7 @@ class Live(ipywidgets.VBox):
             surfaces = {title: found[split] for title, split in SPLITS.items()}
             curves = {title: self.study.curve(task, how, split) for title, split in SPLITS.items()}
             trajectories = [self.study.trajectory(task, how, method) for method in METHODS]
-            name = HOW_NAMES[how] + NOW
+            name = how_name(how) + NOW
             view = View(surfaces, curves, trajectories, display_name(task), name, quantities=PAPERS)
             self.explorer.scanned = view.packed()
 

@@ -38,11 +38,11 @@ from .drawing import (
 from .style import (
     COLOUR_MAPS,
     GROUP_COLOURS,
-    HOW_LINES,
     HOW_NAMES,
     INK,
     WIDTH,
     halo,
+    how_name,
     label_panels,
     legend_above,
     lines_of,
@@ -63,18 +63,19 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
     Faint: the loss of each optimiser step. Bold: centred moving mean over half an epoch, then over the seeds.
     """
     figure, axes = _in_pairs(len(runs))
+    looks = lines_of(how for by_how in runs.values() for how in by_how)
     for axis, (heading, by_how) in zip(axes, runs.items(), strict=True):
         for how, seeds in by_how.items():
             for run in seeds:
                 axis.plot(
                     run.epoch_of_step,
                     run.loss,
-                    color=HOW_LINES[how]["color"],
+                    color=looks[how]["color"],
                     lw=0.5,
                     alpha=0.2,
                     rasterized=True,
                 )
-            axis.plot(*smoothed(seeds), **HOW_LINES[how], label=HOW_NAMES[how], path_effects=halo(width=2.6))
+            axis.plot(*smoothed(seeds), **looks[how], label=how_name(how), path_effects=halo(width=2.6))
         axis.set_title(heading, parse_math=False)
         axis.set(xlim=(0, None), ylim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -82,7 +83,7 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
     _outer_labels(axes, "epoch", VALUE_NAMES["loss"])
     seeds_each = either({len(seeds) for by_how in runs.values() for seeds in by_how.values()})
     failed = [
-        f"{heading} {HOW_NAMES[how]} ({n} of {len(seeds)})"
+        f"{heading} {how_name(how)} ({n} of {len(seeds)})"
         for heading, by_how in runs.items()
         for how, seeds in by_how.items()
         if (n := sum(not run.learned for run in seeds))
@@ -112,7 +113,7 @@ def curves(
             alpha, loss, stderr = along(curve)
             x = scale * (alpha - origin)
             reach.append((x[0], x[-1]))
-            axis.plot(x, loss, **looks[how], label=HOW_NAMES.get(how, how))
+            axis.plot(x, loss, **looks[how], label=how_name(how))
             around = loss + np.multiply.outer([-2, 2], stderr)  # (2, A)
             axis.fill_between(x, *around, color=colour, alpha=0.15, lw=0)
             for name, mark in curve.marks.items():
@@ -170,7 +171,7 @@ def surface_grid(
                 _draw_paths(axis, trajectories[heading][name])
             if window:
                 axis.axis(shown)
-            if points:
+            elif points:
                 draw_points(axis, surface)
             axis.label_outer()
         _name_panels(column, heading, list(by_name), upright)
@@ -200,17 +201,13 @@ def _panels_of_maps(
 
 def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upright: bool) -> None:
     """The heading above its column, or beside its row, and the names along the other side."""
-    shown = [HOW_NAMES.get(name, name) for name in names]
-    if upright:
-        panels[0].set_title(heading, parse_math=False)
-    else:
-        panels[0].set_ylabel(heading, parse_math=False)
-    for axis, name in zip(panels, shown, strict=True):
-        spec = axis.get_subplotspec()
-        if upright and spec is not None and spec.is_first_col():
-            axis.set_ylabel(name, parse_math=False)
-        if not upright and spec is not None and spec.is_first_row():
-            axis.set_title(name, parse_math=False)
+    panels[0].set(**{"title" if upright else "ylabel": heading})
+    for axis, name in zip(panels, names, strict=True):
+        spec: Any = axis.get_subplotspec()
+        if spec.is_first_col() if upright else spec.is_first_row():
+            axis.set(**{"ylabel" if upright else "title": how_name(name)})
+        for text in (axis.title, axis.yaxis.label):
+            text.set_parse_math(False)
 
 
 def _finish_maps(
@@ -218,7 +215,7 @@ def _finish_maps(
 ) -> None:
     """Letters, the names of the axes at the first panel, colour bars."""
     first = axes[0][0]
-    first.set_ylabel(f"{first.get_ylabel()}\nβ", parse_math=False)
+    first.set_ylabel(f"{first.get_ylabel()}\nβ")
     (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
     every = list(chain.from_iterable(axes))
     if one:
@@ -234,7 +231,7 @@ def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> Non
         return draw_trajectory(axis, paths)
     looks = lines_of(paths)
     for name, path in paths.items():
-        draw_trajectory(axis, path, colour=looks[name]["color"], name=HOW_NAMES.get(name, name))
+        draw_trajectory(axis, path, colour=looks[name]["color"], name=how_name(name))
     axis.legend(loc="lower right", fontsize=9, frameon=True)
     return None
 
@@ -317,9 +314,7 @@ def _leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:
 
 def _failed(scans: Mapping[str, Mapping[str, Curve]]) -> list[str]:
     """The scans of trainings that do no better on the dev set than its largest class."""
-    return [
-        f"{h} {HOW_NAMES.get(n, n)}" for h, of in scans.items() for n, scan in of.items() if not scan.learned
-    ]
+    return [f"{h} {how_name(n)}" for h, of in scans.items() for n, scan in of.items() if not scan.learned]
 
 
 def _stayed(failed: Sequence[str]) -> str:

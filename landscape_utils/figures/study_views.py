@@ -14,7 +14,7 @@ from ..names import CONTINUED, GROUPS, METHODS, display_name
 from ..study.study import Study
 from ..training.finetune import Run
 from .explorer_data import Cube, View
-from .style import HOW_NAMES
+from .style import how_name
 
 SPLITS = {"training": "train", "dev": "dev"}
 PAPERS = ("training loss", "dev error")  # what the paper draws
@@ -28,7 +28,7 @@ def histories(study: Study, tasks: Sequence[str]) -> Shown:
         View(
             curves=history(study.run(task, how), study.facts(task)),
             task=display_name(task),
-            how=HOW_NAMES[how],
+            how=how_name(how),
             quantities=("training loss", "dev loss", "dev error"),
             axis="epoch",
         )
@@ -71,7 +71,7 @@ def curves(study: Study, tasks: Sequence[str]) -> Shown:
         View(
             curves={name: study.curve(task, how, split) for name, split in SPLITS.items()},
             task=display_name(task),
-            how=HOW_NAMES[how],
+            how=how_name(how),
             quantities=PAPERS,
         )
         for task in tasks
@@ -87,7 +87,7 @@ def surfaces(study: Study, tasks: Sequence[str]) -> Shown:
             {name: study.curve(task, how, split) for name, split in SPLITS.items()},
             [study.trajectory(task, how, method) for method in METHODS],
             display_name(task),
-            HOW_NAMES[how],
+            how_name(how),
             history=recorded(study.run(task, how)),
             quantities=PAPERS,
         )
@@ -118,7 +118,7 @@ def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
 
 def recorded(*runs: Run) -> dict[str, np.ndarray]:
     """Training loss, dev loss and dev error after each epoch of a run, and of the run that went on from its end."""
-    parts = []
+    parts: list[np.ndarray] = []
     for run in runs:
         steps = np.array([part.mean() for part in np.array_split(run.loss, run.epochs)])
         start = np.nan if run is runs[0] else parts[-1][-1, 0]

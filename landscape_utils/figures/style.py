@@ -109,6 +109,11 @@ def save(figure: Figure, path: str | Path, **options: Any) -> None:
     figure.savefig(path, **options)
 
 
+def how_name(how: str) -> str:
+    """The words for a training; a user's own name stays as it is."""
+    return HOW_NAMES.get(how, how)
+
+
 def lines_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour and dash of each training: the same in all figures for the two ways, one of its own for another name."""
     names = list(dict.fromkeys(names))

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from explored import readout, settle, slide, text
 from playwright.sync_api import Page, expect
-from test_explorer_browser import browser, readout, settle, slide, text  # noqa: F401
-from test_pages import CHAPTERS, TWINS, soup
 
 import landscape_utils as lu
+from landscape_utils.book.build import find_notebooks
 from landscape_utils.figures.study_views import rollback_cube
 
 pytestmark = pytest.mark.slow
-EXPLORED = [chapter for chapter in CHAPTERS if chapter[len("notebooks/")] == "0"]
+EXPLORED = [f"notebooks/{path.stem}" for path in find_notebooks() if path.stem[0] == "0"]
 MINUS = str.maketrans("-", "\u2212")
 
 
@@ -25,27 +26,11 @@ def study(site: Path, tiny_profile: Path) -> lu.Study:
 
 
 @pytest.fixture
-def chapter(browser, site: Path):  # noqa: F811
-    """Opens a chapter without a network; at the end there must have been no complaint."""
-    context = browser.new_context(
-        offline=True, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+def chapter(context, site: Path):
+    """Opens a chapter without a network; at the end there must have been no error, warning or request."""
+    return lambda name: context(
+        (site / f"{name}.html").as_uri(), ("error", "warning"), offline=True, reduced_motion="reduce"
     )
-    complaints: list[str] = []
-
-    def opened(name: str) -> Page:
-        page = context.new_page()
-        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request", lambda r: r.url.startswith(("file:", "blob:", "data:")) or complaints.append(r.url)
-        )
-        page.goto((site / f"{name}.html").as_uri())
-        page.wait_for_selector(".lx canvas:visible")
-        return page
-
-    yield opened
-    context.close()
-    assert not complaints
 
 
 def controls(page: Page, selector: str):
@@ -55,6 +40,15 @@ def controls(page: Page, selector: str):
 
 def printed(value: float, digits: int = 4) -> str:
     return f"{float(f'{value:.{digits}g}'):g}".translate(MINUS)
+
+
+def coordinate(value: float) -> str:
+    return f"{round(float(value), 3) + 0.0:g}".translate(MINUS)
+
+
+def measured(scan, at, kind: str) -> str:
+    """A value and its standard error, as the readout prints them."""
+    return f"{printed(getattr(scan, kind)[at])} \u00b1 {printed(getattr(scan, f'{kind}_stderr')[at], 2)}"
 
 
 @pytest.mark.parametrize("name", EXPLORED)
@@ -75,19 +69,16 @@ def test_every_control_moves_by_keyboard_and_by_mouse(chapter, name):
     for slider in controls(page, "input[type=range]"):
         slider.press("Home")
         settle(page)
-        lowest = slider.get_attribute("aria-valuetext")
+        lowest, most = slider.get_attribute("aria-valuetext"), int(slider.get_attribute("max"))
         slider.press("End")
         settle(page)
-        if int(slider.get_attribute("max")) > 0:
+        if most > 0:
             expect(slider).not_to_have_attribute("aria-valuetext", lowest)
         slider.press("ArrowLeft")
         box = slider.bounding_box()
         slider.click(position={"x": box["width"] / 3, "y": box["height"] / 2})
         settle(page)
-        assert (
-            0 < int(slider.input_value()) < int(slider.get_attribute("max"))
-            or int(slider.get_attribute("max")) < 3
-        )
+        assert 0 < int(slider.input_value()) < most or most < 3
     for button in controls(page, "button"):
         if button.inner_text() in ("PNG", "SVG", "CSV"):
             with page.expect_download() as download:
@@ -95,16 +86,19 @@ def test_every_control_moves_by_keyboard_and_by_mouse(chapter, name):
             assert download.value.path().stat().st_size > 300
         else:
             button.press("Enter")
-    for canvas in controls(page, "canvas.lx-surface"):
+    for canvas in controls(page, "canvas"):
         canvas.press("ArrowLeft")
         canvas.click()
     settle(page)
     assert readout(page)[0]
 
 
-@pytest.mark.parametrize("name", [*EXPLORED, *TWINS])
-def test_it_stands_beside_a_static_figure_and_is_light(site, name):
-    page = soup(site, name)
+@pytest.mark.parametrize("name", EXPLORED)
+def test_it_is_accessible_light_and_beside_a_static_figure(chapter, site, name):
+    found = Axe().run(chapter(name), context=".landscape-explorer", options={"preload": False}).response
+    assert len(found["passes"]) > 10
+    assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
+    page = BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
     (explorer,) = page.select(".landscape-explorer")
     module = explorer.find_next("script", type="module")
     assert len(str(explorer)) + len(str(module)) <= 300_000
@@ -112,34 +106,24 @@ def test_it_stands_beside_a_static_figure_and_is_light(site, name):
     assert not page.select('script[type="application/vnd.jupyter.widget-state+json"]')
 
 
-@pytest.mark.parametrize("name", EXPLORED)
-def test_axe_finds_nothing_serious(chapter, name):
-    found = Axe().run(chapter(name), context=".landscape-explorer", options={"preload": False}).response
-    assert len(found["passes"]) > 10
-    assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
-
-
 def test_01_says_the_history(chapter, study):
     page = chapter(EXPLORED[0])
     page.get_by_label("task", exact=True).select_option("SST-2")
+    page.get_by_label("training", exact=True).select_option("fine-tuned")
     slide(page, "epoch", 1)
     run = study.run("sst2")
-    wanted = f"SST-2, Fine-tuning: epoch = 1: training loss {printed(run.loss[:3].mean())} \u00b1 "
+    wanted = f"SST-2, fine-tuned: epoch = 1: training loss {printed(run.loss[:3].mean())} \u00b1 "
     assert readout(page)[0].startswith(wanted)  # 48 examples in batches of 16
-    assert (
-        f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}"
-        in readout(page)[0]
-    )
+    dev = f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}"
+    assert dev in readout(page)[0]
 
 
 def test_02_says_the_curve(chapter, study):
     page = chapter(EXPLORED[1])
-    page.get_by_label("training", exact=True).select_option("Training from scratch")
     slide(page, "\u03b1", 40)
-    curve, dev = study.curve("mnli", "scratch"), study.curve("mnli", "scratch", "dev")
-    wanted = f"\u03b1 = 4: training loss {printed(curve.loss[40])} \u00b1 {printed(curve.loss_stderr[40], 2)}"
+    loss, dev = study.curve("mnli", "scratch"), study.curve("mnli", "scratch", "dev")
+    wanted = f"\u03b1 = 4: training loss {measured(loss, 40, 'loss')}; dev error {measured(dev, 40, 'error')}"
     assert wanted in readout(page)[0]
-    assert f"dev error {printed(dev.error[40])} \u00b1 {printed(dev.error_stderr[40], 2)}" in readout(page)[0]
 
 
 @pytest.mark.parametrize("place", [2, 6])
@@ -149,11 +133,11 @@ def test_03_and_07_say_the_surface_on_both_sides(chapter, study, place):
     page.get_by_label("task (right)", exact=True).select_option("MRPC")
     slide(page, "\u03b1", 3)
     slide(page, "\u03b2", 0)
-    for said, task, how in zip(readout(page), ("rte", "mrpc"), ("pretrained", "scratch"), strict=True):
+    for said, task, how in zip(readout(page), ("rte", "mrpc"), ("scratch", "pretrained"), strict=True):
         loss, dev = study.surface(task, how), study.surface(task, how, "dev")
         assert "\u03b1 = 2, \u03b2 = \u22124 (grid point)" in said
-        assert f"training loss {printed(loss.loss[3, 0])} \u00b1 {printed(loss.loss_stderr[3, 0], 2)}" in said
-        assert f"dev error {printed(dev.error[3, 0])} \u00b1 {printed(dev.error_stderr[3, 0], 2)}" in said
+        assert f"training loss {measured(loss, (3, 0), 'loss')}" in said
+        assert f"dev error {measured(dev, (3, 0), 'error')}" in said
 
 
 def test_04_says_the_way(chapter, study):
@@ -163,18 +147,18 @@ def test_04_says_the_way(chapter, study):
         page.get_by_label("projection", exact=True).select_option(index=index)
         way = study.trajectory("mnli", "pretrained", method)
         place = f"\u03b1 = {coordinate(way.alpha[1])}, \u03b2 = {coordinate(way.beta[1])}"
-        assert f"epoch 1 of 2: {place}" in text(page, "Trajectory").splitlines()[0]
-
-
-def coordinate(value: float) -> str:
-    return f"{round(float(value), 3) + 0.0:g}".translate(MINUS)
+        assert f"epoch 1 of 2: {place}" in text(page, "Trajectory").splitlines()[1]
 
 
 def test_05_says_the_epochs_beyond(chapter, study):
     page = chapter(EXPLORED[4])
-    way = study.overfitting()
     slide(page, "epoch", 4)
-    assert f"epoch 4 of 4: \u03b1 = {coordinate(way.alpha[4])}" in text(page, "Trajectory")
+    further = study.run("mrpc", "continued")
+    said = text(page, "Trajectory")
+    assert f"epoch 4 of 4: \u03b1 = {coordinate(study.overfitting().alpha[4])}" in said
+    assert (
+        f"dev loss {printed(further.dev_loss[2])}; dev error {printed(1 - further.dev_accuracy[2])}" in said
+    )
     end = study.surface("mrpc", split="dev").marks["end"]
     page.get_by_role("button", name="to the end").click()
     expect(page.locator(".lx-readout")).to_contain_text(f"(end): dev error {printed(end.error)} \u00b1 ")
@@ -184,10 +168,8 @@ def test_06_says_the_rollbacks(chapter, study):
     page = chapter(EXPLORED[5])
     page.get_by_label("layers", exact=True).select_option("high layers")
     page.get_by_role("button", name="to the rolled back").click()
-    rolled = study.layer_surface("mnli", "high").marks["rolled back"]
-    wanted = (
-        f"MNLI, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {printed(rolled.loss)}"
-    )
+    rolled = printed(study.layer_surface("mnli", "high").marks["rolled back"].loss)
+    wanted = f"MNLI, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"
     expect(page.locator(".lx-readout")).to_contain_text(wanted)
     cube = rollback_cube(study, "mnli")
     for index in ((0, 4, 2), (1, 1, 1)):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 
 import numpy as np
 import pytest
-from test_explorer_browser import EVIL, cube, line, path, scanned
+from explored import EVIL, cube, line, path, scanned
 
 from landscape_utils.errors import UserError
 from landscape_utils.figures.explorer import MODULE, STYLE, Explorer, page
@@ -24,7 +23,7 @@ def counts(text: str) -> np.ndarray:
 
 
 def test_values_arrive_as_float32_and_axes_exactly():
-    surface = scanned(7, 2.0, "train", 5)
+    surface = scanned(7, 2.0, m=5)
     packed = View({"training": surface}).packed()
     assert packed["alpha"] == surface.alpha.tolist()
     assert packed["beta"] == surface.beta.tolist()
@@ -39,10 +38,9 @@ def test_values_arrive_as_float32_and_axes_exactly():
 
 
 def test_values_that_are_not_finite_arrive_as_such():
-    surface = scanned(3, 2.0, "train")
     loss = np.array([[np.nan, np.inf, -np.inf], [1e300, 1, 2], [3, 4, 5]])
-    mark = surface.marks["end"]._replace(loss=np.nan)
-    odd = dataclasses.replace(surface, loss=loss, marks={"end": mark})
+    mark = scanned(3, 2.0).marks["end"]._replace(loss=np.nan)
+    odd = scanned(3, 2.0, loss=loss, marks={"end": mark})
     data = payload([View({"": odd})])
     got = floats(data["views"][0]["fields"][0]["values"])
     assert np.isnan(got[0])
@@ -53,31 +51,38 @@ def test_values_that_are_not_finite_arrive_as_such():
 
 
 def test_error_rates_that_are_no_counts_arrive_as_float32():
-    surface = scanned(3, 2.0, "train")
     error = np.where(np.eye(3) > 0, np.nan, 0.25)
-    (_, packed) = View({"": dataclasses.replace(surface, error=error)}).packed()["fields"]
+    (_, packed) = View({"": scanned(3, 2.0, error=error)}).packed()["fields"]
     assert counts(packed["counts"]).tolist() == [65535, 25, 25, 25, 65535, 25, 25, 25, 65535]
     for odd, examples in ((error + 0.001, 100), (error, 65535)):
-        (_, packed) = View({"": dataclasses.replace(surface, error=odd, examples=examples)}).packed()[
-            "fields"
-        ]
+        _, packed = View({"": scanned(3, 2.0, error=odd, examples=examples)}).packed()["fields"]
         assert np.array_equal(floats(packed["values"]), odd.astype(np.float32).ravel(), equal_nan=True)
 
 
+def test_bounds_of_interpolated_losses_are_never_less_than_they_are():
+    surface = scanned(5, 1.0)
+    assert View({"": surface}).packed()["fields"][0]["bound"] is None
+    bound = np.linspace(0, 0.037, 25).reshape(5, 5)
+    object.__setattr__(surface, "loss_bound", bound)
+    packed = View({"": surface}).packed()["fields"][0]["bound"]
+    codes = np.frombuffer(base64.b64decode(packed["codes"]), "u1")
+    stated = codes * packed["max"] / 255
+    assert (stated >= bound.ravel() * (1 - 1e-12)).all()
+    assert (stated <= bound.ravel() + 0.037 / 255).all()
+    assert codes[0] == 0
+
+
 def test_only_the_quantities_asked_for():
-    view = View(
-        {"training": scanned(3, 1.0, "train"), "dev": scanned(3, 1.0, "dev")}, quantities=("dev error",)
-    )
+    view = View({"training": scanned(3, 1.0), "dev": scanned(3, 1.0, "dev")}, quantities=("dev error",))
     packed = view.packed()
     assert [f["name"] for f in packed["fields"]] == ["dev error"]
     assert list(packed["marks"][0]["values"]) == ["dev error"]
 
 
 def test_the_scale_is_logarithmic_where_losses_span_more_than_twenty_times():
-    surface = scanned(5, 1.0, "train")
     for low, log in ((1.0, False), (0.1, True), (-0.1, False)):
         loss = np.linspace(low, 10, 25).reshape(5, 5)
-        data = payload([View({"": dataclasses.replace(surface, loss=loss)})])
+        data = payload([View({"": scanned(5, 1.0, loss=loss)})])
         assert data["quantities"] == {
             "loss": {"kind": "loss", "log": log},
             "error": {"kind": "error", "log": False},
@@ -85,7 +90,7 @@ def test_the_scale_is_logarithmic_where_losses_span_more_than_twenty_times():
 
 
 def test_nothing_in_a_name_ends_the_script():
-    data = payload([View({EVIL: scanned(3, 1.0, "train")}, task=EVIL)])
+    data = payload([View({EVIL: scanned(3, 1.0)}, task=EVIL)])
     text = embedded(data)
     assert "<" not in text
     assert json.loads(text) == data
@@ -96,7 +101,7 @@ def test_nothing_in_a_name_ends_the_script():
 
 def test_a_page_of_the_papers_size_is_light():
     """Four tasks, both ways to train, 40 x 40 points: with the module at most 300 kB."""
-    surfaces = {"training": scanned(40, 2.0, "train"), "dev": scanned(40, 2.0, "dev")}
+    surfaces = {"training": scanned(40, 2.0), "dev": scanned(40, 2.0, "dev")}
     shown = ("training loss", "dev error")
     trajectories = [path("plane", 16), path("paper", 16)]
     view = View(surfaces, {"training": line(2.0), "dev": line(2.0)}, trajectories, "MRPC", quantities=shown)
@@ -104,7 +109,7 @@ def test_a_page_of_the_papers_size_is_light():
 
 
 def test_a_widget_carries_its_page():
-    data = payload([View({"": scanned(3, 1.0, "train")}, task=EVIL)])
+    data = payload([View({"": scanned(3, 1.0)}, task=EVIL)])
     bundle, _ = Explorer(payload=data)._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert embedded(data) in bundle["text/html"]
@@ -115,9 +120,9 @@ def test_a_widget_carries_its_page():
     ("view", "words"),
     [
         (View(), "neither a surface nor a curve"),
-        (View({"": dataclasses.replace(scanned(3, 1.0, ""), alpha=np.array([0.0, 2.0, 1.0]))}), "ascending"),
-        (View({"": dataclasses.replace(scanned(3, 1.0, ""), beta=np.array([0.0, 1.0, 1.0]))}), "ascending"),
-        (View({"a": scanned(3, 1.0, ""), "b": scanned(4, 1.0, "")}), "same alpha"),
+        (View({"": scanned(3, 1.0, alpha=np.array([0.0, 2.0, 1.0]))}), "ascending"),
+        (View({"": scanned(3, 1.0, beta=np.array([0.0, 1.0, 1.0]))}), "ascending"),
+        (View({"a": scanned(3, 1.0), "b": scanned(4, 1.0)}), "same alpha"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(view, words):

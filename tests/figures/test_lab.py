@@ -15,14 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from explored import CHROMIUM, FLAGS, HUNG
 from playwright.sync_api import Page, expect, sync_playwright
-from test_explorer_browser import CHROMIUM, FLAGS
 
 import landscape_utils as lu
 from landscape_utils.figures.study_views import views_of
+from landscape_utils.study.scan_results import SurfaceResult
 
 pytestmark = pytest.mark.slow
-PATIENCE = 120_000  # ms: the kernel loads torch on what may be a busy machine
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def notebook(study: lu.Study, tiny_profile: Path, tmp_path_factory):
     """The address of a notebook in a running JupyterLab."""
     folder = tmp_path_factory.mktemp("notebooks")
     code = (
-        "import landscape_utils as lu\nfrom landscape_utils.widgets import explore\n"
+        "import landscape_utils as lu\nfrom landscape_utils.figures.widgets import explore\n"
         f"study = lu.Study({str(tiny_profile)!r}, tasks='mrpc', results_dir={str(study.store.folder.parent)!r})\n"
         "live = explore(study, 'mrpc')\nlive"
     )
@@ -70,20 +70,17 @@ def notebook(study: lu.Study, tiny_profile: Path, tmp_path_factory):
             yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb"
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait()
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
-    for _ in range(600):
+    while True:
         assert server.poll() is None, "JupyterLab did not start"
-        try:
+        with suppress(OSError):
             urllib.request.urlopen(address, timeout=5).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
             return
-    raise AssertionError("JupyterLab does not answer")
+        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -92,11 +89,11 @@ def page(notebook: str):
         pytest.fail("JupyterLab is driven in Chromium: install it")
     errors: list[str] = []
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=HUNG)
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.set_default_timeout(PATIENCE)
-        expect.set_options(timeout=PATIENCE)
+        page.set_default_timeout(HUNG)
+        expect.set_options(timeout=HUNG)
         try:
             page.goto(notebook)
             run_first_cell(page)
@@ -111,7 +108,7 @@ def page(notebook: str):
 def run_first_cell(page: Page) -> None:
     """What is run before there is a kernel is not run at all, and JupyterLab calls one idle that is not there yet."""
     begun = re.compile(r"\[[*\d]")
-    for _ in range(PATIENCE // 5000):
+    for _ in range(HUNG // 5000):
         page.locator(".jp-Cell .cm-content").first.click()
         page.keyboard.press("Control+Enter")
         with suppress(AssertionError):
@@ -132,14 +129,14 @@ def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
 
     # A slider moves the cursor, to what the store says.
     page.get_by_label("\u03b1", exact=True).first.fill("0")
-    loss = study.surface("mrpc").loss[0, 2]
+    loss = study.surface("mrpc", "scratch").loss[0, 2]
     expect(readout).to_contain_text(f"\u03b1 = \u22124, \u03b2 = 0 (grid point): training loss {loss:.4g}")
 
     # A point off the grid: the model is asked, and the explorer shows the answer as a mark.
     page.get_by_role("button", name="to the end").click()
     page.get_by_role("button", name="Evaluate here").click()
     said = message(page, r"at \u03b1 = 1, \u03b2 = 0")
-    end = study.surface("mrpc").marks["end"]
+    end = study.surface("mrpc", "scratch").marks["end"]
     assert f"training loss {end.loss:.4g} \u00b1 {end.loss_stderr:.2g}" in said
     expect(page.get_by_role("button", name="to the asked 1")).to_be_visible()
 
@@ -156,10 +153,10 @@ def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
     said = message(page, "Scanned in")
     (file,) = study.store.folder.glob(f"{said.split('the result is ')[1]}")
     finer = lu.Study(study.profile, span=1.5, resolution=9, results_dir=study.store.folder.parent)
-    assert finer.store.path(*finer.keys.surface("mrpc")) == file
+    assert finer.store.path(*finer.key(SurfaceResult("mrpc", "scratch", 0))) == file
     page.get_by_label("\u03b1", exact=True).first.fill("8")
     page.get_by_label("\u03b2", exact=True).first.fill("0")
-    loss = finer.surface("mrpc").loss[8, 0]
+    loss = finer.surface("mrpc", "scratch").loss[8, 0]
     expect(readout).to_contain_text(
         f"scanned now: \u03b1 = 1.5, \u03b2 = \u22121.5 (grid point): training loss {loss:.4g}"
     )

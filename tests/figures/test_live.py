@@ -37,13 +37,13 @@ def live(study: lu.Study, first: Live) -> Live:
 
 def settled(live: Live) -> str:
     """The message, once all that was asked for is done."""
-    live._asking.submit(lambda: None).result(120)
-    live._scanning.submit(lambda: None).result(120)
+    live._asking.submit(lambda: None).result()
+    live._scanning.submit(lambda: None).result()
     return live.message.value
 
 
 def test_shows_both_ways_of_training(live):
-    assert [v["how"] for v in live.explorer.payload["views"]] == ["Fine-tuning", "Training from scratch"]
+    assert [v["how"] for v in live.explorer.payload["views"]] == ["from scratch", "fine-tuned"]
     assert set(live.explorer.payload["views"][0]["trajectories"]) == {"plane", "paper"}
     bundle = live._repr_mimebundle_()
     assert bundle["text/html"] == live.explorer._repr_mimebundle_()[0]["text/html"]
@@ -80,7 +80,7 @@ def test_evaluate_puts_a_mark_where_it_was_asked_for(live, study):
     live.evaluate.click()
     said = settled(live)
     mark = live.explorer.payload["views"][0]["marks"][-1]
-    wanted = Place(study, "mrpc", "pretrained").measure(0.37, -0.21)
+    wanted = Place(study, "mrpc", "scratch").measure(0.37, -0.21)
     assert (mark["alpha"], mark["beta"]) == (0.37, -0.21)
     assert mark["values"]["training loss"] == pytest.approx(
         [wanted["train"].loss, wanted["train"].loss_stderr]
@@ -106,12 +106,12 @@ def test_sliders_follow_the_cursor_and_sentences_the_sliders(live):
 def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     seen: list[dict] = []
     live.explorer.observe(lambda change: seen.append(change["new"]), "scanned")
-    live.explorer.selection = {"task": "MRPC", "how": "Training from scratch", "layers": ""}
+    live.explorer.selection = {"task": "MRPC", "how": "from scratch", "layers": ""}
     live.span.value, live.resolution.value, live.examples.value = 1.5, 9, 8
     live.scan.click()
     said = settled(live)
     assert [len(view["alpha"]) for view in seen] == [2, 3, 5, 9]
-    assert {view["how"] for view in seen} == {"Training from scratch" + NOW}
+    assert {view["how"] for view in seen} == {"from scratch" + NOW}
     plain = lu.Study(study.profile, span=1.5, resolution=9, examples=8, results_dir=study.store.folder.parent)
     path = plain.store.path(*plain.key(SurfaceResult("mrpc", "scratch", 0)))
     assert path.exists()
@@ -187,7 +187,7 @@ def test_what_explore_takes(study, first):
     assert explore(surface).payload["views"][0]["alpha"] == surface.alpha.tolist()
     mixed = explore({"mine": surface, "line": curve}).payload["views"]
     assert [(v["task"], v["beta"] is None) for v in mixed] == [("mine", False), ("line", True)]
-    (history, _) = explore(study, "mrpc", show="histories").payload["views"]
+    _, history = explore(study, "mrpc", show="histories").payload["views"]
     assert history["curve"]["alpha"] == list(range(study.run("mrpc").epochs + 1))
     layers = explore(study, "mrpc", show="layers").payload
     assert [v["layers"] for v in layers["views"]] == ["low layers", "middle layers", "high layers"]

@@ -139,6 +139,10 @@ def test_note_tells_examples_points_and_standard_error():
     note = sample_note(surfaces)
     assert "128 examples, 15 x 15 points, float32" in note
     assert "at most 0.25 nats" in note
+    assert "interpolated" not in note
+    object.__setattr__(surfaces[0], "computed", np.arange(225).reshape(15, 15) % 5 == 0)
+    object.__setattr__(surfaces[0], "loss_bound", np.full((15, 15), 0.03))
+    assert "; the rest interpolated, within 0.03 nats." in sample_note(surfaces[:1])
     assert "Hatched" not in note
 
 

@@ -187,12 +187,12 @@ def test_the_explorer_shows_them_and_the_model_answers(mine):
     }
     live._measure()
     assert "at α = 1, β = 0" in live.message.value
-    end = mine.surface("reviews").marks["end"].loss
+    end = mine.surface("reviews", mine.ways[0]).marks["end"].loss
     assert f"training loss {end:.4g}" in live.message.value
     live.resolution.value, live.span.value = 3, 1.0
     live._scan()
     assert "Scanned in" in live.message.value
-    assert mine.under("float32", resolution=3, span=1.0).surface("reviews").loss.shape == (3, 3)
+    assert mine.under("float32", resolution=3, span=1.0).surface("reviews", mine.ways[0]).loss.shape == (3, 3)
 
 
 def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):

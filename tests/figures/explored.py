@@ -1,0 +1,132 @@
+"""What the tests of the explorer share: surfaces of a formula, and what is read from and done to its page."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+
+import numpy as np
+from playwright.sync_api import Locator, Page
+
+from landscape_utils.figures.explorer_data import Cube, View
+from landscape_utils.landscape.scan import Curve, Mark, Surface
+from landscape_utils.landscape.trajectory import Trajectory
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+HUNG = 1_200_000  # ms: a page that has not answered by then hangs, however slow the machine
+PAGE = (
+    '<!doctype html><html lang="en" {}><head><meta charset="utf-8"><title>Explorer</title>'
+    '<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
+    "<body><main><h1>Explorer</h1>{}</main></body></html>"
+)
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</script>]]>"
+WIDTHS = {"from scratch": 1.0, "fine-tuned": 2.0}
+
+
+def bowl(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
+    return 0.2 + ((a - 1) ** 2 + b**2) / width**2
+
+
+def scanned(n: int, width: float, split: str = "train", m: int = 0, **changes) -> Surface:
+    """A round bowl about the end point: below level t lies a disc of radius width * sqrt(t - 0.2)."""
+    alpha, beta = np.linspace(-4, 4, n), np.linspace(-4, 4, m or n)
+    loss = bowl(alpha[:, None], beta[None, :], width) * (1.1 if split == "dev" else 1)
+    error = np.round(50 * (1 - np.exp(-loss / 4))) / 100
+    marks = {
+        name: Mark(a, 0.0, float(bowl(a, 0.0, width)), 0.25, 0.01, 0.02)
+        for name, a in (("start", 0.0), ("end", 1.0))
+    }
+    surface = Surface(
+        alpha=alpha,
+        beta=beta,
+        loss=loss,
+        error=error,
+        loss_stderr=0.05 * loss,
+        error_stderr=np.sqrt(error * (1 - error) / 99),
+        marks=marks,
+        examples=100,
+        norm=2.5,
+        precision="float32",
+        precision_error=0.0,
+        cosine=0.6,
+    )
+    return dataclasses.replace(surface, **changes)
+
+
+def line(width: float, **changes) -> Curve:
+    """The bowl's cross-section at beta = 0."""
+    surface = scanned(61, width, m=3)
+    values = {f.name: getattr(surface, f.name) for f in dataclasses.fields(Curve)}
+    middle = {name: v[:, 1] for name, v in values.items() if np.shape(v) == (61, 3)}
+    return Curve(**values | middle | changes)
+
+
+def path(method: str, epochs: int) -> Trajectory:
+    t = np.linspace(0, 1, epochs + 1)
+    return Trajectory(t, t * (1 - t), np.where(t == 0, np.nan, 0.5), t, t, method)
+
+
+def views(n: int = 15, tasks: tuple[str, ...] = ("MRPC", "RTE")) -> list[View]:
+    return [
+        View(
+            {"training": scanned(n, width), "dev": scanned(n, width, "dev")},
+            {"training": line(width)},
+            [path("plane", 3), path("paper", 3)] if how == "fine-tuned" else [path("plane", 6)],
+            task,
+            how,
+            history={"training loss": np.arange(4.0 if how == "fine-tuned" else 7.0) + 1},
+            quantities=("training loss", "dev error"),
+        )
+        for task in tasks
+        for how, width in WIDTHS.items()
+    ]
+
+
+def cube() -> Cube:
+    axis = np.linspace(-1, 0, 5)
+    low, middle, high = np.meshgrid(axis, axis, axis, indexing="ij")
+    accuracy = np.round(200 * (0.9 + 0.02 * low + 0.1 * middle + 0.3 * high)) / 200
+    accuracy[0, 0, 0] = np.nan
+    return Cube("MRPC", ("low layers", "middle layers", "high layers"), axis, accuracy, 200)
+
+
+def settle(page: Page) -> None:
+    """Two frames: the redraw that an event asked for is done."""
+    page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+def readout(page: Page) -> list[str]:
+    settle(page)
+    return page.locator(".lx-readout").inner_text().splitlines()
+
+
+def sentence(page: Page, legend: str) -> Locator:
+    return page.get_by_role("group", name=legend, exact=True).locator(".lx-text")
+
+
+def text(page: Page, legend: str) -> str:
+    settle(page)
+    return sentence(page, legend).inner_text()
+
+
+def numbers(said: str) -> list[float]:
+    """The numbers in a sentence; the minus of typesetters is a minus."""
+    return [float(n) for n in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", said.replace("\u2212", "-"))]
+
+
+def slide(page: Page, label: str, step: int) -> None:
+    settle(page)  # a choice made just before may change how far the slider goes
+    page.get_by_label(label, exact=True).filter(visible=True).fill(str(step))
+    settle(page)
+
+
+def listened(page: Page, complaints: list[str], kinds: tuple[str, ...] = ()) -> Page:
+    """What goes wrong on a page is put on a list: errors, messages (of some kinds), dialogs, requests to outside."""
+    page.on("console", lambda m: complaints.append(m.text) if not kinds or m.type in kinds else None)
+    page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
+    page.on("dialog", lambda dialog: (complaints.append("dialog"), dialog.dismiss()))
+    page.on("request", lambda r: r.url.startswith(("file:", "blob:", "data:")) or complaints.append(r.url))
+    return page
