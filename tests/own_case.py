@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import torch
-from conftest import make_model
+from networks import make_model
 
 from landscape_utils.training.demo_language import VOCABULARY, make_task, make_tokenizer
 

@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import make_examples, make_model, plain_float64
+from networks import make_examples, make_model, plain_float64
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import __main__ as command

@@ -33,7 +33,7 @@ def the_line(*args, **overrides) -> str:
 
 
 def test_the_built_in_profiles_load_and_carry_their_names():
-    assert builtin_profiles() == ("bert-base", "demo", "minilm", "paper")
+    assert builtin_profiles() == ("bert-base", "demo", "minilm", "mpnet", "paper")
     for name in builtin_profiles():
         profile = load_profile(name)
         assert profile.name == name
@@ -123,7 +123,9 @@ def test_a_bad_override_is_named_with_what_is_allowed(overrides, parts):
 
 def test_an_unknown_profile_is_told_the_known_ones_and_the_way_to_a_file(tmp_path):
     line = the_line("demmo")
-    assert all(part in line for part in ["'demmo'", "bert-base, demo, minilm, paper", "'demo'", ".toml"])
+    assert all(
+        part in line for part in ["'demmo'", "bert-base, demo, minilm, mpnet, paper", "'demo'", ".toml"]
+    )
     assert "nowhere.toml" in the_line(tmp_path / "nowhere.toml")
     assert "cannot be read" in the_line(tmp_path / "nowhere.toml")
 

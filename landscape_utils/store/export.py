@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,7 +95,15 @@ def _storable(array: np.ndarray) -> np.ndarray:
 
 def netcdf_bytes(result: Result) -> bytes:
     """Everything, as a netCDF 3 file."""
-    return bytes(dataset(result).to_netcdf(engine="scipy"))
+    with nullcontext() if find_spec("dask") is None else _without_a_cluster():
+        return bytes(dataset(result).to_netcdf(engine="scipy"))
+
+
+def _without_a_cluster() -> AbstractContextManager[None]:
+    """xarray asks dask how to write; a cluster that is gone would be asked in vain."""
+    import dask
+
+    return dask.config.set(scheduler="synchronous")
 
 
 def csv_bytes(result: Result) -> bytes:

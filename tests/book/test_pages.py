@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from bs4 import BeautifulSoup
-from conftest import make_model
+from networks import make_model
 from playwright.sync_api import sync_playwright
 
 from landscape_utils.book.build import ROOT

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import make_examples
 from geometry import ALPHA, BETA, make_plane
+from networks import make_examples
 from scipy import stats
 
 from landscape_utils.engine import bootstrap

@@ -19,8 +19,8 @@ import distributed
 import numpy as np
 import pytest
 import torch
-from conftest import make_examples, make_model
 from geometry import Acting, assert_same, interrupt, make_plane
+from networks import make_examples, make_model
 
 from landscape_utils import __main__ as cli
 from landscape_utils.engine import cluster, cluster_worker
@@ -284,7 +284,7 @@ WITHOUT_DASK = """
 import sys
 sys.modules["dask"] = sys.modules["distributed"] = None  # any import of them fails
 sys.path.insert(0, "tests")
-from conftest import make_examples, make_model
+from networks import make_examples, make_model
 from geometry import make_plane
 from landscape_utils import Objective, scan
 from landscape_utils.engine.cluster import connect

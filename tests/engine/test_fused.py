@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 import torch
-from conftest import MODELS, make_examples, make_model
+from networks import MODELS, make_examples, make_model
 from torch.nn import functional as F
 
 from landscape_utils.engine import walker as walkers

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
-from conftest import BERT_LIKE, MODELS, make_examples, make_model, plain_float64
+from networks import BERT_LIKE, MODELS, make_examples, make_model, plain_float64
 from torch.nn import functional as F
 
 from landscape_utils.engine.examples import positions

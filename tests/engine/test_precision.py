@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
-from conftest import make_examples
 from geometry import ALPHA, BETA, make_plane
+from networks import make_examples
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.precision import largest_difference, probe_points

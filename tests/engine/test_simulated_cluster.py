@@ -10,8 +10,8 @@ from contextlib import suppress
 import numpy as np
 import pytest
 import torch
-from conftest import make_examples, make_model
 from geometry import Acting, assert_same, interrupt, make_plane
+from networks import make_examples, make_model
 from simulated_cluster import Cluster
 
 from landscape_utils.engine import cluster, cluster_worker
@@ -61,6 +61,9 @@ def quick(monkeypatch):
     logging.getLogger("landscape_utils").setLevel(logging.ERROR)
     yield
     logging.getLogger("landscape_utils").setLevel(logging.NOTSET)
+    torch.set_grad_enabled(
+        True
+    )  # the walkers of several processes, in one thread here, are not closed in order
 
 
 def scanned(case, seed: int, copies: bool = True) -> Counter:

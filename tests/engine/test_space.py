@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import transformers as hf
-from conftest import BERT_LIKE, MODELS, make_model
+from networks import BERT_LIKE, MODELS, make_model
 from transformers import BertConfig, BertForSequenceClassification
 
 from landscape_utils.engine.space import ParameterSpace, layer_groups, layer_ranges

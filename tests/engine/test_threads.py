@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import torch
-from conftest import make_examples, make_model
+from networks import make_examples, make_model
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.threads import side_by_side

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, make_examples, make_model
 from geometry import keep_layers, make_plane
+from networks import MODELS, make_examples, make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape_utils.engine.objective import Objective

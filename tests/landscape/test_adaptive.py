@@ -6,8 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
-from conftest import make_examples, make_model
 from geometry import Acting, assert_same, directions, interrupt, make_plane
+from networks import make_examples, make_model
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace, Plane

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from conftest import make_examples, make_model
+from networks import make_examples, make_model
 
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import MODELS, make_examples, make_model, plain_float64
 from geometry import ALPHA, BETA, Acting, assert_same, directions, interrupt, keep_layers, make_plane
+from networks import MODELS, make_examples, make_model, plain_float64
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import make_model
+from networks import make_model
 from own_case import save_training, write_examples
 from transformers import AutoModelForSequenceClassification
 

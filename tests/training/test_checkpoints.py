@@ -11,7 +11,7 @@ import peft
 import pytest
 import torch
 import transformers as hf
-from conftest import MODELS, make_model
+from networks import MODELS, make_model
 from own_case import edit_config, save_training, write_examples
 
 from landscape_utils.engine.space import ParameterSpace

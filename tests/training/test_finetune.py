@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import make_examples, make_model
+from networks import make_examples, make_model
 from safetensors import safe_open
 from synthetic import run_of
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 import transformers as hf
-from conftest import MODELS, make_model
+from networks import MODELS, make_model
 from own_case import edit_config
 from safetensors.torch import load_file, save_file
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import get_linear_schedule_with_warmup
 
-from landscape_utils.training import pretraining
+from landscape_utils.training import pretraining, trainer
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.pretraining import MuonAdamW, Recipe, initial_model, pretrain, pretrained_folder
 
@@ -94,16 +94,16 @@ def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
 def test_it_learns():
     """A network that knows the frequencies only has a loss near 5; the first 100 steps already beat that by one."""
     losses: list[float] = []
-    step = pretraining.StepTrainer.training_step
+    step = trainer.StepTrainer.training_step
 
-    class Keeping(pretraining.StepTrainer):
+    class Keeping(trainer.StepTrainer):
         def training_step(self, *args, **kwargs):
             loss = step(self, *args, **kwargs)
             losses.append(loss.item())
             return loss
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pretraining, "StepTrainer", Keeping)
+        patch.setattr(trainer, "StepTrainer", Keeping)
         pretrain(Recipe(steps=100))
     assert np.mean(losses[:5]) > 5.5
     assert np.mean(losses[-10:]) < 4.2

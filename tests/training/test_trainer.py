@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import make_examples, make_model
+from networks import make_examples, make_model
 
 from landscape_utils.errors import UserError
 from landscape_utils.training.trainer import Collator, StepTrainer, arguments
