@@ -16,7 +16,7 @@ from landscape_utils.landscape.trajectory import Trajectory
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
-HUNG = 1_200_000  # ms: a page that has not answered by then hangs, however slow the machine
+HUNG = 300_000  # ms: a page that has not answered by then hangs, however slow the machine
 PAGE = (
     '<!doctype html><html lang="en" {}><head><meta charset="utf-8"><title>Explorer</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1"></head>'
