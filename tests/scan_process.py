@@ -123,14 +123,21 @@ def work(job):
 
 def serve():
     for line in sys.stdin:
+        told, tell = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
+                os.read(
+                    told, 1
+                )  # until its process id is printed: the job may be quick, and is to speak after that
                 work(json.loads(line))
                 os._exit(0)
             finally:
                 os._exit(1)
         print(pid, flush=True)
+        os.write(tell, b".")
+        os.close(told)
+        os.close(tell)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         print(f"end of job\n{code}", flush=True)
 
