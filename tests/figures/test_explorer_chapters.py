@@ -126,9 +126,8 @@ def test_02_says_the_curve(chapter, study):
     assert wanted in readout(page)[0]
 
 
-@pytest.mark.parametrize("place", [2, 6])
-def test_03_and_07_say_the_surface_on_both_sides(chapter, study, place):
-    page = chapter(EXPLORED[place])
+def test_03_says_the_surface_on_both_sides(chapter, study):
+    page = chapter(EXPLORED[2])
     page.get_by_label("task", exact=True).select_option("RTE")
     page.get_by_label("task (right)", exact=True).select_option("MRPC")
     slide(page, "\u03b1", 3)
