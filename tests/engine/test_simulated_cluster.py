@@ -62,9 +62,10 @@ def quick(monkeypatch):
     logging.getLogger("landscape_utils").setLevel(logging.ERROR)
     yield
     logging.getLogger("landscape_utils").setLevel(logging.NOTSET)
-    torch.set_grad_enabled(
-        True
-    )  # the walkers of several processes, in one thread here, are not closed in order
+    # The walkers of several processes, in one thread here, are not closed in order, or only as they are collected.
+    cluster_worker._opened.clear()
+    gc.collect()
+    torch.set_grad_enabled(True)
 
 
 def scanned(case, seed: int, copies: bool = True) -> Counter:
