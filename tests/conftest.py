@@ -35,16 +35,26 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def torch_settings() -> dict[str, object]:
+    return {
+        "gradients": torch.is_grad_enabled(),
+        "threads": torch.get_num_threads(),
+        "matrix products": torch.get_float32_matmul_precision(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "oneDNN": torch.backends.mkldnn.enabled,  # type: ignore[attr-defined]
+        "dtype": torch.get_default_dtype(),
+    }
+
+
 @pytest.fixture(autouse=True)
-def gradients():
-    """Whether gradients are taken is left as it was found."""
-    before = torch.is_grad_enabled()
+def settings_of_torch():
+    """Every test leaves the process's settings as it found them: another number of threads changes last digits."""
+    before = torch_settings()
     yield
-    after = torch.is_grad_enabled()
-    torch.set_grad_enabled(before)
-    assert after == before, (
-        "a context that switches gradients off was left in another order than it was entered"
-    )
+    after = torch_settings()
+    torch.set_grad_enabled(before["gradients"])
+    torch.set_num_threads(before["threads"])
+    assert after == before
 
 
 @pytest.fixture
