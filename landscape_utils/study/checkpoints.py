@@ -68,7 +68,7 @@ class OwnTrainings:
         self.tasks: tuple[str, ...] = (task.name,)
         self.seeds: tuple[int, ...] = (seed,)
         self.ways: tuple[str, ...] = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
-        self.main = self.ways[-1]
+        self.main = HOWS[0] if HOWS[0] in trained else self.ways[0]
         self.size, self.layered = check_ends(trained, task)
         self.claims: tuple[str, ...] | None = self._claims()
         self.checksums = {how: [weights_checksum(f) for f in folders] for how, folders in trained.items()}
