@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from ..errors import UserError
 from ..landscape.scan import Curve, Mark, Surface
 from ..landscape.trajectory import Trajectory
-from .style import COLOUR_MAPS, INK, halo, ink_on
+from .style import CHALK, COLOUR_MAPS, halo, ink_on
 
 DECADES = 20.0  # a colour scale is logarithmic where the highest loss is more than so many times the lowest
 MARKERS = {"start": ("o", 5.5), "end": ("*", 11.0), "fine-tuned": ("o", 5.5), "rolled back": ("*", 11.0)}
@@ -88,7 +88,7 @@ def draw_surface(
     values = np.ma.masked_invalid(grid.T)  # (B, A), as matplotlib wants it
     colours = COLOUR_MAPS[value]
     if values.mask.any():
-        axis.patch.set(facecolor="white", hatch="/////", edgecolor="#8a8a92")
+        axis.patch.set(facecolor=CHALK, hatch="/////", edgecolor="#8a8a92")
     axis.set(aspect="equal", xlim=limits[0], ylim=limits[1])
     inch = np.ptp(limits[0]) / side
     taken = [(limits[0, 0] + 0.12 * inch, limits[1, 1] - 0.12 * inch)]  # by the panel's letter
@@ -126,7 +126,7 @@ def draw_lines(
         inside = (np.abs(edges - place[:, None]) > 0.4 * room).all()
         if inside and (np.linalg.norm(places - place, axis=1) > room).all():
             places = np.vstack([places, place])
-            label.set_path_effects(halo(1.3, INK if to_hex(label.get_color()) == "#ffffff" else "white"))
+            label.set_path_effects(halo(1.3, "black" if to_hex(label.get_color()) == CHALK else CHALK))
         else:
             label.remove()
 
@@ -134,7 +134,7 @@ def draw_lines(
 def draw_mark(axis: Axes, name: str, mark: Mark, right: int) -> None:
     """A named place: a dot or a star with its name above it on the right (`right` = 1), or below on the left (-1)."""
     marker, size = MARKERS.get(name, OTHER_MARKER)
-    axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc="white", mec="black", mew=0.8, zorder=6)
+    axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc=CHALK, mec="black", mew=0.8, zorder=6)
     axis.annotate(
         name,
         (mark.alpha, mark.beta),
@@ -143,7 +143,6 @@ def draw_mark(axis: Axes, name: str, mark: Mark, right: int) -> None:
         ha="left" if right > 0 else "right",
         va="bottom" if right > 0 else "top",
         fontsize=9,
-        color="black",
         path_effects=halo(),
         zorder=7,
         annotation_clip=True,
@@ -151,7 +150,7 @@ def draw_mark(axis: Axes, name: str, mark: Mark, right: int) -> None:
 
 
 def draw_trajectory(
-    axis: Axes, trajectory: Trajectory, epochs: slice = slice(None), colour: str = "white", name: str = ""
+    axis: Axes, trajectory: Trajectory, epochs: slice = slice(None), colour: str = CHALK, name: str = ""
 ) -> None:
     """A trajectory's epochs as dots on a line; the panel grows where it leaves it."""
     alpha, beta = trajectory.alpha[epochs], trajectory.beta[epochs]
@@ -169,7 +168,7 @@ def draw_points(axis: Axes, surface: Surface) -> None:
     computed = getattr(surface, "computed", None)
     alpha, beta = np.meshgrid(surface.alpha, surface.beta, indexing="ij")  # (A, B)
     shown = np.ones(alpha.shape, bool) if computed is None else computed
-    axis.plot(alpha[shown], beta[shown], ".", ms=1.5, color="white", mec="none", alpha=0.7)
+    axis.plot(alpha[shown], beta[shown], ".", ms=1.5, color=CHALK, mec="none", alpha=0.7)
 
 
 def neighbourhood(surface: Surface, window: float) -> Surface:

@@ -35,19 +35,18 @@ from .drawing import (
     percent,
     sample_note,
 )
+from .page import PageFigure, label_panels, legend_above, note, panels
 from .style import (
+    CHALK,
     COLOUR_MAPS,
     GROUP_COLOURS,
     HOW_NAMES,
     INK,
+    PAPER,
     WIDTH,
     halo,
     how_name,
-    label_panels,
-    legend_above,
     lines_of,
-    note,
-    panels,
     style,
 )
 
@@ -119,7 +118,7 @@ def curves(
             for name, mark in curve.marks.items():
                 marker, size = MARKERS.get(name, OTHER_MARKER)
                 at = scale * (mark.alpha - origin)
-                axis.plot(at, mark.loss, marker, ms=size, color=colour, mec="white", mew=0.8)
+                axis.plot(at, mark.loss, marker, ms=size, color=colour, mec=PAPER, mew=0.8)
         lows, highs = zip(*reach, strict=True)
         axis.set_title(heading, parse_math=False)
         axis.set(ylim=(0, top), xlim=(max(lows), min(highs)))
@@ -186,7 +185,7 @@ def _panels_of_maps(
     """A figure and its panels, axes[heading][name]."""
     rows = -(-headings // across) * names if upright else headings
     others = 1.2 * rows / names + 0.8 if upright else 1.2  # inches, for what is written around the panels
-    figure = Figure(figsize=(across * side + 1.0, rows * side + others), layout="compressed")
+    figure = PageFigure(across * side + 1.0, rows * side + others, layout="compressed")
     grid = figure.subplots(rows, across, squeeze=False)
     if not upright:
         return figure, [list(row) for row in grid]
@@ -239,7 +238,7 @@ def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> Non
 @style
 def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: Run) -> Figure:
     """Figure 4: dev-error surface with the epochs of a run and of its continuation; dev error and loss by epoch."""
-    figure = Figure(figsize=(WIDTH, 6.6), layout="constrained")
+    figure = PageFigure(WIDTH, 6.6)
     grid = figure.subplot_mosaic([["whole", "close"], ["error", "loss"]], height_ratios=[3, 2])
     scale = colour_scale([surface], "error")
     window = 0.2 + max(1, *np.abs(trajectory.alpha - 0.5), *np.abs(trajectory.beta))
@@ -256,8 +255,8 @@ def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: R
         ("loss", first.dev_loss, further.dev_loss),
     ):
         axis = grid[name]
-        axis.plot(before, "o-", color=INK, mfc="white", ms=4)
-        axis.plot(first.epochs + np.arange(len(after)), after, "o-", color=INK, mfc=AFTER, ms=4)
+        axis.plot(before, "o-", color=INK, mfc=CHALK, mec="black", ms=4)
+        axis.plot(first.epochs + np.arange(len(after)), after, "o-", color=INK, mfc=AFTER, mec="black", ms=4)
         axis.set(xlabel="epoch", ylim=(0, None))
     grid["error"].set_ylabel("dev error rate")
     grid["error"].yaxis.set_major_formatter(PERCENT)
@@ -294,11 +293,11 @@ def rollback_bars(
             color=colour,
             edgecolor=INK,
             linewidth=0.5,
-            error_kw={"lw": 0.8},
+            error_kw={"lw": 0.8, "ecolor": INK},
             label=bar,
         )
         known = {x: theirs[task][bar] / 100 for x, task in zip(at, rollbacks, strict=True) if task in theirs}
-        axis.plot(known.keys(), known.values(), "D", ms=4, mfc="white", mec=INK, mew=0.9, zorder=5)
+        axis.plot(known.keys(), known.values(), "D", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=5)
     axis.set_xticks(range(len(rollbacks)), list(rollbacks), parse_math=False)
     axis.set(ylabel="dev accuracy", ylim=(0, 1))
     axis.yaxis.set_major_formatter(PERCENT)

@@ -9,17 +9,21 @@ from types import SimpleNamespace
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.colors import LogNorm
+from explored import settle
+from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from PIL import Image
 from synthetic import curve_of, run_of, surface_of, trajectory_of
 
 from landscape_utils.errors import UserError
 from landscape_utils.figures import plots
 from landscape_utils.figures.drawing import ROOM, colour_scale, draw_points, sample_note
-from landscape_utils.figures.style import COLOUR_MAPS, HOW_LINES, ink_on, save
+from landscape_utils.figures.ladder import VERDICTS
+from landscape_utils.figures.page import save
+from landscape_utils.figures.style import CHALK, COLOUR_MAPS, HOW_LINES, INK, MUTED, ON_DARK, PAPER, ink_on
 from landscape_utils.landscape.rollback import Rollback
 
 HOSTILE = "<script>alert('$x_')</script> & \"β\""
@@ -240,6 +244,43 @@ def test_headings_are_words_and_nothing_else():
         assert not any(text.get_parse_math() for text in figure.findobj(Text) if HOSTILE in text.get_text())
 
 
+def luminance(colour) -> float:
+    """Relative, of WCAG 2."""
+    rgb = np.array(to_rgb(colour))
+    return float(
+        np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
+    )
+
+
+def test_what_is_written_can_be_read_on_a_dark_page():
+    """4.5 is what WCAG 2 asks of small letters."""
+    ground = luminance(ON_DARK[PAPER])
+    for colour in (INK, MUTED, *VERDICTS.values()):
+        assert (luminance(ON_DARK[colour]) + 0.05) / (ground + 0.05) >= 4.5
+
+
+def test_a_figure_follows_the_scheme_that_its_page_gives_it(browser, tmp_path):
+    """The ground turns dark, the map keeps its colours; a figure made twice is the same file, down to its bytes."""
+    files = tmp_path / "figure.svg", tmp_path / "again.svg"
+    for file in files:
+        save(plots.surface_grid({"MRPC": {"scratch": surface_of(bowl(1.0), 15)}}), file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    page, shown = browser.new_page(), {}
+    (tmp_path / "page.html").write_text('<body style="margin: 0"><img src="figure.svg">')
+    page.goto((tmp_path / "page.html").as_uri())
+    for scheme in ("light", "dark"):
+        page.evaluate("scheme => (document.querySelector('img').style.colorScheme = scheme)", scheme)
+        settle(page)
+        shown[scheme] = Image.open(io.BytesIO(page.locator("img").screenshot())).convert("RGB")
+    page.close()
+    assert shown["light"].getpixel((2, 2)) == (255, 255, 255)
+    assert shown["dark"].getpixel((2, 2)) == (0x12, 0x12, 0x12)
+    inside = [np.asarray(picture)[100:160, 100:160].reshape(-1, 3) for picture in shown.values()]
+    light, dark = (np.median(pixels, axis=0) for pixels in inside)  # of the map, not of a line or a label
+    assert np.array_equal(light, dark)
+    assert np.ptp(light) > 20  # colours, not paper
+
+
 @pytest.mark.parametrize("name", ["loss", "error"])
 def test_colour_maps_survive_grey_print(name):
     """Luminance rises with every step, so that the order of the values is that of the greys."""
@@ -247,7 +288,7 @@ def test_colour_maps_survive_grey_print(name):
     luminance = rgb @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(luminance) > 0).all()
     assert luminance[0] < 0.15 < 0.8 < luminance[-1]
-    assert [ink_on(rgb[0]), ink_on(rgb[-1])] == ["white", "black"]
+    assert [ink_on(rgb[0]), ink_on(rgb[-1])] == [CHALK, "black"]
 
 
 def test_the_two_ways_differ_in_more_than_colour():
