@@ -18,6 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from ..errors import UserError
 from .style import MUTED, ON_DARK, WIDTH, halo, style
@@ -114,3 +115,12 @@ def legend_above(figure: Figure, axis: Axes) -> None:
 def note(figure: Figure, text: str) -> None:
     """Small print below the figure: examples, standard errors, what was left out."""
     figure.supxlabel(text, fontsize=9, color=MUTED, x=0.01, ha="left", wrap=True)
+
+
+def fit_height(figure: Figure) -> None:
+    """Make a figure as high as its panels and the small print need: panels of fixed shape leave a strip empty."""
+    figure.draw_without_rendering()
+    panels = Bbox.union([box for axis in figure.axes if (box := axis.get_tightbbox())])
+    print_below = sum(text.get_window_extent().height for text in figure.texts)
+    figure.set_figheight((panels.height + print_below) / figure.dpi + 0.2)
+    figure.draw_without_rendering()
