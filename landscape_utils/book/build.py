@@ -18,7 +18,7 @@ from ..claims.evidence import listed
 from ..environment import NOTHING, ROOT
 from ..errors import Lacking, UserError
 from ..figures import plots
-from ..figures.page import save
+from ..figures.style import save
 from ..names import HOWS
 from ..store.files import logger
 from ..study.results import current_code

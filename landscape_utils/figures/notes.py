@@ -22,11 +22,19 @@ def either(values: Iterable[Any]) -> str:
 
 def scan_note(scans: Mapping[str, Mapping[str, Curve]], value: str = "loss") -> str:
     """Of scans[heading][name]: how they were measured, and which trainings had learned nothing."""
-    failed = [f"{h} {how_name(n)}" for h, of in scans.items() for n, scan in of.items() if not scan.learned]
-    return sample_note(leaves(scans), value) + stayed(failed)
+    return sample_note(leaves(scans), value) + stayed(
+        {h: {n: [of[n]] for n in of} for h, of in scans.items()}
+    )
 
 
-def stayed(failed: Sequence[str]) -> str:
+def stayed(seeds: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
+    """Which of seeds[heading][name] had learned nothing, and how many of several."""
+    failed = []
+    for heading, by_name in seeds.items():
+        for name, of in by_name.items():
+            count = sum(not one.learned for one in of)
+            many = f" ({count} of {len(of)})" if len(of) > 1 else ""
+            failed += [f"{heading} {how_name(name)}{many}"] * (count > 0)
     return f" No better than the largest class on dev: {', '.join(failed)}." if failed else ""
 
 

@@ -1,4 +1,4 @@
-"""What holds a figure's panels together: the figure itself, letters, legend, small print, and how it is saved.
+"""What holds a figure's panels together: the figure itself, letters, legend, small print.
 
 The SVG of a figure has a second set of colours, for a dark page: in an `<img>` it follows the `color-scheme` that the
 page gives to the image.
@@ -9,10 +9,8 @@ from __future__ import annotations
 import io
 import string
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from matplotlib import cbook
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -20,8 +18,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from ..errors import UserError
-from .style import MUTED, ON_DARK, WIDTH, halo, style
+from .style import MUTED, ON_DARK, halo, style
 
 ON_DARK_PAGE = "".join(
     f'[style*="{what}: {light}"]{{{what}:{dark}!important}}'
@@ -63,28 +60,6 @@ class PageCanvas(FigureCanvasAgg):
         text = drawn.getvalue().replace("</style>", f"{rules}</style>", 1)
         with cbook.open_file_cm(filename, "w", encoding="utf-8") as file:
             file.write(text if cbook.file_requires_unicode(file) else text.encode())
-
-
-@style
-def save(figure: Figure, path: str | Path, **options: Any) -> None:
-    """Write a figure for print in its own size, at most `WIDTH` wide, in the format that the path's suffix names.
-
-    In PDF, SVG and EPS all but the gradients of colour bars and the dots of single steps is drawn in vectors; fonts are
-    embedded. `options` are those of `Figure.savefig`.
-
-    Raises:
-        UserError: a suffix that matplotlib has no format for.
-    """
-    formats = figure.canvas.get_supported_filetypes()
-    if (suffix := Path(path).suffix.removeprefix(".").lower()) not in formats:
-        raise UserError(f"unknown format {suffix!r} of {Path(path).name}; allowed are {', '.join(formats)}")
-    figure.savefig(path, **options)
-
-
-def panels(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple[Figure, np.ndarray]:
-    """A figure of rows x columns panels."""
-    figure = PageFigure(width, rows * height + 0.5)
-    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def label_panels(axes: Iterable[Axes], inside: bool = False, start: int = 0) -> None:

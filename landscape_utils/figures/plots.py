@@ -6,7 +6,7 @@ returns a matplotlib `Figure` for a text column or two. None of them knows of a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -29,8 +29,8 @@ from .drawing import (
     neighbourhood,
 )
 from .maps import VALUE_NAMES, colour_bar, surface_grid
-from .notes import either, percent, sample_note, scan_note, stayed
-from .page import PageFigure, label_panels, legend_above, note, panels
+from .notes import either, leaves, percent, sample_note, scan_note, stayed
+from .page import PageFigure, label_panels, legend_above, note
 from .style import CHALK, GROUP_COLOURS, INK, PAPER, WIDTH, halo, how_name, lines_of, style
 
 __all__ = ["curves", "loss_histories", "overfitting", "rollback_bars", "surface_grid"]
@@ -45,34 +45,20 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
 
     Faint: the loss of each optimiser step. Bold: centred moving mean over half an epoch, then over the seeds.
     """
-    figure, axes = _in_pairs(len(runs))
+    figure, axes = _in_pairs(runs, "epoch")
     looks = lines_of(how for by_how in runs.values() for how in by_how)
-    for axis, (heading, by_how) in zip(axes, runs.items(), strict=True):
+    for axis, by_how in zip(axes, runs.values(), strict=True):
         for how, seeds in by_how.items():
+            faint = {"color": looks[how]["color"], "lw": 0.5, "alpha": 0.2, "rasterized": True}
             for run in seeds:
-                axis.plot(
-                    run.epoch_of_step,
-                    run.loss,
-                    color=looks[how]["color"],
-                    lw=0.5,
-                    alpha=0.2,
-                    rasterized=True,
-                )
+                axis.plot(run.epoch_of_step, run.loss, **faint)
             axis.plot(*smoothed(seeds), **looks[how], label=how_name(how), path_effects=halo(width=2.6))
-        axis.set_title(heading, parse_math=False)
         axis.set(xlim=(0, None), ylim=(0, None))
         axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     legend_above(figure, axes[0])
-    _outer_labels(axes, "epoch", VALUE_NAMES["loss"])
-    seeds_each = either({len(seeds) for by_how in runs.values() for seeds in by_how.values()})
-    failed = [
-        f"{heading} {how_name(how)} ({n} of {len(seeds)})"
-        for heading, by_how in runs.items()
-        for how, seeds in by_how.items()
-        if (n := sum(not run.learned for run in seeds))
-    ]
+    seeds_each = either(map(len, leaves(runs)))
     said = f"Bold: moving mean over half an epoch. Faint: each step. Seeds: {seeds_each}."
-    note(figure, said + stayed(failed))
+    note(figure, said + stayed(runs))
     return figure
 
 
@@ -86,9 +72,9 @@ def curves(
     weights, (alpha - 1) |delta_1|, both end points at 0; all of the shorter curve and as much of the longer.
     `top` cuts the loss axis. Bands: two standard errors each way.
     """
-    figure, axes = _in_pairs(len(by_heading))
+    figure, axes = _in_pairs(by_heading, "α" if against == "alpha" else "distance from the end, (α − 1) |δ₁|")
     looks = lines_of(how for by_how in by_heading.values() for how in by_how)
-    for axis, (heading, by_how) in zip(axes, by_heading.items(), strict=True):
+    for axis, by_how in zip(axes, by_heading.values(), strict=True):
         reach = []
         for how, curve in by_how.items():
             colour = looks[how]["color"]
@@ -104,12 +90,9 @@ def curves(
                 at = scale * (mark.alpha - origin)
                 axis.plot(at, mark.loss, marker, ms=size, color=colour, mec=PAPER, mew=0.8)
         lows, highs = zip(*reach, strict=True)
-        axis.set_title(heading, parse_math=False)
         axis.set(ylim=(0, top), xlim=(max(lows), min(highs)))
         axis.set_ylim(bottom=-0.04 * axis.get_ylim()[1])  # room for a star at zero
     legend_above(figure, axes[0])
-    distance = "distance from the end, (α − 1) |δ₁|"
-    _outer_labels(axes, "α" if against == "alpha" else distance, VALUE_NAMES["loss"])
     note(figure, "Dot: start. Star: end. Bands: two standard errors. " + scan_note(by_heading))
     return figure
 
@@ -159,7 +142,8 @@ def rollback_bars(
     Whiskers: two standard errors. `paper[heading][group]`, in percent, are drawn as diamonds.
     """
     theirs = paper or {}
-    figure, ((axis,),) = panels(1, 1, height=3.2)
+    figure = PageFigure(WIDTH, 3.7)
+    axis = figure.subplots()
     bars = (FINE_TUNED, *next(iter(rollbacks.values())).groups)
     for i, (bar, colour) in enumerate(zip(bars, GROUP_COLOURS, strict=True)):
         at = np.arange(len(rollbacks)) + (i - (len(bars) - 1) / 2) / (len(bars) + 1)
@@ -180,7 +164,7 @@ def rollback_bars(
             label=bar,
         )
         known = {x: theirs[task][bar] / 100 for x, task in zip(at, rollbacks, strict=True) if task in theirs}
-        axis.plot(known.keys(), known.values(), "D", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=5)
+        axis.plot(list(known), list(known.values()), "D", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=5)
     axis.set_xticks(range(len(rollbacks)), list(rollbacks), parse_math=False)
     axis.set(ylabel="dev accuracy", ylim=(0, 1))
     axis.yaxis.set_major_formatter(PERCENT)
@@ -190,19 +174,16 @@ def rollback_bars(
     return figure
 
 
-def _in_pairs(count: int) -> tuple[Figure, list[Axes]]:
-    """Panels two by two; an odd one out leaves its place empty."""
-    figure, grid = panels(-(-count // 2), min(count, 2), height=2.7)
-    axes = list(grid.flat)
-    for axis in axes[count:]:
-        axis.remove()
-    label_panels(axes[:count])
-    return figure, axes[:count]
-
-
-def _outer_labels(axes: Sequence[Axes], x: str, y: str) -> None:
-    """Axis labels where a row begins and where a column ends, two panels a row."""
+def _in_pairs(headings: Collection[str], x: str) -> tuple[Figure, list[Axes]]:
+    """A panel of the training loss for each heading, two by two; labels at the left and below."""
+    rows, columns = -(-len(headings) // 2), min(len(headings), 2)
+    figure = PageFigure(WIDTH, 2.7 * rows + 0.5)
+    axes = [figure.add_subplot(rows, columns, k + 1) for k in range(len(headings))]
+    label_panels(axes)
+    for axis, heading in zip(axes, headings, strict=True):
+        axis.set_title(heading, parse_math=False)
     for axis in axes[::2]:
-        axis.set_ylabel(y)
+        axis.set_ylabel(VALUE_NAMES["loss"])
     for axis in axes[-2:]:
         axis.set_xlabel(x)
+    return figure, axes
