@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import matplotlib as mpl
 import numpy as np
 import pytest
-from explored import settle
+from explored import HUNG, settle
 from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
@@ -283,6 +283,7 @@ def test_a_figure_follows_the_scheme_that_its_page_gives_it(browser, tmp_path):
         save(plots.surface_grid({"MRPC": {"scratch": surface_of(bowl(1.0), 15)}}), file)
     assert files[0].read_bytes() == files[1].read_bytes()
     page, shown = browser.new_page(), {}
+    page.set_default_timeout(HUNG)
     (tmp_path / "page.html").write_text('<body style="margin: 0"><img src="figure.svg">')
     page.goto((tmp_path / "page.html").as_uri())
     for scheme in ("light", "dark"):
