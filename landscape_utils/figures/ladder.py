@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..claims.evidence import EVERY, Claim, Measured
+from ..claims.evidence import Claim, Measured
+from ..claims.intervals import EVERY
 from .page import PageFigure, note
 from .style import INK, MUTED, WIDTH, style
 
