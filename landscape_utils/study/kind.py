@@ -136,9 +136,11 @@ class Kind(ABC):
         folder: of the store, and the word for it on the command line.
         by_points: whether a cluster's workers share its points; if not, one of them computes all of it.
         parts: of the package, whose code computes it: a result of other code is computed anew.
+        form: the class of the object that its arrays stand for.
     """
 
     folder: ClassVar[str]
+    form: ClassVar[Any]
     by_points: ClassVar[bool] = False
     parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.results")
 
@@ -173,9 +175,9 @@ class Kind(ABC):
     def cost(self, study: Subject, scale: Scale) -> Cost:
         """What computing it takes."""
 
-    @abstractmethod
     def read(self, study: Subject, arrays: Arrays) -> Any:
         """The object that the stored arrays stand for."""
+        return self.form.from_arrays(dict(arrays))
 
     @property
     def label(self) -> str:
