@@ -12,7 +12,7 @@ from networks import MODELS, make_examples, make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.shortcuts import ready_masks
+from landscape_utils.engine.shortcuts import ready_masks, same
 from landscape_utils.engine.space import ParameterSpace, layer_stack
 from landscape_utils.engine.walker import CHUNK, Walker, coarse_first, combine, moving
 from landscape_utils.errors import UserError
@@ -246,6 +246,14 @@ def test_ready_masks_change_no_digit_and_are_taken_back(kind):
     for batch, inputs in zip(objective.batches, before, strict=True):
         assert {n: x.dtype for n, x in batch.inputs.items()} == {n: x.dtype for n, x in inputs.items()}
         assert all(torch.equal(batch.inputs[name], x) for name, x in inputs.items())
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
+def test_tensors_are_the_same_to_rounding_in_their_dtype(dtype, rounding):
+    one = torch.ones(3, dtype=dtype)
+    assert same(one, one + rounding)
+    assert not same(one, one + 4 * rounding)
+    assert not same(one, one[:2]) and not same(one * torch.nan, one * torch.nan)
 
 
 def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):
