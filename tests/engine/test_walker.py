@@ -9,7 +9,7 @@ from geometry import keep_layers, make_plane
 from networks import MODELS, make_examples, make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.objective import Objective, same
 from landscape_utils.engine.space import ParameterSpace, layer_stack
 from landscape_utils.engine.walker import CHUNK, Walk, coarse_first, combine, moving
 from landscape_utils.errors import UserError
@@ -246,6 +246,14 @@ def test_masks_as_the_attention_takes_them_change_no_digit(kind, monkeypatch):
         2 if kind in ("mpnet", "modernbert") else 4
     }  # which take other masks for something else
     np.testing.assert_allclose(wide(), narrow(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
+def test_tensors_are_the_same_to_rounding_in_their_dtype(dtype, rounding):
+    one = torch.ones(3, dtype=dtype)
+    assert same(one, one + rounding)
+    assert not same(one, one + 4 * rounding)
+    assert not same(one, one[:2]) and not same(one * torch.nan, one * torch.nan)
 
 
 def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):
