@@ -10,6 +10,12 @@ from pathlib import Path
 from docutils import nodes
 
 ICONS = re.compile(r"<[^>]*fontawesome\.js[^>]*>(</script>)?")
+# Sphinx calls a bibliography a list though its entries are no list items, and writes the parameters of a signature as
+# descriptions of nothing. A screen reader stumbles over both.
+MISNAMED = {
+    re.compile('<div role="list" class="citation-list">'): '<div class="citation-list">',
+    re.compile(r"<dl>(?=\s*<dd>)"): '<dl role="presentation">',
+}
 
 
 def formulas_only(app, pagename, templatename, context, doctree):
@@ -32,10 +38,12 @@ def with_notebook(app, pagename, templatename, context, doctree):
         context["body"] += f'<script type="application/json" class="notebook">{text}</script>'
 
 
-def without_icons(app, exception):
+def mended(app, exception):
     if exception is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text("utf-8")
+            for wrong, right in MISNAMED.items():
+                text = wrong.sub(right, text)
             page.write_text(ICONS.sub("", text), "utf-8")
         for script in Path(app.outdir, "_static", "scripts").glob("fontawesome.js*"):
             script.unlink()
@@ -44,5 +52,5 @@ def without_icons(app, exception):
 def setup(app):
     app.connect("html-page-context", formulas_only, priority=900)
     app.connect("html-page-context", with_notebook)
-    app.connect("build-finished", without_icons)
+    app.connect("build-finished", mended)
     return {"parallel_read_safe": True}
