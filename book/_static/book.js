@@ -8,3 +8,17 @@ addEventListener("DOMContentLoaded", () => {
     link.removeAttribute("target");
   }
 });
+// The link to a chapter's twin stands beside the contents of the page too, and leads to the section that is being read.
+addEventListener("DOMContentLoaded", () => {
+  const twin = [...document.querySelectorAll(".run a")].find((link) => /\/(notebooks|reference_run)\/\d\d_/.test(link.pathname) && link.pathname !== location.pathname);
+  if (!twin) return;
+  const beside = twin.cloneNode(true);
+  beside.classList.add("twin");
+  document.querySelector(".bd-sidebar-secondary")?.append(beside);
+  for (const link of [twin, beside]) {
+    link.addEventListener("click", () => {
+      const passed = [...document.querySelectorAll("article section section[id]")].filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
+      link.hash = passed.length ? passed.pop().id : "";
+    });
+  }
+});
