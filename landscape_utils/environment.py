@@ -34,6 +34,7 @@ OF_CHECKPOINTS = (
     "text",
     "label",
     "max_length",
+    "directions",
 )
 FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
 ROOT = Path(__file__).resolve().parent.parent

@@ -128,7 +128,13 @@ def directions(study: Study, tasks: Iterable[str]) -> str:
             other = study.partner(task)
             other = study.heading(other) if other in study.profile.tasks else other
             rows.append(
-                [study.heading(task), HOW[how], other, *map(number, (surface.norm, surface.cosine)), angle]
+                [
+                    study.heading(task),
+                    HOW.get(how, how),
+                    other,
+                    *map(number, (surface.norm, surface.cosine)),
+                    angle,
+                ]
             )
     return table(head, rows)
 
@@ -143,7 +149,9 @@ def shares(study: Study, tasks: Iterable[str]) -> str:
             last = len(path.alpha) - 1
             for epoch in sorted({1, (last + 1) // 2, last}):
                 values = (path.norm, path.cosine, path.in_plane, path.beta, printed.beta)
-                rows.append([study.heading(task), HOW[how], f"{epoch}", *(fixed(v[epoch]) for v in values)])
+                rows.append(
+                    [study.heading(task), HOW.get(how, how), f"{epoch}", *(fixed(v[epoch]) for v in values)]
+                )
     return table(["task", "training", "epoch", *columns], rows)
 
 
@@ -184,6 +192,31 @@ def checkpoints(study: Checkpoints) -> str:
         f"the encoder {study.size:,} parameters. Accuracy is given in % on {facts['dev_examples']:,} dev examples, of "
         f"which {percent(facts['majority'])} % are of the largest class. A checkpoint without a head has none (n/a)."
     )
+
+
+def evaluations(study: Checkpoints) -> str:
+    """What the user's Trainer measured of the checkpoints on dev, beside what is measured here; "" if it did not."""
+    rows, lines = [], []
+    for how in study.ways:
+        for found in study.evaluations(how):
+            pairs = [(found.theirs.get(name), found.here[name]) for name in ("loss", "accuracy")]
+            numbers = [f"{value:.6f}" if value is not None else "n/a" for pair in pairs for value in pair]
+            rows.append([HOW.get(how, how), found.checkpoint, *numbers])
+            lines += [f"\n\n**{found.difference}**"] if found.difference else []
+    head = ["training", "checkpoint", "dev loss, its Trainer", "here", "dev accuracy, its Trainer", "here"]
+    return table(head, rows) + "".join(lines) if rows else ""
+
+
+def maps(study: Checkpoints) -> str:
+    """Directions of the user's choice: how much of the checkpoints' way they show."""
+    head = ["training", "directions", "variance, x", "y", "share of the whole way in the plane"]
+    rows = []
+    for how in study.ways:
+        found = study.map(how)
+        shares = [percent(share) + " %" for share in found.shares] or ["n/a", "n/a"]
+        away = int(np.argmax(found.path.norm))
+        rows.append([HOW.get(how, how), study.along, *shares, fixed(found.path.in_plane[away])])
+    return table(head, rows)
 
 
 def accuracies_of(rollback: Rollback) -> dict[str, float]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import operator
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
 from typing import Any
 
 import torch
@@ -36,6 +39,60 @@ ERRORS: dict[str, Loss] = {
     SEVERAL: lambda logits, labels: ((logits > 0) != (labels > 0.5)).any(dim=1),
     REGRESSION: lambda logits, labels: torch.full_like(logits[:, 0], torch.nan),
 }
+
+
+def plain_name(loss: Any) -> str:
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def name_of(loss: Any) -> str:
+    """The name of a loss, for the key of a result; of a user's own, with a hash of what it does.
+
+    A function is told by its code and by the values that the code refers to, such as weights of classes: many a lambda
+    has the same name, and an edited function keeps its own.
+
+    Raises:
+        UserError: what cannot be told apart from another of its kind.
+    """
+    name = plain_name(loss)
+    if loss in LOSSES.values():
+        return name
+    digest = hashlib.sha256()
+    try:
+        for part in _parts(loss, set()):
+            digest.update(part)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise UserError(
+            f"loss {name} cannot be told from another in the key of a result ({error}): write it as a function of "
+            "numbers and tensors"
+        ) from None
+    return f"{name.strip('<>')}-{digest.hexdigest()[:12]}"
+
+
+def _parts(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """What a function of the user's does, or a value is, as bytes; functions of libraries are told by their names."""
+    if isinstance(value, CodeType):
+        yield repr((value.co_code, value.co_names)).encode()
+        for constant in value.co_consts:
+            yield from _parts(constant, seen)
+        return
+    if not isinstance(value, FunctionType) or value.__module__.split(".")[0] in ("torch", "numpy"):
+        yield getattr(value, "__name__", "").encode() if hasattr(value, "__spec__") else pickle.dumps(value)
+    elif id(value) not in seen:
+        seen.add(id(value))
+        yield from _parts(value.__code__, seen)
+        cells = [cell.cell_contents for cell in value.__closure__ or ()]
+        used = [value.__globals__[n] for n in _names(value.__code__) if n in value.__globals__]
+        for held in (*cells, *used, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()):
+            yield from _parts(held, seen)
+
+
+def _names(code: CodeType) -> list[str]:
+    """The names that some code refers to, and those of the functions within it."""
+    inner = [
+        name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names(constant)
+    ]
+    return [*code.co_names, *inner]
 
 
 def problem_of(model: Any, label: Any) -> str:

@@ -10,6 +10,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -29,7 +30,7 @@ from .examples import (
     trim,
     vocabulary,
 )
-from .losses import ERRORS, LOSSES, SINGLE, Loss, problem_of, whole_number
+from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, plain_name, problem_of, whole_number
 from .space import check_weights
 from .threads import side_by_side
 
@@ -87,7 +88,6 @@ class Objective:
             raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
         self._problem = problem_of(model, examples[0]["labels"])
         self._loss = loss or LOSSES[self._problem]
-        self.loss_name: str = getattr(self._loss, "__name__", type(self._loss).__name__)
         self._fields = fields_taken(model, examples[0])
         rows = [trim(example) for example in examples]
         with evaluating(model):
@@ -98,6 +98,11 @@ class Objective:
         self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
         self.size = len(rows)
         self.tokens = sum(sum(row["attention_mask"]) for row in rows)
+
+    @cached_property
+    def loss_name(self) -> str:
+        """What tells the loss from another in the key of a result; see `losses.name_of`."""
+        return name_of(self._loss)
 
     def __call__(self) -> Measurement:
         """The measurement at the model's present weights, in evaluation mode."""
@@ -223,7 +228,7 @@ class Objective:
         found = self.outcome(logits, self._batch([row, row]).labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
             raise UserError(
-                f"loss {self.loss_name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}"
+                f"loss {plain_name(self._loss)} must give floats of shape (B,); for B = 2 it gave {found!r:.60}"
             )
 
 

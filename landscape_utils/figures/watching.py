@@ -35,7 +35,10 @@ class Place:
 
     def measure(self, alpha: float, beta: float) -> dict[str, Mark]:
         """Split -> what the study's sample of it measures at one point."""
-        objectives = {s: Objective(self.model, self.study.sample(self.task, s)) for s in SPLITS}
+        study = self.study
+        objectives = {
+            s: Objective(self.model, study.sample(self.task, s), loss=study.trainings.loss) for s in SPLITS
+        }
         with ParameterSpace(self.model).attached() as theta:
             theta.copy_(self.plane.at(alpha, beta))
             return {split: Mark(alpha, beta, *objective()) for split, objective in objectives.items()}

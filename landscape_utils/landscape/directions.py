@@ -1,4 +1,6 @@
-"""Ready-made directions through theta, and the loss along many of them.
+"""Ready-made directions through theta, the planes that they span, and the loss along many of them.
+
+Each plane comes with marks that say what lies at which place: around a trained network there is no other but itself.
 
 A random direction that is normalised filter by filter moves each row of a weight matrix by a share of its own norm (Li
 et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is then leaves the loss along
@@ -7,7 +9,7 @@ it as it is, which no distance between weights does (Dinh et al. 2017).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,9 +18,13 @@ import torch
 from torch import Tensor
 
 from ..engine.objective import Objective
-from ..engine.space import Line, ParameterSpace
+from ..engine.space import Line, ParameterSpace, Plane
+from ..errors import UserError
 from .scan import scan
 
+TRAINED = {"trained network": (0.0, 0.0)}  # the mark of a plane around one
+Places = dict[str, tuple[float, float]]
+BLOCK = 1 << 20  # entries of every snapshot that are in float64 at a time
 COUNT = 20  # random directions; the standard error over them is then a fifth of their spread
 RADII = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # shares of a filter's norm
 
@@ -76,10 +82,12 @@ def _normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters:
     space.check(direction, "direction")
     space.check(like, "theta")
     found = torch.zeros_like(like)
-    for name, parameter in space.encoder.named_parameters():
+    parameters = dict(space.encoder.named_parameters())
+    for name, part in space.slices.items():
+        parameter = parameters[name]
         if filters and parameter.ndim < 2:
             continue
-        part, rows = space.slices[name], len(parameter) if filters else 1
+        rows = len(parameter) if filters else 1
         d, model = direction[part].view(rows, -1), like[part].view(rows, -1)
         scale = model.norm(dim=1, keepdim=True) / d.norm(dim=1, keepdim=True)
         found[part] = (scale * d).ravel()
@@ -92,6 +100,83 @@ def random_filter_directions(
     """`count` random directions, normalised by the filters of theta, (P,) each; one is in memory at a time."""
     for i in range(count):
         yield filter_normalised(random_direction(space.size, seed * 100_003 + i), theta, space)
+
+
+def random_plane(theta: Tensor, norm: float, space: ParameterSpace, seed: int = 0) -> tuple[Plane, Places]:
+    """The plane around theta, (P,), along two random directions that are normalised by its filters, and its marks.
+
+    One unit of either is `norm`, such as the distance that training went, so that planes can be compared; with
+    `norm` = |theta| (without what does not move) it would be that of Li et al. 2018.
+    """
+    x, y = (norm * d / d.norm() for d in random_filter_directions(theta, space, 2, seed))
+    return Plane(theta, x, y), dict(TRAINED)
+
+
+def principal_components(thetas: Iterable[Tensor]) -> tuple[Tensor, np.ndarray]:
+    """The first two principal components of snapshots of theta, (P,) each, and their shares of the variance.
+
+    They are the directions of largest variance around the mean of the T snapshots, (2, P), of norm 1, each signed so
+    that the way from the first snapshot to the last goes along it. All snapshots are held in memory.
+
+    Raises:
+        UserError: fewer than three snapshots, or all on one line.
+    """
+    found = list(thetas)
+    if len(found) < 3 or len({theta.shape for theta in found}) > 1:
+        raise UserError(
+            f"two principal components need three snapshots or more, of one size; got {len(found)}: name more "
+            "checkpoints"
+        )
+    rows = torch.stack(found)  # (T, P)
+    gram = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
+    for block in _centred(rows):
+        gram += block @ block.T
+    variance, weights = torch.linalg.eigh(gram)  # ascending
+    if float(variance[-2]) <= 1e-10 * float(variance[-1]):
+        raise UserError(f"the {len(rows)} snapshots lie on one line: it has no second principal component")
+    weights = weights[:, [-1, -2]] / variance[[-1, -2]].sqrt()  # (T, 2)
+    along = weights.T @ gram  # (2, T): each snapshot's coordinates
+    weights = weights * torch.where(along[:, -1] < along[:, 0], -1.0, 1.0)
+    components = torch.cat([weights.T @ block for block in _centred(rows)], dim=1)
+    return components.to(rows.dtype), (variance[[-1, -2]] / variance.sum()).numpy()
+
+
+def _centred(rows: Tensor) -> Iterator[Tensor]:
+    """The rows (T, P) less their mean in float64, a block of columns at a time."""
+    for part in rows.split(BLOCK, dim=1):
+        wide = part.double()
+        yield wide - wide.mean(dim=0)
+
+
+def principal_plane(thetas: Sequence[Tensor]) -> tuple[Plane, Places, np.ndarray]:
+    """The plane through the last snapshot along the two principal components of all, its marks, and the shares of
+    variance; one unit of either is the distance from the first snapshot to the last."""
+    (x, y), shares = principal_components(thetas)
+    norm = (thetas[-1] - thetas[0]).norm()
+    return Plane(thetas[-1], norm * x, norm * y), dict(TRAINED), shares
+
+
+def plane_through(thetas: Mapping[str, Tensor]) -> tuple[Plane, Places]:
+    """The plane through three models, name -> theta (P,), and their places on it, under their names.
+
+    The first is at (0, 0), the second at (1, 0). y is the way to the third less its part along x, so that the map shows
+    distances and angles as they are.
+
+    Raises:
+        UserError: not three, or three on one line.
+    """
+    if len(thetas) != 3:
+        raise UserError(
+            f"a plane goes through three models; got {len(thetas)}: {', '.join(map(str, thetas)) or 'none'}"
+        )
+    first, second, third = thetas.values()
+    x, way = second.double() - first.double(), third.double() - first.double()
+    along = float(x @ way / (x @ x))
+    y = way - along * x
+    if not float(y.norm()) > 1e-6 * float(way.norm()):
+        raise UserError(f"{', '.join(map(str, thetas))} lie on one line, and span no plane")
+    places = [(0.0, 0.0), (1.0, 0.0), (along, float(y.norm() / x.norm()))]
+    return Plane(first, x.to(first), y.to(first)), dict(zip(thetas, places, strict=True))
 
 
 def scan_directions(

@@ -11,12 +11,11 @@ finite is above every level.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
 
 from .scan import Curve, Surface
 
@@ -63,28 +62,17 @@ def along(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return alpha, loss, stderr
 
 
-def merged(
-    alpha: np.ndarray, values: np.ndarray, places: Mapping[str, float], at: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Alpha (N,) and values (V, N) of a line's points, (A,) and (V, A), and marks, sorted."""
-    positions = np.concatenate([alpha, list(places.values())])
-    together = np.concatenate([values, *(at[name][:, None] for name in places)], axis=1)
-    unique, first = np.unique(positions, return_index=True)
-    return unique, together[:, first]
-
-
 def losses_along(scan: Curve) -> tuple[np.ndarray, np.ndarray]:
     """Alpha (N,) and loss (V, N) of a curve, or of a surface's cross-section at beta = 0, with the marks on it."""
     found = versions(scan)
-    places = {name: mark.alpha for name, mark in scan.marks.items() if mark.beta == 0}
     loss = found.loss
     if isinstance(scan, Surface):
-        order = np.argsort(scan.alpha), np.argsort(scan.beta)
-        on_line = np.c_[scan.alpha, np.zeros(len(scan.alpha))]
-        finite = np.where(np.isfinite(loss), loss, HIGH)[:, order[0]][:, :, order[1]]
-        shares = bilinear((scan.alpha[order[0]], scan.beta[order[1]]), on_line)
-        loss = (shares @ finite.reshape(len(loss), -1).T).T
-    return merged(scan.alpha, loss, places, found.mark_loss)
+        loss = bilinear(scan, loss, np.c_[scan.alpha, np.zeros(len(scan.alpha))])
+    marks = {name: mark.alpha for name, mark in scan.marks.items() if mark.beta == 0}
+    alpha, first = np.unique([*scan.alpha, *marks.values()], return_index=True)
+    return alpha, np.concatenate([loss, *(found.mark_loss[name][:, None] for name in marks)], axis=1)[
+        :, first
+    ]
 
 
 def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
@@ -125,23 +113,20 @@ def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "b
     return Extent(left.size + right.size, left.bounded & right.bounded)
 
 
-def bilinear(axes: Sequence[np.ndarray], places: np.ndarray) -> sparse.csr_array:
-    """(N, A B): the shares of a grid's values, row by row, in their bilinear interpolant at places (N, 2) on it."""
-    cells = [
-        np.clip(np.searchsorted(axis, x, "right") - 1, 0, len(axis) - 2)
-        for axis, x in zip(axes, places.T, strict=True)
-    ]
-    shares = [
-        (x - axis[i]) / (axis[i + 1] - axis[i]) for axis, x, i in zip(axes, places.T, cells, strict=True)
-    ]
-    (a, b), (s, t), (n, width) = cells, shares, (len(places), len(axes[1]))
-    corners = np.stack(
-        [a * width + b, a * width + b + 1, (a + 1) * width + b, (a + 1) * width + b + 1], axis=1
-    )
-    weights = np.stack([(1 - s) * (1 - t), (1 - s) * t, s * (1 - t), s * t], axis=1)
-    return sparse.csr_array(
-        (weights.ravel(), corners.ravel(), np.arange(n + 1) * 4), shape=(n, len(axes[0]) * width)
-    )
+def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(V, N): the bilinear interpolant of a surface's values, (V, A, B), at places (N, 2) on it."""
+    order = np.argsort(surface.alpha), np.argsort(surface.beta)
+    f = np.where(np.isfinite(values), values, HIGH)[:, order[0]][:, :, order[1]]
+    axes = surface.alpha[order[0]], surface.beta[order[1]]
+    (a, s), (b, t) = (cell_of(axis, x) for axis, x in zip(axes, places.T, strict=True))
+    near_a = (1 - s) * (1 - t) * f[:, a, b] + (1 - s) * t * f[:, a, b + 1]
+    return near_a + s * (1 - t) * f[:, a + 1, b] + s * t * f[:, a + 1, b + 1]
+
+
+def cell_of(axis: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each x, (N,): the point of a rising axis below it, and how far it is from there to the next, from 0 to 1."""
+    i = np.clip(np.searchsorted(axis, x, "right") - 1, 0, len(axis) - 2)
+    return i, (x - axis[i]) / (axis[i + 1] - axis[i])
 
 
 def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callable[[np.ndarray], Extent]:
@@ -152,9 +137,8 @@ def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callab
     """
     mark, found = surface.marks[at], versions(surface)
     seen, centre = (found.loss, found.mark_loss) if of == "loss" else (found.error, found.mark_error)
-    order = np.argsort(surface.alpha), np.argsort(surface.beta)
-    axes = surface.alpha[order[0]], surface.beta[order[1]]
-    place, low, high = np.array([mark.alpha, mark.beta]), *np.array([(a[0], a[-1]) for a in axes]).T
+    place = np.array([mark.alpha, mark.beta])
+    low, high = (np.array([end(surface.alpha), end(surface.beta)]) for end in (np.min, np.max))
     if (place < low).any() or (place > high).any():
         return lambda level: Extent(np.full(len(level), np.nan), np.zeros(len(level), bool))
     angle = np.arange(RAYS) * 2 * np.pi / RAYS
@@ -164,9 +148,7 @@ def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callab
     edge = np.where(np.abs(direction) < 1e-12, np.inf, edges).min(axis=-1)  # (RAYS,)
     distance = np.linspace(0, 1, STEPS) * edge[:, None]  # (RAYS, STEPS)
     places = np.clip(place + distance[..., None] * direction[:, None], low, high)
-    finite = np.where(np.isfinite(seen), seen, HIGH)[:, order[0]][:, :, order[1]]  # (V, A, B)
-    there = (bilinear(axes, places.reshape(-1, 2)) @ finite.reshape(len(seen), -1).T).T
-    there = there.reshape(len(seen), RAYS, STEPS)
+    there = bilinear(surface, seen, places.reshape(-1, 2)).reshape(-1, RAYS, STEPS)
     there[:, :, 0] = centre[at][:, None]
 
     def area(level: np.ndarray) -> Extent:
@@ -204,7 +186,7 @@ def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.nd
     A cubic of the ranks of `given` is fitted to the ranks of both, and what is left is correlated: a straight line
     would leave the bend that ranks of noisy values have. NaN where nothing is left of one of them.
     """
-    from scipy import linalg, stats
+    from scipy import linalg, stats  # which take long to import, and are needed here alone
 
     x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given))
     basis = linalg.orth(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4), fewer if z is constant
@@ -212,32 +194,3 @@ def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.nd
     norm = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(norm > 1e-6 * len(given), (x * y).sum(-1) / norm, np.nan)
-
-
-def rank_correlation(first: np.ndarray, second: np.ndarray, where: np.ndarray | None = None) -> float:
-    """Spearman's rank correlation of two surfaces' values over the points where both are finite.
-
-    NaN where it is not defined: fewer than three points, or a surface that is equal everywhere.
-    """
-    both = np.isfinite(first) & np.isfinite(second) & (True if where is None else where)
-    a, b = first[both], second[both]
-    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    from scipy import stats
-
-    return float(stats.spearmanr(a, b).statistic)
-
-
-def low_overlap(
-    first: np.ndarray, second: np.ndarray, share: float = 0.2, where: np.ndarray | None = None
-) -> float:
-    """Points among the lowest `share` of both surfaces over those among the lowest of either (Jaccard index).
-
-    1 for the same regions; two unrelated surfaces give share / (2 - share) on average. Ties at the border
-    are all let in, so that the order of the points does not matter.
-    """
-    both = np.isfinite(first) & np.isfinite(second) & (True if where is None else where)
-    if not both.any():
-        return float("nan")
-    low = [values[both] <= np.quantile(values[both], share, method="lower") for values in (first, second)]
-    return float((low[0] & low[1]).sum() / (low[0] | low[1]).sum())

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..engine.objective import Objective
+from ..engine.objective import Measurement, Objective
 from ..engine.space import Line
 from .scan import Curve, Mark, scan
 
@@ -62,14 +63,9 @@ def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, *
     if theta_0 is None or first is None:
         raise ValueError("obstacles need the start and at least one epoch")
 
-    def again() -> Iterable[Tensor]:
-        yield theta_0
-        yield first
-        yield from snapshots
-
     length = float(torch.linalg.vector_norm(theta_1 - theta_0, dtype=torch.float64))
     along_first = first_ray(objective, theta_0, first, length, **options)
-    return Obstacles(polyline(objective, again(), **options), along_first)
+    return Obstacles(polyline(objective, chain([theta_0, first], snapshots), **options), along_first)
 
 
 def straight_path(objective: Objective, theta_0: Tensor, theta_1: Tensor, **options: Any) -> Curve:
@@ -94,20 +90,16 @@ def polyline(objective: Objective, thetas: Iterable[Tensor], points: int = LEG, 
 
 def joined(legs: Sequence[Curve], alpha: np.ndarray) -> Curve:
     """One curve of several without marks, with its first and last point as marks "start" and "end"."""
-    names = ("loss", "error", "loss_stderr", "error_stderr")
+    names = (*Measurement._fields, "computed", "loss_bound")
     grids: dict[str, Any] = {name: np.concatenate([getattr(leg, name) for leg in legs]) for name in names}
     draws = np.concatenate([leg.draws for leg in legs], axis=2)  # (draws, 2, points)
-    ends = {
-        name: Mark(float(alpha[i]), 0.0, *(float(grids[grid][i]) for grid in names))
-        for name, i in {"start": 0, "end": -1}.items()
-    }
-    return Curve(
+    measured = np.stack([alpha, 0 * alpha, *(grids[name] for name in Measurement._fields)], axis=1)
+    return replace(
+        legs[0],
         alpha=alpha,
         **grids,
-        marks=ends,
-        examples=legs[0].examples,
+        marks={"start": Mark(*measured[0].tolist()), "end": Mark(*measured[-1].tolist())},
         norm=sum(leg.norm for leg in legs),
-        precision=legs[0].precision,
         precision_error=max(leg.precision_error for leg in legs),
         draws=np.concatenate([draws, draws[..., [0, -1]]], axis=2),
     )

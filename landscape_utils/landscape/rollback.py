@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..engine.losses import Loss
 from ..engine.objective import Example, Objective, evaluating
 from ..engine.space import ParameterSpace, layer_groups, layer_ranges, layer_stack
 from ..names import GROUPS
@@ -85,16 +86,18 @@ def roll_back(
     theta_1: Tensor,
     examples: Sequence[Example],
     random_sets: int = RANDOM_SETS,
+    loss: Loss | None = None,
 ) -> Rollback:
     """Measure f(-1, 0) of section 7 for each layer group: J(theta_1 - delta_1^G) on `examples`.
 
     `random_sets`: how many random sets of as many layers as the high group has are set back beside, or all that there
-    are if they are fewer.
+    are if they are fewer. `loss`: as `Objective` takes it.
 
     Raises:
         UserError: an encoder without layer groups, weights of another size.
     """
-    space, groups, objective = ParameterSpace(model), layer_groups(model), Objective(model, examples)
+    space, groups = ParameterSpace(model), layer_groups(model)
+    objective = Objective(model, examples, loss=loss)
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
         space.check(theta, name)
     stack = layer_stack(model)
@@ -104,7 +107,7 @@ def roll_back(
     names = [(), *groups.values(), *(parameters_of(stack, layers) for layers in sets)]
     delta = theta_1 - theta_0
     found = [outcomes(objective, theta_1 - space.restrict(delta, some)) for some in names]
-    loss, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
+    losses, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
     accuracy = 1 - wrong.mean(axis=1)
     stderr = wrong.std(axis=1, ddof=1) / np.sqrt(objective.size) if objective.size > 1 else accuracy * np.nan
     return Rollback(
@@ -115,7 +118,7 @@ def roll_back(
         stderr=dict(zip(GROUPS, stderr[1:4].tolist(), strict=True)),
         layers=ranges,
         moved={g: float(space.restrict(delta, groups[g]).double().norm()) for g in GROUPS},
-        loss=loss.astype(np.float32),
+        loss=losses.astype(np.float32),
         correct=wrong == 0,
         random_sets=np.array(sets),
     )

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -85,19 +85,6 @@ class Curve:
         """How many points of the grid have a loss that is not finite."""
         return int((~np.isfinite(self.loss)).sum())
 
-    def redrawn(self, draw: int) -> Self:
-        """The scan, its marks too, with the losses and errors of a bootstrap draw of the examples."""
-        losses, errors = self.draws[draw].astype(float)  # (points,) each
-        count, shape = self.loss.size, self.loss.shape
-        marks = {
-            name: mark._replace(loss=float(loss), error=float(error))
-            for (name, mark), loss, error in zip(
-                self.marks.items(), losses[count:], errors[count:], strict=True
-            )
-        }
-        grids = {"loss": losses[:count].reshape(shape), "error": errors[:count].reshape(shape)}
-        return replace(self, **grids, marks=marks)
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays without Python objects, for a file."""
         plain = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "marks"}
@@ -162,9 +149,8 @@ def scan(
         draws: how many bootstrap draws of the examples to take at every point, for intervals; see `bootstrap`.
         tolerance: None: every point is computed. A number, in nats for the loss and as a share for the error rate, or
             "stderr", the standard errors at the point: points are interpolated where the error of that is judged to be
-            within it for all objectives, and the result says which, with a bound of their loss. Points drawn at random
-            check the judgement: one in twenty may be off by more. What is narrower than a step of the first lattice, 9
-            to 17 an axis, and shows at none of its points nor of those drawn nor around a mark, is missed: `adaptive`.
+            within it for all objectives, and the result says which, with a bound of their loss. One in twenty may be
+            off by more, and a feature narrower than the coarsest lattice may be missed: see `adaptive`.
         journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
         client: of `dask.distributed`: its workers visit the points, this side alone fills the journal.
         device: where the workers compute, for example "cuda" where this side has no GPU; default: as the model here.

@@ -7,28 +7,32 @@ rollback, the store. The second direction leads to a checkpoint of another task 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..claims.claims import CLAIMS
+from ..engine.losses import Loss, name_of
 from ..engine.objective import Measurement, Objective
 from ..engine.space import ParameterSpace, layer_groups
 from ..errors import UserError
-from ..names import HOWS, one_of, task_key
+from ..landscape.directions import layer_normalised, random_direction
+from ..names import HOWS, SPLITS, one_of, task_key
 from ..profiles import Profile, Training, load_profile
 from ..progress import bar
-from ..training.checkpoints import Adopted, classifier, theta_of
+from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of
 from ..training.models import on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
 from .kind import Arrays, Recipe, Second
+from .maps import DIRECTIONS, PARTNER, PCA, Map, MapResult
 from .run_result import RunResult
 from .study import Study
 
+logger = logging.getLogger(__name__)
 OWN = "own"  # the folder of their results: a profile's hold its own trainings
 SMALL = 1_000_000  # parameters: a network below is slower on two threads than on one
 HISTORY = 512  # examples of train on which the checkpoints' loss is measured
@@ -44,6 +48,7 @@ class OwnTrainings:
         others: way of training -> the checkpoint from the same start, trained on another task.
         seed: of random directions.
         device: where the history is measured.
+        loss: as `Objective` takes it.
     """
 
     overfitted = ""
@@ -55,8 +60,10 @@ class OwnTrainings:
         others: Mapping[str, Path],
         seed: int,
         device: str,
+        loss: Loss | None = None,
     ):
         self.data, self.trained, self.others, self.device = task, trained, others, device
+        self.loss = loss
         self.tasks: tuple[str, ...] = (task.name,)
         self.seeds: tuple[int, ...] = (seed,)
         self.ways: tuple[str, ...] = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
@@ -125,6 +132,7 @@ class OwnTrainings:
             "how": run.how,
             "data": self.data.checksum,
             "checkpoints": self.checksums[run.how],
+            **({"loss": name_of(self.loss)} if self.loss else {}),
         }
 
     def run(self, run: RunResult, history: Arrays) -> Adopted:
@@ -153,9 +161,12 @@ class OwnTrainings:
             model, whole = classifier(folder, len(self.data.labels))
             there = on_device(model, self.device)
             train, dev = (
-                Objective(there, examples)() if whole else UNKNOWN for examples in (sample, self.data.dev)
+                Objective(there, examples, loss=self.loss)() if whole else UNKNOWN
+                for examples in (sample, self.data.dev)
             )
             rows.append((train.loss, dev.loss, 1 - dev.error))
+            if line := differing(folder, {"loss": dev.loss, "accuracy": 1 - dev.error}):
+                logger.warning(line)
         loss, dev_loss, dev_accuracy = np.transpose(rows)
         return {"loss": loss[1:], "dev_loss": dev_loss, "dev_accuracy": dev_accuracy}
 
@@ -165,10 +176,14 @@ class OwnTrainings:
         def vector(origin: Tensor) -> Tensor:
             if folder:
                 return theta_of(folder, len(self.data.labels), self.size) - origin
-            return torch.randn(self.size, generator=torch.Generator().manual_seed(self.seeds[0]))
+            # With the share of each layer that training gave it: elsewhere the loss would say nothing of this way.
+            model = classifier(self.trained[run.how][-1], len(self.data.labels))[0]
+            space, seed = ParameterSpace(model), self.seeds[0]
+            return layer_normalised(random_direction(self.size, seed), space.read() - origin, space)
 
         def recipe() -> Recipe:
-            return {"checkpoint": weights_checksum(folder)} if folder else {"random": self.seeds[0]}
+            random = {"random": self.seeds[0], "like": "delta_1, layer by layer"}
+            return {"checkpoint": weights_checksum(folder)} if folder else random
 
         return Second(recipe, (), vector)
 
@@ -184,6 +199,9 @@ class Checkpoints(Study):
             second direction; where there is none, it is drawn at random.
         profile: whose grid, sample and precision to take; `seed` is of random directions, the others as for `Study`.
             The results are in `results_dir/own`.
+        directions: of what `map` shows: "partner", the plane of `Study`; "random", around the trained network;
+            "pca", the two principal components of three checkpoints or more.
+        loss: another one than the model's own, as `Objective` takes it.
 
     Raises:
         UserError: as `Study`; checkpoints that are no classifiers of the task's classes, or of different networks.
@@ -197,17 +215,50 @@ class Checkpoints(Study):
         *,
         profile: str | Path | Profile = "demo",
         seed: int = 0,
+        directions: str = PARTNER,
+        loss: Loss | None = None,
         **options: Any,
     ):
         check_folders(trained, others or {})
+        self.folders = trained
+        self.along = one_of("directions", directions, DIRECTIONS)
+        short = [how for how, folders in trained.items() if len(folders) < 3]
+        if directions == PCA and short:
+            raise UserError(f"{short[0]}: directions {PCA!r} need three checkpoints or more; there are two")
         self.size, self.layered = check_ends(trained, task)
         changes = {"name": OWN, "data_dir": "", "side_by_side": self.size < SMALL}
         super().__init__(
             load_profile(profile).model_copy(update=changes),
             seed=seed,
-            trainings=lambda _, __, device: OwnTrainings(task, trained, others or {}, seed, device),
+            trainings=lambda _, __, device: OwnTrainings(task, trained, others or {}, seed, device, loss),
             **options,
         )
+
+    def map(self, how: str) -> Map:
+        """The surfaces of a training along the chosen directions, with its checkpoints on them."""
+        task, own = self.tasks[0], one_of("training", how, self.ways)
+        if self.along == PARTNER:
+            surfaces = {split: self.surface(task, own, split) for split in SPLITS}
+            return Map(surfaces, self.trajectory(task, own))
+        return self.get(MapResult(task, own, self.seed, self.along))
+
+    def evaluations(self, how: str) -> list[Compared]:
+        """What the user's Trainer measured of the checkpoints of a training, and what is measured here, on dev."""
+        run, found = self.run(self.tasks[0], how), []
+        for folder, loss, accuracy in zip(self.folders[how], run.dev_loss, run.dev_accuracy, strict=True):
+            here = {"loss": float(loss), "accuracy": float(accuracy)}
+            if theirs := evaluations(folder):
+                found.append(Compared(folder.name, theirs, here, differing(folder, here)))
+        return found
+
+
+class Compared(NamedTuple):
+    """A checkpoint's dev loss and accuracy, by a Trainer and by us, and the line that says so where they differ."""
+
+    checkpoint: str
+    theirs: Mapping[str, float]
+    here: Mapping[str, float]
+    difference: str
 
 
 def check_folders(trained: Mapping[str, Sequence[Path]], others: Mapping[str, Path]) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from ..engine.cluster import Client
+from ..engine.losses import Loss
 from ..landscape.scan import Plane
 from ..profiles import Profile, Training
 from ..store.code import code_of
@@ -80,6 +81,7 @@ class Trainings(Protocol):
         layered: whether the encoder has layer groups.
         overfitted: the task that is trained on further (Figure 4), or "".
         claims: names of the claims that can be answered for; None for all.
+        loss: another one than the model's own, as `Objective` takes it.
     """
 
     tasks: tuple[str, ...]
@@ -89,6 +91,7 @@ class Trainings(Protocol):
     layered: bool
     overfitted: str
     claims: tuple[str, ...] | None
+    loss: Loss | None
 
     def known(self, task: str) -> str: ...
     def task(self, name: str) -> Task: ...

@@ -19,6 +19,7 @@ from ..training.finetune import epochs_of
 from ..training.models import on_device
 from ..training.tasks import SAMPLE_SEED
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
+from .maps import MapResult
 from .run_result import RunResult, pairs_of
 from .scan_results import CurveResult, LayerResult, SurfaceResult, share_from, visits
 from .way_results import BarrierResult, ObstaclesResult, PathResult, RandomDirectionsResult, WalkResult
@@ -65,7 +66,8 @@ class RollbackResult(OfOneRun):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
         model = on_device(run.model(), study.device)
-        return roll_back(model, run.theta(0), run.theta(), study.trainings.task(self.task).dev).arrays()
+        dev = study.trainings.task(self.task).dev
+        return roll_back(model, run.theta(0), run.theta(), dev, loss=study.trainings.loss).arrays()
 
     def cost(self, study: Subject, scale: Scale) -> Cost:
         (_, dev), (_, length) = scale.examples[self.task], scale.tokens[self.task]
@@ -191,7 +193,7 @@ class UnseenWordsResult(OfOneRun):
 
 def current_code(result: Result) -> str:
     """The fingerprint of the code that would compute a stored result now; "" where any will do."""
-    kind = KINDS.get(result.meta["kind"])
+    kind = (KINDS | {MapResult.folder: MapResult}).get(result.meta["kind"])
     return kind.code() if kind else ""
 
 

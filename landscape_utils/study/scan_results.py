@@ -69,9 +69,9 @@ class ScanResult(Kind):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         trained = study.trained(self.run)
         model = trained.model() if study.client else on_device(trained.model(), study.device)
-        batch = TOKENS_PER_BATCH[torch.device(study.device).type]
+        batch, loss = TOKENS_PER_BATCH[torch.device(study.device).type], study.trainings.loss
         found = scan(
-            [Objective(model, study.sample(self.task, split), batch) for split in SPLITS],
+            [Objective(model, study.sample(self.task, split), batch, loss) for split in SPLITS],
             self.region(study),
             *study.profile.grid.axes(self.dimensions),
             marks=self.marks,

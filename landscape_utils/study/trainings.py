@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ..engine.losses import Loss
 from ..environment import NOTHING
 from ..errors import Lacking, UserError
 from ..names import CONTINUED, HOWS, display_name, one_of, task_key
@@ -37,6 +38,7 @@ class ProfileTrainings:
     main = HOWS[0]
     layered = True
     claims: tuple[str, ...] | None = None
+    loss: Loss | None = None
 
     def __init__(self, profile: Profile, store: Store, device: str):
         self.profile, self.store, self.device = profile, store, device

@@ -58,7 +58,8 @@ class WayResult(Kind):
         return 0
 
     def objective(self, study: Subject, run: Run, split: str = SPLITS[0]) -> Objective:
-        return Objective(on_device(run.model(), study.device), study.sample(self.task, split))
+        model = on_device(run.model(), study.device)
+        return Objective(model, study.sample(self.task, split), loss=study.trainings.loss)
 
 
 @dataclass(frozen=True)

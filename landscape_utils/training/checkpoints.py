@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import glob
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from ..engine.examples import positions
 from ..engine.space import ParameterSpace
 from ..environment import ROOT
 from ..errors import UserError
+from ..names import HOWS
 from ..profiles import Files, Profile
 from . import adapters, sources
 from .finetune import Run
@@ -33,6 +35,8 @@ USUAL_LENGTH = 512  # tokens, where neither the tokenizer nor the model has a li
 NO_LIMIT = 10**9  # a tokenizer without one says a larger number
 # Of what a Trainer measures, after "eval_".
 NAMES = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
+# A Trainer in float32 comes to the same six digits; in bfloat16, which keeps 8 bits, to about three.
+AGREE = 2e-3
 FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number
 
 
@@ -57,6 +61,22 @@ def in_order(folders: str) -> list[Path]:
     if not found:
         raise UserError("no checkpoints: give their folders, separated by commas, the start first")
     return found
+
+
+def by_name(folders: str) -> dict[str, list[Path]]:
+    """Several trainings under names of the user's, "Adam=run-a/*; SGD=run-b/*", or one without: "pretrained".
+
+    Raises:
+        UserError: a training without a name beside others, a name that stands twice; what `in_order` refuses.
+    """
+    parts = [part.strip() for part in str(folders).split(";") if part.strip()]
+    named = [re.match(r"([^=/\\*,]+)=(.*)", part, re.DOTALL) for part in parts]
+    if len(parts) < 2 and not any(named):
+        return {HOWS[0]: in_order(folders)}
+    names = [match[1].strip() for match in named if match]
+    if len(set(names)) < len(parts) or not all(names):
+        raise UserError(f"several trainings need a name each, 'Adam=run-a/*; SGD=run-b/*'; got {folders!r}")
+    return {match[1].strip(): in_order(match[2]) for match in named if match}
 
 
 def fitting(root: Path, name: str) -> list[Path]:
@@ -269,6 +289,22 @@ def evaluations(folder: Path) -> Mapping[str, float]:
         if plain != name.lower() and plain in NAMES and isinstance(value, int | float):
             measured[NAMES[plain]] = value / 100 if NAMES[plain] == "accuracy" and value > 1 else float(value)
     return measured
+
+
+def differing(folder: Path, found: Mapping[str, float]) -> str:
+    """One line with both numbers where the user's Trainer measured something else on dev than `found`; else ""."""
+    measured = {name: value for name, value in evaluations(folder).items() if not math.isnan(found[name])}
+    apart = [
+        f"{name} {value:.6g}, here {found[name]:.6g}"
+        for name, value in measured.items()
+        if not abs(value - found[name]) <= AGREE * max(1.0, abs(value))
+    ]
+    if not apart:
+        return ""
+    return (
+        f"{folder.name}: its Trainer measured on dev {'; '.join(apart)}: are these its dev examples, its columns and "
+        "its max_length?"
+    )
 
 
 def beside(path: str) -> str:

@@ -28,7 +28,7 @@ DECLARED = {
     "device": "str",
 }
 OWN = dict.fromkeys(
-    ("checkpoints", "other", "scratch", "scratch_other", "train", "dev", "text", "label"), "str"
+    ("checkpoints", "other", "scratch", "scratch_other", "train", "dev", "text", "label", "directions"), "str"
 ) | {"max_length": "int"}
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

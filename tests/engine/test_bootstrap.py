@@ -11,7 +11,7 @@ from scipy import stats
 
 from landscape_utils.engine import bootstrap
 from landscape_utils.engine.objective import Objective, evaluating
-from landscape_utils.landscape.scan import Line, scan
+from landscape_utils.landscape.scan import scan
 
 DRAWS = 12
 
@@ -60,18 +60,3 @@ def test_draws_of_a_scan_are_means_over_the_draws(model, precision):
         assert surface.draws.dtype == np.float32
         at_start = surface.draws[:, :, -2]  # where the model stands
         np.testing.assert_allclose(at_start[:, 0], draws[:, 0], rtol=1e-5 if precision == "float32" else 0.05)
-
-
-def test_a_redrawn_scan_holds_the_draw(model):
-    plane = make_plane(model)
-    for region, axes in ((plane, (ALPHA, BETA)), (Line(plane.origin, plane.x), (ALPHA,))):
-        found = scan(Objective(model, make_examples()), region, *axes, draws=3)
-        again = found.redrawn(2)
-        flat = np.append(again.loss, [mark.loss for mark in again.marks.values()])
-        np.testing.assert_array_equal(flat, found.draws[2, 0])
-        flat = np.append(again.error, [mark.error for mark in again.marks.values()])
-        np.testing.assert_array_equal(flat, found.draws[2, 1])
-        assert {name: mark[:2] for name, mark in again.marks.items()} == {
-            n: m[:2] for n, m in found.marks.items()
-        }
-        assert not np.array_equal(again.loss, found.loss)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from networks import BERT_LIKE, MODELS, make_examples, make_model, plain_float64
 from torch.nn import functional as F
 
 from landscape_utils.engine.examples import positions
+from landscape_utils.engine.losses import name_of
 from landscape_utils.engine.objective import Objective, statistics
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
@@ -244,7 +246,35 @@ def test_a_loss_of_ones_own(model, examples):
     expected = weighted(logits, labels)
     assert objective().loss == pytest.approx(float(expected.double().mean()), abs=FLOAT32)
     assert objective().error == usual().error
-    assert (objective.loss_name, usual.loss_name) == ("weighted", "cross_entropy")
+    assert usual.loss_name == "cross_entropy"
+    assert objective.loss_name.startswith("weighted-")
+
+
+def test_the_name_of_a_loss_tells_what_it_does():
+    """By its code and what the code holds; written twice the same, it is the same."""
+
+    def smoothed(by):
+        return lambda logits, labels: F.cross_entropy(logits, labels, reduction="none", label_smoothing=by)
+
+    weights = [torch.tensor([1.0, 2.0, w]) for w in (3.0, 4.0)]
+    one, two = (
+        {
+            "lambda": lambda logits, labels: logits.sum(1),
+            "other code": lambda logits, labels: logits.sum(0),
+            "other constant": lambda logits, labels: 2 * logits.sum(1),
+            "closure": smoothed(0.1),
+            "other closure": smoothed(0.2),
+            "module": torch.nn.CrossEntropyLoss(weights[0], reduction="none"),
+            "other weights": torch.nn.CrossEntropyLoss(weights[1], reduction="none"),
+            "partial": partial(F.cross_entropy, reduction="none", weight=weights[0]),
+        }
+        for _ in range(2)
+    )
+    names = {name_of(loss) for loss in one.values()}
+    assert len(names) == len(one)
+    assert names == {name_of(loss) for loss in two.values()}
+    with pytest.raises(UserError, match="cannot be told from another"):
+        name_of(partial(F.cross_entropy, weight=(i for i in range(3))))
 
 
 @pytest.mark.parametrize(

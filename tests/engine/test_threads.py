@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def threads():
+def as_many_threads_as_before():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)

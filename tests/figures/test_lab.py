@@ -93,6 +93,10 @@ def page(notebook: str):
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.set_default_timeout(HUNG)
+        # A dialog of JupyterLab's own covers the notebook and would take every click: its default button closes it.
+        page.add_locator_handler(
+            page.locator("dialog.jp-Dialog"), lambda _: page.locator(".jp-Dialog .jp-mod-accept").last.click()
+        )
         expect.set_options(timeout=HUNG)
         try:
             page.goto(notebook)

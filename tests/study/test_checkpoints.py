@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
 from networks import make_model
 from own_case import save_training, write_examples
+from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification
 
 from landscape_utils import Checkpoints, UserError, read_task
@@ -14,7 +18,9 @@ from landscape_utils.book import tables
 from landscape_utils.claims.evidence import number
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace, layer_groups
+from landscape_utils.figures import plots
 from landscape_utils.figures.widgets import explore
+from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
 from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Plane, scan
 from landscape_utils.landscape.trajectory import project
@@ -166,6 +172,67 @@ def test_without_another_task_the_second_direction_is_random_and_the_same_again(
     assert "orthogonal" not in [claim.name for claim in found.claims()]
 
 
+@pytest.mark.parametrize("along", ["random", "pca"])
+def test_a_map_is_a_scan_around_the_trained_network(case, tmp_path, along):
+    trained, _, task = case
+    one = {"SGD": trained["pretrained"]}
+    mine = Checkpoints(task, one, results_dir=tmp_path, directions=along, seed=5, **SMALL)
+    found, ends = mine.map("SGD"), thetas(one["SGD"])
+    model = AutoModelForSequenceClassification.from_pretrained(one["SGD"][-1])
+    norm = float((ends[-1] - ends[0]).norm())
+    plane = (
+        principal_plane(ends)[0]
+        if along == "pca"
+        else random_plane(ends[-1], norm, ParameterSpace(model), 5)[0]
+    )
+    axis = np.linspace(-1.5, 1.5, 4)
+    expected = scan(Objective(model, mine.sample("reviews", "dev")), plane, axis, axis, marks=TRAINED)
+    np.testing.assert_array_equal(found.surfaces["dev"].loss, expected.loss)
+    assert list(found.surfaces["dev"].marks) == ["trained network"]
+    end = Objective(model, mine.sample("reviews", "dev"))().loss
+    assert found.surfaces["dev"].marks["trained network"].loss == pytest.approx(end, abs=1e-6)
+    np.testing.assert_array_equal(found.path.beta, project(ends, plane).beta)
+    # Three snapshots lie in the plane of their components; of P dimensions a random plane has about sqrt(2 / P).
+    assert found.path.in_plane[0] > 0.999 if along == "pca" else found.path.in_plane[0] < 0.1
+    assert found.shares.sum() == pytest.approx(1 if along == "pca" else 0)
+    assert f"| SGD | {along} |" in tables.maps(mine)
+    plots.surface_grid({"x": {"SGD": found.surfaces["train"]}}, trajectories={"x": {"SGD": found.path}})
+
+
+def test_another_loss_is_another_result(case, tmp_path):
+    """Of two lambdas, which have one name, each has its own curve; its mark is the mean of what it gives."""
+    trained, _, task = case
+    one = {"pretrained": trained["pretrained"]}
+    ends = []
+    for weight in (1.0, 3.0):
+        loss = lambda x, y, w=weight: w * cross_entropy(x, y, reduction="none")  # noqa: E731
+        mine = Checkpoints(task, one, results_dir=tmp_path, loss=loss, **SMALL)
+        ends.append(mine.curve("reviews").marks["end"].loss)
+        ends.append(float(mine.rollback("reviews").loss[0].mean()))
+    assert ends[2:] == pytest.approx([3 * ends[0], 3 * ends[1]], rel=1e-6)
+
+
+def test_what_the_trainer_measured_is_set_beside_ours(case, tmp_path, caplog):
+    trained, _, task = case
+    folders = [shutil.copytree(f, tmp_path / f.name) for f in trained["pretrained"]]
+    run = Checkpoints(task, {"A": folders}, results_dir=tmp_path / "first", **SMALL).run("reviews", "A")
+    logs = [  # of the second the loss is that of other examples
+        {"eval_loss": float(run.dev_loss[i]) + 0.3 * (i == 2), "eval_accuracy": float(run.dev_accuracy[i])}
+        for i in (1, 2)
+    ]
+    for step, log, folder in zip((90, 180), logs, folders[1:], strict=True):
+        state = {"global_step": step, "log_history": [log | {"step": step}]}
+        (folder / "trainer_state.json").write_text(json.dumps(state))
+    mine = Checkpoints(task, {"A": folders}, results_dir=tmp_path / "second", **SMALL)
+    first, second = mine.evaluations("A")
+    assert first.difference == ""
+    line = f"checkpoint-180: its Trainer measured on dev loss {logs[1]['eval_loss']:.6g}, here {run.dev_loss[2]:.6g}"
+    assert second.difference.startswith(line)
+    assert caplog.messages == [second.difference]
+    assert f"{run.dev_loss[1]:.6f} | {run.dev_loss[1]:.6f}" in tables.evaluations(mine)
+    assert line in tables.evaluations(mine)
+
+
 def test_an_encoder_without_layer_groups_has_the_rest(case, tmp_path):
     folders = save_training(tmp_path / "run", "albert")
     one = Checkpoints(case[2], {"pretrained": folders}, results_dir=tmp_path, **SMALL)
@@ -202,6 +269,11 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     for changes, words in (
         ({"trained": {}, "others": {}}, "no checkpoints"),
         ({"trained": {"pretrained": trained["scratch"][:1]}, "others": {}}, "two checkpoints or more"),
+        ({"directions": "pcA"}, "unknown directions 'pcA'; allowed are partner, random, pca"),
+        (
+            {"trained": {"a": trained["scratch"][1:]}, "others": {}, "directions": "pca"},
+            "need three checkpoints",
+        ),
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
         ({"trained": three, "others": {}}, "holds no head for the 2 classes of 'reviews'"),
     ):
