@@ -18,6 +18,10 @@ MISNAMED = {
 }
 
 
+def captions_hold_numbers(app, config):
+    config.numfig = False  # a part of jupyter-book switches it on, whatever _config.yml says
+
+
 def formulas_only(app, pagename, templatename, context, doctree):
     if doctree is None or not any(
         doctree.findall(lambda node: isinstance(node, nodes.math | nodes.math_block))
@@ -50,6 +54,7 @@ def mended(app, exception):
 
 
 def setup(app):
+    app.connect("config-inited", captions_hold_numbers, priority=900)
     app.connect("html-page-context", formulas_only, priority=900)
     app.connect("html-page-context", with_notebook)
     app.connect("build-finished", mended)

@@ -23,16 +23,16 @@ from ..names import HOWS
 from ..store.files import logger
 from ..study.results import current_code
 from ..study.study import Study
-from . import tables
+from . import chapter, tables
 from .executing import Execution, check_parameters, execute
 from .findings import NOT_MEASURED, outcome
 from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 
-COUNTED = {
-    "holds": "hold",
-    "does not hold": "do not hold",
-    "undecided": "cannot be told",
-    NOT_MEASURED: "could not be measured",
+COUNTED = {  # one, and several
+    "holds": ("holds", "hold"),
+    "does not hold": ("does not hold", "do not hold"),
+    "undecided": ("is undecided", "are undecided"),
+    NOT_MEASURED: ("could not be measured", "could not be measured"),
 }
 
 
@@ -118,7 +118,8 @@ def about(study: Study) -> str:
 def tally(title: str, study: Study) -> str:
     """A line on how many of the paper's sentences hold in a run."""
     found = [outcome(claim) for claim in study.claims()]
-    counts = listed([f"{found.count(kind)} {said}" for kind, said in COUNTED.items() if kind in found])
+    numbers = {kind: found.count(kind) for kind in COUNTED if kind in found}
+    counts = listed([f"{n} {COUNTED[kind][n > 1]}" for kind, n in numbers.items()])
     return f"- Of the {len(found)} sentences, in *{title}* (`{study.profile.name}`), {counts}."
 
 
@@ -130,13 +131,24 @@ def front_picture(reading: Study, study: Study, path: Path) -> Path:
 
 
 def draw_front(study: Study, path: Path) -> Path:
-    """One task's surfaces and paths, from scratch and fine-tuned."""
-    task = "mrpc" if "mrpc" in study.tasks else study.tasks[0]
+    """One task's surfaces and paths, from scratch and fine-tuned.
+
+    Of the tasks that both trainings learned, the one whose accuracy fine-tuning raised most; of all, if there is none.
+    """
+    drawn = chapter.there(study, study.trajectory)
+    learned = [task for task in drawn if all(study.run(task, how).learned for how in HOWS)]
+    task = max(learned or drawn, key=lambda task: gain(study, task))
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = study.heading(task)
     save(plots.surface_grid({name: surfaces}, trajectories={name: paths}), path, bbox_inches="tight")
     return path
+
+
+def gain(study: Study, task: str) -> float:
+    """How much higher the dev accuracy is after fine-tuning than after training from scratch."""
+    ends = [study.run(task, how).dev_accuracy[-1] for how in HOWS]
+    return float(ends[0] - ends[1])
 
 
 def find_notebooks(root: Path = ROOT) -> list[Path]:
