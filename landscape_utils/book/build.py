@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..claims.evidence import listed
 from ..environment import NOTHING, ROOT
 from ..errors import Lacking, UserError
 from ..figures import plots
@@ -25,15 +24,8 @@ from ..study.results import current_code
 from ..study.study import Study
 from . import chapter, tables
 from .executing import Execution, check_parameters, execute
-from .findings import NOT_MEASURED, outcome
+from .findings import counted, outcome
 from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
-
-COUNTED = {  # one, and several
-    "holds": ("holds", "hold"),
-    "does not hold": ("does not hold", "do not hold"),
-    "undecided": ("is undecided", "are undecided"),
-    NOT_MEASURED: ("could not be measured", "could not be measured"),
-}
 
 
 def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
@@ -118,9 +110,7 @@ def about(study: Study) -> str:
 def tally(title: str, study: Study) -> str:
     """A line on how many of the paper's sentences hold in a run."""
     found = [outcome(claim) for claim in study.claims()]
-    numbers = {kind: found.count(kind) for kind in COUNTED if kind in found}
-    counts = listed([f"{n} {COUNTED[kind][n > 1]}" for kind, n in numbers.items()])
-    return f"- Of the {len(found)} sentences, in *{title}* (`{study.profile.name}`), {counts}."
+    return f"- In *{title}* (`{study.profile.name}`), {counted(found)}, of {len(found)} sentences."
 
 
 def front_picture(reading: Study, study: Study, path: Path) -> Path:

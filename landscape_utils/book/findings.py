@@ -25,6 +25,12 @@ THEMES: list[dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("conclusion.toml").read_text(encoding="utf-8")
 )["theme"]
 NOT_MEASURED = "not measured"
+COUNTED = {  # of one sentence, and of several
+    "holds": ("holds", "hold"),
+    "does not hold": ("does not hold", "do not hold"),
+    "undecided": ("is undecided", "are undecided"),
+    NOT_MEASURED: ("could not be measured", "could not be measured"),
+}
 SHOW_ME = "The name of a task on the right sets the explorer below to this task, and to the place that is spoken of."
 RULE_TITLE = "How a verdict is reached"
 
@@ -50,6 +56,12 @@ def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
 def outcome(claim: Claim) -> str:
     """The verdict, or NOT_MEASURED where no task could be weighed."""
     return claim.verdict if claim.evidence else NOT_MEASURED
+
+
+def counted(outcomes: Sequence[str]) -> str:
+    """How many sentences have which outcome: "3 hold and 1 is undecided"."""
+    numbers = {kind: outcomes.count(kind) for kind in COUNTED if kind in outcomes}
+    return listed([f"{n} {COUNTED[kind][n > 1]}" for kind, n in numbers.items()])
 
 
 def numbers(claim: Claim, explored: Mapping[str, str] | None = None) -> str:
@@ -101,7 +113,8 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
         quotation = " ".join(claim.quotation.split())
         here = f"**{claim.title}: {outcome(claim)}.** {numbers(claim, explored)} {votes(claim)}"
         rows.append([f"“{quotation}” *({place(claim)})*", here.strip()])
-    return f"{table(['The paper says', 'This run shows'], rows)}\n\n{SHOW_ME}"
+    text = table(["The paper says", "This run shows"], rows)
+    return f"{text}\n\n{SHOW_ME}" if "lx-show" in text else text
 
 
 def place(claim: Claim) -> str:
@@ -134,24 +147,22 @@ def answer(weighed: Sequence[Claim]) -> str:
     parts = []
     for kind, head in heads.items():
         links = [f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if outcome(c) == kind]
-        titles = [f"- {link}" for link in links]
-        parts += [f"**{head}** ({len(titles)} of {len(weighed)})", "\n".join(titles)] if titles else []
+        parts += [f"**{head}** ({len(links)} of {len(weighed)}): {'; '.join(links)}."] if links else []
     chance = number(expected_by_chance(list(weighed)))
-    parts.append(f"If there were no effect anywhere, {chance} verdicts would be expected by chance.")
+    parts.append(f"If there were no effect anywhere, chance alone would lead to about {chance} verdicts.")
     return "\n\n".join(parts)
 
 
 def conclusion(weighed: Sequence[Claim]) -> str:
     """A sentence for each theme, by the verdicts of its claims; open where fewer than half of them have one."""
-    verdicts = {claim.name: claim.verdict for claim in weighed}
+    outcomes = {claim.name: outcome(claim) for claim in weighed}
     said = []
     for theme in THEMES:
-        found = [verdicts[name] for name in theme["claims"] if verdicts.get(name, "undecided") != "undecided"]
-        holds = found.count("holds")
-        decided = "all" if holds == len(found) else "some" if holds else "none"
-        which = decided if 2 * len(found) >= len(theme["claims"]) else "open"
-        told = f"Of the {len(theme['claims'])} sentences on it, {holds} hold and {len(found) - holds} do not."
-        said.append(f"{theme[which]} {told}")
+        found = [outcomes.get(name, NOT_MEASURED) for name in theme["claims"]]
+        holds, fails = found.count("holds"), found.count("does not hold")
+        decided = "some" if holds and fails else "all" if holds else "none"
+        which = decided if 2 * (holds + fails) >= len(found) else "open"
+        said.append(f"{theme[which]} Of the {len(found)} sentences on it, {counted(found)}.")
     return "\n\n".join(said)
 
 
