@@ -68,7 +68,9 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert rows[0][1].startswith("**Fine-tuning reaches a higher accuracy: holds.** Dev accuracy is ")
     assert rows[0][1].endswith("Of the 4 tasks, 4 speak for the sentence.")
     assert rows[4][1].endswith("below zero: it speaks against the sentence."), "RTE is learned quickly here"
-    assert re.search(r'data-task="MNLI" data-quantity="[a-z ]+">MNLI-like</a>', text), "a link sets the explorer"
+    assert re.search(r'data-task="MNLI" data-quantity="[a-z ]+">MNLI-like</a>', text), (
+        "a link sets the explorer"
+    )
     assert text.endswith(findings.SHOW_ME)
 
 
@@ -99,7 +101,9 @@ def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
     assert layers["all"] in findings.conclusion(true)
     assert more["none"] in findings.conclusion(weighed("false", 5))
     mixed = [*weighed("true", 5)[:1], *weighed("false", 5)[1:]]
-    assert f"{more['some']} Of the 2 sentences on it, 1 holds and 1 does not hold." in findings.conclusion(mixed)
+    assert f"{more['some']} Of the 2 sentences on it, 1 holds and 1 does not hold." in findings.conclusion(
+        mixed
+    )
 
 
 def test_details_are_folded_behind_titles(true):

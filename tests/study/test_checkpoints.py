@@ -275,7 +275,10 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
             "need three checkpoints",
         ),
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
-        ({"trained": {"a": trained["pretrained"][-1:] * 2}, "others": {}}, "are equal, so no direction leads"),
+        (
+            {"trained": {"a": trained["pretrained"][-1:] * 2}, "others": {}},
+            "are equal, so no direction leads",
+        ),
         ({"trained": three, "others": {}}, "holds no head for the 2 classes of 'reviews'"),
     ):
         with pytest.raises(UserError, match=words) as caught:
