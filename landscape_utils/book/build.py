@@ -58,10 +58,11 @@ def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm"
         *([Part(REFERENCE, "the reference run", about(reading), read)] if read else []),
     ]
     front = front_picture(reading, study, root / "_build" / "front.png")
+    made = [front, front.with_suffix(".md"), root / "_build" / "tally.md"]
     studies = [("the reference run", reading)] if read else []
     told = [tally(title, of) for title, of in [*studies, ("your run", study)]]
-    (root / "_build" / "tally.md").write_text("\n".join(told), "utf-8")
-    return render(root, parts, front, root / "_build" / "tally.md")
+    made[-1].write_text("\n".join(told), "utf-8")
+    return render(root, parts, *made)
 
 
 def readings(root: Path, reference: str, study: Study) -> list[Execution]:
@@ -121,7 +122,7 @@ def front_picture(reading: Study, study: Study, path: Path) -> Path:
 
 
 def draw_front(study: Study, path: Path) -> Path:
-    """One task's surfaces and paths, from scratch and fine-tuned.
+    """One task's surfaces and paths, from scratch and fine-tuned; beside it, `path` with .md, a sentence on them.
 
     Of the tasks that both trainings learned, the one whose accuracy fine-tuning raised most; of all, if there is none.
     """
@@ -132,6 +133,9 @@ def draw_front(study: Study, path: Path) -> Path:
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = study.heading(task)
     save(plots.surface_grid({name: surfaces}, trajectories={name: paths}), path, bbox_inches="tight")
+    fine_tuned, scratch = (100 * study.run(task, how).dev_accuracy[-1] for how in HOWS)
+    said = f"Here the task is {name}. Dev accuracy is {fine_tuned:.1f} % fine-tuned and {scratch:.1f} % from scratch."
+    path.with_suffix(".md").write_text(said, "utf-8")
     return path
 
 

@@ -114,6 +114,7 @@ class FakeStudy:
 
 def draw(study: FakeStudy, path: Path) -> Path:
     Figure(figsize=(1, 1)).savefig(path)
+    path.with_suffix(".md").touch()
     return path
 
 
