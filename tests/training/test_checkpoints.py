@@ -55,19 +55,18 @@ def test_names_without_a_number_stand_at_the_ends_or_have_no_place(tmp_path):
 
 @pytest.mark.parametrize(
     ("named", "words"),
-    [("", "no checkpoints"), ("run/*", r"no folder fits 'run/\*'"), ("empty", "holds no config.json")],
+    [
+        ("", "no checkpoints"),
+        ("run/*", r"no folder fits 'run/\*'"),
+        ("empty", "holds no config.json"),
+        (["start", "end"], "named in a text, separated by commas; got list"),
+    ],
 )
-def test_what_is_no_checkpoint_is_refused(tmp_path, monkeypatch, named, words):
+def test_what_is_no_checkpoint_is_refused(tmp_path, monkeypatch, refused, named, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=words) as caught:
+    with refused(words):
         in_order(named)
-    assert "\n" not in str(caught.value)
-
-
-def test_folders_that_are_no_text_are_refused():
-    with pytest.raises(UserError, match="named in a text, separated by commas; got list"):
-        in_order(["start", "end"])
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -109,16 +108,15 @@ def test_an_encoder_that_is_not_whole_is_refused(tmp_path):
         (None, "can run code and is not read"),
     ],
 )
-def test_weights_that_are_none_are_refused_in_one_line(tmp_path, damage, words):
+def test_weights_that_are_none_are_refused_in_one_line(tmp_path, refused, damage, words):
     make_model().save_pretrained(tmp_path / "model")
     path = tmp_path / "model" / "model.safetensors"
     if damage:
         path.write_bytes(damage(path.read_bytes()))
     else:
         path.rename(path.with_name("pytorch_model.bin"))
-    with pytest.raises(UserError, match=words) as caught:
+    with refused(words):
         classifier(in_order(str(tmp_path / "model"))[0], 3)
-    assert "\n" not in str(caught.value)
 
 
 def test_weights_of_another_size_than_the_configuration_says_are_refused(tmp_path):
@@ -173,25 +171,19 @@ def test_a_lora_folder_is_merged_while_reading(adapter):
 
 def test_a_lora_folder_knows_its_task(adapter, tmp_path):
     """Its classes are those of its head, its tokenizer may be the base's."""
-    train, dev = (tmp_path / f"{split}.csv" for split in ("train", "dev"))
-    for path in (train, dev):
-        path.write_text("text,label\nthe kind horse,0\nthe fast ship,1\nthe sad cook,2\n")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,tone\nthe kind horse,0\nthe fast ship,1\nthe sad cook,2\n")
     tokens = save_training(tmp_path / "run", checkpoints=1)[0]
     for path in tokens.glob("tokenizer*"):
         shutil.copy(path, tmp_path / "base")
-    task = read_task(
-        [tmp_path / "base", adapter[0]], DEMO, train=str(train), dev=str(dev), text="text", label="label"
-    )
+    task = read([tmp_path / "base", adapter[0]], (str(rows), str(rows)))
     assert task.labels == ("0", "1", "2")
 
 
-def test_without_peft_a_lora_folder_is_refused_with_the_way_out(adapter, monkeypatch):
+def test_without_peft_a_lora_folder_is_refused_with_the_way_out(adapter, monkeypatch, refused):
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(
-        UserError, match=r"pip install landscape_utils\[lora\], or save the merged model"
-    ) as caught:
+    with refused(r"pip install landscape_utils\[lora\], or save the merged model"):
         classifier(adapter[0], 3)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_head_that_an_adapter_holds_in_part_is_none(tmp_path):
@@ -209,7 +201,7 @@ def test_another_network_is_refused(tmp_path):
         theta_of(tmp_path, 3, 10)
 
 
-def test_labels_mean_the_classes_of_the_model(tmp_path):
+def test_labels_mean_the_classes_of_the_model(tmp_path, refused):
     folders, files = save_training(tmp_path / "run"), write_examples(tmp_path)
     task = read(folders, files)
     assert (task.name, task.labels) == ("reviews", ("negative", "positive"))
@@ -222,18 +214,14 @@ def test_labels_mean_the_classes_of_the_model(tmp_path):
     numbers = read(folders, files)
     assert [e["labels"] for e in numbers.train] == [1 - e["labels"] for e in task.train]
     Path(files[0]).write_text(text.replace("positive", "good"))
-    with pytest.raises(
-        UserError, match=r"holds the labels \['good', 'negative'\]; the model's classes are \['neg"
-    ):
+    with refused(r"holds the labels \['good', 'negative'\]; the model's classes are \['neg"):
         read(folders, files)
 
 
 def test_examples_are_cut_to_the_positions_of_the_model(tmp_path):
-    folders = save_training(
-        tmp_path / "run", "roberta", max_position_embeddings=10
-    )  # 8 from behind the padding
+    folders = save_training(tmp_path / "run", "roberta", max_position_embeddings=10)
     task = read(folders, write_examples(tmp_path))
-    assert max(len(e["input_ids"]) for e in task.train) == 8
+    assert max(map(len, tokens(task))) == 8  # RoBERTa counts its positions from behind the padding's
 
 
 def tokens(task):
@@ -316,13 +304,11 @@ def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
     assert evaluations(tmp_path / "run") == {}
 
 
-def test_a_task_of_the_profile_needs_no_files(tmp_path):
+def test_a_task_of_the_profile_needs_no_files(tmp_path, refused):
     folders = save_training(tmp_path / "run")
     task = read_task(folders, load_profile("demo", tasks="sst2"))
     assert (task.name, len(task.train)) == ("sst2", 600)
-    with pytest.raises(
-        UserError, match="give the files train and dev, or one of the profile's tasks: mnli, rte"
-    ):
+    with refused("give the files train and dev, or one of the profile's tasks: mnli, rte"):
         read_task(folders, DEMO)
 
 
@@ -335,11 +321,10 @@ def test_a_task_of_the_profile_needs_no_files(tmp_path):
         ({"dev": "no.csv"}, r"no.csv cannot be read"),
     ],
 )
-def test_files_that_do_not_fit_are_refused(tmp_path, changes, words):
+def test_files_that_do_not_fit_are_refused(tmp_path, refused, changes, words):
     folders = save_training(tmp_path / "run", checkpoints=2)
-    with pytest.raises(UserError, match=words) as caught:
+    with refused(words):
         read(folders, write_examples(tmp_path), **changes)
-    assert "\n" not in str(caught.value)
 
 
 def test_the_tokenizer_may_lie_in_another_checkpoint(tmp_path):

@@ -28,18 +28,9 @@ SPEC = {
 TRAIN, DEV = make_examples(24, seed=1), make_examples(30, seed=2)
 
 
-@pytest.fixture(autouse=True)
-def quiet_on_one_thread(monkeypatch):
-    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def make_task(labels: int = 3) -> Task:
-    names = tuple(f"label {i}" for i in range(labels))
-    return Task("toy", names, TRAIN, DEV, train_text=[], dev_text=[], dev_seen=None, test=[], checksum="")
+TASK = Task(
+    "toy", ("a", "b", "c"), TRAIN, DEV, train_text=[], dev_text=[], dev_seen=None, test=[], checksum=""
+)
 
 
 def train(folder, *, kind="bert", precision="float32", model=None, **changes) -> Run:
@@ -47,7 +38,7 @@ def train(folder, *, kind="bert", precision="float32", model=None, **changes) ->
     settings = {"how": "scratch", "seed": 0, "epochs": 3, "learning_rate": 1e-3, "batch_size": 8} | changes
     training = TrainingSpec(**SPEC | {"precision": precision})
     model = model or make_model(kind, **still)
-    return fine_tune(model, make_task(), folder=folder, training=training, device="cpu", **settings)
+    return fine_tune(model, TASK, folder=folder, training=training, device="cpu", **settings)
 
 
 def test_a_run_is_adam_with_warm_up_decay_and_clipping(tmp_path):
@@ -130,9 +121,7 @@ def test_the_same_seed_gives_the_same_bits(tmp_path):
     assert not torch.equal(runs[0].theta(), runs[2].theta())
 
 
-@pytest.mark.parametrize(
-    "killed", [2, 4, 9]
-)  # of 9: before there is a checkpoint, after one, in the last step
+@pytest.mark.parametrize("killed", [2, 4, 9])  # of 9: before the first checkpoint, after it, in the last step
 def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path, monkeypatch, killed):
     """With dropout on: the state of the random numbers and the order of the examples are part of what goes on."""
     whole = train(tmp_path / "whole", model=make_model())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,23 +19,10 @@ from landscape_utils.training.pretraining import MuonAdamW, Recipe, initial_mode
 TINY = Recipe(pairs=200, steps=4, batch_size=8)
 
 
-@pytest.fixture(autouse=True)
-def quiet(monkeypatch):
-    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
-
-
-@pytest.fixture
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def test_the_same_recipe_gives_the_same_bits(one_thread):
+def test_the_same_recipe_gives_the_same_bits():
     first, second = pretrain(TINY).state_dict(), pretrain(TINY).state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
-    other = pretrain(Recipe(**vars(TINY) | {"seed": 1})).state_dict()
+    other = pretrain(replace(TINY, seed=1)).state_dict()
     assert not torch.equal(first["bert.pooler.dense.weight"], other["bert.pooler.dense.weight"])
 
 
@@ -45,17 +34,16 @@ def test_it_is_made_once(tmp_path, monkeypatch):
 
 
 def test_another_recipe_has_another_folder(tmp_path):
-    (tmp_path / f"demo-{pretraining.recipe_key(TINY)}").mkdir()
-    assert pretrained_folder(tmp_path, TINY) == tmp_path / f"demo-{pretraining.recipe_key(TINY)}"
-    keys = {pretraining.recipe_key(Recipe(**vars(TINY) | {"steps": steps})) for steps in (4, 5)}
-    assert len(keys | {pretraining.recipe_key(TINY)}) == 2
+    recipes = (TINY, replace(TINY, steps=5))
+    folders = [tmp_path / f"demo-{pretraining.recipe_key(recipe)}" for recipe in recipes]
+    for folder, recipe in zip(folders, recipes, strict=True):
+        folder.mkdir()
+        assert pretrained_folder(tmp_path, recipe) == folder
+    assert folders[0] != folders[1]
 
 
 def test_one_that_is_cut_off_leaves_nothing_that_looks_finished(tmp_path, monkeypatch):
-    def cut_off(recipe):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pretraining, "pretrain", cut_off)
+    monkeypatch.setattr(pretraining, "pretrain", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         pretrained_folder(tmp_path, TINY)
     assert not [path for path in tmp_path.iterdir() if path.is_dir()]
@@ -64,7 +52,7 @@ def test_one_that_is_cut_off_leaves_nothing_that_looks_finished(tmp_path, monkey
 def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
     """Three steps under a schedule, beside the two optimizers run apart: equal to the bit."""
     recipe = Recipe(steps=10, warmup=0.2)
-    together, apart = initial_model(recipe), None
+    together = initial_model(recipe)
     apart = copy.deepcopy(together)
     optimizer = MuonAdamW(together, together.bert.encoder, recipe)
     schedule = get_linear_schedule_with_warmup(optimizer, 2, 10)
@@ -73,12 +61,11 @@ def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
     matrices = [p for n, p in apart.named_parameters() if n.startswith("bert.encoder") and p.ndim == 2]
     rest = [p for n, p in apart.named_parameters() if not (n.startswith("bert.encoder") and p.ndim == 2)]
     assert len(matrices) == 6 * 6  # query, key, value, output, two of the feed-forward
-    rates = [0.0, 0.5, 1.0]
     muon = torch.optim.Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0)
     adam = torch.optim.AdamW(rest, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.01)
 
     ids = torch.as_tensor(make_tokenizer()("the kind horse grows well")["input_ids"])[None]
-    for rate in rates:
+    for rate in (0.0, 0.5, 1.0):
         for model in (together, apart):
             model.zero_grad()
             model(
@@ -91,19 +78,12 @@ def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
 
 
 @pytest.mark.slow
-def test_it_learns():
+def test_it_learns(monkeypatch):
     """A network that knows the frequencies only has a loss near 5; the first 100 steps already beat that by one."""
-    losses: list[float] = []
-    step = trainer.StepTrainer.training_step
-
-    class Keeping(trainer.StepTrainer):
-        def training_step(self, *args, **kwargs):
-            loss = step(self, *args, **kwargs)
-            losses.append(loss.item())
-            return loss
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "StepTrainer", Keeping)
-        pretrain(Recipe(steps=100))
+    trained: list[trainer.StepTrainer] = []
+    train = trainer.StepTrainer.train
+    monkeypatch.setattr(trainer.StepTrainer, "train", lambda self: (trained.append(self), train(self)))
+    pretrain(Recipe(steps=100))
+    losses = trained[0].losses
     assert np.mean(losses[:5]) > 5.5
     assert np.mean(losses[-10:]) < 4.2

@@ -18,7 +18,6 @@ TINY = {"EPOCHS": {"pretrained": 2, "scratch": 1}, "LIMIT": 32}
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
     monkeypatch.setattr(small_case, "WORDS", replace(small_case.WORDS, steps=3, pairs=64, batch_size=16))
     for name, value in TINY.items():
         monkeypatch.setattr(small_case, name, value)
@@ -40,9 +39,8 @@ def test_what_it_leaves_is_read_as_anybodys(tmp_path, monkeypatch, name, text):
             assert 0 < (end - starts[how]).norm() < (end - starts[other]).norm(), "it began at its own start"
     for folder in (*trained["pretrained"][1:], others["scratch"]):
         assert set(evaluations(folder)) == {"loss", "accuracy"}
-    run = mine.run(
-        name, "pretrained"
-    )  # measured by the Trainer, one batch after another, and by us: float32 rounding
+    run = mine.run(name, "pretrained")
+    # Measured by the Trainer, one batch after another, and by us: float32 rounding.
     told = [evaluations(folder) for folder in trained["pretrained"][1:]]
     assert run.dev_loss[1:] == pytest.approx([e["loss"] for e in told], abs=1e-6)
     assert run.dev_accuracy[1:] == pytest.approx([e["accuracy"] for e in told], abs=1e-12)

@@ -33,8 +33,7 @@ def train(**options):
     return trainer
 
 
-def test_every_step_has_its_loss(monkeypatch):
-    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
+def test_every_step_has_its_loss():
     trainer = train(learning_rate=1e-3)
     assert len(trainer.losses) == trainer.state.max_steps == 6
     with torch.no_grad():  # the first loss is the start's, on four of the examples
@@ -48,7 +47,6 @@ def test_a_loss_that_is_no_number_stops_the_training_with_step_and_rate():
 
 
 def test_a_training_says_and_writes_nothing(monkeypatch, tmp_path, capfd):
-    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     train()
