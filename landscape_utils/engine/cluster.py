@@ -83,15 +83,10 @@ class Spread:
 
 
 def apart(
-    client: Client,
-    subject: Any,
-    calls: Iterable[tuple[Any, str, tuple[Any, ...]]],
-    folder: Path | None = None,
+    client: Client, subject: Any, calls: Iterable[tuple[Any, str, tuple[Any, ...]]], folder: Path
 ) -> Iterator[tuple[Any, Any]]:
-    """(name, result) of methods of `subject`, each by one worker that sees `folder`, as they come.
-
-    `calls`: name, method, arguments.
-    """
+    """(name, result) of calls, (name, method of `subject`, arguments), each by one worker that sees `folder`, as they
+    come."""
     return call(client, ask, subject, ((name, (folder, *asked)) for name, *asked in calls))
 
 

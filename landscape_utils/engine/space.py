@@ -221,7 +221,7 @@ class Line:
     @property
     def norm(self) -> float:
         """The parameter distance of one unit of alpha, |x| (in a plane and of one of beta, if y was rescaled)."""
-        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+        return length(self.x)
 
     def at(self, *coordinates: float) -> Tensor:
         """theta, (P,), at alpha, or at (alpha, beta)."""
@@ -241,8 +241,7 @@ class Plane(Line):
     def __post_init__(self):
         check_directions(self.origin, {"x": self.x, "y": self.y})
         if self.rescale:
-            scale = self.norm / float(torch.linalg.vector_norm(self.y, dtype=torch.float64))
-            object.__setattr__(self, "y", self.y * scale)
+            object.__setattr__(self, "y", self.y * (self.norm / length(self.y)))
 
     @property
     def directions(self) -> tuple[Tensor, ...]:
@@ -265,13 +264,18 @@ def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
             raise UserError(
                 f"{name} is {described(vector)}, but origin is {described(origin)}; they must agree"
             )
-        norm = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+        norm = length(vector)
         if not math.isfinite(norm):
             raise UserError(
                 f"{name} holds values that are not finite (its norm is {norm}); no line or plane goes through it"
             )
         if norm == 0 and name != "origin":
             raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")
+
+
+def length(vector: Tensor) -> float:
+    """|v|, summed in float64."""
+    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
 def described(vector: Tensor) -> str:
