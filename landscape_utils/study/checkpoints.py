@@ -66,7 +66,7 @@ class OwnTrainings(Trainings):
         self.others = {how: Path(folder) for how, folder in others.items()}
         self.tasks, self.seeds = (task.name,), (seed,)
         self.ways = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
-        self.main = self.ways[-1]
+        self.main = HOWS[0] if HOWS[0] in trained else self.ways[0]
         self.size, self.layered = check_ends(self.trained, task)
         check_directions(self.trained, self.others, len(task.labels), self.size)
         self.claims = self._claims()

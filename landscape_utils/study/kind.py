@@ -20,6 +20,7 @@ from ..engine.losses import Loss
 from ..landscape.scan import Plane
 from ..profiles import Profile, Training
 from ..store.code import code_of
+from ..store.result_file import plain_values
 from ..store.store import Store
 from ..training.finetune import Run
 from ..training.tasks import Example, Task
@@ -150,7 +151,7 @@ class Kind(ABC):
         folder: of the store, and the word for it on the command line.
         by_points: whether a cluster's workers share its points; if not, one of them computes all of it.
         parts: of the package, whose code computes it: a result of other code is computed anew.
-        form: the class of the object that its arrays stand for.
+        form: the dataclass that its arrays are the fields of; a kind without one says in `read` what they stand for.
     """
 
     folder: ClassVar[str]
@@ -191,7 +192,7 @@ class Kind(ABC):
 
     def read(self, study: Subject, arrays: Arrays) -> Any:
         """The object that the stored arrays stand for."""
-        return self.form.from_arrays(dict(arrays))
+        return self.form(**plain_values(arrays))
 
     @property
     def label(self) -> str:

@@ -19,7 +19,7 @@ import transformers as hf
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace, layer_stack
-from ..engine.walker import Walker
+from ..engine.walker import Walk
 from ..environment import one_thread
 from ..errors import UserError
 from ..profiles import Profile
@@ -130,7 +130,7 @@ def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -
     model = hf.AutoModelForSequenceClassification.from_config(config).float().to(device)
     objective = Objective(model, random_examples(config, VISIT_TOKENS))
     origin = ParameterSpace(model).read()
-    with Walker([objective], origin, (1e-3 * origin,), precision) as walker:
+    with Walk([objective], origin, (1e-3 * origin,)).open(precision) as walker:
         seconds = timeit.repeat(lambda: walker((1.0,)), number=1, repeat=TIMES + 1)
     return statistics.median(seconds[1:]) / objective.tokens
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ..engine.objective import Objective
 from ..landscape.rollback import AXIS, RANDOM_SETS, Rollback, roll_back, roll_back_together
 from ..landscape.trajectory import Trajectory, project
 from ..names import GROUPS, HOWS, METHODS, SPLITS, one_of
-from ..store.result_file import Result, plain_values
+from ..store.result_file import Result, as_arrays
 from ..training.finetune import epochs_of
 from ..training.models import on_device
 from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
@@ -30,7 +30,6 @@ class RollbackResult(OfOneRun):
     folder = "rollbacks"
     splits = SPLITS[1:]
     whole = True
-    form = Rollback
     learning_rate: float | None = None
 
     @classmethod
@@ -57,6 +56,9 @@ class RollbackResult(OfOneRun):
         model = on_device(run.model(), study.device)
         dev = study.trainings.task(self.task).dev
         return roll_back(model, run.theta(0), run.theta(), dev, loss=study.trainings.loss).arrays()
+
+    def read(self, study: Subject, arrays: Arrays) -> Rollback:
+        return Rollback.from_arrays(arrays)
 
     def points(self, study: Subject, scale: Scale) -> float:
         return 1 + len(GROUPS) + RANDOM_SETS
@@ -98,6 +100,7 @@ class TrajectoryResult(OfOneRun):
     """Eq. 3-5: the epochs of a training, and perhaps of its continuation, in the coordinates of the task's plane."""
 
     folder = "trajectories"
+    form = Trajectory
     in_plane = True
     method: str = METHODS[0]
     continued: bool = False
@@ -130,11 +133,7 @@ class TrajectoryResult(OfOneRun):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         runs = [study.trained(leg) for leg in self.legs]
         plane = study.plane(self.task, self.how, self.seed)
-        found = asdict(project(epochs_of(runs), plane, self.method))
-        return {name: np.asarray(value) for name, value in found.items()}
-
-    def read(self, study: Subject, arrays: Arrays) -> Trajectory:
-        return Trajectory(**plain_values(arrays))
+        return as_arrays(project(epochs_of(runs), plane, self.method))
 
 
 @dataclass(frozen=True)

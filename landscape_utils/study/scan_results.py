@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -69,13 +69,14 @@ class ScanResult(OfOneRun):
             device=study.device,
             what=self.label,
         )
-        return by_split([replace(one, learned=trained.learned) for one in found])
+        told = [replace(one, learned=trained.learned) for one in found]
+        return arrays_of(dict(zip(SPLITS, told, strict=True)))
 
     def points(self, study: Subject, scale: Scale) -> float:
         return math.prod(map(len, study.profile.grid.axes(self.dimensions))) + len(self.marks)
 
     def read(self, study: Subject, arrays: Arrays) -> dict[str, Any]:
-        return of_splits(arrays, self.form)
+        return scans_of(arrays, self.form)
 
 
 @dataclass(frozen=True)
@@ -135,19 +136,18 @@ class LayerResult(ScanResult):
         return super().points(study, scale) * share_from(scale, self.group)
 
 
-def by_split(found: Sequence[Curve | Surface]) -> Arrays:
-    """The arrays of one scan for each split, as a file holds them."""
-    scans = zip(SPLITS, found, strict=True)
-    return {f"{split}.{name}": a for split, scanned in scans for name, a in scanned.arrays().items()}
+def arrays_of(scans: Mapping[str, Curve]) -> Arrays:
+    """The arrays of several scans, by split or part, as one file holds them."""
+    return {f"{part}.{name}": a for part, scanned in scans.items() for name, a in scanned.arrays().items()}
 
 
-def of_splits(arrays: Arrays, form: Any) -> dict[str, Any]:
-    """The scans, of class `form`, of which a file holds the arrays: {split: scan}."""
+def scans_of(arrays: Arrays, form: type[Curve], parts: Iterable[str] = SPLITS) -> dict[str, Any]:
+    """The inverse of `arrays_of`, of scans of class `form`."""
     return {
-        split: form.from_arrays(
-            {n.removeprefix(f"{split}."): a for n, a in arrays.items() if n.startswith(f"{split}.")}
+        part: form.from_arrays(
+            {n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")}
         )
-        for split in SPLITS
+        for part in parts
     }
 
 

@@ -13,11 +13,12 @@ from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, barrier, obsta
 from ..landscape.scan import Curve
 from ..landscape.walk import Walk, walk
 from ..names import SPLITS
+from ..store.result_file import as_arrays
 from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
 from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
 from .run_result import DRAWS, OfOneRun, sampling
-from .scan_results import by_split, of_splits
+from .scan_results import arrays_of, scans_of
 
 PARTS = ("engine", "landscape", "study.way_results")
 
@@ -34,7 +35,7 @@ class WalkResult(OfOneRun):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
         second = study.trainings.second(self.run).vector(run.theta(0))
-        return walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second).arrays()
+        return as_arrays(walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second))
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,6 @@ class PathResult(WayResult):
     """The training loss on the straight line from start to end, closely and in float32."""
 
     folder = "paths"
-    form = Curve
 
     def points(self, study: Subject, scale: Scale) -> float:
         return len(PATH)
@@ -67,13 +67,15 @@ class PathResult(WayResult):
         (objective,) = self.objectives(study, run)
         return straight_path(objective, run.theta(0), run.theta(), draws=DRAWS, journal=journal).arrays()
 
+    def read(self, study: Subject, arrays: Arrays) -> Curve:
+        return Curve.from_arrays(arrays)
+
 
 @dataclass(frozen=True)
 class ObstaclesResult(WayResult):
     """The training loss from epoch to epoch, and along the first epoch's direction."""
 
     folder = "obstacles"
-    form = Obstacles
 
     def points(self, study: Subject, scale: Scale) -> float:
         return LEG * study.trainings.settings(self.run).epochs + len(RAY)
@@ -81,7 +83,10 @@ class ObstaclesResult(WayResult):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
         (objective,) = self.objectives(study, run)
-        return obstacles(objective, epochs_of([run]), run.theta(), draws=DRAWS).arrays()
+        return arrays_of(vars(obstacles(objective, epochs_of([run]), run.theta(), draws=DRAWS)))
+
+    def read(self, study: Subject, arrays: Arrays) -> Obstacles:
+        return Obstacles(**scans_of(arrays, Curve, ("path", "ray")))
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class RandomDirectionsResult(WayResult):
         run = study.trained(self.run)
         (objective,), theta = self.objectives(study, run), run.theta()
         directions = random_filter_directions(theta, ParameterSpace(objective.model))
-        return scan_directions(objective, theta, directions, journal=journal, draws=DRAWS).arrays()
+        return as_arrays(scan_directions(objective, theta, directions, journal=journal, draws=DRAWS))
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,8 @@ class BarrierResult(WayResult):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, further = study.trained(self.run), study.trained(self.run.further)
         objectives = self.objectives(study, run)
-        return by_split(barrier(objectives, run.theta(), further.theta(), draws=DRAWS, journal=journal))
+        found = barrier(objectives, run.theta(), further.theta(), draws=DRAWS, journal=journal)
+        return arrays_of(dict(zip(self.splits, found, strict=True)))
 
     def read(self, study: Subject, arrays: Arrays) -> dict[str, Curve]:
-        return of_splits(arrays, Curve)
+        return scans_of(arrays, Curve)

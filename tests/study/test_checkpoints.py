@@ -260,7 +260,7 @@ def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once
     mine.compute("curves", "rollbacks")
     norms = [mine.curve("reviews", how).norm for how in mine.ways]
     assert norms[0] != norms[1]
-    assert mine.rollback("reviews").fine_tuned == mine.run("reviews", "SGD").dev_accuracy[-1]
+    assert mine.rollback("reviews").fine_tuned == mine.run("reviews", "Adam").dev_accuracy[-1]
 
 
 def test_of_the_profile_neither_tasks_nor_data_are_read(case, tmp_path):
