@@ -50,17 +50,19 @@ def dataset(result: Result) -> Dataset:
     """
     import xarray
 
-    parts = {}
+    parts, others = {}, dict(result.arrays)
     for split in SPLITS:
         prefix = f"{split}."
-        own = {name.removeprefix(prefix): a for name, a in result.arrays.items() if name.startswith(prefix)}
+        own = {
+            name.removeprefix(prefix): others.pop(name) for name in result.arrays if name.startswith(prefix)
+        }
         if own:
             parts[split] = _part(own, result.recipe)
+    data = _part(others, result.recipe)
     if parts:
         along = xarray.Variable("split", list(parts))
-        data = xarray.concat(parts.values(), along, "all", coords="minimal", compat="equals", join="exact")
-    else:
-        data = _part(result.arrays, result.recipe)
+        scans = xarray.concat(parts.values(), along, "all", coords="minimal", compat="equals", join="exact")
+        data = data.merge(scans)
     return data.assign_attrs(recipe=json.dumps(result.recipe), meta=json.dumps(result.meta))
 
 
