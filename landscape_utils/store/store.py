@@ -159,26 +159,6 @@ class Store:
                     found.append(result)
         return found
 
-    def save(
-        self,
-        kind: str,
-        name: str,
-        recipe: Mapping[str, Any],
-        arrays: Mapping[str, np.ndarray],
-        *,
-        seconds: float = 0.0,
-        **meta: Any,
-    ) -> Result:
-        """Write a result and read it back; `seconds` goes beside the file, `meta` (device, ...) into it."""
-        path = self.path(kind, name, recipe)
-        with self.lock(path):
-            return write_result(path, self._meta(kind, name, recipe, meta), arrays, seconds)
-
-    @staticmethod
-    def _meta(kind: str, name: str, recipe: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
-        known = {"kind": kind, "name": name, "recipe": recipe, "versions": library_versions()}
-        return canonical({**meta, **known}, "meta")
-
     def compute(
         self,
         kind: str,
@@ -206,7 +186,8 @@ class Store:
             if result := self._load_held(path, code):
                 return result
             check_writable(path)
-            complete = self._meta(kind, name, recipe, {**meta, "code": code} if code else meta)
+            known = {"kind": kind, "name": name, "recipe": recipe, "versions": library_versions()}
+            complete = canonical({**meta, **({"code": code} if code else {}), **known}, "meta")
             with contextlib.closing(Journal(path.with_suffix(".journal"), recipe_key(complete))) as journal:
                 arrays = function(journal)
                 result = write_result(path, complete, arrays, journal.seconds)

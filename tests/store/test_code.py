@@ -114,7 +114,7 @@ def begun_and_stopped_is_not_gone_on_with(journal):
 
 def test_a_result_that_does_not_say_its_code_is_an_earlier_one_if_one_is_asked_for(tmp_path):
     store, reading = Store(tmp_path), Store(tmp_path, read_only=True)
-    store.save(*KEY, {"loss": np.ones(1)})
+    store.compute(*KEY, lambda journal: {"loss": np.ones(1)})
     assert not store.load(*KEY).earlier
     assert not reading.load(*KEY).earlier
     assert store.load(*KEY, "ab") is None
