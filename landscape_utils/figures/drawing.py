@@ -74,8 +74,7 @@ def draw_surface(
 ) -> None:
     """One surface into a panel: contours, marks, hatching where a cell is not finite.
 
-    `window`: only so far around the middle of the marks, with a dot at each computed point. `named`: marks whose names
-    stand elsewhere.
+    `window`: only so far around the middle of the marks. `named`: marks whose names stand elsewhere.
 
     Raises UserError for fewer than two points on an axis.
     """
@@ -88,7 +87,6 @@ def draw_surface(
     axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     if window:
         axis.set(xlim=(middle - window, middle + window), ylim=(-window, window))
-        draw_points(axis, surface)
     grid = getattr(surface, value)[np.ix_(np.argsort(surface.alpha), np.argsort(surface.beta))]
     values = np.ma.masked_invalid(grid.T)  # (B, A), as matplotlib wants it
     colours = COLOUR_MAPS[value]

@@ -94,9 +94,9 @@ def test_marks_stand_at_their_own_places():
     assert words(figure).count("start") == words(figure).count("end") == 1  # in the first panel
 
 
-@pytest.mark.parametrize("middle", [(-3.8, 3.8), (1.0, 0.0), (0.5, -0.4), (1.5, 0.4)])
+@pytest.mark.parametrize("middle", [(1.0, 0.0), (0.5, -0.4), (1.5, 0.4)])
 def test_labels_of_lines_keep_off_all_else(middle):
-    """Rings around the letter, the end, the path and the end's name; a star reaches 5 points beyond the path."""
+    """Rings around the end, the path and the end's name; a star reaches 5 points beyond the path."""
     rings = surface_of(lambda x, y: 0.1 + 1.5 * np.hypot(x - middle[0], y - middle[1]), 161)
     path = trajectory_of([0, 0.5, 1], [0, -0.4, 0])
     figure = plots.surface_grid({"": {"scratch": rings}}, log=True, trajectories={"": {"scratch": path}})
@@ -190,7 +190,7 @@ def test_trajectory_is_drawn_whole_also_where_it_leaves_the_scan():
 
 def test_window_shows_the_computed_points_on_a_scale_of_its_own():
     surfaces = grid("MRPC")
-    figure = plots.surface_grid(surfaces, window=1.2)
+    figure = plots.surface_grid(surfaces, window=1.2, points=True)
     axis = figure.axes[0]
     assert axis.get_xlim() == pytest.approx((-0.7, 1.7))
     near = 6 * 7  # points 4/7 apart, within 1.2 and one step of (0.5, 0)
