@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..engine.objective import Objective
 from ..landscape.rollback import AXIS, RANDOM_SETS, Rollback, roll_back, roll_back_together
 from ..landscape.trajectory import Trajectory, project
 from ..names import CONTINUED, GROUPS, HOWS, METHODS, one_of
-from ..store.result_file import Result, plain_values
+from ..store.result_file import Result, as_arrays, plain_values
 from ..training.finetune import epochs_of
 from ..training.models import on_device
 from ..training.tasks import SAMPLE_SEED
@@ -146,8 +146,7 @@ class TrajectoryResult(Kind):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         runs = [study.trained(run) for run in self.runs]
         plane = study.plane(self.task, self.legs[0], self.seed)
-        found = asdict(project(epochs_of(runs), plane, self.method))
-        return {name: np.asarray(value) for name, value in found.items()}
+        return as_arrays(project(epochs_of(runs), plane, self.method))
 
     def cost(self, study: Subject, scale: Scale) -> Cost:
         return Cost()  # a few products of vectors

@@ -82,11 +82,8 @@ class ScanResult(Kind):
             device=study.device,
             what=self.label,
         )
-        return {
-            f"{split}.{name}": array
-            for split, one in zip(SPLITS, found, strict=True)
-            for name, array in replace(one, learned=trained.learned).arrays().items()
-        }
+        told = [replace(one, learned=trained.learned) for one in found]
+        return arrays_of(dict(zip(SPLITS, told, strict=True)))
 
     def points(self, study: Subject) -> int:
         return math.prod(map(len, study.profile.grid.axes(self.dimensions))) + len(self.marks)
@@ -160,6 +157,11 @@ class LayerResult(ScanResult):
     def cost(self, study: Subject, scale: Scale) -> Cost:
         points = self.points(study) * share_from(scale, self.group)
         return visits(study, scale, self.task, points, SPLITS)
+
+
+def arrays_of(curves: Mapping[str, Curve]) -> Arrays:
+    """The arrays of several curves, each under its name: `of_split` gives one's back."""
+    return {f"{split}.{name}": a for split, curve in curves.items() for name, a in curve.arrays().items()}
 
 
 def of_split(arrays: Arrays, split: str) -> Arrays:

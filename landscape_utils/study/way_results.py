@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
@@ -13,12 +13,13 @@ from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, barrier, obsta
 from ..landscape.scan import Curve
 from ..landscape.walk import Walk, walk
 from ..names import CONTINUED, SPLITS
+from ..store.result_file import as_arrays, plain_values
 from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
 from ..training.tasks import SAMPLE_SEED
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
 from .run_result import RunResult, pairs_of
-from .scan_results import DRAWS, of_split, visits
+from .scan_results import DRAWS, arrays_of, of_split, visits
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,10 @@ class WalkResult(WayResult):
         run = study.trained(self.run)
         origin = run.theta(0)
         second = study.trainings.second(self.run).vector(origin)
-        return walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second).arrays()
+        return as_arrays(walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second))
 
     def read(self, study: Subject, arrays: Arrays) -> Walk:
-        return Walk.from_arrays(arrays)
+        return Walk(**plain_values(arrays))
 
 
 @dataclass(frozen=True)
@@ -116,10 +117,10 @@ class ObstaclesResult(WayResult):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
         found = obstacles(self.objective(study, run), epochs_of([run]), run.theta(), draws=DRAWS)
-        return found.arrays()
+        return arrays_of(vars(found))
 
     def read(self, study: Subject, arrays: Arrays) -> Obstacles:
-        return Obstacles.from_arrays(arrays)
+        return Obstacles(**{part: Curve.from_arrays(of_split(arrays, part)) for part in ("path", "ray")})
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,10 @@ class RandomDirectionsResult(WayResult):
         run = study.trained(self.run)
         objective, theta = self.objective(study, run), run.theta()
         directions = random_filter_directions(theta, ParameterSpace(objective.model))
-        return scan_directions(objective, theta, directions, journal=journal, draws=DRAWS).arrays()
+        return as_arrays(scan_directions(objective, theta, directions, journal=journal, draws=DRAWS))
 
     def read(self, study: Subject, arrays: Arrays) -> RandomDirections:
-        return RandomDirections.from_arrays(dict(arrays))
+        return RandomDirections(**plain_values(arrays))
 
 
 @dataclass(frozen=True)
@@ -170,8 +171,7 @@ class BarrierResult(WayResult):
         model = on_device(run.model(), study.device)
         objectives = [Objective(model, study.sample(self.task, split)) for split in SPLITS]
         found = barrier(objectives, run.theta(), further.theta(), draws=DRAWS, journal=journal)
-        curves: Any = zip(SPLITS, found, strict=True)
-        return {f"{split}.{name}": a for split, curve in curves for name, a in curve.arrays().items()}
+        return arrays_of(dict(zip(SPLITS, found, strict=True)))
 
     def read(self, study: Subject, arrays: Arrays) -> dict[str, Curve]:
         return {split: Curve.from_arrays(of_split(arrays, split)) for split in SPLITS}

@@ -397,7 +397,7 @@ def test_what_the_first_pass_raises_is_one_line_with_example_field_and_reason(mo
     line = f"fails at token_type_ids of example {lengths.index(longest)}: IndexError: no such type$"
     with pytest.raises(UserError, match=line):
         Objective(model, examples)
-    monkeypatch.setattr("landscape_utils.engine.objective.pad", None)
+    monkeypatch.setattr("landscape_utils.engine.objective.pad_sequence", None)
     with pytest.raises(TypeError):  # a mistake of ours is not told as the user's
         Objective(make_model(), examples)
 
