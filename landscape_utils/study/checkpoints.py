@@ -305,6 +305,6 @@ def check_directions(
         for folder in (end, others[how]) if how in others else (end,):
             if torch.equal(theta_of(folder, classes, size), origin):
                 raise UserError(
-                    f"the encoders in {start} and {folder} are equal, so no direction leads from one to the other: was the "
-                    "encoder frozen, or is one folder a copy of the other?"
+                    f"the encoders in {start} and {folder} are equal, so no direction leads from one to the other: was "
+                    "the encoder frozen, or is one folder a copy of the other?"
                 )
