@@ -10,7 +10,6 @@ import yaml
 from book_cases import as_executed, write_notebook
 
 from landscape_utils.book.staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
-from landscape_utils.environment import ROOT
 from landscape_utils.errors import UserError
 
 NAMES = ("01_one", "02_two", "03_three")
@@ -91,9 +90,3 @@ def test_what_was_not_executed_is_refused(tmp_path, staged):
     part = Part(YOURS, "your run", "", [write_notebook(tmp_path / "01_one.ipynb", "1")])
     with pytest.raises(UserError, match="not executed by papermill"):
         stage(tmp_path / "book", tmp_path / "stage", [part])
-
-
-def test_the_books_own_contents_name_a_notebook_for_each_chapter_of_the_reference_run():
-    contents = read_contents(ROOT / "book")
-    assert chapters(contents, REFERENCE)
-    assert set(chapters(contents, REFERENCE)) <= set(chapters(contents, YOURS))
