@@ -12,12 +12,6 @@ from .intervals import TAIL, Evidence, Kind, number
 
 # A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
 NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
-SPOKEN = {  # of one task, and of several
-    "for": ("speaks for it", "speak for it"),
-    "against": ("speaks against it", "speak against it"),
-    "open": ("is open", "are open"),
-    "does not count": ("does not count", "do not count"),
-}
 
 
 @dataclass(frozen=True)
@@ -113,19 +107,12 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """The outcome in a few sentences."""
-        words = [e.word for e in self.evidence]
-        if not words:
-            return "No task could be weighed: the claim is **undecided**."
-        counts = [(words.count(word), *said) for word, said in SPOKEN.items() if word in words]
-        spoken = listed([f"{n} {one if n == 1 else many}" for n, one, many in counts])
-        found = f"Of {len(words)} tasks, {spoken}"
-        if len(words) == 1:
-            found = f"{self.evidence[0].task} {counts[0][1]}"
+        """The outcome, and how likely chance alone would bring one about."""
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
+        if not self.primary.voting:
+            return f"The claim {outcome}, because no task has an interval."
         chance = number(100 * self.primary.chance)
-        odds = f" If there were no effect, {chance} % of such studies would still reach a verdict."
-        return f"The claim {outcome}. {found}.{odds if self.primary.voting else ''}"
+        return f"The claim {outcome}. If there were no effect, {chance} % of such studies would still reach a verdict."
 
     @property
     def place(self) -> str:

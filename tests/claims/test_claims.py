@@ -225,6 +225,6 @@ def test_directions_are_drawn_anew_with_the_examples():
 def test_markdown_of_a_claim_says_what_decided_it():
     (claim,) = weigh(Planted("true", 3), "middle-layers")
     text = claim.markdown()
-    assert "The claim **holds**. Of 4 tasks, 4 speak for it." in text
+    assert "The claim **holds**." in text
     assert "The numbers that the paper prints, measured in the same way:" in text
     assert "MNLI, RTE, SST-2 and MRPC are left out: no random sets of layers were rolled back." in text
