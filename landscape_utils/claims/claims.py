@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import layers, obstacles, surfaces, trainings
-from .evidence import Claim, Measured
-from .measure import TOLD, Measure
+from .evidence import TOLD, Claim, Measured
+from .measure import Measure
 from .subject import SIDES, Subject
 
-RULE: str = TOLD["rule"]
 MODULES = {"trainings": trainings, "obstacles": obstacles, "surfaces": surfaces, "layers": layers}
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from scipy import stats
 
 from .intervals import TAIL, Evidence, Kind, number
 
+TOLD: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
+RULE: str = TOLD["rule"]
+EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 # A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
 NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
 
@@ -35,7 +41,7 @@ class Measured:
 
     @property
     def verdict(self) -> str:
-        """ "holds", "does not hold" or "undecided", by the rule in `claims.toml`."""
+        """ "holds", "does not hold" or "undecided", by RULE."""
         words = [e.word for e in self.evidence]
         if 2 * words.count("for") > self.voting:
             return "holds"

@@ -10,7 +10,6 @@ from statistics import NormalDist
 import numpy as np
 from scipy import stats
 
-EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 TAIL = 0.025  # of a 95 % interval, on each side
 ALONE = 0.01  # of the 98 % interval of a number on which a whole claim rests
 Z = NormalDist().inv_cdf(1 - TAIL)

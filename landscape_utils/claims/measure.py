@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..names import display_name
 from ..training.history import loss_of_epoch
-from .evidence import Measured
-from .intervals import ALONE, EVERY, TAIL, LeftOut, Reading, over_trainings
+from .evidence import EVERY, TOLD, Measured
+from .intervals import ALONE, TAIL, LeftOut, Reading, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
 
-TOLD: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 # Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
 UNFITTED = 0.75
 

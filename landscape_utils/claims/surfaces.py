@@ -16,7 +16,8 @@ from ..landscape import flatness
 from ..landscape.directions import RandomDirections
 from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
-from .intervals import EVERY, LeftOut, Reading, Z, drawn, minus
+from .evidence import EVERY
+from .intervals import LeftOut, Reading, Z, drawn, minus
 from .measure import reads
 from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
 

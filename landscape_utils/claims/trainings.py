@@ -7,7 +7,8 @@ from scipy import stats
 
 from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
-from .intervals import EVERY, TAIL, Kind, LeftOut, Reading, exact, normal
+from .evidence import EVERY
+from .intervals import TAIL, Kind, LeftOut, Reading, exact, normal
 from .measure import overfitted, reads
 from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
 

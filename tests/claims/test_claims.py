@@ -10,7 +10,8 @@ from planted import GUESS, Planted
 from synthetic import run_of
 
 from landscape_utils.claims import paper
-from landscape_utils.claims.claims import CLAIMS, TOLD, expected_by_chance, weigh
+from landscape_utils.claims.claims import CLAIMS, expected_by_chance, weigh
+from landscape_utils.claims.evidence import TOLD
 from landscape_utils.claims.intervals import Kind
 
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from landscape_utils.claims.evidence import Claim, Measured, table
+from landscape_utils.claims.evidence import EVERY, Claim, Measured, table
 from landscape_utils.claims.intervals import (
-    EVERY,
     Evidence,
     Kind,
     LeftOut,
