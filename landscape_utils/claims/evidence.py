@@ -66,17 +66,19 @@ class Measured:
             for reason, names in tasks.items()
         )
 
-    def markdown(self) -> str:
-        """What is measured, and a row for each task."""
+    def rows(self) -> str:
+        """A table with a row for each task that could be weighed."""
         interval = f"{100 * (1 - 2 * self.tail):g} % interval"
         head = ["task", *self.sides, "effect", interval, "taken over", "for or against"]
         rows = [
             [e.task, *map(number, e.values), number(e.effect), e.interval, e.over, e.word]
             for e in self.evidence
         ]
-        return paragraphs(
-            f"{self.what} Effect: {self.effect}.", table(head, rows) if rows else "", self.missing
-        )
+        return table(head, rows) if rows else ""
+
+    def markdown(self) -> str:
+        """What is measured, and what was found."""
+        return paragraphs(f"{self.what} Effect: {self.effect}.", self.rows(), self.missing)
 
 
 @dataclass(frozen=True)
@@ -127,20 +129,13 @@ class Claim:
 
     def markdown(self) -> str:
         """The sentence, the outcome, the primary measure, and how far it carries."""
-        printed, beside = "The numbers that the paper prints, measured in the same way:", ""
+        parts = [f"> {' '.join(self.quotation.split())} *({self.place})*", self.text, self.note]
+        parts += [self.primary.markdown()]
+        if self.printed:
+            parts += ["The numbers that the paper prints, measured in the same way:", self.printed.rows()]
         if self.carries:
-            beside = (
-                "How far does the verdict carry? The measures below help to judge it, and decide nothing."
-            )
-        return paragraphs(
-            f"> {' '.join(self.quotation.split())} *({self.place})*",
-            self.text,
-            self.note,
-            self.primary.markdown(),
-            *([printed, self.printed.markdown()] if self.printed else []),
-            beside,
-            *(measured.markdown() for measured in self.carries),
-        )
+            parts += ["How far does the verdict carry? These measures help to judge it, and decide nothing:"]
+        return paragraphs(*parts, *(measured.markdown() for measured in self.carries))
 
 
 def paragraphs(*parts: str) -> str:
