@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..claims.evidence import Claim, Measured
-from ..claims.intervals import EVERY
+from ..claims.evidence import EVERY, Claim, Measured
 from .page import PageFigure, note
 from .style import INK, MUTED, WIDTH, style
 
