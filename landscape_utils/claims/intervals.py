@@ -8,7 +8,9 @@ from enum import StrEnum
 from statistics import NormalDist
 
 import numpy as np
+from scipy import stats
 
+EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 TAIL = 0.025  # of a 95 % interval, on each side
 ALONE = 0.01  # of the 98 % interval of a number on which a whole claim rests
 Z = NormalDist().inv_cdf(1 - TAIL)
@@ -17,9 +19,9 @@ Z = NormalDist().inv_cdf(1 - TAIL)
 class Kind(StrEnum):
     """What an interval is taken over."""
 
-    TRAININGS = "over trainings"
-    EXAMPLES = "over examples"
-    TASKS = "over tasks"
+    TRAININGS = "trainings"
+    EXAMPLES = "examples"
+    TASKS = "tasks"
     NONE = "none"
 
 
@@ -44,8 +46,6 @@ class Reading:
 
     def stretch(self, tail: float) -> float:
         """By what to multiply the half-widths of the interval for another tail than 2.5 %."""
-        from scipy import stats
-
         wider = stats.t.ppf(1 - tail, self.df) / stats.t.ppf(1 - TAIL, self.df)
         return 1.0 if self.kind is Kind.NONE else float(wider)
 
@@ -79,14 +79,7 @@ class Evidence:
     @property
     def over(self) -> str:
         """What the interval is taken over, in words."""
-        several = f"over {self.trainings} trainings"
-        return (
-            several
-            if self.kind is Kind.TRAININGS
-            else "one training"
-            if self.kind is Kind.NONE
-            else self.kind
-        )
+        return f"{self.trainings} trainings" if self.kind is Kind.TRAININGS else self.kind
 
 
 def exact(values: Sequence[float], effect: float, slack: float = 0.0) -> Reading:
@@ -121,6 +114,16 @@ def drawn(values: Sequence[float], effects: np.ndarray) -> Reading:
     return Reading(values, float(effect[0]), float(lows[outside - 1]), float(highs[-outside]), Kind.EXAMPLES)
 
 
+def within(value: np.ndarray, slack: float) -> np.ndarray:
+    """(3, V): a number, (V,), and between what errors of size `slack` leave it."""
+    return np.stack([value, value - slack, value + slack])
+
+
+def minus(first: np.ndarray | float, second: np.ndarray) -> np.ndarray:
+    """(3, V): the difference of two numbers, each with between what it lies."""
+    return first - second[[0, 2, 1]]
+
+
 def over_trainings(task: str, readings: Sequence[Reading], tail: float = TAIL) -> Evidence:
     """The readings of all seeds together.
 
@@ -133,8 +136,6 @@ def over_trainings(task: str, readings: Sequence[Reading], tail: float = TAIL) -
     kind = readings[0].kind if count == 1 or readings[0].kind is Kind.TASKS else Kind.TRAININGS
     if not np.isfinite(effect):
         return Evidence(task, values, effect, -np.inf, np.inf, kind, count)
-    from scipy import stats
-
     spread = float(stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)) if count > 1 else 0.0
     below = np.mean([(r.effect - r.low) * r.stretch(tail) for r in readings])
     above = np.mean([(r.high - r.effect) * r.stretch(tail) for r in readings])

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from landscape_utils.engine.examples import positions
 from landscape_utils.engine.losses import name_of
-from landscape_utils.engine.objective import Objective, statistics
+from landscape_utils.engine.objective import Objective, fields_taken, statistics
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 
@@ -343,6 +343,17 @@ def test_padding_that_a_model_reads_is_refused():
     Objective(model, [{name: v[:3] if name != "labels" else v for name, v in padded.items()}])
     with pytest.raises(UserError, match="other logits for example 0 as it is given than without its padding"):
         Objective(model, [padded])
+
+
+def test_a_field_is_given_where_the_forward_takes_it(examples):
+    class Named(torch.nn.Module):
+        def forward(self, input_ids, attention_mask): ...
+
+    class Any(torch.nn.Module):
+        def forward(self, **fields): ...
+
+    assert fields_taken(Named(), examples[0]) == ["input_ids", "attention_mask"]
+    assert fields_taken(Any(), examples[0]) == ["input_ids", "attention_mask", "token_type_ids"]
 
 
 def test_token_types_that_the_model_has_not_are_refused(examples):

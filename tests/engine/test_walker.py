@@ -9,7 +9,7 @@ from geometry import keep_layers, make_plane
 from networks import MODELS, make_examples, make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.objective import Objective, same
 from landscape_utils.engine.space import ParameterSpace, layer_stack
 from landscape_utils.engine.walker import CHUNK, Walk, coarse_first, combine, moving
 from landscape_utils.errors import UserError
@@ -242,6 +242,14 @@ def test_masks_as_the_attention_takes_them_change_no_digit(kind, monkeypatch):
     shapes = [b.inputs["attention_mask"].ndim for b in wide.batches if "attention_mask" in b.inputs]
     assert set(shapes) == {2 if kind in OTHER_MASKS else 4}
     np.testing.assert_array_equal(wide(), narrow())
+
+
+@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
+def test_tensors_are_the_same_to_rounding_in_their_dtype(dtype, rounding):
+    one = torch.ones(3, dtype=dtype)
+    assert same(one, one + rounding)
+    assert not same(one, one + 4 * rounding)
+    assert not same(one, one[:2]) and not same(one * torch.nan, one * torch.nan)
 
 
 def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):

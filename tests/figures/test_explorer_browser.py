@@ -34,6 +34,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from landscape_utils.figures.explorer import page as figure
+from landscape_utils.figures.explorer import show_me
 from landscape_utils.figures.explorer_data import View, payload
 from landscape_utils.figures.style import COLOUR_MAPS
 from landscape_utils.landscape.flatness import region_around, width_below
@@ -136,9 +137,7 @@ def test_zoom_by_wheel_buttons_and_keys(show):
     assert corner() == pytest.approx([-4, 4], abs=0.05)  # what was under the pointer stays there
     canvas.hover(position={"x": canvas.bounding_box()["width"] - RIGHT - 2, "y": TOP + 2})
     at_the_edge = numbers(readout(page)[0].split(":", 1)[1])[0]
-    assert at_the_edge == pytest.approx(
-        2.4, abs=0.08
-    )  # 0.8 of 8; points are 0.05 apart, and the edge is 2 px away
+    assert at_the_edge == pytest.approx(2.4, abs=0.08)  # 0.8 of 8; points are 0.05 apart, the edge 2 px away
     canvas.press("0")
     page.get_by_role("button", name="Neighbourhood").click()
     slide(page, "\u03b1", 160)  # the window follows the cursor
@@ -158,9 +157,7 @@ def test_threshold_gives_width_and_area_of_the_region(show):
             size, distance, low, high, area, area_in_space = values
             wide = width_below(surface, np.array([level]))
             wanted = region_around(surface)(np.array([level]))
-            if (
-                wanted.bounded
-            ):  # the level is printed to 3 digits; rays and linear edges differ by the grid's step
+            if wanted.bounded:  # the level has 3 digits; rays and linear edges differ by the grid's step
                 assert area == pytest.approx(wanted.size[0], rel=0.05)
             assert ("at least" in said) == (not wide.bounded[0] or not wanted.bounded[0])
             assert size == pytest.approx(wide.size[0], rel=0.02)
@@ -472,6 +469,18 @@ def test_on_a_phone_the_readout_is_in_sight_while_pointing(show):
         box = canvas.bounding_box()
         page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 30)
         expect(page.locator(".lx-readout")).to_be_in_viewport(ratio=1)
+
+
+def test_a_sentence_of_the_page_sets_the_explorer(show):
+    page = show(views())
+    link = show_me("show <me>", task="rte", how="pretrained", quantity="dev error", alpha=1, beta=0, epoch=2)
+    page.evaluate("link => document.querySelector('h1').insertAdjacentHTML('afterend', link)", link)
+    page.get_by_role("link", name="show <me>").press("Enter")
+    assert [said.split(": ")[0] for said in readout(page)] == ["RTE, from scratch", "RTE, fine-tuned"]
+    assert all("(end)" in said for said in readout(page))
+    expect(page.get_by_label("quantity", exact=True)).to_have_value("dev error")
+    assert "epoch 2 of 6" in text(page, "Trajectory")
+    expect(page.locator("canvas.lx-surface").first).to_be_focused()
 
 
 def test_all_controls_are_reached_by_tab_and_show_it(show):
