@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .shortcuts import same
+from .objective import same
+from .shortcuts import compute_by
 
 ATTENTION = "short_sequences"
 LONGEST = (
@@ -77,8 +78,7 @@ class Fused:
         """Let the module compute by `forward`, if that gives on noise what the module gives."""
         noise = torch.randn(4, width, generator=torch.Generator().manual_seed(0)).bfloat16()
         if same(module(noise), forward(noise)):
-            module.forward = forward
-            stack.callback(delattr, module, "forward")
+            compute_by(module, forward, stack)
 
 
 # Inputs of the model that some models hand down to their attention, which makes nothing of them.

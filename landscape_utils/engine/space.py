@@ -27,7 +27,8 @@ class ParameterSpace:
         names: parameter names within the encoder, in the order of theta.
         slices: name -> the entries of theta that hold this parameter.
         size: P.
-        dtype: dtype of the weights; theta is read in it if it is float64, otherwise in float32.
+        dtype: dtype of the weights.
+        wide: that of theta: float64 for a float64 model, otherwise float32.
 
     Raises:
         UserError: the encoder has no parameters, or ones of several dtypes or devices; the model has weights that are
@@ -50,11 +51,13 @@ class ParameterSpace:
                 f"on one device; found: {found}; use model.float().to(device)"
             )
         self.dtype, self.device = next(iter(kinds))
+        self.wide = torch.float64 if self.dtype == torch.float64 else torch.float32
+        encoder = {id(p) for p in self._parameters.values()}
+        self._head = [p for p in model.parameters() if id(p) not in encoder]
 
     def read(self) -> Tensor:
-        """Theta: a copy of the encoder's weights, (P,), on their device, float32 (float64 for a float64 model)."""
-        wide = torch.float64 if self.dtype == torch.float64 else torch.float32
-        return torch.cat([p.detach().reshape(-1).to(wide) for p in self._parameters.values()])
+        """Theta: a copy of the encoder's weights, (P,), on their device, in `wide`."""
+        return torch.cat([p.detach().reshape(-1).to(self.wide) for p in self._parameters.values()])
 
     def write(self, theta: Tensor) -> None:
         """Set the encoder's weights to theta, (P,), in place.
@@ -78,22 +81,22 @@ class ParameterSpace:
 
     @contextmanager
     def attached(self, dtype: torch.dtype | None = None) -> Iterator[Tensor]:
-        """One flat buffer, (P,) in `dtype` (default: the model's), that the weights are views of within the context.
+        """One flat buffer, (P,), that the encoder's weights are views of within the context.
 
-        It starts as a copy of the weights. On leaving, also by an exception, each parameter has its own storage back,
-        untouched: the model is to the bit what it was.
+        It starts as a copy of the weights, in `dtype` (default: the model's), in which the head is meanwhile, too. On
+        leaving, also by an exception, each parameter has its own storage back: the model is to the bit what it was.
         """
-        own = {name: p.data for name, p in self._parameters.items()}
+        own = [(p, p.data) for p in (*self._parameters.values(), *self._head)]
         buffer = torch.empty(self.size, dtype=dtype or self.dtype, device=self.device)
         try:
             for name, p in self._parameters.items():
-                view = buffer[self.slices[name]].view(p.shape)
-                view.copy_(own[name])
-                p.data = view
+                p.data = buffer[self.slices[name]].view(p.shape).copy_(p.data)
+            for p in self._head:
+                p.data = p.data.to(dtype or p.dtype)
             yield buffer
         finally:
-            for name, p in self._parameters.items():
-                p.data = own[name]
+            for p, data in own:
+                p.data = data
 
     def restrict(self, vector: Tensor, names: tuple[str, ...]) -> Tensor:
         """delta^G: a copy of `vector`, (P,), with every entry outside the named parameters zero (section 7)."""

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..claims.evidence import EVERY, Claim, Measured
-from .style import INK, MUTED, WIDTH, note, style
+from .page import PageFigure, note
+from .style import INK, MUTED, WIDTH, style
 
 WORDS = {  # of a task: marker, fill, size, and what it means
     "for": ("o", "#0072b2", 8, "speaks for the claim"),
@@ -34,7 +35,7 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
     """
     titles, columns = _titles(by_run), _columns(by_run)
     height = HEAD + ROW * len(titles)
-    figure = Figure(figsize=(WIDTH, height + 0.8), layout="constrained")
+    figure = PageFigure(WIDTH, height + 0.8)
     axis = figure.subplots()
     axis.set(xlim=(0, WIDTH), ylim=(height, 0))  # inches
     axis.set_axis_off()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -34,20 +34,6 @@ class Obstacles:
 
     path: Curve
     ray: Curve
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays, for a file."""
-        parts = {"path": self.path, "ray": self.ray}
-        return {f"{part}.{name}": a for part, curve in parts.items() for name, a in curve.arrays().items()}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Obstacles:
-        """The inverse of `arrays`."""
-        parts = [
-            {n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")}
-            for part in ("path", "ray")
-        ]
-        return cls(*map(Curve.from_arrays, parts))
 
 
 def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, **options: Any) -> Obstacles:

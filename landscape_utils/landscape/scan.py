@@ -20,7 +20,7 @@ from ..engine.cluster import Client, Spread
 from ..engine.objective import Measurement, Objective
 from ..engine.precision import PROBED, finding, found, probe, probe_points
 from ..engine.space import Line, ParameterSpace, Plane
-from ..engine.walker import Walk, coarse_first
+from ..engine.walker import CACHE_BYTES, Walk, coarse_first
 from ..errors import UserError
 from ..progress import bar
 from .adaptive import Refinement
@@ -125,7 +125,7 @@ def scan(
     *,
     marks: Mapping[str, Sequence[float]] | None = None,
     precision: str = "float32",
-    cache_bytes: int | None = None,
+    cache_bytes: int = CACHE_BYTES,
     draws: int = 0,
     tolerance: float | str | None = None,
     journal: MutableMapping[int, np.ndarray] | None = None,

@@ -8,9 +8,8 @@ Sohl-Dickstein 2018). Straightness is what lies above that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -49,16 +48,6 @@ class Walk:
     angle: float
     moved: np.ndarray
     group_size: np.ndarray
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays, for a file."""
-        return {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Walk:
-        """The inverse of `arrays`."""
-        values: dict[str, Any] = {name: a if a.ndim else a.item() for name, a in arrays.items()}
-        return cls(**values)
 
 
 def walk(

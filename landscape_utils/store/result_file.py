@@ -157,6 +157,11 @@ def _read_times(path: Path) -> dict[str, Any]:
     return {}
 
 
+def as_arrays(result: Any) -> dict[str, np.ndarray]:
+    """The fields of a dataclass of arrays, numbers and words as arrays; see `plain_values`."""
+    return {name: np.asarray(value) for name, value in vars(result).items()}
+
+
 def plain_values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Arrays as they are, and those of one number or word as that."""
     return {name: array if array.ndim else array.item() for name, array in arrays.items()}

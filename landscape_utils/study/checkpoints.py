@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..claims.claims import CLAIMS
@@ -67,7 +68,7 @@ class OwnTrainings:
         self.tasks: tuple[str, ...] = (task.name,)
         self.seeds: tuple[int, ...] = (seed,)
         self.ways: tuple[str, ...] = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
-        self.main = self.ways[-1]
+        self.main = HOWS[0] if HOWS[0] in trained else self.ways[0]
         self.size, self.layered = check_ends(trained, task)
         self.claims: tuple[str, ...] | None = self._claims()
         self.checksums = {how: [weights_checksum(f) for f in folders] for how, folders in trained.items()}
@@ -226,6 +227,7 @@ class Checkpoints(Study):
         if directions == PCA and short:
             raise UserError(f"{short[0]}: directions {PCA!r} need three checkpoints or more; there are two")
         self.size, self.layered = check_ends(trained, task)
+        check_directions(trained, others or {}, len(task.labels), self.size)
         changes = {"name": OWN, "data_dir": "", "side_by_side": self.size < SMALL}
         super().__init__(
             load_profile(profile).model_copy(update=changes),
@@ -292,3 +294,17 @@ def check_ends(trained: Mapping[str, Sequence[Path]], task: Task) -> tuple[int, 
     except UserError:
         layered = False
     return ParameterSpace(model).size, layered
+
+
+def check_directions(
+    trained: Mapping[str, Sequence[Path]], others: Mapping[str, Path], classes: int, size: int
+) -> None:
+    """Refuse a start and an end with one and the same encoder: there is no direction from the one to the other."""
+    for how, (start, *_, end) in trained.items():
+        origin = theta_of(start, classes, size)
+        for folder in (end, others[how]) if how in others else (end,):
+            if torch.equal(theta_of(folder, classes, size), origin):
+                raise UserError(
+                    f"the encoders in {start} and {folder} are equal, so no direction leads from one to the other: was "
+                    "the encoder frozen, or is one folder a copy of the other?"
+                )

@@ -20,6 +20,7 @@ from ..engine.losses import Loss
 from ..landscape.scan import Plane
 from ..profiles import Profile, Training
 from ..store.code import code_of
+from ..store.result_file import plain_values
 from ..training.finetune import Run
 from ..training.tasks import Example, Task
 
@@ -136,9 +137,11 @@ class Kind(ABC):
         folder: of the store, and the word for it on the command line.
         by_points: whether a cluster's workers share its points; if not, one of them computes all of it.
         parts: of the package, whose code computes it: a result of other code is computed anew.
+        form: the dataclass that its arrays are the fields of; a kind without one says in `read` what they stand for.
     """
 
     folder: ClassVar[str]
+    form: ClassVar[Any]
     by_points: ClassVar[bool] = False
     parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.results")
 
@@ -173,9 +176,9 @@ class Kind(ABC):
     def cost(self, study: Subject, scale: Scale) -> Cost:
         """What computing it takes."""
 
-    @abstractmethod
     def read(self, study: Subject, arrays: Arrays) -> Any:
         """The object that the stored arrays stand for."""
+        return self.form(**plain_values(arrays))
 
     @property
     def label(self) -> str:

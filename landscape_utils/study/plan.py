@@ -17,7 +17,7 @@ import transformers as hf
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace, layer_stack
-from ..engine.walker import Walker
+from ..engine.walker import Walk
 from ..errors import UserError
 from ..profiles import Profile
 from ..training import hub
@@ -136,7 +136,7 @@ def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -
     model = hf.AutoModelForSequenceClassification.from_config(config).float().to(device)
     objective = Objective(model, random_examples(config, VISIT_TOKENS))
     origin = ParameterSpace(model).read()
-    with Walker([objective], origin, (1e-3 * origin,), precision) as walker:
+    with Walk([objective], origin, (1e-3 * origin,)).open(precision) as walker:
         return median_of(lambda: walker((1.0,))) / objective.tokens
 
 

@@ -161,15 +161,15 @@ class Queries(ABC):
         self, task: str, how: str = HOWS[0], method: str = "plane", seed: int | None = None
     ) -> Trajectory:
         """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""
-        task, how, seed = self._which(task, how, seed)
-        return self.get(TrajectoryResult(task, (how,), seed, method))
+        return self.get(TrajectoryResult(*self._which(task, how, seed), method))
 
     def overfitting(self, method: str = "plane") -> Trajectory:
         """Figure 4: the epochs of fine-tuning and then the further ones, in the coordinates of the task's plane."""
         if not self.trainings.overfitted:
             raise UserError("no training was continued here; Figure 4 needs a profile with further epochs")
-        legs = (HOWS[0], CONTINUED)
-        return self.get(TrajectoryResult(self.trainings.overfitted, legs, self.seed, method))
+        return self.get(
+            TrajectoryResult(self.trainings.overfitted, HOWS[0], self.seed, method, continued=True)
+        )
 
     def rollback(self, task: str, learning_rate: float | None = None, seed: int | None = None) -> Rollback:
         """Table 1: accuracy on the whole dev split with one layer group set back to theta_0."""

@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import cloudpickle
 import distributed
@@ -251,13 +252,24 @@ def test_a_worker_that_leaves_while_it_is_asked_is_left_out(tmp_path):
     gone = distributed.comm.CommClosedError("in <TCP (closed) Scheduler Broadcast>: Stream is closed")
     refused = UserError("no such device")
     assert (
-        cluster.join(fake_client(exists=(gone, True), check_device=(gone, "cpu")), "auto", tmp_path) == "cpu"
+        cluster.join(
+            fake_client(exists=(gone, True), check_device=(gone, "cpu")),
+            "auto",
+            tmp_path / "results" / "demo",
+        )
+        == "cpu"
     )
     assert cluster.device_names(fake_client(device_name=("a card", gone)), "cuda") == "a card"
     with pytest.raises(UserError, match=r"all workers left .*, a, b;"):
         cluster.join(fake_client(exists=(gone, gone)), "auto", tmp_path)
     with pytest.raises(UserError, match="no such device"):
         cluster.join(fake_client(exists=(gone, True), check_device=(gone, refused)), "auto", tmp_path)
+
+
+def test_tasks_that_no_worker_outlives_are_given_up():
+    client = Mock(nthreads=lambda: {"tcp://a": 1}, submit=lambda *_, pure: Mock(status="lost"))
+    with pytest.raises(UserError, match=r"all workers that tried one of 1 tasks were lost"):
+        list(cluster.apart(client, None, [("one", "computed", ())]))
 
 
 def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):

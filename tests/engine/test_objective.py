@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from landscape_utils.engine.examples import positions
 from landscape_utils.engine.losses import name_of
-from landscape_utils.engine.objective import Objective, statistics
+from landscape_utils.engine.objective import Objective, fields_taken, statistics
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 
@@ -369,6 +369,17 @@ def test_padding_that_a_model_reads_is_refused():
         Objective(model, [padded])
 
 
+def test_a_field_is_given_where_the_forward_takes_it(examples):
+    class Named(torch.nn.Module):
+        def forward(self, input_ids, attention_mask): ...
+
+    class Any(torch.nn.Module):
+        def forward(self, **fields): ...
+
+    assert fields_taken(Named(), examples[0]) == ["input_ids", "attention_mask"]
+    assert fields_taken(Any(), examples[0]) == ["input_ids", "attention_mask", "token_type_ids"]
+
+
 def test_token_types_that_the_model_has_not_are_refused(examples):
     model = make_model("roberta", type_vocab_size=1)
     with pytest.raises(UserError, match="example 0 has token_type_ids that are no whole numbers from 0 to 0"):
@@ -386,7 +397,7 @@ def test_what_the_first_pass_raises_is_one_line_with_example_field_and_reason(mo
     line = f"fails at token_type_ids of example {lengths.index(longest)}: IndexError: no such type$"
     with pytest.raises(UserError, match=line):
         Objective(model, examples)
-    monkeypatch.setattr("landscape_utils.engine.objective.pad", None)
+    monkeypatch.setattr("landscape_utils.engine.objective.pad_sequence", None)
     with pytest.raises(TypeError):  # a mistake of ours is not told as the user's
         Objective(make_model(), examples)
 

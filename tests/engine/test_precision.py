@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers as hf
 from geometry import ALPHA, BETA, make_plane
-from networks import make_examples
+from networks import make_examples, make_model
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.precision import largest_difference, probe_points
@@ -33,6 +33,20 @@ def test_the_surface_carries_the_largest_difference_of_its_probe(model, examples
     )
     assert corners.max() <= rounded.precision_error <= everywhere
     assert rounded.precision_error > 0
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_module_of_the_encoder_that_counts_as_head_is_in_the_precision_too(examples, precision):
+    """An unmoved pooler in float32 could not take what layers in bfloat16 give it."""
+    model = make_model()
+    model.config.landscape_head = ["pooler"]
+    before = {name: (p.data_ptr(), p.dtype) for name, p in model.named_parameters()}
+    plane, objective = make_plane(model), Objective(model, examples)
+    exact, rounded = (scan(objective, plane, ALPHA, BETA, precision=name) for name in ("float32", precision))
+    # the loss is of order 1 and its weights keep 8 bits, or 11; the probe holds no more than all cells and marks
+    np.testing.assert_allclose(rounded.loss, exact.loss, atol=2**-5)
+    assert 0 < rounded.precision_error <= 2**-5
+    assert {name: (p.data_ptr(), p.dtype) for name, p in model.named_parameters()} == before
 
 
 FNET = hf.FNetConfig(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,9 +12,10 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
+import nbformat
 import pytest
-from explored import CHROMIUM, FLAGS, HUNG
-from playwright.sync_api import Page, expect, sync_playwright
+from explored import HUNG
+from playwright.sync_api import Browser, Page, expect
 
 import landscape_utils as lu
 from landscape_utils.figures.study_views import views_of
@@ -41,19 +40,9 @@ def notebook(study: lu.Study, tiny_profile: Path, tmp_path_factory):
         f"study = lu.Study({str(tiny_profile)!r}, tasks='mrpc', results_dir={str(study.store.folder.parent)!r})\n"
         "live = explore(study, 'mrpc')\nlive"
     )
-    cell = {
-        "cell_type": "code",
-        "id": "a",
-        "source": code,
-        "metadata": {},
-        "outputs": [],
-        "execution_count": None,
-    }
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    (folder / "explore.ipynb").write_text(
-        json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": [cell]}),
-        encoding="utf-8",
-    )
+    cells = [nbformat.v4.new_code_cell(code)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "explore.ipynb")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -61,17 +50,15 @@ def notebook(study: lu.Study, tiny_profile: Path, tmp_path_factory):
     options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
     options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
     command = [sys.executable, "-m", "jupyterlab", *options]
+    environment = os.environ | own | {"OMP_NUM_THREADS": "1"}
     with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            command, stdout=log, stderr=log, env=os.environ | own | {"OMP_NUM_THREADS": "1"}
-        )
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         try:
             wait_for(f"http://127.0.0.1:{port}/api", server)
             yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb"
         finally:
             server.terminate()
             server.wait()
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for(address: str, server: subprocess.Popen) -> None:
@@ -84,28 +71,20 @@ def wait_for(address: str, server: subprocess.Popen) -> None:
 
 
 @pytest.fixture
-def page(notebook: str):
-    if not CHROMIUM:
-        pytest.fail("JupyterLab is driven in Chromium: install it")
+def page(notebook: str, browser: Browser):
     errors: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=HUNG)
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.set_default_timeout(HUNG)
-        # A dialog of JupyterLab's own covers the notebook and would take every click: its default button closes it.
-        page.add_locator_handler(
-            page.locator("dialog.jp-Dialog"), lambda _: page.locator(".jp-Dialog .jp-mod-accept").last.click()
-        )
-        expect.set_options(timeout=HUNG)
-        try:
-            page.goto(notebook)
-            run_first_cell(page)
-            page.wait_for_selector(".lx canvas:visible")
-            yield page
-        finally:
-            expect.set_options(timeout=5000)
-            browser.close()
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_default_timeout(HUNG)
+    # A dialog of JupyterLab's own covers the notebook and would take every click: its default button closes it.
+    page.add_locator_handler(
+        page.locator("dialog.jp-Dialog"), lambda _: page.locator(".jp-Dialog .jp-mod-accept").last.click()
+    )
+    page.goto(notebook)
+    run_first_cell(page)
+    page.wait_for_selector(".lx canvas:visible")
+    yield page
+    page.close()
     assert not errors
 
 

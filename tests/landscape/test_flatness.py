@@ -54,6 +54,10 @@ def test_width_of_a_parabola(a):
 def test_width_is_a_lower_bound_at_the_edge_of_the_scan():
     assert width(quadratic_curve(0.01), rise=1.0) == (pytest.approx(8.0), False)  # below until alpha = 1 + 14
     assert width(quadratic_curve(0.01), rise=1.0, sides="left") == (pytest.approx(5.0), False)
+    slope = curve_of(
+        lambda alpha: 1 - 0.5 * alpha, 41
+    )  # 1 above the end at alpha = -1, and never on its right
+    assert width(slope, rise=1.0) == (pytest.approx(2.0 + 3.0), False)
 
 
 def test_width_stops_at_the_first_crossing_and_before_a_loss_that_is_not_finite():

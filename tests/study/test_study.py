@@ -167,24 +167,6 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
     assert study.run("rte").folder == Study(tiny_profile, results_dir=tmp_path).run("rte").folder
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"tasks": "cola"}, "cola"),
-        ({"device": "gpu"}, r"unknown device 'gpu'; here are auto, cpu"),
-        ({"seed": "0"}, "seed"),
-        ({"resolution": 1}, "resolution"),
-        ({"span": "wide"}, "span"),
-        ({"data_dir": 3.5}, "data_dir"),
-        ({"results_dir": 3}, "results_dir"),
-    ],
-)
-def test_bad_values_are_refused_at_once(tiny_profile, arguments, message):
-    with pytest.raises(UserError, match=message) as caught:
-        Study(tiny_profile, **arguments)
-    assert "\n" not in str(caught.value)
-
-
 def test_unknown_words_are_refused(study):
     for call in (
         lambda: study.run("mrpc", "finetuned"),
