@@ -87,20 +87,6 @@ def _draw_run(
         axis.text(left + STEP * len(tasks), y, found.verdict, va="center", fontsize=LETTERS - 1, color=colour)
 
 
-def ladder_text(by_run: Mapping[str, Sequence[Claim]]) -> str:
-    """The same in words, a sentence for each claim: a text alternative of the figure."""
-    columns, lines = _columns(by_run), []
-    for name, title in _titles(by_run).items():
-        said = []
-        for heading, measured in columns.items():
-            if name in measured:
-                words = [e.word for e in measured[name].evidence]
-                counts = ", ".join(f"{words.count(word)} {word}" for word in WORDS if word in words)
-                said.append(f"{heading}: {measured[name].verdict} ({counts or 'no task'})")
-        lines.append(f"{title}: {'; '.join(said)}.")
-    return " ".join(lines)
-
-
 def _titles(by_run: Mapping[str, Sequence[Claim]]) -> dict[str, str]:
     return {claim.name: claim.title for claims in by_run.values() for claim in claims}
 
