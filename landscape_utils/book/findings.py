@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..claims.claims import RULE, expected_by_chance
+from ..claims.claims import expected_by_chance
 from ..claims.claims import weigh as weigh_claims
-from ..claims.evidence import Claim, Measured, listed, table
-from ..claims.intervals import EVERY, Evidence, number
+from ..claims.evidence import EVERY, RULE, Claim, Measured, listed, table
+from ..claims.intervals import Evidence, number
 from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study

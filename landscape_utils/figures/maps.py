@@ -22,7 +22,7 @@ from .drawing import (
     neighbourhood,
 )
 from .notes import leaves, percent, scan_note
-from .page import PageFigure, fit_height, label_panels, note
+from .page import PageFigure, fit_height, note
 from .style import COLOUR_MAPS, HOW_NAMES, WIDTH, how_name, lines_of, style
 
 VALUE_NAMES = {"loss": "training loss (nats)", "error": "dev error rate"}
@@ -62,13 +62,13 @@ def surface_grid(
         for axis, (name, surface) in zip(panels, by_name.items(), strict=True):
             draw_surface(axis, surface, scale, value, window, named)
             named |= surface.marks.keys()
+            if points:
+                draw_points(axis, surface)
             shown = axis.axis()
             if trajectories:
                 _draw_paths(axis, trajectories[heading][name])
             if window:
                 axis.axis(shown)
-            elif points:
-                draw_points(axis, surface)
             axis.label_outer()
         _name_panels(panels, heading, list(by_name), upright)
     _finish(figure, axes, scales, value, share == "all", upright)
@@ -110,16 +110,15 @@ def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upr
 def _finish(
     figure: Figure, axes: list[list[Axes]], scales: list[Scale], value: str, one: bool, upright: bool
 ) -> None:
-    """Letters, the names of the axes at the first panel, colour bars."""
-    every, first = list(chain.from_iterable(axes)), axes[0][0]
+    """The names of the axes at the first panel, colour bars."""
+    first = axes[0][0]
     first.set_ylabel(f"{first.get_ylabel()}\nβ")
     (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
     if one:
-        colour_bar(figure, every, scales[0], value)
+        colour_bar(figure, list(chain.from_iterable(axes)), scales[0], value)
     else:
         for panels, scale in zip(axes, scales, strict=True):
             colour_bar(figure, panels, scale, value, below=upright)
-    label_panels(every, inside=True)
 
 
 def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> None:
