@@ -1,4 +1,5 @@
-"""Pages load what they use: MathJax where there is a formula, and style sheets' icons in the place of FontAwesome.
+"""Pages load what they use: MathJax where there is a formula, style sheets' icons in the place of FontAwesome, and
+figures whose lines are written to a tenth of a point, and letters to a hundredth.
 
 A page that was made from a notebook holds it, without outputs: no link of a page in a folder can save a file.
 """
@@ -10,6 +11,21 @@ from pathlib import Path
 from docutils import nodes
 
 ICONS = re.compile(r"<[^>]*fontawesome\.js[^>]*>(</script>)?")
+# The font of icons, and what sets each of them.
+FONT = re.compile(r"@font-face\{[^}]*Font Awesome[^}]*\}|(?:\.fa-[\w-]+:{1,2}before,?)+\{content:[^}]*\}")
+SEARCH = re.compile(r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>')
+PATH = re.compile(r' d="([MLQCz\d\s.e-]*)"')
+STEP = re.compile(r"([MLQCz])([^MLQCz]*)")
+# Sphinx calls a bibliography a list though its entries are no list items, and writes the parameters of a signature as
+# descriptions of nothing. A screen reader stumbles over both.
+MISNAMED = {
+    re.compile('<div role="list" class="citation-list">'): '<div class="citation-list">',
+    re.compile(r"<dl>(?=\s*<dd>)"): '<dl role="presentation">',
+}
+
+
+def captions_hold_numbers(app, config):
+    config.numfig = False  # a part of jupyter-book switches it on, whatever _config.yml says
 
 
 def formulas_only(app, pagename, templatename, context, doctree):
@@ -32,17 +48,39 @@ def with_notebook(app, pagename, templatename, context, doctree):
         context["body"] += f'<script type="application/json" class="notebook">{text}</script>'
 
 
-def without_icons(app, exception):
+def rounded(found):
+    """A path of an SVG with its points relative to one another: half the letters that matplotlib takes, or fewer."""
+    unit = 100 if re.search("[QC]", found[1]) else 10
+    steps, here = [], (0, 0)
+    for letter, numbers in STEP.findall(found[1]):
+        values = [round(unit * float(number)) for number in numbers.split()]
+        origin = (0, 0) if letter == "M" else here
+        moves = [f"{(value - origin[i % 2]) / unit:g}" for i, value in enumerate(values)]
+        steps.append((letter if letter == "M" else letter.lower()) + " ".join(moves))
+        here = tuple(values[-2:]) or here
+    return f' d="{"".join(steps)}"'
+
+
+def mended(app, exception):
     if exception is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text("utf-8")
+            for wrong, right in MISNAMED.items():
+                text = wrong.sub(right, text)
+            if page.name != "search.html":
+                text = SEARCH.sub("", text)
             page.write_text(ICONS.sub("", text), "utf-8")
+        for sheet in Path(app.outdir, "_static", "styles").glob("*.css"):
+            sheet.write_text(FONT.sub("", sheet.read_text("utf-8")), "utf-8")
+        for figure in Path(app.outdir, "_images").glob("*.svg"):
+            figure.write_text(PATH.sub(rounded, figure.read_text("utf-8")), "utf-8")
         for script in Path(app.outdir, "_static", "scripts").glob("fontawesome.js*"):
             script.unlink()
 
 
 def setup(app):
+    app.connect("config-inited", captions_hold_numbers, priority=900)
     app.connect("html-page-context", formulas_only, priority=900)
     app.connect("html-page-context", with_notebook)
-    app.connect("build-finished", without_icons)
+    app.connect("build-finished", mended)
     return {"parallel_read_safe": True}

@@ -8,3 +8,45 @@ addEventListener("DOMContentLoaded", () => {
     link.removeAttribute("target");
   }
 });
+// The link to a chapter's twin stands beside the contents of the page too, and leads to the section that is being read.
+addEventListener("DOMContentLoaded", () => {
+  const twin = [...document.querySelectorAll(".run a")].find((link) => /\/(notebooks|reference_run)\/\d\d_/.test(link.pathname) && link.pathname !== location.pathname);
+  if (!twin) return;
+  const beside = twin.cloneNode(true);
+  beside.classList.add("twin");
+  document.querySelector(".bd-sidebar-secondary")?.append(beside);
+  for (const link of [twin, beside]) {
+    link.addEventListener("click", () => {
+      const passed = [...document.querySelectorAll("article section section[id]")].filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
+      link.hash = passed.length ? passed.pop().id : "";
+    });
+  }
+});
+// What the figures of a chapter show, as a table. The explorer of the page holds it.
+const cell = (value) => (typeof value === "number" ? String(Number(value.toPrecision(9))) : `"${String(value ?? "").replaceAll('"', '""')}"`);
+const tableOf = ({ views }) => {
+  const names = [...new Set(views.flatMap((view) => view.quantities))];
+  const rows = [["task", "training", "layers", "point", "alpha", "beta", ...names]];
+  for (const view of views) {
+    const add = (point, alpha, beta, value) => rows.push([view.task, view.how, view.layers, point, alpha, beta, ...names.map(value)]);
+    (view.alpha ?? []).forEach((alpha, i) => view.beta.forEach((beta, j) =>
+      add("surface", alpha, beta, (name) => view.fields.get(name)?.values[i * view.beta.length + j])));
+    (view.curve?.alpha ?? []).forEach((alpha, i) => add("curve", alpha, 0, (name) => view.curve.fields.get(name)?.values[i]));
+    for (const mark of view.marks) add(mark.name, mark.alpha, mark.beta ?? 0, (name) => mark.values[name]?.[0]);
+    for (const [method, path] of Object.entries(view.trajectories ?? {}))
+      path.alpha.forEach((alpha, epoch) => add(`epoch ${epoch} (${method})`, alpha, path.beta[epoch], (name) => view.history?.[name]?.[epoch] ?? undefined));
+  }
+  return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+};
+addEventListener("load", () => {
+  const explorer = document.querySelector(".landscape-explorer")?.explorer;
+  if (!explorer) return;
+  for (const caption of document.querySelectorAll("article figure > figcaption")) {
+    const link = Object.assign(document.createElement("a"), { className: "data", textContent: "Data (CSV)", href: "#" });
+    link.addEventListener("click", () => {
+      link.download = location.pathname.split("/").pop().replace(/html$/, "csv");
+      link.href = URL.createObjectURL(new Blob([tableOf(explorer)], { type: "text/csv" }));
+    });
+    caption.append(link);
+  }
+});

@@ -14,7 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..claims.evidence import listed
 from ..environment import NOTHING, ROOT
 from ..errors import Lacking, UserError
 from ..figures import plots
@@ -23,17 +22,10 @@ from ..names import HOWS
 from ..store.files import logger
 from ..study.results import current_code
 from ..study.study import Study
-from . import tables
+from . import chapter, tables
 from .executing import Execution, check_parameters, execute
-from .findings import NOT_MEASURED, outcome
+from .findings import counted, outcome
 from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
-
-COUNTED = {
-    "holds": "hold",
-    "does not hold": "do not hold",
-    "undecided": "cannot be told",
-    NOT_MEASURED: "could not be measured",
-}
 
 
 def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
@@ -66,10 +58,11 @@ def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm"
         *([Part(REFERENCE, "the reference run", about(reading), read)] if read else []),
     ]
     front = front_picture(reading, study, root / "_build" / "front.png")
+    made = [front, front.with_suffix(".md"), root / "_build" / "tally.md"]
     studies = [("the reference run", reading)] if read else []
     told = [tally(title, of) for title, of in [*studies, ("your run", study)]]
-    (root / "_build" / "tally.md").write_text("\n".join(told), "utf-8")
-    return render(root, parts, front, root / "_build" / "tally.md")
+    made[-1].write_text("\n".join(told), "utf-8")
+    return render(root, parts, *made)
 
 
 def readings(root: Path, reference: str, study: Study) -> list[Execution]:
@@ -118,8 +111,7 @@ def about(study: Study) -> str:
 def tally(title: str, study: Study) -> str:
     """A line on how many of the paper's sentences hold in a run."""
     found = [outcome(claim) for claim in study.claims()]
-    counts = listed([f"{found.count(kind)} {said}" for kind, said in COUNTED.items() if kind in found])
-    return f"- Of the {len(found)} sentences, in *{title}* (`{study.profile.name}`), {counts}."
+    return f"- In *{title}* (`{study.profile.name}`), {counted(found)}, of {len(found)} sentences."
 
 
 def front_picture(reading: Study, study: Study, path: Path) -> Path:
@@ -130,13 +122,27 @@ def front_picture(reading: Study, study: Study, path: Path) -> Path:
 
 
 def draw_front(study: Study, path: Path) -> Path:
-    """One task's surfaces and paths, from scratch and fine-tuned."""
-    task = "mrpc" if "mrpc" in study.tasks else study.tasks[0]
+    """One task's surfaces and paths, from scratch and fine-tuned; beside it, `path` with .md, a sentence on them.
+
+    Of the tasks that both trainings learned, the one whose accuracy fine-tuning raised most; of all, if there is none.
+    """
+    drawn = chapter.there(study, study.trajectory)
+    learned = [task for task in drawn if all(study.run(task, how).learned for how in HOWS)]
+    task = max(learned or drawn, key=lambda task: gain(study, task))
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = study.heading(task)
     save(plots.surface_grid({name: surfaces}, trajectories={name: paths}), path, bbox_inches="tight")
+    fine_tuned, scratch = (100 * study.run(task, how).dev_accuracy[-1] for how in HOWS)
+    said = f"Here the task is {name}. Dev accuracy is {fine_tuned:.1f} % fine-tuned and {scratch:.1f} % from scratch."
+    path.with_suffix(".md").write_text(said, "utf-8")
     return path
+
+
+def gain(study: Study, task: str) -> float:
+    """How much higher the dev accuracy is after fine-tuning than after training from scratch."""
+    ends = [study.run(task, how).dev_accuracy[-1] for how in HOWS]
+    return float(ends[0] - ends[1])
 
 
 def find_notebooks(root: Path = ROOT) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..claims.claims import expected_by_chance
 from ..claims.claims import weigh as weigh_claims
 from ..claims.evidence import EVERY, RULE, Claim, Measured, listed, table
 from ..claims.intervals import Evidence, number
+from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study
 
@@ -24,12 +25,13 @@ THEMES: list[dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("conclusion.toml").read_text(encoding="utf-8")
 )["theme"]
 NOT_MEASURED = "not measured"
-OUTCOMES = {  # in the words of a heading
-    "holds": "holds",
-    "does not hold": "does not hold",
-    "undecided": "cannot be told",
-    NOT_MEASURED: NOT_MEASURED,
+COUNTED = {  # of one sentence, and of several
+    "holds": ("holds", "hold"),
+    "does not hold": ("does not hold", "do not hold"),
+    "undecided": ("is undecided", "are undecided"),
+    NOT_MEASURED: ("could not be measured", "could not be measured"),
 }
+SHOW_ME = "The name of a task on the right sets the explorer below to this task, and to the place that is spoken of."
 RULE_TITLE = "How a verdict is reached"
 
 
@@ -56,15 +58,27 @@ def outcome(claim: Claim) -> str:
     return claim.verdict if claim.evidence else NOT_MEASURED
 
 
-def numbers(claim: Claim) -> str:
-    """A sentence with the values of the task that agrees most with the paper and of the one that agrees least."""
+def counted(outcomes: Sequence[str]) -> str:
+    """How many sentences have which outcome: "3 hold and 1 is undecided"."""
+    numbers = {kind: outcomes.count(kind) for kind in COUNTED if kind in outcomes}
+    return listed([f"{n} {COUNTED[kind][n > 1]}" for kind, n in numbers.items()])
+
+
+def numbers(claim: Claim, explored: Mapping[str, str] | None = None) -> str:
+    """A sentence with the values of the task that agrees most with the paper and of the one that agrees least.
+
+    The tasks named in `explored` become links that set the explorer of the page, which knows them by its values.
+    """
     if not claim.evidence:
         return claim.primary.missing
     phrase = PHRASES[claim.name]
 
     def said(e: Evidence) -> str:
         values = phrase["each"].format(*("∞ (never)" if np.isinf(v) else number(v) for v in e.values))
-        return values if e.task == EVERY else f"{values} on {e.task}"
+        if e.task == EVERY:
+            return values
+        task = (explored or {}).get(e.task)
+        return f"{values} on {show_me(e.task, task=task, **phrase.get('show', {})) if task else e.task}"
 
     most, least = (pick(claim.evidence, key=lambda e: e.effect) for pick in (max, min))
     if most is least:
@@ -85,20 +99,22 @@ def votes(claim: Claim) -> str:
         side = {"for": "above zero: it speaks for", "against": "below zero: it speaks against"}
         lies = side.get(words[0], "around zero: it decides nothing about")
         return f"The interval of the effect lies {lies} the sentence."
-    kinds = {"for": "for the sentence", "against": "against it", "open": "neither way"}
+    kinds = {"for": "for the sentence", "against": "against the sentence", "open": "neither way"}
     counts = [(words.count(word), said) for word, said in kinds.items() if word in words]
     spoken = listed([f"{count} speak{'s' if count == 1 else ''} {said}" for count, said in counts])
     return f"Of the {len(words)} tasks, {spoken}."
 
 
-def shows(weighed: Sequence[Claim]) -> str:
-    """The paper's sentences, and beside each what this run shows."""
+def shows(weighed: Sequence[Claim], study: Study) -> str:
+    """The paper's sentences, and beside each what this run shows, with links that set the explorer of the page."""
+    explored = {study.heading(task): display_name(task) for task in study.tasks}
     rows = []
     for claim in weighed:
         quotation = " ".join(claim.quotation.split())
-        here = f"**{claim.title}: {OUTCOMES[outcome(claim)]}.** {numbers(claim)} {votes(claim)}"
+        here = f"**{claim.title}: {outcome(claim)}.** {numbers(claim, explored)} {votes(claim)}"
         rows.append([f"“{quotation}” *({place(claim)})*", here.strip()])
-    return table(["The paper says", "This run shows"], rows)
+    text = table(["The paper says", "This run shows"], rows)
+    return f"{text}\n\n{SHOW_ME}" if "lx-show" in text else text
 
 
 def place(claim: Claim) -> str:
@@ -109,10 +125,14 @@ def place(claim: Claim) -> str:
 def means(weighed: Sequence[Claim]) -> str:
     """What the verdicts mean, and about which sentences nothing can be said."""
     said = [PHRASES[claim.name][claim.verdict] for claim in weighed if claim.verdict != "undecided"]
-    open_ = [f"*{claim.title}*" for claim in weighed if claim.verdict == "undecided"]
-    if open_:
-        about = "this sentence" if len(open_) == 1 else "these sentences"
-        said.append(f"About {about} this run cannot tell: {listed(open_)}.")
+    for kind, head in (
+        ("undecided", "The evidence of this run leaves open"),
+        (NOT_MEASURED, "The results of this run are not enough to measure"),
+    ):
+        titles = [f"*{claim.title}*" for claim in weighed if outcome(claim) == kind]
+        if titles:
+            this = "this sentence" if len(titles) == 1 else "these sentences"
+            said.append(f"{head} {this}: {listed(titles)}.")
     return " ".join(" ".join(text.split()) for text in said)
 
 
@@ -121,36 +141,34 @@ def answer(weighed: Sequence[Claim]) -> str:
     heads = {
         "holds": "These sentences of the paper hold in this run",
         "does not hold": "These do not hold",
-        "undecided": "These cannot be told: the evidence is too weak, or the tasks disagree",
+        "undecided": "These are undecided: the evidence is too weak, or the tasks disagree",
         NOT_MEASURED: "These could not be measured",
     }
     parts = []
     for kind, head in heads.items():
         links = [f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if outcome(c) == kind]
-        titles = [f"- {link}" for link in links]
-        parts += [f"**{head}** ({len(titles)} of {len(weighed)})", "\n".join(titles)] if titles else []
+        parts += [f"**{head}** ({len(links)} of {len(weighed)}): {'; '.join(links)}."] if links else []
     chance = number(expected_by_chance(list(weighed)))
-    parts.append(f"If there were no effect anywhere, {chance} verdicts would be expected by chance.")
+    parts.append(f"If there were no effect anywhere, chance alone would lead to about {chance} verdicts.")
     return "\n\n".join(parts)
 
 
 def conclusion(weighed: Sequence[Claim]) -> str:
     """A sentence for each theme, by the verdicts of its claims; open where fewer than half of them have one."""
-    verdicts = {claim.name: claim.verdict for claim in weighed}
+    outcomes = {claim.name: outcome(claim) for claim in weighed}
     said = []
     for theme in THEMES:
-        found = [verdicts[name] for name in theme["claims"] if verdicts.get(name, "undecided") != "undecided"]
-        holds = found.count("holds")
-        decided = "all" if holds == len(found) else "some" if holds else "none"
-        which = decided if 2 * len(found) >= len(theme["claims"]) else "open"
-        told = f"Of the {len(theme['claims'])} sentences on it, {holds} hold and {len(found) - holds} do not."
-        said.append(f"{theme[which]} {told}")
+        found = [outcomes.get(name, NOT_MEASURED) for name in theme["claims"]]
+        holds, fails = found.count("holds"), found.count("does not hold")
+        decided = "some" if holds and fails else "all" if holds else "none"
+        which = decided if 2 * (holds + fails) >= len(found) else "open"
+        said.append(f"{theme[which]} Of the {len(found)} sentences on it, {counted(found)}.")
     return "\n\n".join(said)
 
 
 def details(weighed: Sequence[Claim]) -> str:
     """The rule, and for each claim its measures and numbers, all folded."""
-    each = [folded(f"{claim.title}: {OUTCOMES[outcome(claim)]}", claim.markdown()) for claim in weighed]
+    each = [folded(f"{claim.title}: {outcome(claim)}", claim.markdown()) for claim in weighed]
     return "\n\n".join([folded(RULE_TITLE, RULE), *each])
 
 

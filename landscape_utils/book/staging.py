@@ -46,7 +46,7 @@ class Part:
 
 def chapters(contents: dict[str, Any], folder: str) -> list[str]:
     """The pages of a folder that a table of contents names, without the folder."""
-    named = [chapter["file"] for part in contents.get("parts", [contents]) for chapter in part["chapters"]]
+    named = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
     return [page.removeprefix(f"{folder}/") for page in named if page.startswith(f"{folder}/")]
 
 
@@ -107,20 +107,42 @@ def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "
         if "injected-parameters" in cell.metadata.get("tags", ()):
             cell.metadata.tags.append("hide-input")
             cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
+    number_figures(content, folder.name)
     title, _, text = content.cells[0].source.partition("\n")
     content.cells[0].source = "\n\n".join((f"{title}{after_title}", line, text.strip()))
     nbformat.write(content, folder / notebook.name)
+
+
+def number_figures(content: nbformat.NotebookNode, part: str) -> None:
+    """Figures get names of their part, for a chapter exists twice, and "Figure 3.1" in its text leads to its own.
+
+    Captions hold the numbers: Sphinx would count through both parts.
+    """
+    named = [
+        cell.metadata.mystnb.figure for cell in content.cells if "figure" in cell.metadata.get("mystnb", {})
+    ]
+    names = {figure.name for figure in named}
+    for figure in named:
+        figure.name = f"{part}-{figure.name}"
+
+    def link(found: re.Match[str]) -> str:
+        name = f"figure-{found[1]}-{found[2]}"
+        return f"[{found[0]}](#{part}-{name})" if name in names else found[0]
+
+    for cell in content.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(r"\bFigure (\d)\.(\d)\b", link, cell.source)
 
 
 def without(contents: dict[str, Any], there: set[str]) -> dict[str, Any]:
     """A table of contents without the reference run's chapters that are not there, and without a part that is empty."""
 
     def kept(part: dict[str, Any]) -> dict[str, Any]:
-        absent = {f"{REFERENCE}/{chapter}" for chapter in chapters(part, REFERENCE)} - there
-        return part | {"chapters": [c for c in part["chapters"] if c["file"] not in absent]}
+        found = [
+            c for c in part["chapters"] if c["file"] in there or not c["file"].startswith(f"{REFERENCE}/")
+        ]
+        return part | {"chapters": found}
 
-    if "parts" not in contents:
-        return kept(contents)
     return contents | {"parts": [part for part in map(kept, contents["parts"]) if part["chapters"]]}
 
 

@@ -6,13 +6,16 @@ anywidget; the same output also carries `text/html`, the whole figure for a stat
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from ..names import GROUPS, display_name
 from .explorer_data import embedded
+from .style import how_name
 
 FOLDER = Path(__file__).with_name("explorer")
 # The parts share one scope, and each uses only what stands before it (or is called later).
@@ -49,8 +52,42 @@ class Explorer(anywidget.AnyWidget):
 def page(payload: dict[str, Any]) -> str:
     """HTML that holds the figure whole: data, style and module, nothing to fetch."""
     return (
-        f'<div class="landscape-explorer"><style>{STYLE}</style>'
+        f'<div class="landscape-explorer" id="explorer"><style>{STYLE}</style>'
         f'<script type="application/json">{embedded(payload)}</script>'
         "<noscript>This figure moves, with JavaScript; the one beside it says the essential without.</noscript></div>"
         f'<script type="module">{MODULE}\nmountAll();</script>'
     )
+
+
+def show_me(
+    text: str,
+    *,
+    task: str = "",
+    how: str = "",
+    layers: str = "",
+    quantity: str = "",
+    alpha: float | None = None,
+    beta: float | None = None,
+    epoch: int | None = None,
+) -> str:
+    """A link (HTML) that sets the explorer of its page and leads to it; what is left out stays as the reader has it.
+
+    Args:
+        task, how, layers: as the page or as a study names them: "MRPC" or "mrpc", "fine-tuned" or "pretrained".
+        quantity: "training loss", "dev error", ...
+        alpha, beta: a place; the nearest one that was evaluated is shown.
+        epoch: of the trajectory.
+    """
+    asked = {
+        "task": task and display_name(task),
+        "how": how_name(how),
+        "layers": f"{layers} layers" if layers in GROUPS else layers,
+        "quantity": quantity,
+        "alpha": alpha,
+        "beta": beta,
+        "epoch": epoch,
+    }
+    told = [
+        f' data-{name}="{escape(str(value))}"' for name, value in asked.items() if value not in ("", None)
+    ]
+    return f'<a class="lx-show" href="#explorer"{"".join(told)}>{escape(text)}</a>'

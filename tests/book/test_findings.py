@@ -58,7 +58,9 @@ def test_the_numbers_of_a_sentence_are_those_of_the_evidence(true):
 
 def test_beside_the_papers_sentence_stands_what_the_run_shows():
     claims = weighed("true", 1)
-    head, *rows = cells(findings.shows(claims))
+    study = SimpleNamespace(tasks=("mnli",), heading=lambda task: "MNLI-like")
+    text = findings.shows(claims, study)
+    head, *rows = cells(text)
     assert head == ["The paper says", "This run shows"]
     assert [claim.name for claim in claims] == ["accuracy", "small-data", "speed", "final-loss", "slow-start"]
     assert len(rows) == 5
@@ -66,6 +68,10 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert rows[0][1].startswith("**Fine-tuning reaches a higher accuracy: holds.** Dev accuracy is ")
     assert rows[0][1].endswith("Of the 4 tasks, 4 speak for the sentence.")
     assert rows[4][1].endswith("below zero: it speaks against the sentence."), "RTE is learned quickly here"
+    assert re.search(r'data-task="MNLI" data-quantity="[a-z ]+">MNLI-like</a>', text), (
+        "a link sets the explorer"
+    )
+    assert text.endswith(findings.SHOW_ME)
 
 
 def test_what_it_means_follows_the_verdicts():
@@ -75,8 +81,11 @@ def test_what_it_means_follows_the_verdicts():
         assert all(" ".join(findings.PHRASES[c.name][verdict].split()) in said for c in claims)
     lacking = replace(claims[0].primary, evidence=(), left_out={"MRPC": "it was not trained"})
     unknown = [replace(claims[0], primary=lacking)]
-    assert findings.means(unknown) == f"About this sentence this run cannot tell: *{claims[0].title}*."
-    assert "it was not trained" in findings.shows(unknown)
+    assert (
+        findings.means(unknown)
+        == f"The results of this run are not enough to measure this sentence: *{claims[0].title}*."
+    )
+    assert "it was not trained" in findings.shows(unknown, SimpleNamespace(tasks=()))
     assert "could not be measured" in findings.answer(unknown)
     said = findings.conclusion(unknown)
     assert all(theme["open"] in said for theme in findings.THEMES)
@@ -86,13 +95,15 @@ def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
     said = findings.answer(true)
     holds = [claim for claim in true if claim.verdict == "holds"]
     assert f"hold in this run** ({len(holds)} of {len(true)})" in said
-    assert all(f"- [{claim.title}](" in said for claim in true)
+    assert all(f"[{claim.title}](" in said for claim in true)
     more, layers = findings.THEMES[3], findings.THEMES[4]
-    assert f"{more['all']} Of the 2 sentences on it, 2 hold and 0" in findings.conclusion(true)
+    assert f"{more['all']} Of the 2 sentences on it, 2 hold." in findings.conclusion(true)
     assert layers["all"] in findings.conclusion(true)
     assert more["none"] in findings.conclusion(weighed("false", 5))
     mixed = [*weighed("true", 5)[:1], *weighed("false", 5)[1:]]
-    assert f"{more['some']} Of the 2 sentences on it, 1 hold and 1 do not." in findings.conclusion(mixed)
+    assert f"{more['some']} Of the 2 sentences on it, 1 holds and 1 does not hold." in findings.conclusion(
+        mixed
+    )
 
 
 def test_details_are_folded_behind_titles(true):

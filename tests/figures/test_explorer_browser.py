@@ -34,6 +34,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from landscape_utils.figures.explorer import page as figure
+from landscape_utils.figures.explorer import show_me
 from landscape_utils.figures.explorer_data import View, payload
 from landscape_utils.figures.style import COLOUR_MAPS
 from landscape_utils.landscape.flatness import region_around, width_below
@@ -468,6 +469,18 @@ def test_on_a_phone_the_readout_is_in_sight_while_pointing(show):
         box = canvas.bounding_box()
         page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + 30)
         expect(page.locator(".lx-readout")).to_be_in_viewport(ratio=1)
+
+
+def test_a_sentence_of_the_page_sets_the_explorer(show):
+    page = show(views())
+    link = show_me("show <me>", task="rte", how="pretrained", quantity="dev error", alpha=1, beta=0, epoch=2)
+    page.evaluate("link => document.querySelector('h1').insertAdjacentHTML('afterend', link)", link)
+    page.get_by_role("link", name="show <me>").press("Enter")
+    assert [said.split(": ")[0] for said in readout(page)] == ["RTE, from scratch", "RTE, fine-tuned"]
+    assert all("(end)" in said for said in readout(page))
+    expect(page.get_by_label("quantity", exact=True)).to_have_value("dev error")
+    assert "epoch 2 of 6" in text(page, "Trajectory")
+    expect(page.locator("canvas.lx-surface").first).to_be_focused()
 
 
 def test_all_controls_are_reached_by_tab_and_show_it(show):

@@ -31,6 +31,8 @@ class Explorer {
     const before = this.panels.map((p) => p.view);
     const fresh = live?.fields && !this.views?.some((v) => sameFacets(v, live)); // a scan has begun: show it
     this.views = views.map(unpackView);
+    this.fieldNames = unique(this.views.flatMap((v) => v.quantities));
+    this.isLandscape = this.views[0].axis === "\u03b1"; // a history, whose axis is time, has no width
     this.cubes = (payload.cubes ?? []).map(unpackCube);
     this.quantities = payload.quantities;
     this.luts = Object.fromEntries(Object.entries(payload.colours).map(([kind, stops]) => [kind, makeLut(stops)]));
@@ -64,23 +66,10 @@ class Explorer {
     return this.state.compare ? this.panels : this.panels.slice(0, 1);
   }
 
-  get fieldNames() {
-    return unique(this.views.flatMap((v) => v.quantities));
-  }
-
-  /** False for a history, whose axis is time: it has no width. */
-  get isLandscape() {
-    return this.views[0].axis === "\u03b1";
-  }
-
   /** What of the axes is shown when nothing is zoomed. */
   get whole() {
     const { alpha, beta } = this.panels[0].view.axes;
     return { alpha: span(alpha), beta: span(beta) };
-  }
-
-  lut(field) {
-    return this.luts[this.quantities[field].kind];
   }
 
   nonFinite(field) {
@@ -188,8 +177,22 @@ class Explorer {
     const likeness = (v) => FACETS.filter((f) => v[f] === now[f]).length;
     const candidates = this.views.filter((v) => v[facet] === value);
     this.panels[index].view = candidates.reduce((best, v) => (likeness(v) > likeness(best) ? v : best));
-    this.tellSelection();
+    const { task, how, layers } = this.panels[0].view;
+    this.model.set("selection", { task: task ?? "", how: how ?? "", layers: layers ?? "" });
+    this.model.save_changes();
     this.set({ level: NaN });
+  }
+
+  /** What a link in the text of the page asks for; all that it leaves out stays as it is. */
+  showMe({ task, how, layers, quantity, alpha, beta, epoch }) {
+    const there = (facet, value) => value && this.views.some((v) => v[facet] === value);
+    if (there("task", task)) this.shown.forEach((_, k) => this.choose(k, "task", task));
+    for (const [facet, value] of Object.entries({ how, layers }))
+      if (there(facet, value) && !this.shown.some((p) => p.view[facet] === value)) this.choose(0, facet, value);
+    if (this.fieldNames.includes(quantity)) this.chooseField(quantity);
+    if (epoch) this.set({ epoch: Number(epoch) });
+    if (alpha) this.hold(Number(alpha), Number(beta ?? 0));
+    this.root.querySelector("canvas:not([hidden])").focus();
   }
 
   chooseField(name) {
@@ -292,12 +295,6 @@ class Explorer {
     clearInterval(this.playing);
     this.playing = null;
     this.redraw();
-  }
-
-  tellSelection() {
-    const { task, how, layers } = this.panels[0].view;
-    this.model.set("selection", { task: task ?? "", how: how ?? "", layers: layers ?? "" });
-    this.model.save_changes();
   }
 
   /** Says the readout to a screen reader, once the cursor rests. */

@@ -2,7 +2,7 @@
 
 /** The protocol of anywidget: draws into `el`, returns how to stop. */
 function render({ model, el }) {
-  const explorer = new Explorer(model, el);
+  const explorer = (el.explorer = new Explorer(model, el));
   return () => explorer.stop();
 }
 
@@ -20,5 +20,10 @@ function mountAll() {
     render({ model: pageModel({ payload: JSON.parse(el.querySelector("script").textContent) }), el });
   }
 }
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.("a.lx-show");
+  if (link) event.preventDefault(), document.querySelector(".landscape-explorer")?.explorer?.showMe(link.dataset);
+});
 
 export default { render };

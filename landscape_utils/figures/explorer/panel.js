@@ -51,7 +51,7 @@ class Panel {
       region: explorer.region(view),
       path: explorer.path(view),
       nonFinite: explorer.nonFinite(field),
-      lut: explorer.lut(state.field),
+      lut: explorer.luts[explorer.quantities[state.field].kind],
       theme: explorer.theme,
       level: state.level,
       zoom: state.zoom,
