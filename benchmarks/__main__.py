@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from landscape_utils.engine.objective import Objective
 from landscape_utils.environment import ROOT, check_device, data_folder
 from landscape_utils.errors import UserError
-from landscape_utils.figures.style import WIDTH, note, style
+from landscape_utils.figures.page import PageFigure, note
+from landscape_utils.figures.style import WIDTH, style
 
 from .cases import SIZES
 from .race import Row, operations, race, vectors
@@ -71,7 +72,7 @@ of the encoder's size.
 
 @style
 def chart(rows: list[Row], work: float) -> Figure:
-    figure = Figure(figsize=(WIDTH, 0.42 * len(rows) + 0.9), layout="constrained")
+    figure = PageFigure(WIDTH, 0.42 * len(rows) + 0.9)
     axis, names = figure.subplots(), [f"{row.name}\n{row.precision}" for row in rows]
     axis.barh(names, [row.median for row in rows], color="#9db8cc")
     axis.plot([row.share(work) * row.median for row in rows], names, "|", color="#e08a00", ms=18, mew=2)
@@ -115,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
     path.with_suffix(".json").write_text(
         json.dumps(found | {"rows": list(map(asdict, rows))}, indent=1) + "\n"
     )
-    chart(rows, found["operations"]).savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    chart(rows, found["operations"]).savefig(path.with_suffix(".svg"))
     print(path.read_text(), f"written: {path} and its .svg and .json", sep="\n")
     return 0
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from landscape_utils.engine.objective import TOKENS_PER_BATCH, Example, Objective
 from landscape_utils.engine.precision import largest_difference
-from landscape_utils.engine.walker import DTYPES, Walker, tf32
+from landscape_utils.engine.walker import DTYPES, Walk, Walker, tf32
 from landscape_utils.progress import bar
 
 from .cases import POINTS, Case, Point
@@ -194,7 +194,7 @@ def race(case: Case, precisions: Sequence[str]) -> list[Row]:
 def walking(case: Case, precision: str) -> Walker:
     """The engine on a copy of the case's model: several walks at a time must not share their weights."""
     objective = Objective(copy.deepcopy(case.model), case.examples)
-    return Walker([objective], case.plane.origin, case.plane.directions, precision)
+    return Walk([objective], case.plane.origin, case.plane.directions).open(precision)
 
 
 def vectors(case: Case, precision: str) -> float:

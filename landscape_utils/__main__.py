@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -95,13 +96,13 @@ def add_results(results: argparse.ArgumentParser) -> None:
     checked.set_defaults(command=verify)
 
     explained = actions.add_parser("explain", help="what a result is and was made from, in words")
-    explained.add_argument("path", type=Path)
-    explained.set_defaults(command=lambda options: print(Store.explain(options.path)))
+    explained.add_argument("path")
+    explained.set_defaults(command=lambda options: print(Store.explain(result_file(options.path))))
 
     exported = actions.add_parser("export", help="a result for other programs")
-    exported.add_argument("path", type=Path)
-    exported.add_argument("out", type=Path, help="a name that ends in .csv, or in .nc (netCDF, for xarray)")
-    exported.set_defaults(command=lambda options: print(Store.export(options.path, options.out)))
+    exported.add_argument("path")
+    exported.add_argument("out", help="a name that ends in .csv, or in .nc (netCDF, for xarray)")
+    exported.set_defaults(command=export)
 
 
 STUDY = ("tasks", "seed", "resolution", "span", "examples", "data_dir", "results_dir", "device")
@@ -130,7 +131,7 @@ def compute(options: argparse.Namespace) -> None:
     from .engine.cluster import connect
     from .study.study import Study
 
-    with connect(options.cluster) if options.cluster else nullcontext() as client:
+    with nullcontext() if options.cluster is None else connect(options.cluster) as client:
         study = Study(options.profile, **parameters, client=client)
         study.compute(*options.what, workers=options.workers)
     print(f"all there: {study.store.folder}")
@@ -148,10 +149,25 @@ def print_plan(options: argparse.Namespace) -> None:
         print(line)
 
 
+def result_file(path: str) -> Path:
+    """A file that is there; not a folder or a device, which has no end."""
+    if not os.path.isfile(path):
+        raise UserError(f"there is no result {path!r}: `results list` shows those there are")
+    return Path(path)
+
+
+def export(options: argparse.Namespace) -> None:
+    if not os.path.isdir(Path(options.out).parent):
+        raise UserError(f"cannot export to {options.out!r}: it names no file in a folder that is there")
+    print(Store.export(result_file(options.path), options.out))
+
+
 def stores(options: argparse.Namespace) -> Iterator[Store]:
     """The stores in the results folder, or the one of a profile."""
     root = project_folder(options.results_dir)
-    there = sorted(path.name for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    if not root.is_dir():
+        raise UserError(f"there are no results in {root}: --results-dir names the folder that has them")
+    there = sorted(path.name for path in root.iterdir() if path.is_dir())
     if options.profile and options.profile not in there:
         raise UserError(
             f"no results of profile {options.profile!r} in {root}; there: {', '.join(there) or 'none'}"

@@ -5,6 +5,8 @@ torch takes seconds to import: a command that is misspelt, or asks for help, is 
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,8 @@ OF_CHECKPOINTS = (
     "directions",
 )
 FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
+OF_IPYTHON = ("In", "Out")
+VALUES = (str, int, float, list, dict)  # what papermill passes on, beside None
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -50,7 +54,9 @@ def check_names(namespace: Mapping[str, Any], *further: str) -> None:
     taken = (*PARAMETERS, *further)
     first = len(namespace.get("In", ())) <= FIRST_CELLS
     given = [
-        name for name, value in namespace.items() if isinstance(value, str | int | float) and name[0] != "_"
+        name
+        for name, value in namespace.items()
+        if (value is None or isinstance(value, VALUES)) and name[0] != "_" and name not in OF_IPYTHON
     ]
     unknown = [name for name in given if name not in taken]
     if first and unknown:
@@ -58,26 +64,49 @@ def check_names(namespace: Mapping[str, Any], *further: str) -> None:
 
 
 def project_folder(folder: str | Path) -> Path:
-    """An absolute folder; a relative one is the project's, whichever folder a notebook runs in."""
-    if not isinstance(folder, str | Path) or not str(folder):
-        raise UserError(f"results_dir must be the path of a folder; got {folder!r}")
-    path = Path(folder).expanduser()
-    return path if path.is_absolute() else ROOT / path if (ROOT / "_config.yml").exists() else path.resolve()
+    """An absolute folder; a relative one is the project's, whichever folder a notebook runs in.
+
+    It need not be there, but then it can be made: that is tried beside the folder, and leaves nothing.
+    """
+    path = path_of("results_dir", folder)
+    path = path if path.is_absolute() else ROOT / path if (ROOT / "_config.yml").exists() else path.resolve()
+    there = path
+    try:
+        while not there.exists():
+            there = there.parent
+        if there == path:
+            os.scandir(path).close()
+        else:
+            tempfile.TemporaryDirectory(dir=there).cleanup()
+    except OSError as error:
+        raise UserError(
+            f"results_dir {str(folder)!r} cannot be used: {there}: {error.strerror}; choose a folder in which you may "
+            "write"
+        ) from None
+    return path
 
 
 def data_folder(folder: str | Path) -> str:
     """An existing folder relative to the working folder or else to the project, made absolute; none remains none."""
-    if not isinstance(folder, str | Path):
-        raise UserError(f"data_dir must be the path of a folder; got {folder!r}")
-    path = Path(folder).expanduser()
+    if isinstance(folder, str) and not folder:
+        return ""
+    path = path_of("data_dir", folder)
     for candidate in (path, ROOT / path):
-        if str(folder) and candidate.is_dir():
+        if os.path.isdir(candidate):
             return str(candidate.resolve())
-    if str(folder):
-        raise UserError(
-            f"data_dir {str(folder)!r} is no folder; give one in the GLUE layout, or none for the hub"
-        )
-    return ""
+    raise UserError(
+        f"data_dir {str(folder)!r} is no folder; give one in the GLUE layout, or none for the hub"
+    )
+
+
+def path_of(parameter: str, value: str | Path) -> Path:
+    """The path that a parameter gives, with the home folder in the place of "~"; `UserError` for what can be none."""
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
+        raise UserError(f"{parameter} must be a path; got {value!r}")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # the home of somebody whom this machine does not know
+        raise UserError(f"{parameter} {str(value)!r}: no such home folder; give the path from / on") from None
 
 
 def check_device(device: str) -> str:

@@ -4,6 +4,10 @@
 class UserError(ValueError):
     """A mistake that its maker can mend: one line that names the value, the allowed ones and the way out."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook: the line alone, as a traceback would bury it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class Lacking(UserError):
     """Results do not hold what is asked of them, and may not be added to: see `Study` on device "none"."""

@@ -8,6 +8,7 @@ are computed on. A profile is frozen: what differs is another profile.
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import reprlib
 import tomllib
@@ -37,14 +38,24 @@ BUILTIN = Path(__file__).parent / "profiles"
 def _checked(name: str) -> str:
     """Names become parts of file names and of comma-separated lists: nothing in them has a meaning there."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-        raise ValueError("no name: one has up to 64 letters, digits, '_', '-', '.', a letter or digit first")
+        raise ValueError(
+            f"{name!r} is no name: one has up to 64 letters, digits, '_', '-', '.', a letter or digit first"
+        )
     return name
+
+
+def _each_once(names: Any) -> Any:
+    """A list, or the keys of a table, in which nothing stands twice: not even a task under two spellings."""
+    keys = [task_key(name) for name in names] if isinstance(names, list | dict) else []
+    if twice := [key for key in keys if key != "" and keys.count(key) > 1]:
+        raise ValueError(f"{twice[0]!r} stands there twice; name it once")
+    return names
 
 
 def _beside(path: str, info: ValidationInfo) -> str:
     """What a profile's file names is looked for beside that file first."""
     beside = Path((info.context or {}).get("folder", "")) / path
-    return str(beside) if path and beside.exists() else path
+    return str(beside) if path and os.path.exists(beside) else path
 
 
 def _source(source: str, info: ValidationInfo) -> str:
@@ -53,12 +64,14 @@ def _source(source: str, info: ValidationInfo) -> str:
 
 
 Name = Annotated[str, AfterValidator(_checked)]
-TaskName = Annotated[Name, BeforeValidator(task_key)]
+TaskName = Annotated[str, BeforeValidator(task_key)]  # of a task that the profile has
+Once = BeforeValidator(_each_once)
 PathName = Annotated[str, AfterValidator(_beside)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Points = Annotated[int, Field(ge=2, le=10_000)]  # more are a slip of the keyboard: a plane has their square
 
 
 class Part(BaseModel):
@@ -145,9 +158,9 @@ class Overfitting(Part):
 class Grid(Part):
     """Points an axis over [-span, span], in units of |delta_1|: of surfaces, and of curves, which cost less."""
 
-    resolution: Annotated[int, Field(ge=2)]
-    span: Positive
-    curve_resolution: Annotated[int, Field(ge=2)] = 41
+    resolution: Points
+    span: Annotated[float, Field(gt=0, le=1e6)]
+    curve_resolution: Points = 41
 
     def axes(self, dimensions: int) -> list[np.ndarray]:
         """The coordinates along each axis: (curve_resolution,) of a line, (resolution,) twice of a plane."""
@@ -165,7 +178,7 @@ class Sample(Part):
 class Layers(Part):
     """Figure 7: the tasks whose layer groups are scanned."""
 
-    tasks: Annotated[list[TaskName], Field(min_length=1)]
+    tasks: Annotated[list[TaskName], Field(min_length=1), Once]
 
 
 class Profile(Part):
@@ -177,18 +190,18 @@ class Profile(Part):
 
     name: Name
     model: ModelSpec
-    tasks: Annotated[dict[TaskName, TaskSpec], Field(min_length=2)]
+    tasks: Annotated[dict[Annotated[Name, BeforeValidator(task_key)], TaskSpec], Field(min_length=2), Once]
     training: TrainingSpec
     overfitting: Overfitting
     grid: Grid
     sample: Sample
     layers: Layers
-    seeds: Annotated[list[Seed], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1), Once]
     # Of the trainings whose surfaces are scanned, which cost most; none: all of them.
     surface_seeds: list[Seed] = []
     precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
-    chosen: list[TaskName] = []
+    chosen: Annotated[list[TaskName], Field(min_length=1), Once] = []
     data_dir: PathName = ""
 
     @model_validator(mode="after")
@@ -204,6 +217,9 @@ class Profile(Part):
         for name in [*self.chosen, *named, self.overfitting.task, *self.layers.tasks]:
             if name not in self.tasks:
                 raise ValueError(f"unknown task {name!r}{_among(name, self.tasks)}")
+        for seed in self.surface_seeds:
+            if seed not in self.seeds:
+                raise ValueError(f"surface_seeds has {seed}, which is none of seeds = {self.seeds}")
         if not self.chosen:
             object.__setattr__(self, "chosen", list(self.tasks))
         return self
@@ -214,7 +230,7 @@ def builtin_profiles() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in BUILTIN.glob("*.toml")))
 
 
-# What a notebook's parameter sets in the profile; 0, "" and None leave the profile's own value.
+# What a notebook's parameter sets in the profile.
 OVERRIDES: dict[str, tuple[tuple[str, ...], ...]] = {
     "tasks": (("chosen",),),
     "seed": (("seeds",),),
@@ -229,7 +245,7 @@ def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
     """A built-in profile by name, a TOML file by path, or a profile at hand, with `overrides` put in.
 
     Overrides: `tasks` ("all", "mrpc,rte" or a list), `seed`, `resolution`, `span`, `examples` (of each
-    split), `data_dir`. 0, "" and None mean: as the profile says (for `seed` only None does: 0 is a seed).
+    split), `data_dir`. As the profile says: None, "" for `data_dir`, 0 for the others; but 0 is a seed.
     Raises UserError, one line, for a profile, a field, a value or a task that is not known.
     """
     changes = {name: value for name, raw in overrides.items() if (value := _field(name, raw)) is not None}
@@ -240,6 +256,8 @@ def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
     for name, value in changes.items():
         for *folder, leaf in OVERRIDES[name]:
             reduce(dict.__getitem__, folder, table)[leaf] = value
+    if "seed" in changes:  # a training that was asked for by its seed has its surfaces
+        table["surface_seeds"] = []
     try:
         return Profile.model_validate(table)
     except ValidationError as error:
@@ -263,7 +281,7 @@ def _read(profile: str | Path) -> Profile:
         raise UserError(f"profile {str(path)!r} cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise UserError(_one_line(error, str(profile))) from None
-    except ValueError as error:  # no TOML, or no UTF-8
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or brackets without end
         raise UserError(f"profile {str(path)!r} is no TOML file: {' '.join(str(error).split())}") from None
 
 
@@ -273,14 +291,16 @@ def _field(parameter: str, value: Any) -> Any:
         raise UserError(f"unknown parameter {parameter!r}{_among(parameter, OVERRIDES)}")
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
+    if value is None:
+        return None
     if parameter == "seed":
-        return None if value is None else [value]
+        return [value]
     if parameter == "tasks" and isinstance(value, str):
-        names = [name.strip() for name in value.split(",")]
-        value = [name for name in names if name and name.lower() != "all"]
+        return None if value.strip().lower() == "all" else [name.strip() for name in value.split(",")]
     if isinstance(value, tuple | Path):
         value = list(value) if isinstance(value, tuple) else str(value)
-    return value or None
+    unset = "" if parameter == "data_dir" else 0
+    return None if value == unset and type(value) is not bool else value
 
 
 def _among(name: str, allowed: Iterable[str]) -> str:

@@ -1,63 +1,54 @@
-"""The claims: which measure decides each sentence of the paper, and `weigh`, which puts them to a study.
+"""The claims, as `claims.toml` tells them, and `weigh`, which puts them to a study.
 
-One claim for each sentence; the sentences are in `sentences.toml`. Beside the measure that decides stand others, which
-say how far a verdict carries: another unit, another loss, what chance alone would give. Thresholds (5 points for
-"dramatic", 5 % of the descent for an obstacle, half of what was learned for the rim of an optimum) are the same for all
-tasks and profiles. They were set after the first results of the profiles demo and minilm had been seen.
+One claim for each sentence of the paper. Its first measure decides. The others say how far the verdict carries: in
+another unit, for another loss, against what chance alone would give. A new claim is a new part of `claims.toml`; if it
+needs a number that none of the modules in MODULES reads yet, it is also a new function there.
 """
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import layers, obstacles, surfaces, trainings
-from .evidence import Claim, Measure, Measured
-from .subject import Subject
+from .evidence import TOLD, Claim, Measured
+from .measure import Measure
+from .subject import SIDES, Subject
+
+MODULES = {"trainings": trainings, "obstacles": obstacles, "surfaces": surfaces, "layers": layers}
 
 
 class Measures(NamedTuple):
     """The measure that decides a claim, those that stand beside it, and the first on what the paper prints."""
 
     primary: Measure
-    carries: tuple[Measure, ...] = ()
-    printed: Measured | None = None
+    carries: tuple[Measure, ...]
+    printed: Measured | None
 
 
-CLAIMS: dict[str, Measures] = {
-    "accuracy": Measures(trainings.accuracy),
-    "small-data": Measures(trainings.gain_by_size),
-    "speed": Measures(trainings.epochs_to_half, (trainings.first_epoch_loss,)),
-    "final-loss": Measures(trainings.last_epoch_loss),
-    "slow-start": Measures(trainings.slow_start),
-    "smooth-fine-tuning": Measures(obstacles.smooth, (obstacles.unimpeded,)),
-    "rough-scratch": Measures(obstacles.rough, (obstacles.rougher,)),
-    "straight": Measures(
-        trainings.straightness, (*trainings.straighter_than_chance, trainings.first_epoch_cosine)
-    ),
-    "first-direction": Measures(obstacles.first_direction, (obstacles.beyond_first_epoch,)),
-    "obstacle": Measures(obstacles.crosses, (obstacles.crosses_elsewhere,)),
-    "wider": Measures(surfaces.wider_area, (surfaces.wider_area_distance,)),
-    "flatter": Measures(surfaces.flatter, (surfaces.wider_line, surfaces.wider_line_distance)),
-    "error-surface": Measures(surfaces.wider_error),
-    "surfaces-agree": Measures(surfaces.agree, (surfaces.agree_plainly, surfaces.agree_more)),
-    "agree-on-large": Measures(surfaces.agree_on_large),
-    "orthogonal": Measures(trainings.angle_by_chance, (trainings.angle_small, trainings.angle_scratch)),
-    "overfitting": Measures(trainings.overfitting),
-    "same-basin": Measures(obstacles.basin, (obstacles.distance_gone,)),
-    "low-layers": Measures(layers.low, (layers.low_loss, layers.low_random), layers.printed(layers.low)),
-    "middle-layers": Measures(
-        layers.middle, (layers.middle_loss, layers.middle_random), layers.printed(layers.middle)
-    ),
-    "high-layers": Measures(layers.high, (layers.high_loss, layers.high_random), layers.printed(layers.high)),
-    "high-above-low": Measures(layers.gap, (layers.gap_loss, layers.gap_middle), layers.printed(layers.gap)),
-    "low-wider": Measures(layers.low_wider),
-    "low-moves-less": Measures(layers.low_moves_less),
-}
-SENTENCES: dict[str, dict[str, str]] = tomllib.loads(
-    Path(__file__).with_name("sentences.toml").read_text(encoding="utf-8")
-)
+def measure(
+    read: str,
+    what: str,
+    effect: str,
+    sides: tuple[str, ...] = SIDES,
+    only: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+    **arguments: Any,
+) -> Measure:
+    """A measure in the words of `claims.toml`, where {name} stands for the argument of that name."""
+    module, function = read.split(".")
+    reader = getattr(MODULES[module], function)
+    what, effect = (text.format(**arguments) for text in (what, effect))
+    return Measure(what, effect, reader, tuple(sides), only, without, arguments)
+
+
+def measures(told: list[dict[str, Any]]) -> Measures:
+    """The measures of one claim; `what` and `sides` of the first hold for the others unless they have their own."""
+    shared = {key: told[0][key] for key in ("what", "sides") if key in told[0]}
+    primary, *carries = (measure(**shared | each) for each in told)
+    return Measures(primary, tuple(carries), layers.printed(primary))
+
+
+CLAIMS: dict[str, Measures] = {name: measures(told) for name, told in TOLD["measures"].items()}
 
 
 def weigh(study: Subject, *names: str) -> list[Claim]:
@@ -65,12 +56,12 @@ def weigh(study: Subject, *names: str) -> list[Claim]:
     return [
         Claim(
             name=name,
-            **SENTENCES[name],
-            primary=measures.primary(study),
-            carries=tuple(measure(study) for measure in measures.carries),
-            printed=measures.printed,
+            **TOLD["claims"][name],
+            primary=CLAIMS[name].primary(study),
+            carries=tuple(measure(study) for measure in CLAIMS[name].carries),
+            printed=CLAIMS[name].printed,
         )
-        for name, measures in ((name, CLAIMS[name]) for name in names or CLAIMS)
+        for name in names or CLAIMS
     ]
 
 

@@ -15,6 +15,7 @@ from ..landscape.walk import Walk
 from ..training.finetune import Run
 
 WAYS = ("scratch", "pretrained")
+FINE_TUNED = WAYS[1:]
 SIDES = ("from scratch", "fine-tuned")
 TRAININGS = {"scratch": "the training from scratch", "pretrained": "the fine-tuning"}
 
@@ -35,7 +36,7 @@ class Subject(Protocol):
     def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
         """The seeds of which this study has results of a kind, or is to compute them; () for none.
 
-        A kind is the name of a method below that takes a seed, or "continued": the further epochs of Figure 4.
+        A kind is the name of a method below, or "continued": the further epochs of Figure 4.
         """
 
     def facts(self, task: str) -> Mapping[str, Any]:

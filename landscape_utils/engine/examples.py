@@ -26,7 +26,7 @@ Row = dict[str, Any]
 class Batch:
     """Examples of about the same length, resident on the device."""
 
-    inputs: dict[str, Tensor]  # each (B, T)
+    inputs: dict[str, Tensor]  # each (B, T), an attention mask perhaps (B, 1, 1, T)
     labels: Tensor  # (B,) classes, or (B, C) numbers
 
     def to(self, device: torch.device) -> Batch:
@@ -71,10 +71,6 @@ def trim(example: Example) -> Row:
     row = plain(example)
     mask = row["attention_mask"]
     return cut(row, len(mask) - mask[::-1].index(1) if 1 in mask else None)
-
-
-def pad(values: list[int], width: int, padding: int) -> list[int]:
-    return values + [padding] * (width - len(values))
 
 
 def check_examples(model: Any, examples: Sequence[Example]) -> None:

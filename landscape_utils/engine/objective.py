@@ -15,21 +15,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UserError
-from .examples import (
-    Batch,
-    Example,
-    Row,
-    by_length,
-    check_examples,
-    cut,
-    pad,
-    plain,
-    positions,
-    trim,
-    vocabulary,
-)
+from .examples import Batch, Example, Row, by_length, check_examples, cut, plain, positions, trim, vocabulary
 from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, plain_name, problem_of, whole_number
 from .space import check_weights
 from .threads import side_by_side
@@ -89,13 +78,15 @@ class Objective:
         self._problem = problem_of(model, examples[0]["labels"])
         self._loss = loss or LOSSES[self._problem]
         self._fields = fields_taken(model, examples[0])
+        self._wide_masks = False
         rows = [trim(example) for example in examples]
         with evaluating(model):
             self._check_answers(examples, rows)
-        if loss:
-            self._check_loss(rows[0])
-        rows.sort(key=lambda row: len(row["input_ids"]))
-        self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
+            if loss:
+                self._check_loss(rows[0])
+            rows.sort(key=lambda row: len(row["input_ids"]))
+            self._choose_masks([rows[0], rows[-1]])
+            self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
         self.size = len(rows)
         self.tokens = sum(sum(row["attention_mask"]) for row in rows)
 
@@ -111,7 +102,12 @@ class Objective:
 
     def logits(self, batch: Batch) -> Tensor:
         """(B, C): one forward pass."""
-        return logits_of(self.model(**batch.inputs))
+        return self._forward(batch.inputs)
+
+    def _forward(self, inputs: dict[str, Tensor]) -> Any:
+        """What a model returns is an object that has logits, a tuple that begins with them, or they themselves."""
+        output = self.model(**inputs)
+        return getattr(output, "logits", output[0] if isinstance(output, tuple) else output)
 
     def outcomes(self, logits: Logits) -> tuple[Tensor, Tensor]:
         """Loss and error of each example in order of length, two tensors (n,); NaN where the logits hold NaN."""
@@ -147,18 +143,37 @@ class Objective:
         self.batches = [half for batch in self.batches for half in batch.halves()]
 
     def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
-        width = max(len(row["input_ids"]) for row in rows)
+        """Each field of the rows, padded, (B, T)."""
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
-        padding = {"input_ids": token if token in range(vocabulary(self.model)) else 0}
-        padded = {f: [pad(row[f], width, padding.get(f) or 0) for row in rows] for f in self._fields}
-        return {field: torch.tensor(values, device=self.device) for field, values in padded.items()}
+        padding = {"input_ids": token if token and token in range(vocabulary(self.model)) else 0}
+        fields = {f: [torch.tensor(row[f]) for row in rows] for f in self._fields}  # (T,) each
+        padded = {
+            f: pad_sequence(v, batch_first=True, padding_value=padding.get(f, 0)) for f, v in fields.items()
+        }
+        return {field: values.to(self.device) for field, values in padded.items()}
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
         inputs = self._inputs(rows)
-        if all(sum(row["attention_mask"]) == inputs["input_ids"].shape[1] for row in rows):
-            inputs.pop("attention_mask", None)  # nothing is padded: attention without a mask is faster
+        if "attention_mask" in inputs and inputs["attention_mask"].all():
+            del inputs["attention_mask"]  # nothing is padded: attention without a mask is faster
+        elif self._wide_masks:
+            inputs |= widened(inputs)
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
         return Batch(inputs, labels if self._problem == SINGLE else labels.double().reshape(len(rows), -1))
+
+    def _choose_masks(self, rows: Sequence[Row]) -> None:
+        """Give the attention its masks as (B, 1, 1, T) in the place of (B, T), where the logits are equal to the bit.
+
+        Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits for the
+        answer. The shortest and the longest row have the most padding: a model that takes another mask for something
+        else, as MPNet does, shows it there.
+        """
+        inputs = self._inputs(rows)
+        if "attention_mask" in inputs:
+            narrow, wide = (attempt(self._forward, given) for given in (inputs, inputs | widened(inputs)))
+            self._wide_masks = (
+                isinstance(wide, Tensor) and isinstance(narrow, Tensor) and torch.equal(narrow, wide)
+            )
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         """Rows, in order of length, in batches as the model can take them.
@@ -179,11 +194,8 @@ class Objective:
 
     def _as_alone(self, rows: Sequence[Row]) -> bool:
         """Whether the first of the rows gives the same logits in a batch with the others as alone."""
-        batches = [self._batch(part).inputs for part in (rows[:1], rows)]
-        with evaluating(self.model):
-            alone, together = (attempt(self.model, inputs) for inputs in batches)
-        answered = isinstance(alone, Tensor) and isinstance(together, Tensor)
-        return answered and same(alone, together[:1], tolerance_of(alone), equal_nan=True)
+        alone, together = (attempt(self.logits, self._batch(part)) for part in (rows[:1], rows))
+        return isinstance(together, Tensor) and same(alone, together[:1], rounding(), equal_nan=True)
 
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
         """Refuse a model that fails, or that answers an example as it is given other than as it is asked here.
@@ -204,7 +216,7 @@ class Objective:
                     f"{kind} is no sequence classifier (its output holds no logits of shape (batch, num_labels)); "
                     f"load it with AutoModelForSequenceClassification"
                 )
-            if not same(own, ours, max(1e-3, tolerance_of(own)), equal_nan=True):
+            if not same(own, ours, max(1e-3, rounding()), equal_nan=True):
                 raise UserError(
                     f"{kind} gives other logits for example {i} as it is given than without its padding; "
                     f"give examples without padding"
@@ -212,11 +224,11 @@ class Objective:
 
     def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
         """The model's logits of example i; what it raises is told in one line, with the field at which it fails."""
-        answer = attempt(self.model, inputs)
+        answer = attempt(self._forward, inputs)
         if not isinstance(answer, Exception):
             return answer
         without = {field: {f: x for f, x in inputs.items() if f != field} for field in inputs}
-        works = [f for f, rest in without.items() if not isinstance(attempt(self.model, rest), Exception)]
+        works = [f for f, rest in without.items() if not isinstance(attempt(self._forward, rest), Exception)]
         field, reason = (works or ["input_ids"])[0], str(answer).strip().split("\n")[0]
         raise UserError(
             f"{type(self.model).__name__} fails at {field} of example {i}: {type(answer).__name__}: {reason}"
@@ -250,32 +262,33 @@ def fields_taken(model: nn.Module, example: Example) -> list[str]:
     return [f for f in fields if f != "labels" and (any_keyword or f in parameters)]
 
 
-def attempt(model: nn.Module, inputs: dict[str, Tensor]) -> Any:
-    """The model's logits, or what it raised."""
+def widened(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The attention mask, (B, T) of 0 and 1, as (B, 1, 1, T) bool."""
+    return {"attention_mask": inputs["attention_mask"].bool()[:, None, None, :]}
+
+
+def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:
+    """What a forward pass gives, or what it raised."""
     try:
-        return logits_of(model(**inputs))
+        return forward(*arguments)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
         return error
 
 
-def logits_of(output: Any) -> Any:
-    """The logits in what a model returns: an object that has them, a tuple that begins with them, or themselves."""
-    return getattr(output, "logits", output[0] if isinstance(output, tuple) else output)
+def rounding() -> float:
+    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
+    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
 
 
-def tolerance_of(logits: Tensor) -> float:
-    """To what two ways to the same logits agree in their dtype."""
-    exact = torch.get_float32_matmul_precision() == "highest"
-    return 1e-5 if logits.dtype == torch.float64 or (logits.dtype == torch.float32 and exact) else 1e-2
-
-
-def same(one: Tensor, other: Tensor, tolerance: float, equal_nan: bool = False) -> bool:
-    """Whether two tensors are one within a tolerance, absolute and relative."""
-    return one.shape == other.shape and torch.allclose(
-        one, other, rtol=tolerance, atol=tolerance, equal_nan=equal_nan
-    )
+def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
+    """Whether two results of a forward pass are one tensor, within a tolerance, absolute and relative: 0.01 for those
+    of less than 32 bits."""
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
+        return False
+    least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
+    return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)
 
 
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:

@@ -1,10 +1,9 @@
 """Shortcuts: parts of a forward pass that need not be computed at every point, or at all.
 
-Three hold for many encoders, and each is tried against the whole forward pass before it is taken:
+Two hold for many encoders, and each is tried against the whole forward pass before it is taken:
 
 - Where the directions leave the layers below k alone, these layers' output is the same at every point. It is computed
   once for each batch, as far as a memory budget goes, and replayed.
-- An attention mask of the shape that the attention takes is made once, and nobody has to look into it again.
 - A head that reads the first token alone needs no more of the last layer: behind its attention, its projections and
   feed-forward network are computed for that token only.
 """
@@ -12,63 +11,24 @@ Three hold for many encoders, and each is tried against the whole forward pass b
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
 from .examples import Batch
-from .objective import Objective
-from .space import ParameterSpace, layer_stack
+from .objective import Objective, attempt, same
+from .space import ParameterSpace, layer_parameters, layer_stack
 
 
-def same(full: Tensor, shortened: Tensor) -> bool:
-    """Whether two tensors are one, to rounding in their dtype; what is not finite is the same as nothing."""
-    tolerance = 1e-5 if full.dtype in (torch.float32, torch.float64) else 1e-2
-    return full.shape == shortened.shape and torch.allclose(full, shortened, rtol=tolerance, atol=tolerance)
-
-
-def ready_masks(objective: Objective, stack: ExitStack) -> None:
-    """Give the attention its masks as (B, 1, 1, T) in the place of (B, T), until `stack` is closed.
-
-    Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and the host waits for the device's
-    answer. It is replaced where the logits of the longest padded batch stay the same.
-    """
-    padded = [batch for batch in objective.batches if "attention_mask" in batch.inputs]
-    if not padded:
-        return
-    try:
-        if not same(objective.logits(padded[-1]), objective.logits(with_mask(padded[-1], widened))):
-            return
-    except torch.OutOfMemoryError:
-        raise
-    except Exception:  # a model that takes no such mask
-        return
-
-    def change(shape: Callable[[Tensor], Tensor]) -> None:
-        objective.batches = [with_mask(batch, shape) for batch in objective.batches]
-
-    change(widened)
-    stack.callback(change, narrowed)
-
-
-def with_mask(batch: Batch, shape: Callable[[Tensor], Tensor]) -> Batch:
-    """The batch with its mask, if it has one, in another shape."""
-    if "attention_mask" not in batch.inputs:
-        return batch
-    return Batch(batch.inputs | {"attention_mask": shape(batch.inputs["attention_mask"])}, batch.labels)
-
-
-def widened(mask: Tensor) -> Tensor:
-    """(B, T) of 0 and 1 -> (B, 1, 1, T) bool."""
-    return mask.bool()[:, None, None, :] if mask.ndim == 2 else mask
-
-
-def narrowed(mask: Tensor) -> Tensor:
-    """(B, 1, 1, T) bool -> (B, T) of 0 and 1."""
-    return mask[:, 0, 0, :].long() if mask.ndim == 4 else mask
+def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack) -> None:
+    """Let the module compute by `forward` until `stack` is closed."""
+    own = module.__dict__.get("forward")  # somebody else's, who wrapped the module
+    module.forward = forward
+    stack.callback(setattr, module, "forward", own) if own else stack.callback(delattr, module, "forward")
 
 
 def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -> None:
@@ -84,14 +44,13 @@ def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -
     if not isinstance(output, nn.Module) or batch.inputs["input_ids"].shape[1] < 2:
         return
 
-    def altered(change: Callable[[Tensor], Tensor]) -> Tensor:
-        hook = output.register_forward_pre_hook(lambda module, hidden: tuple(change(x) for x in hidden))
+    def changed(change: Callable[[Tensor], Tensor]) -> Any:
+        return output.register_forward_pre_hook(lambda module, hidden: tuple(map(change, hidden)))
+
+    def altered(change: Callable[[Tensor], Tensor]) -> Any:
+        hook = changed(change)
         try:
-            return objective.logits(batch)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # somebody downstream needs the other tokens
-            return torch.empty(0)
+            return attempt(objective.logits, batch)  # which fails where somebody needs the other tokens
         finally:
             hook.remove()
 
@@ -101,9 +60,7 @@ def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -
         and same(full, altered(first_token))
         and not same(full, altered(lambda x: scrambled(x, slice(0, 1))))
     ):
-        stack.callback(
-            output.register_forward_pre_hook(lambda module, hidden: tuple(map(first_token, hidden))).remove
-        )
+        stack.callback(changed(first_token).remove)
 
 
 def first_token(hidden: Tensor) -> Tensor:
@@ -120,48 +77,28 @@ def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
 
 
 class Replay:
-    """The layers below the first one that moves, replaced for known batches by their recorded output."""
+    """The layers below the first one that moves, replaced for known batches by their recorded output.
 
-    played = threading.local()  # `played.output`: what the layers below answer with, in a thread
+    Args:
+        part: the entries of theta that move.
+    """
 
     def __init__(self, model: nn.Module, space: ParameterSpace, part: slice):
         self.below: list[nn.Module] = []
-        self.layers = nn.ModuleList()
         self.outputs: dict[Batch, object] = {}
-        stack = layer_stack(model)
-        if stack:
-            name, layers = stack
-            ends = [
-                max(space.slices[f"{name}.{i}.{p}"].stop for p, _ in layer.named_parameters())
-                for i, layer in enumerate(layers)
-                if all(f"{name}.{i}.{p}" in space.slices for p, _ in layer.named_parameters())
-            ]
-            still = sum(end <= part.start for end in ends)
-            if still and len(ends) == len(layers):
-                self.layers, self.below = layers, list(layers[:still])
+        self._played = threading.local()  # `output`: what the layers below answer with, in a thread
+        stack, names = layer_stack(model), layer_parameters(model)
+        if stack and all(name in space.slices for own in names for name in own):
+            ends = [max(space.slices[name].stop for name in own) for own in names]
+            self.below = [layer for layer, end in zip(stack[1], ends, strict=True) if end <= part.start]
 
-    def __enter__(self) -> Replay:
-        return self
-
-    def __exit__(self, *exception) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
-        """Replay nothing, and give the model its layers back."""
-        self.outputs.clear()
-        self._put(self.below)
-
-    def _put(self, layers: Iterable[nn.Module]) -> None:
-        """Layers in the place of those below."""
-        for i, layer in enumerate(layers):
-            self.layers[i] = layer
-
-    def record(self, batches: Sequence[tuple[Objective, Batch]], limit: int) -> None:
-        """Keep the last still layer's output for as many batches as `limit` bytes hold.
+    def prepare(self, batches: Sequence[tuple[Objective, Batch]], limit: int, stack: ExitStack) -> None:
+        """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed.
 
         Raises:
             UserError: the limit does not hold one batch.
         """
+        stack.callback(self.outputs.clear)
         used = 0
         for objective, batch in batches:
             with outputs_of(self.below[-1]) as seen:
@@ -176,6 +113,20 @@ class Replay:
             raise UserError(
                 f"cache_bytes={limit} does not hold one batch ({used} bytes); give at least that, or 0 to keep nothing"
             )
+        for layer in self.below:
+            compute_by(layer, self._played_or(layer.forward, layer is self.below[-1]), stack)
+
+    def _played_or(self, computed: Callable[..., Any], last: bool) -> Callable[..., Any]:
+        """A layer's forward pass, or the recorded output; whoever reads a lower layer's output than the last one's gets
+        no number, so that the logits tell of it."""
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            output = getattr(self._played, "output", None)
+            if output is None:
+                return computed(*args, **kwargs)
+            return output if last else blank(output)
+
+        return forward
 
     def verify(self, batches: Sequence[tuple[Objective, Batch]]) -> None:
         """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model.
@@ -186,46 +137,19 @@ class Replay:
         if not recorded:
             return
         objective, batch = recorded[-1]
-        try:
-            with outputs_of(self.below[-1]) as seen:
-                full = objective.logits(batch)
-            still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
-            self._put(Recorded(layer, self.played) for layer in self.below)
-            if not (still and same(full, self.logits(objective)(batch))):
-                self._stop()
-        except torch.OutOfMemoryError:
-            raise
-        except Exception:  # an encoder that asks its layers for more than their output
-            self._stop()
+        with outputs_of(self.below[-1]) as seen:
+            full = objective.logits(batch)
+        still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
+        if not (still and same(full, attempt(self.logits, objective, batch))):
+            self.outputs.clear()
 
-    def logits(self, objective: Objective):
+    def logits(self, objective: Objective, batch: Batch) -> Tensor:
         """The objective's forward pass, with replay for the recorded batches."""
-
-        def forward(batch: Batch) -> Tensor:
-            self.played.output = self.outputs.get(batch)
-            try:
-                return objective.logits(batch)
-            finally:
-                self.played.output = None
-
-        return forward
-
-
-class Recorded(nn.Module):
-    """Stands in for a layer, looks like it to whoever asks for its attributes, and answers with a recorded output where
-    there is one."""
-
-    def __init__(self, layer: nn.Module, played: threading.local):
-        super().__init__()
-        self.__dict__["layer"] = layer  # not a submodule
-        self.played = played
-
-    def forward(self, *args, **kwargs):
-        output = getattr(self.played, "output", None)
-        return self.layer(*args, **kwargs) if output is None else output
-
-    def __getattr__(self, name: str):
-        return getattr(self.__dict__["layer"], name)
+        self._played.output = self.outputs.get(batch)
+        try:
+            return objective.logits(batch)
+        finally:
+            self._played.output = None
 
 
 @contextmanager
@@ -237,6 +161,14 @@ def outputs_of(layer: nn.Module) -> Iterator[list[object]]:
         yield seen
     finally:
         handle.remove()
+
+
+def blank(output: Any) -> Any:
+    """A layer's output with NaN in the place of every number, which take no memory."""
+    if isinstance(output, tuple | list):
+        return type(output)(map(blank, output))
+    numbers = isinstance(output, Tensor) and output.is_floating_point()
+    return output.new_full((), torch.nan).expand(output.shape) if numbers else output
 
 
 def tensors(output: object) -> list[Tensor]:

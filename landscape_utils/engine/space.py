@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ class ParameterSpace:
         names: parameter names within the encoder, in the order of theta.
         slices: name -> the entries of theta that hold this parameter.
         size: P.
-        dtype: dtype of the weights; theta is read in it if it is float64, otherwise in float32.
+        dtype: dtype of the weights.
+        wide: that of theta: float64 for a float64 model, otherwise float32.
 
     Raises:
         UserError: the encoder has no parameters, or ones of several dtypes or devices; the model has weights that are
@@ -50,11 +52,13 @@ class ParameterSpace:
                 f"on one device; found: {found}; use model.float().to(device)"
             )
         self.dtype, self.device = next(iter(kinds))
+        self.wide = torch.float64 if self.dtype == torch.float64 else torch.float32
+        encoder = {id(p) for p in self._parameters.values()}
+        self._head = [p for p in model.parameters() if id(p) not in encoder]
 
     def read(self) -> Tensor:
-        """Theta: a copy of the encoder's weights, (P,), on their device, float32 (float64 for a float64 model)."""
-        wide = torch.float64 if self.dtype == torch.float64 else torch.float32
-        return torch.cat([p.detach().reshape(-1).to(wide) for p in self._parameters.values()])
+        """Theta: a copy of the encoder's weights, (P,), on their device, in `wide`."""
+        return torch.cat([p.detach().reshape(-1).to(self.wide) for p in self._parameters.values()])
 
     def write(self, theta: Tensor) -> None:
         """Set the encoder's weights to theta, (P,), in place.
@@ -78,22 +82,22 @@ class ParameterSpace:
 
     @contextmanager
     def attached(self, dtype: torch.dtype | None = None) -> Iterator[Tensor]:
-        """One flat buffer, (P,) in `dtype` (default: the model's), that the weights are views of within the context.
+        """One flat buffer, (P,), that the encoder's weights are views of within the context.
 
-        It starts as a copy of the weights. On leaving, also by an exception, each parameter has its own storage back,
-        untouched: the model is to the bit what it was.
+        It starts as a copy of the weights, in `dtype` (default: the model's), in which the head is meanwhile, too. On
+        leaving, also by an exception, each parameter has its own storage back: the model is to the bit what it was.
         """
-        own = {name: p.data for name, p in self._parameters.items()}
+        own = [(p, p.data) for p in (*self._parameters.values(), *self._head)]
         buffer = torch.empty(self.size, dtype=dtype or self.dtype, device=self.device)
         try:
             for name, p in self._parameters.items():
-                view = buffer[self.slices[name]].view(p.shape)
-                view.copy_(own[name])
-                p.data = view
+                p.data = buffer[self.slices[name]].view(p.shape).copy_(p.data)
+            for p in self._head:
+                p.data = p.data.to(dtype or p.dtype)
             yield buffer
         finally:
-            for name, p in self._parameters.items():
-                p.data = own[name]
+            for p, data in own:
+                p.data = data
 
     def restrict(self, vector: Tensor, names: tuple[str, ...]) -> Tensor:
         """delta^G: a copy of `vector`, (P,), with every entry outside the named parameters zero (section 7)."""
@@ -169,6 +173,12 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
     )
 
 
+def layer_parameters(model: nn.Module) -> list[tuple[str, ...]]:
+    """The names within the encoder of each layer's parameters, the lowest layer first; none without a `layer_stack`."""
+    stack, layers = layer_stack(model) or ("", nn.ModuleList())
+    return [tuple(f"{stack}.{i}.{n}" for n, _ in layer.named_parameters()) for i, layer in enumerate(layers)]
+
+
 def layer_ranges(count: int) -> dict[str, tuple[int, int]]:
     """First and last layer of each group: `count` layers in three consecutive groups, as equal as they can be."""
     thirds = np.array_split(np.arange(count), len(GROUPS))
@@ -184,21 +194,14 @@ def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
         UserError: the layers are no single stack (XLM, Funnel, encoder-decoders such as BART and T5), or fewer than
             three have weights of their own (ALBERT shares one among all).
     """
-    stack = layer_stack(model)
-    if stack is None or len(stack[1]) < len(GROUPS):
+    layers = layer_parameters(model)
+    if len(layers) < len(GROUPS):
         raise UserError(
             f"layer groups need an encoder that is one stack of at least three layers with weights of their own; "
-            f"{type(model).__name__} has {len(stack[1]) if stack else 'no such stack'}"
+            f"{type(model).__name__} has {len(layers) or 'no such stack'}"
         )
-    name, layers = stack
-    return {
-        group: tuple(
-            f"{name}.{i}.{parameter}"
-            for i in range(first, last + 1)
-            for parameter, _ in layers[i].named_parameters()
-        )
-        for group, (first, last) in layer_ranges(len(layers)).items()
-    }
+    ranges = layer_ranges(len(layers))
+    return {group: tuple(chain(*layers[first : last + 1])) for group, (first, last) in ranges.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,7 +221,7 @@ class Line:
     @property
     def norm(self) -> float:
         """The parameter distance of one unit of alpha, |x| (in a plane and of one of beta, if y was rescaled)."""
-        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+        return length(self.x)
 
     def at(self, *coordinates: float) -> Tensor:
         """theta, (P,), at alpha, or at (alpha, beta)."""
@@ -238,8 +241,7 @@ class Plane(Line):
     def __post_init__(self):
         check_directions(self.origin, {"x": self.x, "y": self.y})
         if self.rescale:
-            scale = self.norm / float(torch.linalg.vector_norm(self.y, dtype=torch.float64))
-            object.__setattr__(self, "y", self.y * scale)
+            object.__setattr__(self, "y", self.y * (self.norm / length(self.y)))
 
     @property
     def directions(self) -> tuple[Tensor, ...]:
@@ -262,13 +264,18 @@ def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
             raise UserError(
                 f"{name} is {described(vector)}, but origin is {described(origin)}; they must agree"
             )
-        norm = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+        norm = length(vector)
         if not math.isfinite(norm):
             raise UserError(
                 f"{name} holds values that are not finite (its norm is {norm}); no line or plane goes through it"
             )
         if norm == 0 and name != "origin":
             raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")
+
+
+def length(vector: Tensor) -> float:
+    """|v|, summed in float64."""
+    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
 def described(vector: Tensor) -> str:

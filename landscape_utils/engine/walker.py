@@ -11,24 +11,25 @@ import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..errors import UserError
 from . import bootstrap
 from .fused import Fused, fusible
-from .objective import Measurement, Objective, evaluating, statistics
+from .objective import Measurement, Objective, attempt, evaluating, statistics
 from .precision import DTYPES, check_precision
-from .shortcuts import Replay, first_token_only, ready_masks
+from .shortcuts import Replay, first_token_only
 from .space import ParameterSpace
 from .threads import threads_of_one
 
 logger = logging.getLogger(__name__)
 CHUNK = {"cpu": 1 << 16, "cuda": 1 << 24}  # entries combined at a time: the sums stay in cache
-CACHE_BYTES = 1 << 30
+CACHE_BYTES = 1 << 30  # for the output of layers that do not move
 
 
 def combine(out: Tensor, origin: Tensor, terms: Sequence[tuple[float, Tensor]]) -> None:
@@ -69,43 +70,69 @@ def coarse_first(shape: Sequence[int]) -> list[int]:
     return np.argsort(-strides(shape), kind="stable").tolist()
 
 
-class Walker:
-    """A model on a walk through a line or plane: `walker(coordinates)` measures every objective there.
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Visits of points of a line or plane; before it begins it can be sent to another process.
 
     Args:
         objectives: on the same model.
         origin, directions: vectors (P,).
-        precision: what the weights are rounded to and the forward pass is done in.
         cache_bytes: memory for the output of layers that no direction moves; 0 recomputes it at every point.
         draws: how many bootstrap draws of the examples are measured beside.
+    """
 
-    Use as a context manager: within it the model's weights are those of the point visited last; on leaving, also by an
-    exception, the model is what it was.
+    objectives: Sequence[Objective]
+    origin: Tensor
+    directions: Sequence[Tensor]
+    cache_bytes: int = CACHE_BYTES
+    draws: int = 0
+
+    @property
+    def width(self) -> int:
+        """How many numbers a point gives: 4 + 2 draws for each objective."""
+        return len(self.objectives) * (len(Measurement._fields) + 2 * self.draws)
+
+    def open(self, precision: str = "float32") -> Walker:
+        """The walker, to be used as a context manager."""
+        return Walker(self, precision)
+
+    def to(self, device: str | torch.device) -> Walk:
+        """The same walk on `device`, with copies of the model and its examples."""
+        objectives = copy.deepcopy(self.objectives)
+        for objective in objectives:
+            objective.to(device)
+        origin, *directions = (v.to(device) for v in (self.origin, *self.directions))
+        return replace(self, objectives=objectives, origin=origin, directions=directions)
+
+    def visits(
+        self, points: Iterable[tuple[int, Sequence[float]]], precision: str
+    ) -> Generator[tuple[int, np.ndarray]]:
+        """(index, row) of every point, one after the other; a row is (width,) float64, objective by objective."""
+        with self.open(precision) as walker:
+            for i, point in points:
+                yield i, walker(point).numpy().ravel()
+
+
+class Walker:
+    """A model on a walk: `walker(coordinates)` measures every objective there.
+
+    The weights are rounded to `precision`, and the forward pass is done in it. Use as a context manager: within it the
+    model's weights are those of the point visited last; on leaving, also by an exception, the model is what it was.
 
     Raises:
         UserError: `cache_bytes` that hold no batch; a device too small for one example; a precision that the device
             does not have or the model does not compute in.
     """
 
-    def __init__(
-        self,
-        objectives: Sequence[Objective],
-        origin: Tensor,
-        directions: Sequence[Tensor],
-        precision: str = "float32",
-        cache_bytes: int | None = None,
-        draws: int = 0,
-    ):
-        self.objectives = objectives
-        self.model = objectives[0].model
+    def __init__(self, walk: Walk, precision: str):
+        self.objectives, self.cache_bytes, self.precision = walk.objectives, walk.cache_bytes, precision
+        self.model = walk.objectives[0].model
         self.space = ParameterSpace(self.model)
-        wide = torch.float64 if self.space.dtype == torch.float64 else torch.float32
-        self.origin, *self.directions = (v.to(self.space.device, wide) for v in (origin, *directions))
         check_precision(precision, self.space.device.type)
-        self.precision = precision
-        self.cache_bytes = CACHE_BYTES if cache_bytes is None else cache_bytes
+        vectors = (walk.origin, *walk.directions)
+        self.origin, *self.directions = (v.to(self.space.device, self.space.wide) for v in vectors)
         self.moving = moving(self.directions)
-        self._shares = [bootstrap.draws(o.size, draws).to(self.space.device) for o in objectives]
+        self._shares = [bootstrap.draws(o.size, walk.draws).to(self.space.device) for o in self.objectives]
         self._stack = ExitStack()
         self._replay = Replay(self.model, self.space, self.moving)
 
@@ -114,7 +141,6 @@ class Walker:
             stack.enter_context(evaluating(self.model))
             stack.enter_context(tf32(self.precision == "tf32"))
             dtype = self.origin.dtype if self.precision == "float32" else DTYPES[self.precision]
-            stack.enter_context(cast_outside(self.space, self.model, dtype))
             self.buffer = stack.enter_context(self.space.attached(dtype))
             self.buffer.copy_(self.origin)
             self._within_memory(self._try_precision)
@@ -135,7 +161,7 @@ class Walker:
         )
 
     def _measure(self, objective: Objective, shares: Tensor) -> Tensor:
-        outcomes = objective.outcomes(self._replay.logits(objective))
+        outcomes = objective.outcomes(partial(self._replay.logits, objective))
         return torch.cat([statistics(*outcomes), bootstrap.means(*outcomes, shares)])
 
     def move(self, coordinates: Sequence[float]) -> None:
@@ -158,84 +184,25 @@ class Walker:
 
     def _try_precision(self) -> None:
         """Refuse a precision that the model does not compute in: FNet's Fourier transform, say, has no bfloat16."""
+        if self.precision == "float32":
+            return
         objective = self.objectives[0]
-        try:
-            if self.precision != "float32":
-                objective.logits(objective.batches[0])
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+        found = attempt(objective.logits, objective.batches[0])
+        if isinstance(found, RuntimeError):
+            reason = str(found).splitlines()[0]
             raise UserError(
                 f"{type(self.model).__name__} does not compute in {self.precision} ({reason}); use float32"
             ) from None
 
     def _shorten(self, stack: ExitStack) -> None:
         """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
-        stack.enter_context(self._replay)
-        for objective in self.objectives:
-            ready_masks(objective, stack)
         batches = [(o, batch) for o in self.objectives for batch in o.batches]
         first_token_only(self.model, self.objectives[0], stack)
         if self._replay.below and self.cache_bytes:
             with threads_of_one(len(self.objectives[0].batches), self.space.device):
-                self._replay.record(batches, self.cache_bytes)
+                self._replay.prepare(batches, self.cache_bytes, stack)
                 self.move([1.0] * len(self.directions))
                 self._replay.verify(batches)
-
-
-@dataclass(frozen=True, eq=False)
-class Walk:
-    """What a `Walker` needs, before it begins; it can be sent to another process.
-
-    Args:
-        objectives, origin, directions, cache_bytes, draws: as of a Walker.
-    """
-
-    objectives: Sequence[Objective]
-    origin: Tensor
-    directions: Sequence[Tensor]
-    cache_bytes: int | None = None
-    draws: int = 0
-
-    @property
-    def width(self) -> int:
-        """How many numbers a point gives: 4 + 2 draws for each objective."""
-        return len(self.objectives) * (len(Measurement._fields) + 2 * self.draws)
-
-    def open(self, precision: str = "float32") -> Walker:
-        """The walker, to be used as a context manager."""
-        return Walker(self.objectives, self.origin, self.directions, precision, self.cache_bytes, self.draws)
-
-    def to(self, device: str | torch.device) -> Walk:
-        """The same walk on `device`, with copies of the model and its examples."""
-        objectives = copy.deepcopy(self.objectives)
-        for objective in objectives:
-            objective.to(device)
-        origin, *directions = (v.to(device) for v in (self.origin, *self.directions))
-        return replace(self, objectives=objectives, origin=origin, directions=directions)
-
-    def visits(
-        self, points: Iterable[tuple[int, Sequence[float]]], precision: str
-    ) -> Generator[tuple[int, np.ndarray]]:
-        """(index, row) of every point, one after the other; a row is (width,) float64, objective by objective."""
-        with self.open(precision) as walker:
-            for i, point in points:
-                yield i, walker(point).numpy().ravel()
-
-
-@contextmanager
-def cast_outside(space: ParameterSpace, model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
-    """The head's parameters in `dtype` while the context lasts (the encoder's are the buffer's business)."""
-    encoder = {id(p) for p in space.encoder.parameters()}
-    own = [(p, p.data) for p in model.parameters() if id(p) not in encoder]
-    try:
-        for p, data in own:
-            p.data = data.to(dtype)
-        yield
-    finally:
-        for p, data in own:
-            p.data = data
 
 
 @contextmanager

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, to_hex
+from matplotlib.contour import QuadContourSet
+from matplotlib.path import Path
 from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.transforms import Bbox
 
 from ..errors import UserError
-from ..landscape.scan import Curve, Mark, Surface
+from ..landscape.scan import Mark, Surface
 from ..landscape.trajectory import Trajectory
-from .style import COLOUR_MAPS, INK, halo, ink_on
+from .notes import percent
+from .style import CHALK, COLOUR_MAPS, halo, ink_on
 
 DECADES = 20.0  # a colour scale is logarithmic where the highest loss is more than so many times the lowest
 MARKERS = {"start": ("o", 5.5), "end": ("*", 11.0), "fine-tuned": ("o", 5.5), "rolled back": ("*", 11.0)}
 OTHER_MARKER = ("D", 5.0)
-ROOM = 0.27  # inches that the label of a line needs for itself
+ROOM, MARK = 0.05, 0.07  # inches between the label of a line and what else is written; half of a star
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     if high - low <= 1e-9 * max(abs(high), 1e-9):  # equal everywhere: one colour, no lines
         return Scale(np.array([low - 0.5, low + 0.5]), np.array([]), Normalize(low - 0.5, low + 0.5))
     if log is None:
-        log = value == "loss" and low > 0 and high > DECADES * low
+        log = value == "loss" and spans_decades(values)
     if log and low <= 0:
         raise UserError(f"a logarithmic scale needs values above 0; the lowest is {low:g}: use log=False")
     if log:
@@ -56,8 +59,15 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     return Scale(levels, lines[(lines > low) & (lines < high)], norm)
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+def spans_decades(values: np.ndarray) -> bool:
+    """Whether all are above 0, and the highest more than DECADES times the lowest: a logarithmic scale shows more."""
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
+
+
+def middle_of(surface: Surface) -> float:
+    """The alpha that is half-way between the marks."""
+    return float(np.mean([mark.alpha for mark in surface.marks.values()]))
 
 
 def draw_surface(
@@ -65,12 +75,12 @@ def draw_surface(
     surface: Surface,
     scale: Scale,
     value: str = "loss",
-    side: float = 2.0,
     window: float | None = None,
+    named: Collection[str] = (),
 ) -> None:
-    """One surface into a panel about `side` inches wide: contours, marks, hatching where a cell is not finite.
+    """One surface into a panel: contours, marks, hatching where a cell is not finite.
 
-    `window`: only so far around the middle of the marks, with a dot at each computed point.
+    `window`: only so far around the middle of the marks. `named`: marks whose names stand elsewhere.
 
     Raises UserError for fewer than two points on an axis.
     """
@@ -79,79 +89,73 @@ def draw_surface(
         raise UserError(
             f"a surface of {len(alpha)} x {len(beta)} points cannot be drawn: it needs 2 or more on each axis"
         )
-    middle = float(np.mean([mark.alpha for mark in surface.marks.values()]))
-    limits = np.array([alpha[[0, -1]], beta[[0, -1]]])
+    middle = middle_of(surface)
+    axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     if window:
-        limits = np.array([[middle - window, middle + window], [-window, window]])
-        draw_points(axis, surface)
+        axis.set(xlim=(middle - window, middle + window), ylim=(-window, window))
     grid = getattr(surface, value)[np.ix_(np.argsort(surface.alpha), np.argsort(surface.beta))]
     values = np.ma.masked_invalid(grid.T)  # (B, A), as matplotlib wants it
     colours = COLOUR_MAPS[value]
     if values.mask.any():
-        axis.patch.set(facecolor="white", hatch="/////", edgecolor="#8a8a92")
-    axis.set(aspect="equal", xlim=limits[0], ylim=limits[1])
-    inch = np.ptp(limits[0]) / side
-    taken = [(limits[0, 0] + 0.12 * inch, limits[1, 1] - 0.12 * inch)]  # by the panel's letter
+        axis.patch.set(facecolor=CHALK, hatch="/////", edgecolor="#8a8a92")
     for name, mark in surface.marks.items():
-        right = 1 if mark.alpha >= middle else -1
-        draw_mark(axis, name, mark, right)
-        taken += [
-            (mark.alpha + shift * right * inch, mark.beta + rise * right * inch)
-            for shift, rise in ((0, 0), (0.2, 0.12), (0.035 * len(name), 0.12))
-        ]
+        draw_mark(axis, mark, name, name not in named, 1 if mark.alpha >= middle else -1)
     if values.count() >= 3:
         filled = axis.contourf(alpha, beta, values, scale.levels, cmap=colours, norm=scale.norm)
         filled.set(edgecolor="face", linewidth=0.3)  # closes the hairlines that vector viewers leave
         if len(scale.lines):
-            draw_lines(axis, (alpha, beta, values), scale, value, taken, ROOM * inch)
+            inks = [ink_on(colours(scale.norm(level))) for level in scale.lines]
+            axis.contour(alpha, beta, values, scale.lines, colors=inks, linewidths=0.6)
     axis.spines[:].set_visible(True)
     axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
-def draw_lines(
-    axis: Axes,
-    grid: tuple[Any, Any, Any],
-    scale: Scale,
-    value: str,
-    taken: Sequence[tuple[float, float]],
-    room: float,
-) -> None:
-    """Lines of equal loss; a label within `room` of a taken place or another, or at the edge, is left out."""
-    inks = [ink_on(COLOUR_MAPS[value](scale.norm(level))) for level in scale.lines]
-    lines = axis.contour(*grid, scale.lines, colors=inks, linewidths=0.6)
-    places, edges = np.array(taken), np.array([axis.get_xlim(), axis.get_ylim()])
-    for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=9, inline=False):
-        place = np.array(label.get_position())
-        inside = (np.abs(edges - place[:, None]) > 0.4 * room).all()
-        if inside and (np.linalg.norm(places - place, axis=1) > room).all():
-            places = np.vstack([places, place])
-            label.set_path_effects(halo(1.3, INK if to_hex(label.get_color()) == "#ffffff" else "white"))
-        else:
-            label.remove()
+def label_lines(axis: Axes, value: str = "loss") -> None:
+    """Write its value on each line, where nothing is in the way; the panel must not move or grow any more."""
+    inch = axis.figure.dpi
+    taken = [text.get_window_extent() for text in axis.texts]
+    drawn = [line.get_transform().transform_path(line.get_path()) for line in axis.lines]
+    for lines in [c for c in axis.collections if isinstance(c, QuadContourSet) and not c.filled]:
+        for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=9, inline=False):
+            box = label.get_window_extent().padded(ROOM * inch)
+            free = all(axis.bbox.contains(*corner) for corner in box.corners()) and not box.count_overlaps(
+                taken
+            )
+            if free and not any(touches(path, box.padded(MARK * inch)) for path in drawn):
+                taken.append(box)
+                label.set_path_effects(halo(1.3, "black" if to_hex(label.get_color()) == CHALK else CHALK))
+            else:
+                label.remove()
 
 
-def draw_mark(axis: Axes, name: str, mark: Mark, right: int) -> None:
-    """A named place: a dot or a star with its name above it on the right (`right` = 1), or below on the left (-1)."""
+def touches(path: Path, box: Bbox) -> bool:
+    """Whether a line or a single mark comes into a box."""
+    return box.count_contains(path.vertices) > 0 or bool(path.intersects_bbox(box, filled=False))
+
+
+def draw_mark(axis: Axes, mark: Mark, name: str, named: bool, right: int) -> None:
+    """A dot or a star; if `named` with its name, above it on the right (`right` = 1), or below it on the left (-1)."""
     marker, size = MARKERS.get(name, OTHER_MARKER)
-    axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc="white", mec="black", mew=0.8, zorder=6)
-    axis.annotate(
-        name,
-        (mark.alpha, mark.beta),
-        xytext=(3 * right, 5 * right),
-        textcoords="offset points",
-        ha="left" if right > 0 else "right",
-        va="bottom" if right > 0 else "top",
-        fontsize=9,
-        color="black",
-        path_effects=halo(),
-        zorder=7,
-        annotation_clip=True,
-    )
+    axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc=CHALK, mec="black", mew=0.8, zorder=6)
+    if named:
+        axis.annotate(
+            name,
+            (mark.alpha, mark.beta),
+            xytext=(3 * right, 5 * right),
+            textcoords="offset points",
+            ha="left" if right > 0 else "right",
+            va="bottom" if right > 0 else "top",
+            fontsize=9,
+            path_effects=halo(),
+            zorder=7,
+            annotation_clip=True,
+            parse_math=False,
+        )
 
 
 def draw_trajectory(
-    axis: Axes, trajectory: Trajectory, epochs: slice = slice(None), colour: str = "white", name: str = ""
+    axis: Axes, trajectory: Trajectory, epochs: slice = slice(None), colour: str = CHALK, name: str = ""
 ) -> None:
     """A trajectory's epochs as dots on a line; the panel grows where it leaves it."""
     alpha, beta = trajectory.alpha[epochs], trajectory.beta[epochs]
@@ -166,18 +170,15 @@ def draw_trajectory(
 
 def draw_points(axis: Axes, surface: Surface) -> None:
     """A small dot at each point that was computed; those between them were interpolated."""
-    computed = getattr(surface, "computed", None)
     alpha, beta = np.meshgrid(surface.alpha, surface.beta, indexing="ij")  # (A, B)
-    shown = np.ones(alpha.shape, bool) if computed is None else computed
-    axis.plot(alpha[shown], beta[shown], ".", ms=1.5, color="white", mec="none", alpha=0.7)
+    axis.scatter(alpha[surface.computed], beta[surface.computed], s=2, color=CHALK, alpha=0.7, lw=0, zorder=3)
 
 
 def neighbourhood(surface: Surface, window: float) -> Surface:
     """The surface's points within `window` of the middle of its marks, and one point more on each side."""
-    middle = np.mean([mark.alpha for mark in surface.marks.values()])
     near = [
         np.abs(axis - at) <= window + np.diff(np.sort(axis)).max(initial=0)
-        for axis, at in ((surface.alpha, middle), (surface.beta, 0.0))
+        for axis, at in ((surface.alpha, middle_of(surface)), (surface.beta, 0.0))
     ]
     grids = {
         f.name: getattr(surface, f.name)[np.ix_(*near)]
@@ -185,27 +186,3 @@ def neighbourhood(surface: Surface, window: float) -> Surface:
         if np.shape(getattr(surface, f.name)) == surface.loss.shape
     }
     return replace(surface, alpha=surface.alpha[near[0]], beta=surface.beta[near[1]], **grids)
-
-
-def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
-    """What a caption owes its reader: examples, points, precision, largest standard error, non-finite cells."""
-    examples = either(scan.examples for scan in scans)
-    stderr = np.concatenate([getattr(scan, f"{value}_stderr").ravel() for scan in scans])
-    largest = stderr[np.isfinite(stderr)].max(initial=0.0)
-    points = either(" x ".join(map(str, scan.loss.shape)) for scan in scans)
-    bad = sum(scan.non_finite for scan in scans)
-    worst = percent(largest) if value == "error" else f"{largest:.2g} nats"
-    computed = np.concatenate([np.ravel(getattr(scan, "computed", True)) for scan in scans])
-    rest = max(np.max(getattr(scan, "loss_bound", 0.0)) for scan in scans)
-    within = f", within {rest:.2g} nats" if value == "loss" else ""
-    return (
-        f"{examples} examples, {points} points, {either(scan.precision for scan in scans)}; "
-        f"standard error of a point at most {worst}."
-        + ("" if computed.all() else f" Computed: {percent(computed.mean())}; the rest interpolated{within}.")
-        + (f" Hatched: {bad} cells whose loss is not finite." if bad else "")
-    )
-
-
-def either(values: Iterable[Any]) -> str:
-    """ "128" or "128 or 256": what is the same for all is said once."""
-    return " or ".join(map(str, sorted(set(values))))

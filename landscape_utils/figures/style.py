@@ -7,7 +7,6 @@ never in colour alone.
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,9 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
-
-from ..errors import UserError
 
 WIDTH = 8.0  # inches: 768 pixels of a page, on which no letter is smaller than 9 points
 HOW_NAMES = {"scratch": "from scratch", "pretrained": "fine-tuned"}
@@ -38,6 +34,21 @@ OTHER_LINES: tuple[dict[str, Any], ...] = (  # of trainings with names of their 
 GROUP_COLOURS = ("#1b2a49", "#dfe7ef", "#9db8cc", "#557f9f")  # fine-tuned, then low to high
 INK = "#1b1b1f"
 MUTED = "#5d5d66"
+PAPER = "#ffffff"
+CHALK = "#fefefe"  # white on a map: unlike that of the paper it stays white on a dark page
+ON_DARK = {  # what these are on a dark page; all other colours are the same there
+    PAPER: "#121212",
+    INK: "#e6e8eb",
+    MUTED: "#a2a9b2",
+    "#1f5f99": "#79b8ff",
+    "#b3471d": "#ffb454",
+    "#2b7a4b": "#6fd19a",
+    "#7a4aa0": "#c8a2ee",
+    "#8a6d00": "#e3c84e",
+    "#1b2a49": "#4a78c2",
+    "#00588a": "#79b8ff",
+    "#a34700": "#ffb454",
+}
 
 style = mpl.rc_context(
     {
@@ -63,7 +74,7 @@ style = mpl.rc_context(
         "text.color": INK,
         "legend.handlelength": 2.4,
         "hatch.linewidth": 0.5,
-        "figure.facecolor": "white",
+        "figure.facecolor": PAPER,
         "figure.dpi": 200,  # of the little that is not drawn in vectors
         "svg.hashsalt": "landscape_utils",
         "pdf.fonttype": 42,  # TrueType, whole: publishers refuse Type 3
@@ -82,13 +93,18 @@ COLOUR_MAPS = {"loss": _from_dark("mako"), "error": _from_dark("rocket")}
 
 
 def ink_on(colour: Sequence[float]) -> str:
-    """White or black, whichever reads better on an RGB colour (relative luminance of WCAG 2)."""
+    """Chalk or black, whichever reads better on an RGB colour."""
+    return CHALK if luminance(colour) < 0.18 else "black"
+
+
+def luminance(colour: Sequence[float]) -> float:
+    """Of an RGB colour, relative to white (WCAG 2)."""
     rgb = np.asarray(colour[:3])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return "white" if linear @ [0.2126, 0.7152, 0.0722] < 0.18 else "black"
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-def halo(width: float = 2.0, ground: str = "white") -> list[AbstractPathEffect]:
+def halo(width: float = 2.0, ground: str = PAPER) -> list[AbstractPathEffect]:
     """Path effect that keeps a text or a line legible on any ground."""
     return [withStroke(linewidth=width, foreground=ground)]
 
@@ -99,13 +115,7 @@ def save(figure: Figure, path: str | Path, **options: Any) -> None:
 
     In PDF, SVG and EPS all but the gradients of colour bars and the dots of single steps is drawn in vectors; fonts are
     embedded. `options` are those of `Figure.savefig`.
-
-    Raises:
-        UserError: a suffix that matplotlib has no format for.
     """
-    formats = figure.canvas.get_supported_filetypes()
-    if (suffix := Path(path).suffix.removeprefix(".").lower()) not in formats:
-        raise UserError(f"unknown format {suffix!r} of {Path(path).name}; allowed are {', '.join(formats)}")
     figure.savefig(path, **options)
 
 
@@ -119,39 +129,3 @@ def lines_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     names = list(dict.fromkeys(names))
     others = [name for name in names if name not in HOW_LINES]
     return HOW_LINES | {name: OTHER_LINES[i % len(OTHER_LINES)] for i, name in enumerate(others)}
-
-
-def panels(rows: int, columns: int, height: float, width: float = WIDTH) -> tuple[Figure, np.ndarray]:
-    """A figure of rows x columns panels; not of pyplot: a notebook shows it once, and it is freed."""
-    figure = Figure(figsize=(width, rows * height + 0.5), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
-
-
-def label_panels(axes: Iterable[Axes], inside: bool = False, start: int = 0) -> None:
-    """(a), (b), ... or on from `start` in the upper left corner of each panel, above it or inside."""
-    for letter, axis in zip(string.ascii_lowercase[start:], axes, strict=False):
-        if inside:
-            axis.annotate(
-                f"({letter})",
-                (0, 1),
-                (4, -4),
-                xycoords="axes fraction",
-                textcoords="offset points",
-                va="top",
-                fontsize=9,
-                path_effects=halo(),
-                zorder=8,
-            )
-        else:
-            axis.set_title(f"({letter})", loc="left", fontsize=9, color=MUTED)
-
-
-def legend_above(figure: Figure, axis: Axes) -> None:
-    """One legend for all panels, above them."""
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-
-
-def note(figure: Figure, text: str) -> None:
-    """Small print below the figure: examples, standard errors, what was left out."""
-    figure.supxlabel(text, fontsize=9, color=MUTED, x=0.01, ha="left", wrap=True)

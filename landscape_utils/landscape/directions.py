@@ -10,7 +10,7 @@ it as it is, which no distance between weights does (Dinh et al. 2017).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,16 +48,6 @@ class RandomDirections:
     draws: np.ndarray
     examples: int
     precision_error: float
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays, for a file."""
-        return {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> RandomDirections:
-        """The inverse of `arrays`."""
-        values: dict[str, Any] = {name: a if a.ndim else a.item() for name, a in arrays.items()}
-        return cls(**values)
 
 
 def random_direction(size: int, seed: int) -> Tensor:

@@ -8,16 +8,14 @@ Sohl-Dickstein 2018). Straightness is what lies above that.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ..engine.space import ParameterSpace, layer_groups
+from ..engine.space import ParameterSpace, layer_groups, length
 from ..errors import UserError
 from ..names import GROUPS
 
@@ -49,16 +47,6 @@ class Walk:
     angle: float
     moved: np.ndarray
     group_size: np.ndarray
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays, for a file."""
-        return {f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Walk:
-        """The inverse of `arrays`."""
-        values: dict[str, Any] = {name: a if a.ndim else a.item() for name, a in arrays.items()}
-        return cls(**values)
 
 
 def walk(
@@ -104,10 +92,6 @@ def walk(
         moved=np.array([math.hypot(*(length(delta_1[part]) for part in parts)) for parts in groups]),
         group_size=np.array([math.hypot(*(length(theta_0[part]) for part in parts)) for parts in groups]),
     )
-
-
-def length(vector: Tensor) -> float:
-    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
 def length_and_cosine(vector: Tensor, other: Tensor) -> tuple[float, float]:

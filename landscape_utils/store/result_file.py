@@ -43,7 +43,7 @@ class Result:
     """A result as it was saved.
 
     `meta`: kind, name, versions (of the libraries), code (its fingerprint, if it was said), whatever else
-    `Store.save` was given (device, ...), and seconds and created (UTC) if the `.json` beside the file is there.
+    `Store.compute` was given (device, ...), and seconds and created (UTC) if the `.json` beside the file is there.
     `asked`: the fingerprint of the code that was asked for, "" for any.
     """
 
@@ -155,6 +155,11 @@ def _read_times(path: Path) -> dict[str, Any]:
         times = json.loads(path.with_suffix(".json").read_text("utf-8"))
         return {"seconds": float(times["seconds"]), "created": str(times["created"])}
     return {}
+
+
+def as_arrays(result: Any) -> dict[str, np.ndarray]:
+    """The fields of a dataclass of arrays, numbers and words as arrays; see `plain_values`."""
+    return {name: np.asarray(value) for name, value in vars(result).items()}
 
 
 def plain_values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:

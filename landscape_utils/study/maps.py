@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +11,9 @@ from ..engine.space import ParameterSpace
 from ..landscape.directions import TRAINED, principal_plane, random_plane
 from ..landscape.scan import Plane, Surface
 from ..landscape.trajectory import Trajectory, project
-from ..store.result_file import plain_values
+from ..store.result_file import as_arrays, plain_values
 from ..training.finetune import epochs_of
-from .kind import Arrays, Journal, Kind, Recipe, Subject
+from .kind import Arrays, Journal, Recipe, Subject
 from .scan_results import ScanResult
 
 PARTNER, RANDOM, PCA = DIRECTIONS = ("partner", "random", "pca")
@@ -37,21 +37,19 @@ class MapResult(ScanResult):
     It is asked for by name, and no study has one of itself: it is none of `results.KINDS`.
     """
 
-    folder: ClassVar[str] = "maps"
-    parts: ClassVar[tuple[str, ...]] = (*ScanResult.parts, "study.maps")
-    marks: ClassVar[dict[str, tuple[float, float]]] = TRAINED
+    folder = "maps"
+    in_plane = False
+    parts = (*ScanResult.parts, "study.maps")
+    marks = TRAINED
     along: str = PCA
 
     @property
     def name(self) -> str:
         return f"{self.task}-{self.how}-{self.along}"
 
-    def directions(self, study: Subject) -> Recipe:
+    def recipe(self, study: Subject) -> Recipe:
         seed = {"seed": self.seed} if self.along == RANDOM else {}
-        return {"run": self.run.recipe(study), "along": self.along, **seed}
-
-    def needs(self, study: Subject) -> tuple[Kind, ...]:
-        return (self.run,)
+        return super().recipe(study) | {"along": self.along, **seed}
 
     def region(self, study: Subject) -> Plane:
         return self.spanned(study)[0]
@@ -68,8 +66,8 @@ class MapResult(ScanResult):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         plane, shares = self.spanned(study)
-        path = asdict(project(epochs_of([study.trained(self.run)]), plane))
-        placed = {f"{PATH}{name}": np.asarray(value) for name, value in path.items()}
+        path = as_arrays(project(epochs_of([study.trained(self.run)]), plane))
+        placed = {f"{PATH}{name}": array for name, array in path.items()}
         return {**super().compute(study, journal), **placed, SHARES: shares}
 
     def read(self, study: Subject, arrays: Arrays) -> Any:

@@ -1,14 +1,21 @@
-"""A training as a result of a study, which all others build upon."""
+"""A training as a result of a study, and what all results share that are computed from one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import ClassVar
 
+from ..errors import UserError
+from ..names import CONTINUED, SPLITS
 from ..training.finetune import Run
+from ..training.tasks import SAMPLE_SEED
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
+
+DRAWS = 100  # of the bootstrap: its 95 % interval then has two or three draws outside on each side
+ROW_BYTES = 32 + 8 * DRAWS  # of one split at one point
 
 
 @dataclass(frozen=True)
@@ -19,15 +26,22 @@ class RunResult(Kind):
     `learning_rate` another one than the profile chose.
     """
 
-    folder: ClassVar[str] = "runs"
+    folder = "runs"
     # Trainings take hours, so a change of code does not discard them. A change that alters what is trained raises the
     # version, which stands in the recipe; a test holds the code's fingerprint and asks for a decision.
-    parts: ClassVar[tuple[str, ...]] = ()
+    parts = ()
     version: ClassVar[int] = 1
     task: str
     how: str
     seed: int
     learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        seed, rate = self.seed, self.learning_rate
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+            raise UserError(f"a seed is a whole number from 0 to 2**32 - 1; got {seed!r}")
+        if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
+            raise UserError(f"a learning rate is a number greater than 0; got {rate!r}")
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[RunResult]:
@@ -42,6 +56,11 @@ class RunResult(Kind):
     @property
     def name(self) -> str:
         return f"{self.task}-{self.how}-{self.seed}"
+
+    @property
+    def further(self) -> RunResult:
+        """The epochs that follow it (Figure 4)."""
+        return RunResult(self.task, CONTINUED, self.seed)
 
     def recipe(self, study: Subject) -> Recipe:
         later = {"version": self.version} if self.version > 1 else {}
@@ -72,3 +91,60 @@ class RunResult(Kind):
 def pairs_of(study: Subject) -> list[tuple[str, str]]:
     """(task, way) of all trainings that are compared; those from scratch take longest and come first."""
     return [(task, how) for how in study.trainings.ways for task in study.tasks]
+
+
+def sampling(study: Subject) -> Recipe:
+    """The part of a recipe that says which examples a landscape is computed on."""
+    return study.profile.sample.model_dump() | {"seed": SAMPLE_SEED}
+
+
+@dataclass(frozen=True)
+class OfOneRun(Kind):
+    """What is computed from one training, by one worker and in float32 unless its points are shared out.
+
+    Attributes:
+        in_plane: whether the second direction of the training's plane is needed too.
+        splits: that are looked at.
+        whole: whether at all their examples; if not, at the study's sample.
+    """
+
+    in_plane: ClassVar[bool] = False
+    splits: ClassVar[tuple[str, ...]] = SPLITS
+    whole: ClassVar[bool] = False
+    task: str
+    how: str
+    seed: int
+
+    @classmethod
+    def all(cls, study: Subject) -> Iterable[Kind]:
+        return [cls(task, how, seed) for task, how in pairs_of(study) for seed in study.seeds]
+
+    @property
+    def run(self) -> RunResult:
+        return RunResult(self.task, self.how, self.seed)
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    def recipe(self, study: Subject) -> Recipe:
+        other = {"other": study.trainings.second(self.run).recipe()} if self.in_plane else {}
+        return {"run": self.run.recipe(study), **other}
+
+    def needs(self, study: Subject) -> tuple[Kind, ...]:
+        return self.run, *(study.trainings.second(self.run).needs if self.in_plane else ())
+
+    def points(self, study: Subject, scale: Scale) -> float:
+        """How many points are visited; where lower layers are replayed, by the share of the layers that is left."""
+        return 0.0
+
+    def cost(self, study: Subject, scale: Scale) -> Cost:
+        points, asked = self.points(study, scale), {} if self.whole else study.profile.sample.model_dump()
+        sizes = zip(SPLITS, scale.examples[self.task], scale.tokens[self.task], strict=True)
+        tokens = sum(min(asked.get(s) or n, n) * length for s, n, length in sizes if s in self.splits)
+        return Cost(
+            visits=points,
+            visit_tokens=points * tokens,
+            exact=not self.by_points,
+            disk=len(self.splits) * ROW_BYTES * points,
+        )

@@ -16,34 +16,25 @@ from ..landscape.rollback import LAYER_MARKS
 from ..landscape.scan import MARKS, Curve, Line, Plane, Surface, scan
 from ..names import GROUPS, SPLITS, one_of
 from ..training.models import on_device
-from ..training.tasks import SAMPLE_SEED
-from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
-from .run_result import RunResult, pairs_of
-
-DRAWS = 100  # of the bootstrap: its 95 % interval then has two or three draws outside on each side
-ROW_BYTES = 32 + 8 * DRAWS  # of one split at one point
+from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
+from .run_result import DRAWS, OfOneRun, pairs_of, sampling
 
 
 @dataclass(frozen=True)
-class ScanResult(Kind):
+class ScanResult(OfOneRun):
     """An objective scanned over a region, both splits in one walk and in one file: {split: Curve or Surface}."""
 
-    by_points: ClassVar[bool] = True
+    by_points = True
+    in_plane = True
     parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.scan_results")
+    form: ClassVar[Any] = Surface
     dimensions: ClassVar[int] = 2
     marks: ClassVar[Mapping[str, Any]] = MARKS
-    task: str
-    how: str
-    seed: int
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[ScanResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         seeds = study.seeds if cls.dimensions == 1 else study.surface_seeds
         return [cls(task, how, seed) for task, how in pairs_of(study) for seed in seeds]
-
-    @property
-    def run(self) -> RunResult:
-        return RunResult(self.task, self.how, self.seed)
 
     @property
     def name(self) -> str:
@@ -54,17 +45,13 @@ class ScanResult(Kind):
         """What is scanned."""
 
     def recipe(self, study: Subject) -> Recipe:
-        grid, (axis, *_) = study.profile.grid, study.profile.grid.axes(self.dimensions)
-        sample = {**study.profile.sample.model_dump(), "seed": SAMPLE_SEED}
-        scanned = {"resolution": len(axis), "span": grid.span, "sample": sample, "draws": DRAWS}
-        return self.directions(study) | scanned | {"precision": study.profile.precision}
-
-    def directions(self, study: Subject) -> Recipe:
-        """The part of the recipe that says which vectors span the region."""
-        return {"run": self.run.recipe(study), "other": study.trainings.second(self.run).recipe()}
-
-    def needs(self, study: Subject) -> tuple[Kind, ...]:
-        return self.run, *study.trainings.second(self.run).needs
+        axis = study.profile.grid.axes(self.dimensions)[0]
+        scanned = {
+            "resolution": len(axis),
+            "span": study.profile.grid.span,
+            "precision": study.profile.precision,
+        }
+        return super().recipe(study) | scanned | {"sample": sampling(study), "draws": DRAWS}
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         trained = study.trained(self.run)
@@ -82,35 +69,24 @@ class ScanResult(Kind):
             device=study.device,
             what=self.label,
         )
-        return {
-            f"{split}.{name}": array
-            for split, one in zip(SPLITS, found, strict=True)
-            for name, array in replace(one, learned=trained.learned).arrays().items()
-        }
+        told = [replace(one, learned=trained.learned) for one in found]
+        return arrays_of(dict(zip(SPLITS, told, strict=True)))
 
-    def points(self, study: Subject) -> int:
+    def points(self, study: Subject, scale: Scale) -> float:
         return math.prod(map(len, study.profile.grid.axes(self.dimensions))) + len(self.marks)
 
-    def cost(self, study: Subject, scale: Scale) -> Cost:
-        return visits(study, scale, self.task, self.points(study), SPLITS)
-
     def read(self, study: Subject, arrays: Arrays) -> dict[str, Any]:
-        kind = Curve if self.dimensions == 1 else Surface
-        return {split: kind.from_arrays(of_split(arrays, split)) for split in SPLITS}
+        return scans_of(arrays, self.form)
 
 
 @dataclass(frozen=True)
 class CurveResult(ScanResult):
     """Eq. 1: the line from theta_0 through theta_1."""
 
-    folder: ClassVar[str] = "curves"
-    dimensions: ClassVar[int] = 1
-
-    def directions(self, study: Subject) -> Recipe:
-        return {"run": self.run.recipe(study)}
-
-    def needs(self, study: Subject) -> tuple[Kind, ...]:
-        return (self.run,)
+    folder = "curves"
+    in_plane = False
+    form = Curve
+    dimensions = 1
 
     def region(self, study: Subject) -> Line:
         run = study.trained(self.run)
@@ -121,7 +97,7 @@ class CurveResult(ScanResult):
 class SurfaceResult(ScanResult):
     """Eq. 2: the plane through theta_0 along delta_1 of the task and delta_2 of its partner."""
 
-    folder: ClassVar[str] = "surfaces"
+    folder = "surfaces"
 
     def region(self, study: Subject) -> Plane:
         return study.plane(self.task, self.how, self.seed)
@@ -131,8 +107,8 @@ class SurfaceResult(ScanResult):
 class LayerResult(ScanResult):
     """Section 7: f(alpha, beta) around theta_1 where the layers of one group alone move."""
 
-    folder: ClassVar[str] = "layers"
-    marks: ClassVar[Mapping[str, Any]] = LAYER_MARKS
+    folder = "layers"
+    marks = LAYER_MARKS
     group: str = GROUPS[0]
 
     def __post_init__(self) -> None:
@@ -140,9 +116,8 @@ class LayerResult(ScanResult):
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[LayerResult]:
-        main = study.trainings.main
-        seeds = study.surface_seeds
-        return [cls(task, main, s, group) for task in study.layer_tasks for s in seeds for group in GROUPS]
+        places = [(task, seed) for task in study.layer_tasks for seed in study.surface_seeds]
+        return [cls(task, study.trainings.main, seed, group) for task, seed in places for group in GROUPS]
 
     @property
     def name(self) -> str:
@@ -157,22 +132,23 @@ class LayerResult(ScanResult):
         space, names = ParameterSpace(model), layer_groups(model)[self.group]
         return Plane(run.theta(), space.restrict(whole.x, names), space.restrict(whole.y, names))
 
-    def cost(self, study: Subject, scale: Scale) -> Cost:
-        points = self.points(study) * share_from(scale, self.group)
-        return visits(study, scale, self.task, points, SPLITS)
+    def points(self, study: Subject, scale: Scale) -> float:
+        return super().points(study, scale) * share_from(scale, self.group)
 
 
-def of_split(arrays: Arrays, split: str) -> Arrays:
-    """The arrays of one split, by their own names."""
-    return {name.removeprefix(f"{split}."): a for name, a in arrays.items() if name.startswith(f"{split}.")}
+def arrays_of(scans: Mapping[str, Curve]) -> Arrays:
+    """The arrays of several scans, by split or part, as one file holds them."""
+    return {f"{part}.{name}": a for part, scanned in scans.items() for name, a in scanned.arrays().items()}
 
 
-def visits(study: Subject, scale: Scale, task: str, points: float, splits: Iterable[str]) -> Cost:
-    """The cost of so many visits on the study's samples of the splits."""
-    sizes = zip(SPLITS, scale.examples[task], scale.tokens[task], strict=True)
-    asked = study.profile.sample.model_dump()
-    tokens = sum(min(asked[s] or n, n) * length for s, n, length in sizes if s in splits)
-    return Cost(visits=points, visit_tokens=points * tokens, disk=2 * ROW_BYTES * points)
+def scans_of(arrays: Arrays, form: type[Curve], parts: Iterable[str] = SPLITS) -> dict[str, Any]:
+    """The inverse of `arrays_of`, of scans of class `form`."""
+    return {
+        part: form.from_arrays(
+            {n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")}
+        )
+        for part in parts
+    }
 
 
 def share_from(scale: Scale, group: str) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
@@ -12,93 +12,60 @@ from ..landscape.directions import COUNT, RADII, RandomDirections, random_filter
 from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, barrier, obstacles, straight_path
 from ..landscape.scan import Curve
 from ..landscape.walk import Walk, walk
-from ..names import CONTINUED, SPLITS
+from ..names import SPLITS
+from ..store.result_file import as_arrays
 from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
-from ..training.tasks import SAMPLE_SEED
-from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
-from .run_result import RunResult, pairs_of
-from .scan_results import DRAWS, of_split, visits
+from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
+from .run_result import DRAWS, OfOneRun, sampling
+from .scan_results import arrays_of, scans_of
+
+PARTS = ("engine", "landscape", "study.way_results")
 
 
 @dataclass(frozen=True)
-class WayResult(Kind):
-    """Of one training, by one worker, in float32."""
-
-    parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.way_results")
-    task: str
-    how: str
-    seed: int
-
-    @classmethod
-    def all(cls, study: Subject) -> Iterable[Kind]:
-        return [cls(task, how, seed) for task, how in pairs_of(study) for seed in study.seeds]
-
-    @property
-    def run(self) -> RunResult:
-        return RunResult(self.task, self.how, self.seed)
-
-    @property
-    def name(self) -> str:
-        return self.run.name
-
-    def needs(self, study: Subject) -> tuple[Kind, ...]:
-        return (self.run,)
-
-    def recipe(self, study: Subject) -> Recipe:
-        sample = {**study.profile.sample.model_dump(), "seed": SAMPLE_SEED}
-        return {"run": self.run.recipe(study), "sample": sample, "draws": DRAWS}
-
-    def cost(self, study: Subject, scale: Scale) -> Cost:
-        points = self.points(study)
-        return replace(visits(study, scale, self.task, points, SPLITS[:1]), exact=True)
-
-    def points(self, study: Subject) -> int:
-        """How many points are visited."""
-        return 0
-
-    def objective(self, study: Subject, run: Run, split: str = SPLITS[0]) -> Objective:
-        model = on_device(run.model(), study.device)
-        return Objective(model, study.sample(self.task, split), loss=study.trainings.loss)
-
-
-@dataclass(frozen=True)
-class WalkResult(WayResult):
+class WalkResult(OfOneRun):
     """Lengths and angles of the way, without any loss."""
 
-    folder: ClassVar[str] = "walks"
-
-    def needs(self, study: Subject) -> tuple[Kind, ...]:
-        return self.run, *study.trainings.second(self.run).needs
-
-    def recipe(self, study: Subject) -> Recipe:
-        return {"run": self.run.recipe(study), "other": study.trainings.second(self.run).recipe()}
+    folder = "walks"
+    parts = PARTS
+    in_plane = True
+    form = Walk
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
-        origin = run.theta(0)
-        second = study.trainings.second(self.run).vector(origin)
-        return walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second).arrays()
+        second = study.trainings.second(self.run).vector(run.theta(0))
+        return as_arrays(walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second))
 
-    def read(self, study: Subject, arrays: Arrays) -> Walk:
-        return Walk.from_arrays(arrays)
+
+@dataclass(frozen=True)
+class WayResult(OfOneRun):
+    """Losses at points that a training's way leads to."""
+
+    parts = PARTS
+    splits: ClassVar[tuple[str, ...]] = SPLITS[:1]
+
+    def recipe(self, study: Subject) -> Recipe:
+        return super().recipe(study) | {"sample": sampling(study), "draws": DRAWS}
+
+    def objectives(self, study: Subject, run: Run) -> list[Objective]:
+        model, loss = on_device(run.model(), study.device), study.trainings.loss
+        return [Objective(model, study.sample(self.task, split), loss=loss) for split in self.splits]
 
 
 @dataclass(frozen=True)
 class PathResult(WayResult):
     """The training loss on the straight line from start to end, closely and in float32."""
 
-    folder: ClassVar[str] = "paths"
+    folder = "paths"
 
-    def points(self, study: Subject) -> int:
+    def points(self, study: Subject, scale: Scale) -> float:
         return len(PATH)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
-        found = straight_path(
-            self.objective(study, run), run.theta(0), run.theta(), draws=DRAWS, journal=journal
-        )
-        return found.arrays()
+        (objective,) = self.objectives(study, run)
+        return straight_path(objective, run.theta(0), run.theta(), draws=DRAWS, journal=journal).arrays()
 
     def read(self, study: Subject, arrays: Arrays) -> Curve:
         return Curve.from_arrays(arrays)
@@ -108,70 +75,63 @@ class PathResult(WayResult):
 class ObstaclesResult(WayResult):
     """The training loss from epoch to epoch, and along the first epoch's direction."""
 
-    folder: ClassVar[str] = "obstacles"
+    folder = "obstacles"
 
-    def points(self, study: Subject) -> int:
+    def points(self, study: Subject, scale: Scale) -> float:
         return LEG * study.trainings.settings(self.run).epochs + len(RAY)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
-        found = obstacles(self.objective(study, run), epochs_of([run]), run.theta(), draws=DRAWS)
-        return found.arrays()
+        (objective,) = self.objectives(study, run)
+        return arrays_of(vars(obstacles(objective, epochs_of([run]), run.theta(), draws=DRAWS)))
 
     def read(self, study: Subject, arrays: Arrays) -> Obstacles:
-        return Obstacles.from_arrays(arrays)
+        return Obstacles(**scans_of(arrays, Curve, ("path", "ray")))
 
 
 @dataclass(frozen=True)
 class RandomDirectionsResult(WayResult):
     """The training loss around the end along random directions, normalised filter by filter (Li et al. 2018)."""
 
-    folder: ClassVar[str] = "random_directions"
+    folder = "random_directions"
+    form = RandomDirections
 
-    def points(self, study: Subject) -> int:
+    def points(self, study: Subject, scale: Scale) -> float:
         return COUNT * (len(RADII) + 1)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
-        objective, theta = self.objective(study, run), run.theta()
+        (objective,), theta = self.objectives(study, run), run.theta()
         directions = random_filter_directions(theta, ParameterSpace(objective.model))
-        return scan_directions(objective, theta, directions, journal=journal, draws=DRAWS).arrays()
-
-    def read(self, study: Subject, arrays: Arrays) -> RandomDirections:
-        return RandomDirections.from_arrays(dict(arrays))
+        return as_arrays(scan_directions(objective, theta, directions, journal=journal, draws=DRAWS))
 
 
 @dataclass(frozen=True)
 class BarrierResult(WayResult):
     """Loss and dev error between the ends of a fine-tuning and of its further epochs (Figure 4): {split: Curve}."""
 
-    folder: ClassVar[str] = "barriers"
+    folder = "barriers"
+    splits = SPLITS
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[Kind]:
         task, main = study.trainings.overfitted, study.trainings.main
         return [cls(task, main, seed) for seed in study.seeds] if task else []
 
-    @property
-    def further(self) -> RunResult:
-        return RunResult(self.task, CONTINUED, self.seed)
-
     def needs(self, study: Subject) -> tuple[Kind, ...]:
-        return self.run, self.further
+        return self.run, self.run.further
 
     def recipe(self, study: Subject) -> Recipe:
-        return super().recipe(study) | {"further": self.further.recipe(study)}
+        return super().recipe(study) | {"further": self.run.further.recipe(study)}
 
-    def points(self, study: Subject) -> int:
-        return 2 * len(BARRIER)
+    def points(self, study: Subject, scale: Scale) -> float:
+        return len(BARRIER)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
-        run, further = study.trained(self.run), study.trained(self.further)
-        model = on_device(run.model(), study.device)
-        objectives = [Objective(model, study.sample(self.task, split)) for split in SPLITS]
+        run, further = study.trained(self.run), study.trained(self.run.further)
+        objectives = self.objectives(study, run)
         found = barrier(objectives, run.theta(), further.theta(), draws=DRAWS, journal=journal)
-        curves: Any = zip(SPLITS, found, strict=True)
-        return {f"{split}.{name}": a for split, curve in curves for name, a in curve.arrays().items()}
+        return arrays_of(dict(zip(self.splits, found, strict=True)))
 
     def read(self, study: Subject, arrays: Arrays) -> dict[str, Curve]:
-        return {split: Curve.from_arrays(of_split(arrays, split)) for split in SPLITS}
+        return scans_of(arrays, Curve)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from ..engine.examples import positions
 from ..engine.space import ParameterSpace
-from ..environment import ROOT
+from ..environment import ROOT, path_of
 from ..errors import UserError
 from ..names import HOWS
 from ..profiles import Files, Profile
@@ -222,7 +223,7 @@ def read_task(
     else:
         if len(columns) not in (1, 2) or not all(columns):
             raise UserError(f"text must name one or two columns of {train}; got {columns}")
-        files = Files(train=beside(train), dev=beside(dev), text=columns, label=str(label))
+        files = Files(train=beside("train", train), dev=beside("dev", dev), text=columns, label=str(label))
         classes = [str(name) for _, name in sorted((config.id2label or {}).items())]  # some count them from 1
         sentences, limit = sources.from_files(files, classes), 0
         name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
@@ -307,7 +308,7 @@ def differing(folder: Path, found: Mapping[str, float]) -> str:
     )
 
 
-def beside(path: str) -> str:
+def beside(parameter: str, path: str) -> str:
     """A file's path from the working folder, or from the project where it is there and not here."""
-    found = Path(path).expanduser()
-    return str(ROOT / found if not found.exists() and (ROOT / found).exists() else found)
+    found = path_of(parameter, path)
+    return str(ROOT / found if not os.path.exists(found) and os.path.exists(ROOT / found) else found)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .finetune import Run
+from .finetune import Run
 
 
 def smoothed(runs: Sequence[Run], window: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -33,8 +31,9 @@ def epochs_to(run: Run, loss: float) -> float:
     return float(epochs[reached[0]]) if len(reached) else float("inf")
 
 
-def final_loss(run: Run) -> tuple[float, float]:
-    """Mean loss of the steps of the last epoch, and its standard error."""
-    steps = run.loss[run.epoch_of_step > run.epochs - 1]
+def loss_of_epoch(run: Run, epoch: int) -> tuple[float, float]:
+    """Mean loss of the steps of an epoch, counted from 1, and its standard error."""
+    border = 1e-9  # a step at the end of an epoch belongs to it, whatever the rounding
+    steps = run.loss[(run.epoch_of_step > epoch - 1 + border) & (run.epoch_of_step <= epoch + border)]
     stderr = steps.std(ddof=1) / np.sqrt(len(steps)) if len(steps) > 1 else np.inf
     return float(steps.mean()), float(stderr)

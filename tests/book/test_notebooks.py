@@ -127,23 +127,3 @@ def test_a_users_checkpoints_need_no_other_task_and_no_layer_groups(tiny_profile
     kinds = {path.parent.name for path in (results / "own").glob("*/reviews-*.npz")}
     assert kinds == {"runs", "curves", "surfaces", "trajectories"}
     assert not (results / "own" / "models").exists(), "no small case was made"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("options", "named"),
-    [
-        ("-p tasks mrpc,cola", "cola"),
-        ("-r resolution many", "many"),
-    ],
-)
-def test_a_bad_value_stops_a_notebook_before_any_work(tmp_path, options, named):
-    results = tmp_path / "results"
-    done = papermill_run(
-        NOTEBOOKS[0], tmp_path / "out.ipynb", *options.split(), "-p", "results_dir", str(results)
-    )
-    assert done.returncode != 0
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("UserError: ")
-    assert named in last
-    assert not list(results.rglob("*.npz"))

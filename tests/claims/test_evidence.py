@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from landscape_utils.claims.evidence import EVERY, Claim, Measure, Measured, report, table
+from landscape_utils.claims.evidence import EVERY, Claim, Measured, table
 from landscape_utils.claims.intervals import (
     Evidence,
     Kind,
@@ -23,11 +22,12 @@ from landscape_utils.claims.intervals import (
     number,
     over_trainings,
 )
+from landscape_utils.claims.measure import Measure, reads
 
 FOR, AGAINST, OPEN = (
-    Evidence("t", (0.0, 0.0), 0.0, *interval, Kind.EXAMPLES) for interval in ((1, 2), (-2, -1), (-1, 1))
+    Evidence((0.0, 0.0), 0.0, *interval, Kind.EXAMPLES, task="t") for interval in ((1, 2), (-2, -1), (-1, 1))
 )
-SILENT = Evidence("t", (0.0, 0.0), 1.5, 1.5, 1.5, Kind.NONE)
+SILENT = Evidence((0.0, 0.0), 1.5, 1.5, 1.5, Kind.NONE, task="t")
 SIDES = ("from scratch", "fine-tuned")
 
 
@@ -36,7 +36,7 @@ def measured(*evidence: Evidence) -> Measured:
 
 
 def claim(*evidence: Evidence, **more) -> Claim:
-    return Claim("name", "A title", "5", "Figure 1", "A sentence.", measured(*evidence), **more)
+    return Claim("name", "A title", "5", "A sentence.", measured(*evidence), figure="Figure 1", **more)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_interval_over_trainings_is_students():
     expected = stats.ttest_1samp(effects, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     assert found.values == pytest.approx((0.0, 0.25))
-    assert (found.kind, found.trainings, found.over) == (Kind.TRAININGS, 3, "over 3 trainings")
+    assert (found.kind, found.trainings, found.over) == (Kind.TRAININGS, 3, "3 trainings")
 
 
 def test_trainings_and_examples_add_in_squares():
@@ -96,9 +96,9 @@ def test_one_training_keeps_its_own_interval():
     found = over_trainings("t", [normal((1.0,), 2.0, 0.5)])
     assert (found.low, found.high) == pytest.approx((2 - 0.979982, 2 + 0.979982))
     assert (found.kind, found.word) == (Kind.EXAMPLES, "for")
-    alone = over_trainings("t", [exact((1.0,), 2.0, slack=0.1)])
+    alone = over_trainings("t", [Reading((1.0,), 2.0, 1.9, 2.1, Kind.NONE)])
     assert (alone.low, alone.high) == pytest.approx((1.9, 2.1))
-    assert (alone.word, alone.interval, alone.over) == ("does not count", "none", "one training")
+    assert (alone.word, alone.interval, alone.over) == ("does not count", "none", "none")
 
 
 def test_an_effect_without_end_decides_nothing():
@@ -131,13 +131,14 @@ def study(**seeds):
     )
 
 
-def reading(study, task, seed) -> Reading:
+@reads("run", "curve")
+def reading(study, task, seed, how) -> Reading:
     if seed == 1:
         raise LeftOut("seed 1 did not learn")
     return exact((float(seed),), 1.0 + seed)
 
 
-MEASURE = Measure("what", "effect", reading, (("run", "scratch"), ("curve", "pretrained")), ("value",))
+MEASURE = Measure("what", "effect", reading, ("value",), arguments={"how": "pretrained"})
 
 
 def test_a_measure_takes_the_seeds_that_have_what_it_needs_and_can_be_read():
@@ -145,13 +146,18 @@ def test_a_measure_takes_the_seeds_that_have_what_it_needs_and_can_be_read():
     assert [(e.task, e.trainings, e.effect) for e in found.evidence] == [("MNLI", 2, 2.0), ("RTE", 1, 3.0)]
     assert MEASURE(study(curve_rte=(1,))).left_out == {"RTE": "seed 1 did not learn"}
     lacking = MEASURE(study(curve_rte=())).left_out
-    assert lacking == {"RTE": "there is no result of the kind “curve” of the fine-tuning"}
+    assert lacking == {"RTE": "no loss curve has been computed for the fine-tuning"}
 
 
 def test_a_measure_of_all_tasks_needs_all_of_them():
-    together = replace(MEASURE, tasks=lambda study: (EVERY,))
+    together = replace(MEASURE, reader=reading._replace(tasks=lambda study: (EVERY,)))
     assert together(study(curve_rte=(2,))).evidence[0].trainings == 1
-    assert "“run” of the training from scratch" in together(study(run_rte=())).left_out[EVERY]
+    assert "no training has been computed" in together(study(run_rte=())).left_out[EVERY]
+
+
+@pytest.mark.parametrize("which", [{"only": ["rte"]}, {"without": ["mnli"]}])
+def test_a_measure_may_be_of_some_tasks(which):
+    assert [e.task for e in replace(MEASURE, **which)(study()).evidence] == ["RTE"]
 
 
 def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
@@ -167,30 +173,12 @@ def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
     assert line.high - 2.0 == pytest.approx(stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2))
 
 
-def test_report_has_each_part_in_its_place():
+def test_each_part_of_a_claim_is_in_its_place():
     whole = claim(FOR, printed=measured(AGAINST), carries=(measured(OPEN),), note="A note.")
-    text = report([whole, claim(OPEN)])
-    parts = [
-        "#### A title",
-        "> A sentence. *(section 5, Figure 1)*",
-        "The claim **holds**",
-        "A note.",
-        "| for |",
-    ]
-    parts += ["that the paper prints", "| against |", "Does it carry?", "| open |", "#### A title"]
-    places = [text.index(part) for part in parts[:-1]]
+    parts = ["> A sentence. *(section 5, Figure 1)*", "The claim **holds**", "A note.", "| for |"]
+    parts += ["that the paper prints", "| against |", "How far does the verdict carry?", "| open |"]
+    places = [whole.markdown().index(part) for part in parts]
     assert places == sorted(places)
-    assert text.count("#### A title") == 2
-
-
-def test_rows_are_numbers_for_a_file():
-    rows = claim(FOR, SILENT, carries=(measured(OPEN),)).rows()
-    assert [(row["role"], row["word"], row["kind"]) for row in rows] == [
-        ("primary", "for", "over examples"),
-        ("primary", "does not count", "none"),
-        ("carries", "open", "over examples"),
-    ]
-    assert json.loads(json.dumps(rows))[0]["low"] == 1
 
 
 @pytest.mark.parametrize(

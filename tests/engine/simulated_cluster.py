@@ -87,6 +87,7 @@ class Cluster:
         raise self.noted("no worker for long", TimeoutError())
 
     def scatter(self, data: Any, *, broadcast: bool, hash: bool) -> Future:
+        assert not hash, "what was lost would not be sent again"
         self.step()
         if not self.workers:
             raise self.noted("nobody to scatter to", TimeoutError("No valid workers found"))
@@ -97,6 +98,7 @@ class Cluster:
         return future
 
     def submit(self, func: Any, *args: Any, pure: bool) -> Future:
+        assert not pure, "a task that was lost would be the same one again"
         task = Future(self, call=(func, *args))
         self.waiting.append(task)
         return task

@@ -13,6 +13,7 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import cloudpickle
 import distributed
@@ -128,19 +129,6 @@ def threads_of_a_worker() -> int:
     return cluster_worker._computing.submit(torch.get_num_threads).result()
 
 
-def test_rows_of_the_journal_are_not_computed_again(client, landscape):
-    objectives, plane, expected = landscape
-    journal: dict[int, np.ndarray] = {}
-    scan(objectives, plane, ALPHA, BETA, journal=journal)
-    for i in range(0, POINTS, 2):
-        del journal[i]
-    journal[1] = np.full(8, 7.0)  # no scan finds this
-    found = scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
-    assert [surface.loss.flat[1] for surface in found] == [7.0, 7.0]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(np.delete(one.loss, 1), np.delete(other.loss, 1))
-
-
 def test_precision_is_probed_by_the_workers(client, landscape):
     objectives, plane, _ = landscape
     expected = scan(objectives, plane, ALPHA[:2], BETA[:2], precision="bfloat16")
@@ -251,13 +239,24 @@ def test_a_worker_that_leaves_while_it_is_asked_is_left_out(tmp_path):
     gone = distributed.comm.CommClosedError("in <TCP (closed) Scheduler Broadcast>: Stream is closed")
     refused = UserError("no such device")
     assert (
-        cluster.join(fake_client(exists=(gone, True), check_device=(gone, "cpu")), "auto", tmp_path) == "cpu"
+        cluster.join(
+            fake_client(exists=(gone, True), check_device=(gone, "cpu")),
+            "auto",
+            tmp_path / "results" / "demo",
+        )
+        == "cpu"
     )
     assert cluster.device_names(fake_client(device_name=("a card", gone)), "cuda") == "a card"
     with pytest.raises(UserError, match=r"all workers left .*, a, b;"):
         cluster.join(fake_client(exists=(gone, gone)), "auto", tmp_path)
     with pytest.raises(UserError, match="no such device"):
         cluster.join(fake_client(exists=(gone, True), check_device=(gone, refused)), "auto", tmp_path)
+
+
+def test_tasks_that_no_worker_outlives_are_given_up():
+    client = Mock(nthreads=lambda: {"tcp://a": 1}, submit=lambda *_, pure: Mock(status="lost"))
+    with pytest.raises(UserError, match=r"all workers that tried one of 1 tasks were lost"):
+        list(cluster.apart(client, None, [("one", "computed", ())]))
 
 
 def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):

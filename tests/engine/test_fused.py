@@ -13,7 +13,7 @@ from landscape_utils.engine import walker as walkers
 from landscape_utils.engine.fused import LONGEST, Fused, fusible, short_sequences
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.engine.walker import Walker
+from landscape_utils.engine.walker import Walk
 
 EPSILON = 2**-8  # of bfloat16
 
@@ -63,7 +63,7 @@ def test_fused_visits_are_plain_visits_to_rounding(kind, monkeypatch):
     for fuse in (True, True, False):
         if not fuse:
             monkeypatch.setattr(walkers, "fusible", lambda *_: False)
-        with Walker([objective], theta, (0.01 * theta,), "bfloat16") as walker:
+        with Walk([objective], theta, (0.01 * theta,)).open("bfloat16") as walker:
             first = walker((1.0,))
             walker((-2.0,))
             assert torch.equal(walker((1.0,)), first), "the same bits after other points"

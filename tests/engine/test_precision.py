@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers as hf
 from geometry import ALPHA, BETA, make_plane
-from networks import make_examples
+from networks import BERT_LIKE, make_examples, make_model
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.precision import largest_difference, probe_points
@@ -35,16 +35,23 @@ def test_the_surface_carries_the_largest_difference_of_its_probe(model, examples
     assert rounded.precision_error > 0
 
 
-FNET = hf.FNetConfig(
-    vocab_size=60,
-    hidden_size=24,
-    num_hidden_layers=3,
-    intermediate_size=32,
-    max_position_embeddings=48,
-    num_labels=3,
-)
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_module_of_the_encoder_that_counts_as_head_is_in_the_precision_too(examples, precision):
+    """An unmoved pooler in float32 could not take what layers in bfloat16 give it."""
+    model = make_model()
+    model.config.landscape_head = ["pooler"]
+    before = {name: (p.data_ptr(), p.dtype) for name, p in model.named_parameters()}
+    plane, objective = make_plane(model), Objective(model, examples)
+    exact, rounded = (scan(objective, plane, ALPHA, BETA, precision=name) for name in ("float32", precision))
+    # the loss is of order 1 and its weights keep 8 bits, or 11; the probe holds no more than all cells and marks
+    np.testing.assert_allclose(rounded.loss, exact.loss, atol=2**-5)
+    assert 0 < rounded.precision_error <= 2**-5
+    assert {name: (p.data_ptr(), p.dtype) for name, p in model.named_parameters()} == before
+
+
+FNET = hf.FNetConfig(**BERT_LIKE)
 GPT = hf.OpenAIGPTConfig(
-    vocab_size=60, n_embd=24, n_layer=3, n_head=2, n_positions=48, num_labels=3, pad_token_id=0
+    n_embd=24, n_layer=3, n_head=2, n_positions=48, vocab_size=60, num_labels=3, pad_token_id=0
 )
 
 
@@ -88,7 +95,7 @@ def test_losses_that_are_not_finite_agree_only_with_their_like():
 def test_what_the_device_has_not_is_refused(model, examples):
     plane, objective = make_plane(model), Objective(model, examples)
     with pytest.raises(
-        UserError, match="unknown precision 'float8'; allowed are float32, tf32, float16, bfloat16"
+        UserError, match=r"unknown precision 'float8'; allowed are float32, tf32, .*, bfloat16"
     ):
         scan(objective, plane, ALPHA, BETA, precision="float8")
     with pytest.raises(UserError, match=r"'tf32' needs an NVIDIA GPU .* the model is on cpu"):

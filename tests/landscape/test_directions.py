@@ -13,7 +13,6 @@ from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.directions import (
-    RandomDirections,
     filter_normalised,
     layer_normalised,
     plane_through,
@@ -74,8 +73,8 @@ def test_principal_components_are_those_of_the_centred_snapshots(monkeypatch, bl
     plane, marks, _ = principal_plane(thetas)
     assert marks == {"trained network": (0.0, 0.0)}
     assert torch.equal(plane.origin, thetas[-1])
-    for direction in plane.directions:
-        assert float(direction.norm()) == pytest.approx(float((thetas[-1] - thetas[0]).norm()), rel=1e-6)
+    for direction, component in zip(plane.directions, found, strict=True):
+        torch.testing.assert_close(direction, (thetas[-1] - thetas[0]).norm() * component)
 
 
 def test_a_plane_through_three_models_holds_them_at_their_places():
@@ -97,6 +96,15 @@ def test_what_spans_no_plane_is_refused(make):
         make([one, -one])
 
 
+def test_vectors_of_another_size_are_refused():
+    space, one = ParameterSpace(make_model()), random_direction(50, 0)
+    with pytest.raises(UserError, match="of one size"):
+        principal_components([one, one[1:], one])
+    for direction, like in ((one, space.read()), (space.read(), one)):
+        with pytest.raises(UserError, match=r"must be .* got \(50,\)"):
+            layer_normalised(direction, like, space)
+
+
 def test_loss_along_directions_is_that_of_the_model_with_its_weights_set():
     """float32 against float32: 1e-5; the draws are those of a scan, so that their mean is near the loss."""
     model, examples = make_model(), make_examples(16)
@@ -111,13 +119,9 @@ def test_loss_along_directions_is_that_of_the_model_with_its_weights_set():
             assert found.loss[i, j] == pytest.approx(Objective(twin, examples)().loss, abs=1e-5)
     assert found.end == pytest.approx(Objective(model, examples)().loss, abs=1e-5)
     assert torch.equal(space.read(), theta)
+    assert found.precision_error == 0.0  # in float32, whatever was probed
     stderr = found.draws.std(axis=0)
     assert (np.abs(found.draws.mean(axis=0) - np.append(found.end, found.loss)) < stderr).all()
     del journal[1]
     again = scan_directions(Objective(model, examples), theta, directions, RADII, journal, draws=50)
-    back = RandomDirections.from_arrays(found.arrays())
-    for other in (again, back):
-        assert all(
-            np.array_equal(a, b)
-            for a, b in zip(found.arrays().values(), other.arrays().values(), strict=True)
-        )
+    assert all(np.array_equal(value, getattr(again, name)) for name, value in vars(found).items())

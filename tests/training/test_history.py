@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import run_of
 
-from landscape_utils.training.history import epochs_to, final_loss, smoothed
+from landscape_utils.training.history import epochs_to, loss_of_epoch, smoothed
 
 
 def test_smoothing_is_a_centred_mean_over_half_an_epoch_then_over_runs():
@@ -31,8 +31,9 @@ def test_epochs_to_a_loss():
     assert epochs_to(run, -1.0) == np.inf
 
 
-def test_final_loss_is_of_the_last_epoch_alone():
+@pytest.mark.parametrize("epoch", [1, 3, 4])
+def test_loss_of_an_epoch_is_of_its_steps_alone(epoch):
     rng = np.random.default_rng(0)
-    run = run_of(lambda epoch: np.where(epoch > 3, rng.random(len(epoch)), 9.0))
-    last = run.loss[-20:]
-    assert final_loss(run) == pytest.approx((last.mean(), last.std(ddof=1) / np.sqrt(20)))
+    run = run_of(lambda epoch: rng.random(len(epoch)))
+    steps = run.loss[20 * (epoch - 1) : 20 * epoch]
+    assert loss_of_epoch(run, epoch) == pytest.approx((steps.mean(), steps.std(ddof=1) / np.sqrt(20)))

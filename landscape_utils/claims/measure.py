@@ -1,0 +1,124 @@
+"""What a measure is: a number read off a study, for each task and seed, and the words that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any, NamedTuple
+
+from ..names import display_name
+from ..training.history import loss_of_epoch
+from .evidence import EVERY, TOLD, Measured
+from .intervals import ALONE, TAIL, LeftOut, Reading, over_trainings
+from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
+
+# Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
+UNFITTED = 0.75
+
+
+class Reader(NamedTuple):
+    """A function that reads a measure, and what it takes; see `reads`."""
+
+    function: Callable[..., Reading]
+    kinds: tuple[str, ...]
+    ways: tuple[str, ...]
+    fitted: bool
+    tasks: Callable[[Subject], Sequence[str]]
+
+
+def reads(
+    *kinds: str,
+    ways: tuple[str, ...] = WAYS,
+    fitted: bool = False,
+    tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks,
+) -> Callable[[Callable[..., Reading]], Reader]:
+    """Make a Reader of a function of (study, task, seed, **arguments), which raises LeftOut where it does not apply.
+
+    Args:
+        kinds: of the results that it takes; see `Subject.seeds_of`.
+        ways: the trainings of which it takes them. An argument `how` names the only one.
+        fitted: it only applies to trainings that fitted their training set: others have no optimum.
+        tasks: of a study.
+    """
+    taken = (*kinds, "run") if fitted else kinds
+    return lambda function: Reader(function, taken, ways, fitted, tasks)
+
+
+def overfitted(study: Subject) -> Sequence[str]:
+    return (study.overfit_task,)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a study is measured.
+
+    Attributes:
+        what, effect: in words, what is measured and what the effect is.
+        reader: reads it, with the `arguments`.
+        sides: names of the values.
+        only, without: tasks; all of the reader's by default.
+    """
+
+    what: str
+    effect: str
+    reader: Reader
+    sides: tuple[str, ...] = SIDES
+    only: Sequence[str] = ()
+    without: Sequence[str] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self, study: Subject) -> Measured:
+        """The evidence of each task; of those that cannot be weighed, the reason."""
+        readings: dict[str, list[Reading]] = {}
+        left_out = {}
+        for task in self.reader.tasks(study):
+            if task in self.without or (self.only and task not in self.only):
+                continue
+            try:
+                readings[display_name(task)] = self.readings(study, task)
+            except LeftOut as reason:
+                left_out[display_name(task)] = str(reason)
+        usual, alone = (
+            tuple(over_trainings(task, found, tail) for task, found in readings.items())
+            for tail in (TAIL, ALONE)
+        )
+        measured = Measured(self.what, self.effect, self.sides, usual, left_out)
+        return replace(measured, evidence=alone, tail=ALONE) if measured.voting == 1 else measured
+
+    def readings(self, study: Subject, task: str) -> list[Reading]:
+        """The readings of one task, of all seeds that have what is needed and can be read."""
+        readings, reasons = [], []
+        for seed in self.seeds(study, task):
+            try:
+                self.require_fitted(study, task, seed)
+                readings.append(self.reader.function(study, task, seed, **self.arguments))
+            except LeftOut as reason:
+                reasons.append(reason)
+        if not readings:
+            raise reasons[0]
+        return readings
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        return (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
+
+    def seeds(self, study: Subject, task: str) -> list[int]:
+        """The seeds that have all results; LeftOut where there are none."""
+        common: set[int] | None = None
+        names = study.tasks if task == EVERY else (task,)
+        for kind, how, name in product(self.reader.kinds, self.ways, names):
+            found = set(study.seeds_of(kind, name, how))
+            common = found if common is None else common & found
+            if not common:
+                raise LeftOut(f"no {TOLD['results'][kind]} has been computed for {TRAININGS[how]}")
+        return sorted(common or ())
+
+    def require_fitted(self, study: Subject, task: str, seed: int) -> None:
+        for how in self.ways if self.reader.fitted else ():
+            run = study.run(task, how, seed)
+            share = loss_of_epoch(run, run.epochs)[0] / guessing(study, task)
+            if share > UNFITTED:
+                raise LeftOut(
+                    f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so there is no optimum"
+                )

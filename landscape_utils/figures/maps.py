@@ -1,0 +1,148 @@
+"""Maps of surfaces side by side, on shared colour scales, with trajectories on top."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+
+from ..landscape.scan import Surface
+from ..landscape.trajectory import Trajectory
+from .drawing import (
+    Scale,
+    colour_scale,
+    draw_points,
+    draw_surface,
+    draw_trajectory,
+    label_lines,
+    neighbourhood,
+)
+from .notes import leaves, percent, scan_note
+from .page import PageFigure, fit_height, note
+from .style import COLOUR_MAPS, HOW_NAMES, WIDTH, how_name, lines_of, style
+
+VALUE_NAMES = {"loss": "training loss (nats)", "error": "dev error rate"}
+
+
+@style
+def surface_grid(
+    surfaces: Mapping[str, Mapping[str, Surface]],
+    *,
+    value: str = "loss",
+    log: bool | None = None,
+    share: str = "heading",
+    trajectories: Mapping[str, Mapping[str, Trajectory | Mapping[str, Trajectory]]] | None = None,
+    window: float | None = None,
+    columns: int = 4,
+    points: bool = False,
+) -> Figure:
+    """Surfaces (Figures 1, 3, 6, 7): surfaces[heading][name].
+
+    Where the names are the two trainings, and there are several headings, the layout is the paper's: a column for each
+    heading, from scratch above, fine-tuned below, at most `columns` side by side. Otherwise each heading is a row.
+
+    `value`: "loss" or "error". `share`: one colour scale for each "heading", or one for "all". `trajectories`, in the
+    same mapping, are drawn on top; several on one surface under their names. `window`: show only so far around the
+    middle between the marks, on a colour scale of its own. `points`: a dot at each computed point.
+    """
+    said, first = scan_note(surfaces, value), next(iter(surfaces.values()))
+    if window:
+        surfaces = {h: {n: neighbourhood(s, window) for n, s in of.items()} for h, of in surfaces.items()}
+    upright = len(surfaces) > 1 and set(first) <= set(HOW_NAMES)
+    figure, axes = _panels_of_maps(len(surfaces), len(first), columns, upright)
+    scales = [colour_scale(list(of.values()), value, log) for of in surfaces.values()]
+    if share == "all":
+        scales = [colour_scale(leaves(surfaces), value, log)] * len(surfaces)
+    named: set[str] = set()  # each mark's name stands where it comes first
+    for panels, scale, (heading, by_name) in zip(axes, scales, surfaces.items(), strict=True):
+        for axis, (name, surface) in zip(panels, by_name.items(), strict=True):
+            draw_surface(axis, surface, scale, value, window, named)
+            named |= surface.marks.keys()
+            if points:
+                draw_points(axis, surface)
+            shown = axis.axis()
+            if trajectories:
+                _draw_paths(axis, trajectories[heading][name])
+            if window:
+                axis.axis(shown)
+            axis.label_outer()
+        _name_panels(panels, heading, list(by_name), upright)
+    _finish(figure, axes, scales, value, share == "all", upright)
+    note(figure, said)
+    fit_height(figure)
+    for axis in chain.from_iterable(axes):
+        label_lines(axis, value)
+    return figure
+
+
+def _panels_of_maps(
+    headings: int, names: int, columns: int, upright: bool
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure and its panels, axes[heading][name], higher than the panels need."""
+    across = min(columns, headings) if upright else names
+    rows = -(-headings // across) * names if upright else headings
+    side = min((WIDTH - 1.0) / across, 5.0)  # inches
+    figure = PageFigure(across * side + 1.0, rows * (side + 0.8) + 1.2, layout="compressed")
+    grid = figure.subplots(rows, across, squeeze=False)
+    if not upright:
+        return figure, [list(row) for row in grid]
+    blocks = [list(grid[top : top + names, k]) for top in range(0, rows, names) for k in range(across)]
+    for axis in chain.from_iterable(blocks[headings:]):
+        axis.remove()
+    return figure, blocks[:headings]
+
+
+def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upright: bool) -> None:
+    """The heading above its column, or beside its row, and the names along the other side."""
+    panels[0].set(**{"title" if upright else "ylabel": heading})
+    for axis, name in zip(panels, names, strict=True):
+        spec: Any = axis.get_subplotspec()
+        if spec.is_first_col() if upright else spec.is_first_row():
+            axis.set(**{"ylabel" if upright else "title": how_name(name)})
+        for text in (axis.title, axis.yaxis.label):
+            text.set_parse_math(False)
+
+
+def _finish(
+    figure: Figure, axes: list[list[Axes]], scales: list[Scale], value: str, one: bool, upright: bool
+) -> None:
+    """The names of the axes at the first panel, colour bars."""
+    first = axes[0][0]
+    first.set_ylabel(f"{first.get_ylabel()}\nβ")
+    (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
+    if one:
+        colour_bar(figure, list(chain.from_iterable(axes)), scales[0], value)
+    else:
+        for panels, scale in zip(axes, scales, strict=True):
+            colour_bar(figure, panels, scale, value, below=upright)
+
+
+def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> None:
+    if isinstance(paths, Trajectory):
+        return draw_trajectory(axis, paths)
+    looks = lines_of(paths)
+    for name, path in paths.items():
+        draw_trajectory(axis, path, colour=looks[name]["color"], name=how_name(name))
+    axis.legend(loc="lower right", fontsize=9, frameon=True)
+    return None
+
+
+def colour_bar(figure: Figure, axes: Sequence[Axes], scale: Scale, value: str, below: bool = False) -> None:
+    """A bar for these panels, on their right or below them; its ticks are the labelled lines."""
+    bar = figure.colorbar(
+        ScalarMappable(scale.norm, COLOUR_MAPS[value]),
+        ax=axes,
+        aspect=24,
+        pad=0.015,
+        location="bottom" if below else "right",
+        label=VALUE_NAMES[value],
+    )
+    ticks = scale.lines.tolist() or [float(scale.levels.mean())]
+    if below:  # narrow: letters side by side need room
+        ticks = ticks[:: -(-len(ticks) // 4)]
+    bar.set_ticks(ticks, labels=[percent(tick) if value == "error" else f"{tick:g}" for tick in ticks])
+    bar.minorticks_off()

@@ -1,0 +1,61 @@
+"""The small print of figures: what a caption owes its reader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..landscape.scan import Curve
+from .style import how_name
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def either(values: Iterable[Any]) -> str:
+    """ "128" or "128 or 256": what is the same for all is said once."""
+    return " or ".join(map(str, sorted(set(values))))
+
+
+def scan_note(scans: Mapping[str, Mapping[str, Curve]], value: str = "loss") -> str:
+    """Of scans[heading][name]: how they were measured, and which trainings had learned nothing."""
+    return sample_note(leaves(scans), value) + stayed(
+        {h: {n: [of[n]] for n in of} for h, of in scans.items()}
+    )
+
+
+def stayed(seeds: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
+    """Which of seeds[heading][name] had learned nothing, and how many of several."""
+    failed = []
+    for heading, by_name in seeds.items():
+        for name, of in by_name.items():
+            count = sum(not one.learned for one in of)
+            many = f" ({count} of {len(of)})" if len(of) > 1 else ""
+            failed += [f"{heading} {how_name(name)}{many}"] * (count > 0)
+    return f" No better than the largest class on dev: {', '.join(failed)}." if failed else ""
+
+
+def leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    return [leaf for row in nested.values() for leaf in row.values()]
+
+
+def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
+    """Examples, points, precision, largest standard error, non-finite cells."""
+    examples = either(scan.examples for scan in scans)
+    stderr = np.concatenate([getattr(scan, f"{value}_stderr").ravel() for scan in scans])
+    largest = stderr[np.isfinite(stderr)].max(initial=0.0)
+    points = either(" x ".join(map(str, scan.loss.shape)) for scan in scans)
+    bad = sum(scan.non_finite for scan in scans)
+    worst = percent(largest) if value == "error" else f"{largest:.2g} nats"
+    computed = np.concatenate([scan.computed.ravel() for scan in scans])
+    rest = max(scan.loss_bound.max() for scan in scans)
+    within = f", within {rest:.2g} nats" if value == "loss" else ""
+    return (
+        f"{examples} examples, {points} points, {either(scan.precision for scan in scans)}; "
+        f"standard error of a point at most {worst}."
+        + ("" if computed.all() else f" Computed: {percent(computed.mean())}; the rest interpolated{within}.")
+        + (f" Hatched: {bad} cells whose loss is not finite." if bad else "")
+    )

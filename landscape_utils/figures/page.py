@@ -1,0 +1,81 @@
+"""What holds a figure's panels together: the figure itself, a legend, small print.
+
+The SVG of a figure has a second set of colours, for a dark page: in an `<img>` it follows the `color-scheme` that the
+page gives to the image.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from matplotlib import cbook
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from .style import MUTED, ON_DARK, style
+
+ON_DARK_PAGE = "".join(
+    f'[style*="{what}: {light}"]{{{what}:{dark}!important}}'
+    for light, dark in ON_DARK.items()
+    for what in ("fill", "stroke")
+)
+
+
+class PageFigure(Figure):
+    """A figure for a page, light or dark; not of pyplot: a notebook shows it once, and it is freed."""
+
+    def __init__(
+        self, width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
+    ):
+        super().__init__(figsize=(width, height), layout=layout)
+        PageCanvas(self)
+
+
+class PageCanvas(FigureCanvasAgg):
+    """Saves as matplotlib does, with the colours of the dark page in an SVG, which has the same bytes each time."""
+
+    @style
+    def print_svg(
+        self,
+        filename: Any,
+        *,
+        bbox_inches_restore: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+        **of_other_formats: Any,
+    ) -> None:
+        drawn = io.StringIO()
+        FigureCanvasSVG.print_svg(
+            self,  # type: ignore[arg-type]  # all that it asks of a canvas is its figure
+            drawn,
+            bbox_inches_restore=bbox_inches_restore,
+            metadata={"Date": None} | dict(metadata or {}),
+        )
+        rules = f"@media (prefers-color-scheme: dark) {{{ON_DARK_PAGE}}}"
+        text = drawn.getvalue().replace("</style>", f"{rules}</style>", 1)
+        with cbook.open_file_cm(filename, "w", encoding="utf-8") as file:
+            file.write(text if cbook.file_requires_unicode(file) else text.encode())
+
+
+def legend_above(figure: Figure, axis: Axes) -> None:
+    """One legend for all panels, above them."""
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+
+
+def note(figure: Figure, text: str) -> None:
+    """Small print below the figure: examples, standard errors, what was left out."""
+    figure.supxlabel(text, fontsize=9, color=MUTED, x=0.01, ha="left", wrap=True)
+
+
+def fit_height(figure: Figure) -> None:
+    """Make a figure as high as its panels and the small print need: panels of fixed shape leave a strip empty."""
+    figure.draw_without_rendering()
+    panels = Bbox.union([box for axis in figure.axes if (box := axis.get_tightbbox())])
+    print_below = sum(text.get_window_extent().height for text in figure.texts)
+    figure.set_figheight((panels.height + print_below) / figure.dpi + 0.2)
+    figure.draw_without_rendering()

@@ -1,0 +1,300 @@
+"""Bad inputs: one line that names the value and the way out, before any work, and nothing of the user's is changed.
+
+A command is given to the command line; parameters to the first cells of a notebook, as papermill puts them in, and
+three times to papermill itself, which takes a kernel; a change of the profile `demo` to a profile's file.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from own_case import save_training, write_examples
+
+from landscape_utils import __main__ as cli
+from landscape_utils.book.executing import check_parameters
+from landscape_utils.environment import ROOT
+from landscape_utils.errors import UserError
+from landscape_utils.profiles import BUILTIN
+from landscape_utils.store.store import Store
+
+LONG = "a" * 300  # no file's name may have more than 255 letters
+TASKS, PROFILES = "choose from mnli, rte, sst2, mrpc", "bert-base, demo, minilm, mpnet, paper"
+
+COMMANDS = [
+    ("", "book | run | plan | results", "--help"),
+    ("runn", "'runn'", "--help"),
+    ("run --what", "--what", "at least one"),
+    ("run --res 5", "--res", "--help"),
+    ("run --profile dmo", "'dmo'", PROFILES, "did you mean 'demo'?", ".toml"),
+    ("run --profile ''", "''", PROFILES),
+    ("run --profile nowhere.toml", "'nowhere.toml'", "No such file"),
+    (f"run --profile {LONG}.toml", LONG, "name too long"),
+    ("run --profile folder.toml", "'folder.toml'", "Is a directory"),
+    ("run --profile bytes.toml", "'bytes.toml'", "is no TOML file"),
+    ("run --profile deep.toml", "'deep.toml'", "is no TOML file"),
+    ("run --tasks cola", "'cola'", TASKS),
+    ("run --tasks ''", "unknown task ''", TASKS),
+    ("run --tasks ,", "unknown task ''", TASKS),
+    ("run --tasks mrpc,MRPC", "'mrpc' stands there twice"),
+    ("run --tasks all,mrpc", "'all'", TASKS),
+    ("run --seed x", "--seed", "'x'"),
+    ("run --seed -1", "seed = -1", "greater than or equal to 0"),
+    ("run --seed 4294967296", "seed = 4294967296", "less than 4294967296"),
+    ("run --resolution many", "--resolution", "'many'"),
+    ("run --resolution 1", "resolution = 1", "equal to 2"),
+    ("plan --resolution 1000000000", "resolution = 1000000000", "equal to 10000"),
+    ("run --span nan", "span = nan", "1000000"),
+    ("run --span -1", "span = -1.0", "greater than 0"),
+    ("run --span 1e308", "span = 1e+308", "equal to 1000000"),
+    ("run --examples -4", "examples = -4", "equal to 0"),
+    ("run --what pictures", "'pictures'", "runs, surfaces, layers"),
+    ("run --workers 0", "0", "at least 1"),
+    ("plan --workers 2 0", "0", "at least 1"),
+    ("run --device abacus", "'abacus'", "auto, cpu"),
+    ("run --device cuda:99", "'cuda:99'", "auto, cpu"),
+    ("plan --device none", "'none'", "another device"),
+    ("run --cluster ''", "''", "dask scheduler", "tcp://host:8786"),
+    ("run --cluster nowhere", "'nowhere'", "dask scheduler"),
+    ("run --data-dir nowhere", "'nowhere'", "GLUE layout"),
+    ("run --data-dir file", "'file'", "GLUE layout"),
+    (f"run --data-dir {LONG}", LONG, "GLUE layout"),
+    ("run --data-dir ~nobody-here/glue", "'~nobody-here/glue'", "no such home"),
+    ("run --profile minilm --data-dir folder.toml", "'MNLI'", "folder.toml"),
+    ("run --results-dir ''", "results_dir", "''"),
+    ("run --results-dir 'a\0b'", r"'a\x00b'"),
+    ("run --results-dir PLACE/file", "file", "Not a directory", "choose a folder"),
+    ("run --results-dir PLACE/file/below", "file", "Not a directory", "choose a folder"),
+    ("run --results-dir /proc/none", "'/proc/none'", "choose a folder"),
+    (f"run --results-dir {LONG}", LONG, "name too long", "choose a folder"),
+    ("book --profile dmo", "'dmo'", PROFILES),
+    ("book --results-dir /proc/none", "'/proc/none'", "choose a folder"),
+    ("results", "list | verify | explain | export", "--help"),
+    ("results list --results-dir PLACE --profile ../mine", "'../mine'", "there: broken, "),
+    ("results list --results-dir nowhere", "nowhere", "--results-dir"),
+    ("results verify --results-dir PLACE/file", "file", "Not a directory"),
+    ("results explain nothing.npz", "'nothing.npz'", "results list"),
+    ("results explain folder.toml", "'folder.toml'", "results list"),
+    ("results explain /dev/zero", "'/dev/zero'", "results list"),
+    ("results explain 'a\0.npz'", r"'a\x00.npz'", "results list"),
+    ("results explain broken.npz", "broken.npz", "damaged"),
+    ("results export nothing.npz out.csv", "'nothing.npz'", "results list"),
+    ("results export broken.npz out.xlsx", "out.xlsx", ".csv or .nc"),
+    ("results export broken.npz nowhere/out.csv", "nowhere/out.csv", "in a folder that is there"),
+    ("results export broken.npz 'a\0.csv'", "broken.npz"),
+]
+
+PARAMETERS = [
+    ({"resolutoin": 7}, "'resolutoin'", "tasks, seed, resolution"),
+    ({"resolutoin": None}, "'resolutoin'"),
+    ({"taskz": ["mrpc"]}, "'taskz'"),
+    ({"profile": 5}, "path of a TOML file", "int"),
+    ({"profile": None}, "path of a TOML file", "NoneType"),
+    ({"tasks": "mrp"}, "'mrp'", TASKS, "did you mean 'mrpc'?"),
+    ({"tasks": 7}, "tasks = 7", "list"),
+    ({"tasks": []}, "tasks = []", "at least 1"),
+    ({"tasks": ["mrpc", 3]}, "tasks", "string"),
+    ({"seed": "1"}, "seed = '1'", "integer"),
+    ({"seed": 1.5}, "seed = 1.5", "integer"),
+    ({"resolution": "7"}, "resolution = '7'", "integer"),
+    ({"resolution": ""}, "resolution = ''", "integer"),
+    ({"resolution": 7.5}, "resolution = 7.5", "integer"),
+    ({"resolution": True}, "resolution = True", "integer"),
+    ({"resolution": False}, "resolution = False", "integer"),
+    ({"resolution": {}}, "resolution = {}", "integer"),
+    ({"resolution": np.float64(7.5)}, "resolution = 7.5", "integer"),
+    ({"span": float("inf")}, "span = inf", "1000000"),
+    ({"span": "wide"}, "span = 'wide'", "number"),
+    ({"examples": [3]}, "examples = [3]", "integer"),
+    ({"data_dir": 5}, "data_dir", "5"),
+    ({"results_dir": 3}, "results_dir", "3"),
+    ({"results_dir": "/proc/none"}, "'/proc/none'", "choose a folder"),
+    ({"device": "gpu"}, "'gpu'", "auto, cpu"),
+    ({"device": ["cpu"]}, "['cpu']", "auto, cpu"),
+]
+
+OF_ONES_OWN = [
+    ({"chekpoints": "a,b"}, "'chekpoints'", "checkpoints, other"),
+    ({"checkpoints": "nowhere/*"}, "'nowhere/*'", "the start first"),
+    ({"checkpoints": 3}, "separated by commas", "int"),
+    ({"checkpoints": "checkpoint-0,empty"}, "empty", "save_pretrained"),
+    ({"checkpoints": "checkpoint-0,broken"}, "broken", "not a valid JSON file"),
+    ({"checkpoints": "checkpoint-90"}, "two checkpoints or more", "checkpoint-90"),
+    ({"checkpoints": "A=checkpoint-*; A=checkpoint-*"}, "a name each"),
+    ({"other": "empty"}, "empty", "save_pretrained"),
+    ({"train": "nowhere.csv"}, "nowhere.csv", "No such file"),
+    ({"train": 3}, "train", "3"),
+    ({"train": "a\0.csv"}, r"'a\x00.csv'"),
+    ({"train": "file"}, "file", ".csv, .tsv, .json or .jsonl"),
+    ({"train": "bytes.csv"}, "bytes.csv", "UTF-8"),
+    ({"dev": ""}, "dev", "''"),
+    ({"train": "", "tasks": "all"}, "train and dev", "mnli, rte, sst2, mrpc"),
+    ({"text": "nothing"}, "'nothing'", "'text', 'tone'"),
+    ({"text": "a,b,c"}, "one or two columns"),
+    ({"label": "text"}, "'text'", "['negative', 'positive']"),
+    ({"max_length": -1}, "-1", "from 5 to 48"),
+    ({"max_length": "x"}, "'x'", "from 5 to 48"),
+    ({"directions": "sideways"}, "'sideways'", "partner, random, pca"),
+    ({"directions": "pca"}, "'pca'", "three checkpoints"),
+]
+
+CHANGES = [
+    ("span = 4.0", "", "grid.span", "missing"),
+    ("span = 4.0", "spam = 4.0", "grid", "'spam'", "resolution, span", "did you mean 'span'?"),
+    ("span = 4.0", "span = '4'", "grid.span = '4'", "number"),
+    ("[grid]", "[grid", "no TOML"),
+    ("[grid]", "[gird]", "'gird'", "did you mean 'grid'?"),
+    ('name = "demo"', 'name = "../demo"', "'../demo' is no name"),
+    ("seeds = [0, 1, 2]", "seeds = []", "seeds = []", "at least 1"),
+    ("seeds = [0, 1, 2]", "seeds = 0", "seeds = 0", "list"),
+    ("seeds = [0, 1, 2]", "seeds = [0, 0]", "seeds: 0 stands there twice"),
+    ("seeds = [0, 1, 2]", "seeds = [0]\nsurface_seeds = [1]", "surface_seeds has 1", "seeds = [0]"),
+    ("warmup = 0.1", "warmup = 1.5", "training.warmup = 1.5", "less than 1"),
+    ('precision = "float32"', 'precision = "int8"', "precision = 'int8'", "'float32'", "'bfloat16'"),
+    ("batch_size = 16", "batch_size = 0", "batch_size = 0", "equal to 1"),
+    ('other = "rte"', 'other = "mrpc"', "tasks.mrpc.other", "itself"),
+    ('other = "rte"', 'other = "qnli"', "'qnli'", TASKS),
+    ("[tasks.rte]", "[tasks.qnli]", "'qnli'", TASKS),
+    ("[tasks.rte]", "[tasks.MRPC]", "'mrpc' stands there twice"),
+    ('source = "demo"\nother = "rte"', 'source = "web"\nother = "rte"', "'web'", "'demo', 'glue' or 'files'"),
+    ('source = "demo"\nother = "rte"', 'source = "files"\nother = "rte"', "tasks.mrpc", '"files"'),
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder of the user's, with all that can be wrong in it."""
+    place = tmp_path_factory.mktemp("place")
+    for name in ("folder.toml", "empty", "broken"):
+        (place / name).mkdir()
+    for name in ("file", "broken.npz", "broken/config.json", "broken/model.safetensors"):
+        (place / name).write_text("{")
+    for name in ("bytes.toml", "bytes.csv"):
+        (place / name).write_bytes(b"name = '\xff'")
+    (place / "deep.toml").write_text("a = " + "[" * 20_000)  # more than Python's stack
+    save_training(place, "bert", checkpoints=2)
+    write_examples(place)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def no_work(monkeypatch, place):
+    """All work is done for a result that is then kept."""
+
+    def compute(*_, **__):
+        raise AssertionError("work was begun")
+
+    monkeypatch.setattr(Store, "compute", compute)
+    monkeypatch.chdir(place)
+
+
+def command(line: str) -> str:
+    """What the command line says to a command; PLACE is the folder's whole path."""
+    arguments = [word.replace("PLACE", str(Path.cwd())) for word in shlex.split(line)]
+    if arguments[:1] == ["run"] and "--results-dir" not in arguments:
+        arguments += ["--results-dir", str(Path("results").resolve())]
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        assert cli.main(arguments) == 2
+    assert not out.getvalue()
+    return err.getvalue()
+
+
+def notebook(name: str, cells: int, parameters: Mapping[str, object]) -> str:
+    """What a notebook's first cells say to the parameters that papermill puts in behind the first one."""
+    sources = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells
+    first, *further = [re.sub("(?m)^%.*", "", cell.source) for cell in sources if cell.cell_type == "code"]
+    namespace: dict[str, object] = {"In": [""] * 4}
+    exec(first, namespace)
+    namespace |= {"results_dir": str(Path("results").resolve())} | parameters
+    with pytest.raises(UserError) as caught:
+        for source in further[:cells]:
+            exec(source, namespace)
+    return f"{caught.value}\n"
+
+
+def chapter(parameters: Mapping[str, object]) -> str:
+    return notebook("03_loss_surfaces_2d", 1, parameters)
+
+
+def your_model(parameters: Mapping[str, object]) -> str:
+    own = {"checkpoints": "checkpoint-*", "train": "reviews-train.csv", "dev": "reviews-dev.csv"}
+    return notebook("08_your_model", 3, own | {"text": "text", "label": "tone"} | parameters)
+
+
+def profile(change: tuple[str, str]) -> str:
+    """What the command line says to the profile `demo` with a piece of its text replaced."""
+    text = (BUILTIN / "demo.toml").read_text("utf-8")
+    assert change[0] in text
+    file = Path("mine.toml")
+    file.write_text(text.replace(*change), "utf-8")
+    line = command("run --profile mine.toml")
+    assert "mine.toml" in line
+    file.unlink()
+    return line
+
+
+ROWS = [
+    *((command, given, parts) for given, *parts in COMMANDS),
+    *((chapter, given, parts) for given, *parts in PARAMETERS),
+    *((your_model, given, parts) for given, *parts in OF_ONES_OWN),
+    *((profile, (old, new), parts) for old, new, *parts in CHANGES),
+]
+
+
+@pytest.mark.parametrize(
+    ("ask", "given", "parts"), ROWS, ids=lambda part: getattr(part, "__name__", str(part)[:40])
+)
+def test_a_bad_input_is_answered_in_one_line_and_changes_nothing(ask, given, parts, place):
+    before = contents(place)
+    line = ask(given)
+    assert line.count("\n") == 1
+    assert all(part in line for part in parts), line
+    assert contents(place) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "given", "parts"),
+    [
+        ("01_fine_tuning", "-p tasks mrpc,cola", ["'cola'", TASKS]),
+        ("03_loss_surfaces_2d", "-r resolution many", ["resolution = 'many'", "integer"]),
+        ("08_your_model", "-p resolutoin 7", ["'resolutoin'", "checkpoints, other"]),
+    ],
+)
+def test_papermill_shows_the_line(name, given, parts, tmp_path):
+    """Of the notebook, that is: papermill adds where it itself was."""
+    out, results = tmp_path / "out.ipynb", tmp_path / "results"
+    options = f"--no-progress-bar {given} -p results_dir {results}".split()
+    command = [sys.executable, "-m", "papermill", ROOT / "notebooks" / f"{name}.ipynb", out, *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode
+    line = done.stderr.partition("Exception encountered at")[2].partition("\n")[2].strip()
+    assert line.startswith("UserError: ")
+    assert "\n" not in line
+    assert all(part in line for part in parts), line
+    assert not results.exists()
+
+
+def test_what_papermill_would_let_pass_is_refused_before_a_kernel_starts():
+    for given, *parts in (
+        ({"resoluton": 7}, "'resoluton'", "profile, tasks, seed"),
+        ({"resolution": "7"}, "resolution", "must be int", "'7'"),
+        ({"resolution": True}, "must be int", "True"),
+        ({"span": "wide"}, "must be float", "'wide'"),
+    ):
+        with pytest.raises(UserError) as caught:
+            check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", given)
+        assert all(part in str(caught.value) for part in parts)
