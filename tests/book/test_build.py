@@ -128,7 +128,7 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
     assert "minilm" in pages["reference_run/01_one"].select_one(".cell_output").text
     assert "demo" in pages["notebooks/01_one"].select_one(".cell_output").text
     assert "1 were computed by an earlier version" in pages["notebooks/01_one"].select_one(".run").text
-    tally = "In the reference run (minilm), 2 hold and 1 could not be measured, of 3 sentences."
+    tally = "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be measured."
     assert tally in pages["index"].text
     links = {
         name: [a["href"] for a in page.select("p a[href*='one.html'], p a[href*='two.html']")]

@@ -154,7 +154,7 @@ def test_a_chapter_and_its_twin_lead_to_one_another(site, page):
 def test_a_chapter_shows_results_and_nothing_left_over(site, page):
     chapter = content(site, page)
     number = page.partition("/")[2][:2]
-    captions = [caption.text for caption in chapter.select("figure figcaption")]
+    captions = [caption.text.strip() for caption in chapter.select("figure figcaption")]
     assert [c[:11] for c in captions] == [f"Figure {int(number)}.{i + 1}." for i in range(FIGURES[number])]
     assert not chapter.select(".output.stderr, .output.traceback"), "stderr or a traceback"
     for output in chapter.select(".cell_output"):
