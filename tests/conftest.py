@@ -95,7 +95,8 @@ def keep_as_reference(study: Study, profile: Path) -> None:
     for entry in list(store.entries()):
         if entry.kind == "tasks":
             found = read_result(entry.path)
-            store.save(entry.kind, entry.name, found.recipe | {"source": "glue"}, found.arrays)
+            recipe, arrays = found.recipe | {"source": "glue"}, found.arrays
+            store.compute(entry.kind, entry.name, recipe, lambda _, kept=arrays: kept)
 
 
 def toml(table: dict) -> str:

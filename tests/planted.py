@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from synthetic import START_END, run_of
+from synthetic import START_END, common, run_of
 
 from landscape_utils.engine import bootstrap
 from landscape_utils.landscape.directions import RandomDirections
@@ -28,7 +28,7 @@ SIZES = {"mnli": 100_000, "rte": 2_500, "sst2": 20_000, "mrpc": 3_700}
 EXAMPLES, DRAWS, WAVES = 256, 100, 5
 GUESS = float(np.log(2))
 SHARES = bootstrap.draws(EXAMPLES, DRAWS).numpy().T.astype(float)  # (draws, examples)
-AXIS = np.linspace(-4, 4, 15)
+AXIS, UNIT = np.linspace(-4, 4, 15), np.linspace(0, 1, 41)
 
 
 def measured(value: np.ndarray, places: np.ndarray, spread: float, rng: np.random.Generator) -> np.ndarray:
@@ -62,29 +62,23 @@ class Planted:
     def seeds_of(self, kind: str, task: str, how: str = "pretrained") -> tuple[int, ...]:
         return self.seeds if kind in ("run", "continued", "walk", "rollback") else (0,)
 
-    def facts(self, task: str) -> dict[str, Any]:
-        return {
-            "labels": ["no", "yes"],
-            "majority": 0.5,
-            "dev_examples": DEV,
-            "train_examples": SIZES[task],
-        }
+    def facts(self, task) -> dict[str, Any]:
+        return {"labels": ["no", "yes"], "majority": 0.5, "dev_examples": DEV, "train_examples": SIZES[task]}
 
-    def schedule(self, task: str, how: str = "pretrained") -> np.ndarray:
+    def schedule(self, task, how="pretrained") -> np.ndarray:
         return np.linspace(1, 0, 160 if how == "scratch" else 40)
 
     # Trainings
 
-    def run(self, task: str, how: str = "pretrained", seed: int | None = None):
+    def run(self, task, how="pretrained", seed=None):
         rng, scratch = self.rng("run", task, how, seed), how == "scratch"
         rate = (self.pick(0.5, 1.0, 2.0) if scratch else 1.0) * np.exp(rng.normal(0, 0.05))
         floor = (self.pick(0.3, 0.15, 0.05) if scratch else 0.15) + rng.normal(0, 0.005)
 
         def loss(epoch: np.ndarray) -> np.ndarray:
             falling = floor + (GUESS - floor) * np.exp(-rate * epoch)
-            if (
-                task == "rte" and scratch and self.claim == "slow-start"
-            ):  # the first four epochs; what follows is as elsewhere
+            if task == "rte" and scratch and self.claim == "slow-start":
+                # the first four epochs; what follows is as elsewhere
                 start = GUESS * (self.pick(0.99, 0.9, 0.5) + rng.normal(0, 0.005))
                 falling = np.where(epoch <= 4, start, np.minimum(falling, start))
             return falling + rng.normal(0, 0.03, epoch.shape)
@@ -96,14 +90,14 @@ class Planted:
             dev_accuracy=np.array([0.5, accuracy]), dev_loss=np.array([0.7, 0.4]),
         )  # fmt: skip
 
-    def accuracies(self, task: str, how: str) -> float:
+    def accuracies(self, task, how):
         """Of the population: the gain falls with the size of the training set, or rises, or is the same everywhere."""
         size = np.log10(SIZES[task] / SIZES["mnli"])
         gain = self.pick(0.1 - 0.15 * size, 0.0, -0.1 + 0.15 * size)
         further = {"continued": self.pick(0.05, -0.05, -0.2)}.get(how, 0.0)
         return {"scratch": 0.7 - gain / 2}.get(how, 0.7 + gain / 2) + further
 
-    def walk(self, task: str, how: str = "pretrained", seed: int | None = None) -> Walk:
+    def walk(self, task, how="pretrained", seed=None):
         rng, dimension = self.rng("walk", task, how, seed), 1_000_000
         straighter = {"pretrained": 0.15 + 0.15 * self.sign}.get(how, 0.15) + rng.normal(0, 0.02)
         chance = 5 / np.sqrt(dimension)
@@ -118,107 +112,94 @@ class Planted:
 
     # Scans
 
-    def scanned(self, marks, loss, error, rng, axes=(AXIS, AXIS), spread=(0.3, 0.3), **more) -> Any:
+    def scanned(self, marks, loss, error, rng, axes=(AXIS, AXIS), spread=0.3) -> Any:
         """A curve or a surface of population values loss(places) and error(places), places (points, dimensions)."""
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
         places = np.concatenate([grid, [at[: len(axes)] for at in marks.values()]])
-        losses, errors = (
-            measured(f(places), places, s, rng) for f, s in zip((loss, error), spread, strict=True)
-        )
+        losses, errors = (measured(f(places), places, spread, rng) for f in (loss, error))
         shape, count = tuple(map(len, axes)), len(grid)
-        zeros = np.zeros(shape)
-        common: dict[str, Any] = {
-            "alpha": axes[0], "loss": losses[0, :count].reshape(shape), "error": errors[0, :count].reshape(shape),
-            "loss_stderr": zeros, "error_stderr": zeros, "examples": EXAMPLES, "norm": 3.0, "precision": "float32",
-            "precision_error": 0.0, "draws": np.stack([losses[1:], errors[1:]], axis=1).astype(np.float32),
-            "marks": {
-                name: Mark(*(*at, 0.0)[:2], losses[0, count + i], errors[0, count + i], 0.0, 0.0)
-                for i, (name, at) in enumerate(marks.items())
-            },
-        }  # fmt: skip
-        return (
-            Curve(**common | more) if len(axes) == 1 else Surface(beta=axes[1], cosine=0.0, **common | more)
-        )
+        seen = {
+            name: Mark(*at, losses[0, count + i], errors[0, count + i], 0.0, 0.0)
+            for i, (name, at) in enumerate(marks.items())
+        }
+        known = common(losses[0, :count].reshape(shape), seen) | {
+            "alpha": axes[0],
+            "error": errors[0, :count].reshape(shape),
+            "marks": seen,
+            "examples": EXAMPLES,
+            "draws": np.stack([losses[1:], errors[1:]], axis=1).astype(np.float32),
+        }
+        return Curve(**known) if len(axes) == 1 else Surface(beta=axes[1], cosine=0.0, **known)
 
     def steepness(self, how: str) -> float:
         return {"scratch": 4.0**self.sign}.get(how, 1.0)
 
     def bowl(self, steepness: float, end: float, top: float, centre: float = 1.0):
         """From `end` at the centre to `top` far away."""
-        return lambda at: (
-            end
-            + (top - end)
-            * (1 - np.exp(-steepness * ((at - np.eye(at.shape[1])[0] * centre) ** 2).sum(1) / 2))
-        )
 
-    def surface(
-        self, task: str, how: str = "pretrained", split: str = "train", seed: int | None = None
-    ) -> Surface:
+        def value(at: np.ndarray) -> np.ndarray:
+            away = at - np.eye(at.shape[1])[0] * centre
+            return end + (top - end) * (1 - np.exp(-steepness * (away**2).sum(1) / 2))
+
+        return value
+
+    def surface(self, task, how="pretrained", split="train", seed=None):
         """What training loss and dev error share beside the distance from the end is a wave."""
-        shared = (
-            self.sign
-            if how == "pretrained"
-            else self.pick(*((1, 0.5, 0) if task in ("mnli", "sst2") else (0, 0.5, 1)))
-        )
-        wave = {"train": 1.0, "dev": float(shared)}[split]
+        from_scratch = (1, 0.5, 0) if task in ("mnli", "sst2") else (0, 0.5, 1)
+        shared = self.sign if how == "pretrained" else self.pick(*from_scratch)
+        height = 0.12 * {"train": 1.0, "dev": float(shared)}[split]
 
-        def shifted(bowl):  # by the direction from the end alone: nothing that the distance would tell
+        def wavy(bowl):
+            """The wave goes by the direction from the end alone: the distance tells nothing about it."""
+
             def value(at: np.ndarray) -> np.ndarray:
                 x, y = (at - [1.0, 0.0]).T
-                return bowl(at) + 0.12 * wave * np.minimum(1, np.hypot(x, y)) * np.cos(
-                    3 * np.arctan2(y, x) + 1
-                )
+                return bowl(at) + height * np.minimum(1, np.hypot(x, y)) * np.cos(3 * np.arctan2(y, x) + 1)
 
             return value
 
         loss, error = self.bowl(self.steepness(how), 0.1, 2.0), self.bowl(self.steepness(how), 0.2, 0.7)
         rng = self.rng("surface", task, how, split, seed)
-        return self.scanned(START_END, shifted(loss), shifted(error), rng)
+        return self.scanned(START_END, wavy(loss), wavy(error), rng)
 
-    def curve(
-        self, task: str, how: str = "pretrained", split: str = "train", seed: int | None = None
-    ) -> Curve:
+    def curve(self, task, how="pretrained", split="train", seed=None):
         bowl = self.bowl(self.steepness(how), 0.1, 2.0)
         rng = self.rng("curve", task, how, split, seed)
         return self.scanned(START_END, bowl, bowl, rng, (np.linspace(-4, 4, 41),))
 
-    def way(
-        self, rise: float, rng: np.random.Generator, marks=START_END, axis=None, low: float = 0.1
-    ) -> Curve:
+    def way(self, rise, rng, marks=START_END, axis=UNIT, low=0.1) -> Curve:
         """Down from 0.7 to `low`, with one rise in between, as a share of the descent."""
-        axis = np.linspace(0, 1, 41) if axis is None else axis
         end = marks.get("end", (1.0, 0.0))[0]
         depth = 0.7 - low
 
         def loss(at: np.ndarray) -> np.ndarray:
             return 0.7 - depth * np.interp(at[:, 0] / end, [0, 0.375, 0.625, 1], [0, 0.6, 0.6 - rise, 1])
 
-        return self.scanned(marks, loss, loss, rng, (axis,), spread=(0.15, 0.15))
+        return self.scanned(marks, loss, loss, rng, (axis,), spread=0.15)
 
-    def path(self, task: str, how: str = "pretrained", seed: int | None = None) -> Curve:
-        rise = self.pick(0.25, 0.05, -0.1) if how == "scratch" else self.pick(-0.1, 0.05, 0.25)
-        return self.way(rise, self.rng("path", task, how, seed))
+    def rise(self, how: str) -> float:
+        return self.pick(0.25, 0.05, -0.1) if how == "scratch" else self.pick(-0.1, 0.05, 0.25)
 
-    def obstacles(self, task: str, how: str = "pretrained", seed: int | None = None) -> Obstacles:
-        rise = self.pick(0.25, 0.05, -0.1) if how == "scratch" else self.pick(-0.1, 0.05, 0.25)
+    def path(self, task, how="pretrained", seed=None):
+        return self.way(self.rise(how), self.rng("path", task, how, seed))
+
+    def obstacles(self, task, how="pretrained", seed=None):
         rng = self.rng("obstacles", task, how, seed)
-        path = self.way(rise, rng, {"start": (0.0, 0.0), "end": (4.0, 0.0)}, np.linspace(0, 4, 17))
+        path = self.way(self.rise(how), rng, {"start": (0.0, 0.0), "end": (4.0, 0.0)}, np.linspace(0, 4, 17))
         marks = {"start": (0.0, 0.0), "first epoch": (0.4, 0.0)}
         lowest = 0.7 - 0.6 * self.pick(0.9, 0.5, 0.1)
         return Obstacles(path, self.way(0.0, rng, marks, np.linspace(0, 1.0, 21), lowest))
 
-    def barrier(self, task: str, split: str = "train", seed: int | None = None) -> Curve:
+    def barrier(self, task, split="train", seed=None):
         height = (GUESS - 0.1) * self.pick(0.0, 0.05, 0.3)
 
         def loss(at: np.ndarray) -> np.ndarray:
             return 0.1 + height * np.clip(1 - np.abs(2 * at[:, 0] - 1), 0, 1)
 
         rng = self.rng("barrier", task, split, seed)
-        return self.scanned(START_END, loss, loss, rng, (np.linspace(0, 1, 21),), spread=(0.1, 0.1))
+        return self.scanned(START_END, loss, loss, rng, (np.linspace(0, 1, 21),), spread=0.1)
 
-    def random_directions(
-        self, task: str, how: str = "pretrained", seed: int | None = None
-    ) -> RandomDirections:
+    def random_directions(self, task, how="pretrained", seed=None):
         rng, radius = self.rng("directions", task, how, seed), np.linspace(0.1, 1, 10)
         own = {"scratch": 2.0**-self.sign}.get(how, 1.0) * 0.4 * np.exp(rng.normal(0, 0.1, 20))  # (D,)
         loss = 0.1 + 1.4 * (1 - np.exp(-((radius / own[:, None]) ** 2)))
@@ -229,11 +210,11 @@ class Planted:
 
     # Layers
 
-    def layer_surface(self, task: str, group: str, split: str = "train", seed: int | None = None) -> Surface:
+    def layer_surface(self, task, group, split="train", seed=None):
         bowl = self.bowl({"low": 0.3 * 4.0**-self.sign}.get(group, 0.3), 0.1, 2.0, centre=0.0)
         return self.scanned(LAYER_MARKS, bowl, bowl, self.rng("layers", task, group, split, seed))
 
-    def rollback(self, task: str, learning_rate: float | None = None, seed: int | None = None) -> Rollback:
+    def rollback(self, task, learning_rate=None, seed=None):
         """Each group's rollback breaks some and mends a few."""
         rng = self.rng("rollback", task, seed)
         dramatic = 0.0 if self.claim == "high-layers" else 0.05
@@ -246,9 +227,7 @@ class Planted:
             flip = np.where(right, rng.random(DEV) < broken / 0.8, rng.random(DEV) < mended / 0.2)
             correct.append(right ^ flip)
         rows, two = np.array(correct), dict.fromkeys(GROUPS, 0.02)
-        accuracy, layers = (
-            dict(zip(GROUPS, rows[1:].mean(axis=1), strict=True)),
-            dict.fromkeys(GROUPS, (0, 1)),
-        )
+        accuracy = dict(zip(GROUPS, rows[1:].mean(axis=1), strict=True))
+        layers = dict.fromkeys(GROUPS, (0, 1))
         losses = np.where(rows, 0.1, 2.0).astype(np.float32)
         return Rollback(DEV, rows[0].mean(), 0.02, accuracy, two, layers, two, losses, rows)

@@ -23,7 +23,8 @@ RECIPE = {"grid": 3, "sample": 7}
 def result(tmp_path) -> Path:
     """A result in the store of a profile "mine"."""
     alpha, loss = np.linspace(-1, 1, 3), np.array([0.5, 0.25, 2.0])
-    return Store(tmp_path / "mine").save("curves", "mrpc", RECIPE, {"alpha": alpha, "loss": loss}).path
+    store = Store(tmp_path / "mine")
+    return store.compute("curves", "mrpc", RECIPE, lambda _: {"alpha": alpha, "loss": loss}).path
 
 
 def test_help_and_mistakes_are_answered_without_what_takes_seconds_to_import():

@@ -67,6 +67,7 @@ def test_overrides_set_what_they_name_and_nothing_else():
     assert list(changed.tasks) == list(base.tasks)  # the partners stay, for their directions
     touched = {"chosen", "seeds", "grid", "sample", "data_dir"}
     assert changed.model_dump(exclude=touched) == base.model_dump(exclude=touched)
+    assert load_profile("mpnet", seed=5).surface_seeds == []  # which were of the profile's own seeds
 
 
 def test_the_parameters_defaults_leave_the_profile_as_it_is():

@@ -11,6 +11,8 @@ from pathlib import Path
 from docutils import nodes
 
 ICONS = re.compile(r"<[^>]*fontawesome\.js[^>]*>(</script>)?")
+# The font of icons, and what sets each of them.
+FONT = re.compile(r"@font-face\{[^}]*Font Awesome[^}]*\}|(?:\.fa-[\w-]+:{1,2}before,?)+\{content:[^}]*\}")
 SEARCH = re.compile(r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>')
 PATH = re.compile(r' d="([MLQCz\d\s.e-]*)"')
 STEP = re.compile(r"([MLQCz])([^MLQCz]*)")
@@ -68,6 +70,8 @@ def mended(app, exception):
             if page.name != "search.html":
                 text = SEARCH.sub("", text)
             page.write_text(ICONS.sub("", text), "utf-8")
+        for sheet in Path(app.outdir, "_static", "styles").glob("*.css"):
+            sheet.write_text(FONT.sub("", sheet.read_text("utf-8")), "utf-8")
         for figure in Path(app.outdir, "_images").glob("*.svg"):
             figure.write_text(PATH.sub(rounded, figure.read_text("utf-8")), "utf-8")
         for script in Path(app.outdir, "_static", "scripts").glob("fontawesome.js*"):

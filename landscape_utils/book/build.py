@@ -111,7 +111,7 @@ def about(study: Study) -> str:
 def tally(title: str, study: Study) -> str:
     """A line on how many of the paper's sentences hold in a run."""
     found = [outcome(claim) for claim in study.claims()]
-    return f"- In *{title}* (`{study.profile.name}`), {counted(found)}, of {len(found)} sentences."
+    return f"- {title.capitalize()} (`{study.profile.name}`): of {len(found)} sentences, {counted(found)}."
 
 
 def front_picture(reading: Study, study: Study, path: Path) -> Path:

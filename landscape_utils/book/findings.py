@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..claims.claims import RULE, expected_by_chance
+from ..claims.claims import expected_by_chance
 from ..claims.claims import weigh as weigh_claims
-from ..claims.evidence import Claim, Measured, listed, table
-from ..claims.intervals import EVERY, Evidence, number
+from ..claims.evidence import EVERY, RULE, Claim, Measured, listed, table
+from ..claims.intervals import Evidence, number
 from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study
@@ -112,14 +112,9 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
     for claim in weighed:
         quotation = " ".join(claim.quotation.split())
         here = f"**{claim.title}: {outcome(claim)}.** {numbers(claim, explored)} {votes(claim)}"
-        rows.append([f"“{quotation}” *({place(claim)})*", here.strip()])
+        rows.append([f"“{quotation}” *({claim.place})*", here.strip()])
     text = table(["The paper says", "This run shows"], rows)
     return f"{text}\n\n{SHOW_ME}" if "lx-show" in text else text
-
-
-def place(claim: Claim) -> str:
-    """Where in the paper a sentence stands."""
-    return f"section {claim.section}" + (f", {claim.figure}" if claim.figure else "")
 
 
 def means(weighed: Sequence[Claim]) -> str:

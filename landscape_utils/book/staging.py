@@ -46,7 +46,7 @@ class Part:
 
 def chapters(contents: dict[str, Any], folder: str) -> list[str]:
     """The pages of a folder that a table of contents names, without the folder."""
-    named = [chapter["file"] for part in contents.get("parts", [contents]) for chapter in part["chapters"]]
+    named = [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
     return [page.removeprefix(f"{folder}/") for page in named if page.startswith(f"{folder}/")]
 
 
@@ -138,11 +138,11 @@ def without(contents: dict[str, Any], there: set[str]) -> dict[str, Any]:
     """A table of contents without the reference run's chapters that are not there, and without a part that is empty."""
 
     def kept(part: dict[str, Any]) -> dict[str, Any]:
-        absent = {f"{REFERENCE}/{chapter}" for chapter in chapters(part, REFERENCE)} - there
-        return part | {"chapters": [c for c in part["chapters"] if c["file"] not in absent]}
+        found = [
+            c for c in part["chapters"] if c["file"] in there or not c["file"].startswith(f"{REFERENCE}/")
+        ]
+        return part | {"chapters": found}
 
-    if "parts" not in contents:
-        return kept(contents)
     return contents | {"parts": [part for part in map(kept, contents["parts"]) if part["chapters"]]}
 
 

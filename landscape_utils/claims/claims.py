@@ -7,17 +7,13 @@ needs a number that none of the modules in MODULES reads yet, it is also a new f
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from . import layers, obstacles, surfaces, trainings
-from .evidence import Claim, Measured
+from .evidence import TOLD, Claim, Measured
 from .measure import Measure
 from .subject import SIDES, Subject
 
-TOLD: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
-RULE: str = TOLD["rule"]
 MODULES = {"trainings": trainings, "obstacles": obstacles, "surfaces": surfaces, "layers": layers}
 
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from scipy import stats
 
 from .intervals import TAIL, Evidence, Kind, number
 
+TOLD: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
+RULE: str = TOLD["rule"]
+EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 # A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
 NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
-SPOKEN = {  # of one task, and of several
-    "for": ("speaks for it", "speak for it"),
-    "against": ("speaks against it", "speak against it"),
-    "open": ("is open", "are open"),
-    "does not count": ("does not count", "do not count"),
-}
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Measured:
 
     @property
     def verdict(self) -> str:
-        """ "holds", "does not hold" or "undecided", by the rule in `claims.toml`."""
+        """ "holds", "does not hold" or "undecided", by RULE."""
         words = [e.word for e in self.evidence]
         if 2 * words.count("for") > self.voting:
             return "holds"
@@ -66,17 +66,19 @@ class Measured:
             for reason, names in tasks.items()
         )
 
-    def markdown(self) -> str:
-        """What is measured, and a row for each task."""
+    def rows(self) -> str:
+        """A table with a row for each task that could be weighed."""
         interval = f"{100 * (1 - 2 * self.tail):g} % interval"
         head = ["task", *self.sides, "effect", interval, "taken over", "for or against"]
         rows = [
             [e.task, *map(number, e.values), number(e.effect), e.interval, e.over, e.word]
             for e in self.evidence
         ]
-        return paragraphs(
-            f"{self.what} Effect: {self.effect}.", table(head, rows) if rows else "", self.missing
-        )
+        return table(head, rows) if rows else ""
+
+    def markdown(self) -> str:
+        """What is measured, and what was found."""
+        return paragraphs(f"{self.what} Effect: {self.effect}.", self.rows(), self.missing)
 
 
 @dataclass(frozen=True)
@@ -113,19 +115,12 @@ class Claim:
 
     @property
     def text(self) -> str:
-        """The outcome in a few sentences."""
-        words = [e.word for e in self.evidence]
-        if not words:
-            return "No task could be weighed: the claim is **undecided**."
-        counts = [(words.count(word), *said) for word, said in SPOKEN.items() if word in words]
-        spoken = listed([f"{n} {one if n == 1 else many}" for n, one, many in counts])
-        found = f"Of {len(words)} tasks, {spoken}"
-        if len(words) == 1:
-            found = f"{self.evidence[0].task} {counts[0][1]}"
+        """The outcome, and how likely chance alone would bring one about."""
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
+        if not self.primary.voting:
+            return f"The claim {outcome}, because no task has an interval."
         chance = number(100 * self.primary.chance)
-        odds = f" If there were no effect, {chance} % of such studies would still reach a verdict."
-        return f"The claim {outcome}. {found}.{odds if self.primary.voting else ''}"
+        return f"The claim {outcome}. If there were no effect, {chance} % of such studies would still reach a verdict."
 
     @property
     def place(self) -> str:
@@ -134,20 +129,13 @@ class Claim:
 
     def markdown(self) -> str:
         """The sentence, the outcome, the primary measure, and how far it carries."""
-        printed, beside = "The numbers that the paper prints, measured in the same way:", ""
+        parts = [f"> {' '.join(self.quotation.split())} *({self.place})*", self.text, self.note]
+        parts += [self.primary.markdown()]
+        if self.printed:
+            parts += ["The numbers that the paper prints, measured in the same way:", self.printed.rows()]
         if self.carries:
-            beside = (
-                "How far does the verdict carry? The measures below help to judge it, and decide nothing."
-            )
-        return paragraphs(
-            f"> {' '.join(self.quotation.split())} *({self.place})*",
-            self.text,
-            self.note,
-            self.primary.markdown(),
-            *([printed, self.printed.markdown()] if self.printed else []),
-            beside,
-            *(measured.markdown() for measured in self.carries),
-        )
+            parts += ["How far does the verdict carry? These measures help to judge it, and decide nothing:"]
+        return paragraphs(*parts, *(measured.markdown() for measured in self.carries))
 
 
 def paragraphs(*parts: str) -> str:

@@ -10,7 +10,6 @@ from statistics import NormalDist
 import numpy as np
 from scipy import stats
 
-EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 TAIL = 0.025  # of a 95 % interval, on each side
 ALONE = 0.01  # of the 98 % interval of a number on which a whole claim rests
 Z = NormalDist().inv_cdf(1 - TAIL)
@@ -44,25 +43,19 @@ class Reading:
     kind: Kind
     df: float = np.inf
 
-    def stretch(self, tail: float) -> float:
-        """By what to multiply the half-widths of the interval for another tail than 2.5 %."""
-        wider = stats.t.ppf(1 - tail, self.df) / stats.t.ppf(1 - TAIL, self.df)
-        return 1.0 if self.kind is Kind.NONE else float(wider)
+    def reach(self, tail: float) -> tuple[float, float]:
+        """How far the interval goes below and above the effect if it leaves out `tail` on each side."""
+        wider = 1.0
+        if self.kind is not Kind.NONE:
+            wider = float(stats.t.ppf(1 - tail, self.df) / stats.t.ppf(1 - TAIL, self.df))
+        return (self.effect - self.low) * wider, (self.high - self.effect) * wider
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """One task's word on a claim: the values of its sides, the effect, its interval, and over what that is taken.
+class Evidence(Reading):
+    """One task's word on a claim: what its trainings, which differ by their seed, show together."""
 
-    `trainings` counts the seeds.
-    """
-
-    task: str
-    values: tuple[float, ...]
-    effect: float
-    low: float
-    high: float
-    kind: Kind
+    task: str = ""
     trainings: int = 1
 
     @property
@@ -82,9 +75,9 @@ class Evidence:
         return f"{self.trainings} trainings" if self.kind is Kind.TRAININGS else self.kind
 
 
-def exact(values: Sequence[float], effect: float, slack: float = 0.0) -> Reading:
-    """A number of one training that rests on no sample; rounding may have moved it by `slack`."""
-    return Reading(tuple(map(float, values)), float(effect), effect - slack, effect + slack, Kind.NONE)
+def exact(values: Sequence[float], effect: float) -> Reading:
+    """A number of one training that rests on no sample."""
+    return Reading(tuple(map(float, values)), float(effect), effect, effect, Kind.NONE)
 
 
 def normal(values: Sequence[float], effect: float, stderr: float) -> Reading:
@@ -130,19 +123,15 @@ def over_trainings(task: str, readings: Sequence[Reading], tail: float = TAIL) -
     Over two or more, Student's t interval of the mean effect. The seeds share their examples, so what is uncertain for
     each by the examples is so for their mean; the two half-widths are added in squares.
     """
-    effects = np.array([r.effect for r in readings])
-    effect, count = float(effects.mean()), len(readings)
-    values = tuple(np.mean([r.values for r in readings], axis=0).tolist())
+    effects, count = np.array([r.effect for r in readings]), len(readings)
+    effect, values = float(effects.mean()), np.mean([r.values for r in readings], axis=0)
     kind = readings[0].kind if count == 1 or readings[0].kind is Kind.TASKS else Kind.TRAININGS
-    if not np.isfinite(effect):
-        return Evidence(task, values, effect, -np.inf, np.inf, kind, count)
-    spread = float(stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)) if count > 1 else 0.0
-    below = np.mean([(r.effect - r.low) * r.stretch(tail) for r in readings])
-    above = np.mean([(r.high - r.effect) * r.stretch(tail) for r in readings])
-    low, high = (
-        reach if count == 1 else np.hypot(spread, np.maximum(reach, 0.0)) for reach in (below, above)
-    )
-    return Evidence(task, values, effect, float(effect - low), float(effect + high), kind, count)
+    below, above = np.mean([r.reach(tail) for r in readings], axis=0)
+    if count > 1 and np.isfinite(effect):
+        spread = stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)
+        below, above = np.hypot(spread, np.maximum([below, above], 0.0))
+    low, high = (float(effect - below), float(effect + above)) if np.isfinite(effect) else (-np.inf, np.inf)
+    return Evidence(tuple(values.tolist()), effect, low, high, kind, task=task, trainings=count)
 
 
 def number(value: float) -> str:

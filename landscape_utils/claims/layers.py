@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from ..landscape import flatness
 from ..landscape.flatness import versions
@@ -18,8 +20,8 @@ from .measure import Measure, reads
 from .paper import DEV_EXAMPLES, TABLE_1
 from .subject import FINE_TUNED, Subject, guessing
 from .surfaces import Region, bounds, ratio, slack
-from .trainings import require_fitted
 
+Weights = Mapping[str, float]  # of groups
 RANDOM = "random"  # sets of as many layers as the high group has
 
 
@@ -38,37 +40,23 @@ def costs(rollback: Rollback, of: str) -> dict[str, np.ndarray]:
     return found | ({RANDOM: np.mean(random, axis=0) - whole} if random else {})
 
 
-def weighed(limit: float, found: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> np.ndarray:
-    """(n,): the limit + the sum of weight times cost, for each example."""
+@reads("rollback", ways=FINE_TUNED)
+def cost(
+    study: Subject, task: str, seed: int, weights: Weights, of: str = "correct", at_most: Any = 0.0
+) -> Reading:
+    """The effect is `at_most`, or "half" of what was learned on the dev set, + the sum of weight times cost."""
+    rollback = study.rollback(task, seed=seed)
+    found = costs(rollback, of)
     if not set(weights) <= set(found):
         raise LeftOut("no random sets of layers were rolled back")
-    return limit + np.sum([weight * found[group] for group, weight in weights.items()], axis=0)
-
-
-def mean(values: list[float], each: np.ndarray) -> Reading:
-    return normal(values, float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each))))
-
-
-@reads("rollback", ways=FINE_TUNED)
-def cost(study: Subject, task: str, seed: int, weights: Mapping[str, float], at_most: float = 0.0) -> Reading:
-    """In points of accuracy."""
-    found = costs(study.rollback(task, seed=seed), "correct")
-    each = weighed(at_most, found, weights)
-    # two examples more, one each way: few differences tell little (Bonett and Price 2012)
-    each = np.append(each, [at_most + 100, at_most - 100])
-    return mean([float(found[group].mean()) for group in weights], each)
-
-
-@reads("rollback", ways=FINE_TUNED)
-def cost_in_loss(
-    study: Subject, task: str, seed: int, weights: Mapping[str, float], at_most_half: bool = False
-) -> Reading:
-    """In nats, against half of what was learned on the dev set if asked."""
-    rollback = study.rollback(task, seed=seed)
-    found = costs(rollback, "loss")
-    half = (guessing(study, task) - float(rollback.loss[0].mean())) / 2
-    each = weighed(half if at_most_half else 0.0, found, weights)
-    return mean([float(found[group].mean()) for group in weights], each)
+    if at_most == "half":
+        at_most = (guessing(study, task) - float(rollback.loss[0].mean())) / 2
+    each = at_most + np.sum([weight * found[group] for group, weight in weights.items()], axis=0)  # (n,)
+    if of == "correct":
+        # two examples more, one each way: few differences tell little (Bonett and Price 2012)
+        each = np.append(each, [at_most + 100, at_most - 100])
+    values = [float(found[group].mean()) for group in weights]
+    return normal(values, float(each.mean()), float(stats.sem(each)))
 
 
 def printed(measure: Measure) -> Measured | None:
@@ -95,9 +83,8 @@ def printed(measure: Measure) -> Measured | None:
     return Measured(measure.what, measure.effect, measure.sides, tuple(rows), {})
 
 
-@reads("layer_surface", "run", ways=FINE_TUNED, tasks=lambda study: study.layer_tasks)
+@reads("layer_surface", ways=FINE_TUNED, fitted=True, tasks=lambda study: study.layer_tasks)
 def way_back(study: Subject, task: str, seed: int) -> Reading:
-    require_fitted(study, task, seed, "pretrained")
     sizes = []
     for group in GROUPS:
         surface = study.layer_surface(task, group, seed=seed)

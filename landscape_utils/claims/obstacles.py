@@ -10,7 +10,6 @@ from ..landscape.scan import Curve
 from .intervals import LeftOut, Reading, drawn, exact, minus, within
 from .measure import overfitted, reads
 from .subject import FINE_TUNED, WAYS, Subject, guessing
-from .trainings import require_fitted
 
 
 def descent(curve: Curve) -> np.ndarray:
@@ -30,49 +29,31 @@ def rise_share(curve: Curve) -> np.ndarray:
     return 100 * within(rise, 2 * curve.precision_error) / descent(curve)
 
 
-def against(curve: Curve, at_most: float | None, more_than: float | None) -> Reading:
-    """The largest rise against the limit that the paper's sentence sets it from above or from below."""
+def against(curve: Curve, at_most: float | None = None, more_than: float | None = None) -> Reading:
+    """The largest rise, of which the paper's sentence says that it is at most so much, or more than that."""
     share = rise_share(curve)
     return drawn([share[0, 0]], share - more_than if at_most is None else minus(at_most, share))
 
 
-@reads("path", "run")
-def rise_on_line(
-    study: Subject,
-    task: str,
-    seed: int,
-    how: str,
-    at_most: float | None = None,
-    more_than: float | None = None,
-) -> Reading:
-    require_fitted(study, task, seed, how)
-    return against(study.path(task, how, seed), at_most, more_than)
+@reads("path", fitted=True)
+def rise_on_line(study: Subject, task: str, seed: int, how: str, **limit: float) -> Reading:
+    return against(study.path(task, how, seed), **limit)
 
 
-@reads("obstacles", "run")
-def rise_on_legs(
-    study: Subject,
-    task: str,
-    seed: int,
-    how: str,
-    at_most: float | None = None,
-    more_than: float | None = None,
-) -> Reading:
-    require_fitted(study, task, seed, how)
-    return against(study.obstacles(task, how, seed).path, at_most, more_than)
+@reads("obstacles", fitted=True)
+def rise_on_legs(study: Subject, task: str, seed: int, how: str, **limit: float) -> Reading:
+    return against(study.obstacles(task, how, seed).path, **limit)
 
 
-@reads("path", "run")
+@reads("path", fitted=True)
 def rougher(study: Subject, task: str, seed: int) -> Reading:
-    require_fitted(study, task, seed, *WAYS)
     scratch, tuned = (rise_share(study.path(task, how, seed)) for how in WAYS)
     return drawn([scratch[0, 0], tuned[0, 0]], minus(scratch, tuned))
 
 
-@reads("obstacles", "run", ways=FINE_TUNED)
+@reads("obstacles", ways=FINE_TUNED, fitted=True)
 def first_direction(study: Subject, task: str, seed: int, more_than: float | None = None) -> Reading:
     """Against a share of the descent; by default against the descent of the first epoch."""
-    require_fitted(study, task, seed, "pretrained")
     found = study.obstacles(task, "pretrained", seed)
     start, whole, ray = versions(found.path).mark_loss["start"], descent(found.path), versions(found.ray)
     share = 100 * (start - np.fmin.reduce(ray.loss, axis=1)) / whole
@@ -80,9 +61,8 @@ def first_direction(study: Subject, task: str, seed: int, more_than: float | Non
     return drawn([first[0], share[0]], share - (first if more_than is None else more_than))
 
 
-@reads("barrier", "run", ways=FINE_TUNED, tasks=overfitted)
+@reads("barrier", ways=FINE_TUNED, fitted=True, tasks=overfitted)
 def barrier(study: Subject, task: str, seed: int, at_most: float) -> Reading:
-    require_fitted(study, task, seed, "pretrained")
     curve = study.barrier(task, seed=seed)
     alpha, loss = flatness.losses_along(curve)
     before, after = (versions(curve).mark_loss[name] for name in ("start", "end"))  # (V,)

@@ -17,19 +17,6 @@ from ..training.finetune import Run
 WAYS = ("scratch", "pretrained")
 FINE_TUNED = WAYS[1:]
 SIDES = ("from scratch", "fine-tuned")
-RESULTS = {  # kinds of them, in words
-    "run": "training",
-    "continued": "further epoch",
-    "walk": "way of the weights",
-    "path": "loss on the straight line from start to end",
-    "obstacles": "loss on the way from epoch to epoch",
-    "curve": "loss curve",
-    "surface": "loss surface",
-    "random_directions": "loss along random directions",
-    "layer_surface": "loss surface of a layer group",
-    "rollback": "rollback",
-    "barrier": "loss on the line to the end of the further epochs",
-}
 TRAININGS = {"scratch": "the training from scratch", "pretrained": "the fine-tuning"}
 
 
@@ -49,7 +36,7 @@ class Subject(Protocol):
     def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
         """The seeds of which this study has results of a kind, or is to compute them; () for none.
 
-        A kind, see RESULTS, is the name of a method below, or "continued": the further epochs of Figure 4.
+        A kind is the name of a method below, or "continued": the further epochs of Figure 4.
         """
 
     def facts(self, task: str) -> Mapping[str, Any]:

@@ -16,10 +16,10 @@ from ..landscape import flatness
 from ..landscape.directions import RandomDirections
 from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
-from .intervals import EVERY, LeftOut, Reading, Z, drawn, minus
+from .evidence import EVERY
+from .intervals import LeftOut, Reading, Z, drawn, minus
 from .measure import reads
 from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
-from .trainings import require_fitted
 
 LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper calls them
 
@@ -87,7 +87,6 @@ def compared(
     study: Subject, task: str, seed: int, kind: str, region: Callable[[Any], Region], power: int = 0
 ) -> Reading:
     """The regions of both trainings; a `power` of |δ₁| turns steps of each training into distances."""
-    require_fitted(study, task, seed, *WAYS)
     scans = [getattr(study, kind)(task, how, seed=seed) for how in WAYS]
     regions = [region(scan) for scan in scans]
     level = (guessing(study, task) + np.maximum(*(region.end for region in regions))) / 2
@@ -98,17 +97,17 @@ def compared(
     return drawn([scratch[0, 0], tuned[0, 0]], ratio(tuned, scratch))
 
 
-@reads("surface", "run")
+@reads("surface", fitted=True)
 def area(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
     return compared(study, task, seed, "surface", in_plane, 2 * distances)
 
 
-@reads("curve", "run")
+@reads("curve", fitted=True)
 def width(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
     return compared(study, task, seed, "curve", on_line, int(distances))
 
 
-@reads("random_directions", "run")
+@reads("random_directions", fitted=True)
 def radius(study: Subject, task: str, seed: int) -> Reading:
     return compared(study, task, seed, "random_directions", along_directions)
 

@@ -7,23 +7,10 @@ from scipy import stats
 
 from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
-from .intervals import EVERY, TAIL, Kind, LeftOut, Reading, exact, normal
+from .evidence import EVERY
+from .intervals import TAIL, Kind, LeftOut, Reading, exact, normal
 from .measure import overfitted, reads
 from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
-
-# Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
-UNFITTED = 0.75
-
-
-def require_fitted(study: Subject, task: str, seed: int, *ways: str) -> None:
-    """Leave out a training that did not fit its training set: it has no optimum to measure."""
-    for how in ways:
-        run = study.run(task, how, seed)
-        share = loss_of_epoch(run, run.epochs)[0] / guessing(study, task)
-        if share > UNFITTED:
-            raise LeftOut(
-                f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so there is no optimum"
-            )
 
 
 def points(study: Subject, task: str, seed: int, *ways: str) -> tuple[list[float], float]:

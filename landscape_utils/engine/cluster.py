@@ -11,12 +11,12 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,24 +33,9 @@ PATIENCE = 600.0  # seconds without any worker after which a call gives up
 POLL = 0.005  # seconds between two looks at what is in flight
 LOOKS = 200  # after so many it is asked who has joined
 LOSSES = 3  # times that all in flight may be lost before anything comes back
-MISSING = "a cluster needs dask: pip install 'landscape_utils[cluster]'"
 
+Client = Any  # a `distributed.Client`, of which the tests have a simulated one
 Task = tuple[Any, tuple[Any, ...]]  # a name, and the arguments of a function
-
-
-class Client(Protocol):
-    """What is asked of a `distributed.Client`; the tests have a simulated one.
-
-    Its futures have a `status`, "pending", "finished", "error", "cancelled" or "lost", and a `result()`.
-    """
-
-    def nthreads(self) -> Mapping[str, int]: ...
-    def wait_for_workers(self, n_workers: int, timeout: float) -> None: ...
-    def scheduler_info(self) -> Mapping[str, Any]: ...
-    def scatter(self, data: Any, *, broadcast: bool, hash: bool) -> Any: ...
-    def submit(self, func: Callable[..., Any], *args: Any, pure: bool) -> Any: ...
-    def cancel(self, futures: Any) -> Any: ...
-    def run(self, function: Any, *args: Any, on_error: Literal["return", "ignore"]) -> Any: ...
 
 
 def connect(address: str) -> Any:
@@ -62,7 +47,7 @@ def connect(address: str) -> Any:
     try:
         from distributed import Client
     except ImportError:
-        raise UserError(MISSING) from None
+        raise UserError("a cluster needs dask: pip install 'landscape_utils[cluster]'") from None
     try:
         return Client(address, timeout=ANSWER)
     except (OSError, ValueError, TypeError) as error:
@@ -98,15 +83,10 @@ class Spread:
 
 
 def apart(
-    client: Client,
-    subject: Any,
-    calls: Iterable[tuple[Any, str, tuple[Any, ...]]],
-    folder: Path | None = None,
+    client: Client, subject: Any, calls: Iterable[tuple[Any, str, tuple[Any, ...]]], folder: Path
 ) -> Iterator[tuple[Any, Any]]:
-    """(name, result) of methods of `subject`, each by one worker that sees `folder`, as they come.
-
-    `calls`: name, method, arguments.
-    """
+    """(name, result) of calls, (name, method of `subject`, arguments), each by one worker that sees `folder`, as they
+    come."""
     return call(client, ask, subject, ((name, (folder, *asked)) for name, *asked in calls))
 
 

@@ -67,9 +67,9 @@ def finish(name: str) -> None:
     _computing.submit(lambda: close() if name in _opened else None)
 
 
-def ask(subject: Any, folder: Path | None, method: str, arguments: tuple[Any, ...]) -> Any:
+def ask(subject: Any, folder: Path, method: str, arguments: tuple[Any, ...]) -> Any:
     """`subject.method(*arguments)`, where the worker sees `folder`."""
     close()
-    if folder and not folder.is_dir():  # a worker that joined after `join` had asked them all
+    if not folder.is_dir():  # a worker that joined after `join` had asked them all
         raise UserError(f"a worker does not see {folder}, which all machines must share")
     return getattr(subject, method)(*arguments)

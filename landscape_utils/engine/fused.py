@@ -24,10 +24,10 @@ from .shortcuts import compute_by
 
 ATTENTION = "short_sequences"
 LONGEST = (
-    256  # tokens; the scores of longer sequences no longer fit into the cache, and PyTorch's kernel is faster
+    256  # tokens; the scores of longer sequences do not fit into the cache, and PyTorch's kernel is faster
 )
 VECTOR = (
-    32  # numbers in bfloat16 that the processor takes at a time: the softmax of rows of other lengths is slow
+    32  # numbers in bfloat16 that a processor takes at a time: the softmax of rows of other lengths is slow
 )
 ROWS = 1024  # tokens of a usual batch, for which weights are ordered
 
@@ -99,28 +99,19 @@ def short_sequences(
     What it is not made for it hands to PyTorch's kernel: long sequences, a mask that is not the same for every query.
     """
     B, H, T, D = query.shape
-    causal = options.pop("is_causal", None)
-    plain = attention_mask is None or (
-        attention_mask.dtype == torch.bool and attention_mask.shape[1:3] == (1, 1)
-    )
-    asked = any(
-        isinstance(wish, Tensor) or bool(wish) for name, wish in options.items() if name not in PASSED_ON
-    )
-    if (
-        T > LONGEST
-        or key.shape != query.shape
-        or not plain
-        or asked
-        or (causal or getattr(module, "is_causal", True))
-    ):
+    mask, causal = attention_mask, options.pop("is_causal", None)
+    plain = mask is None or (mask.dtype == torch.bool and mask.shape[1:3] == (1, 1))
+    wishes = [wish for name, wish in options.items() if name not in PASSED_ON]
+    asked = causal or getattr(module, "is_causal", True) or any(isinstance(w, Tensor) or w for w in wishes)
+    if T > LONGEST or key.shape != query.shape or not plain or asked:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
         return sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, is_causal=causal, **options
+            module, query, key, value, mask, scaling=scaling, is_causal=causal, **options
         )
     width = -(-T // VECTOR) * VECTOR
     bias = query.new_full((B, 1, 1, width), -torch.inf)
-    bias[..., :T] = 0.0 if attention_mask is None else torch.where(attention_mask, 0.0, -torch.inf)
+    bias[..., :T] = 0.0 if mask is None else torch.where(mask, 0.0, -torch.inf)
     bias = bias.expand(B, H, 1, width).reshape(B * H, 1, width)
     key, value = (F.pad(x, (0, 0, 0, width - T)).reshape(B * H, width, D) for x in (key, value))
     query = query.reshape(B * H, T, D)

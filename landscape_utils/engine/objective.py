@@ -146,12 +146,11 @@ class Objective:
         """Each field of the rows, padded, (B, T)."""
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
         padding = {"input_ids": token if token and token in range(vocabulary(self.model)) else 0}
-        fields = {
-            f: [torch.tensor(row[f], device=self.device) for row in rows] for f in self._fields
-        }  # (T,) each
-        return {
+        fields = {f: [torch.tensor(row[f]) for row in rows] for f in self._fields}  # (T,) each
+        padded = {
             f: pad_sequence(v, batch_first=True, padding_value=padding.get(f, 0)) for f, v in fields.items()
         }
+        return {field: values.to(self.device) for field, values in padded.items()}
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
         inputs = self._inputs(rows)
@@ -196,7 +195,7 @@ class Objective:
     def _as_alone(self, rows: Sequence[Row]) -> bool:
         """Whether the first of the rows gives the same logits in a batch with the others as alone."""
         alone, together = (attempt(self.logits, self._batch(part)) for part in (rows[:1], rows))
-        return isinstance(together, Tensor) and same(alone, together[:1], equal_nan=True)
+        return isinstance(together, Tensor) and same(alone, together[:1], rounding(), equal_nan=True)
 
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
         """Refuse a model that fails, or that answers an example as it is given other than as it is asked here.
@@ -217,7 +216,7 @@ class Objective:
                     f"{kind} is no sequence classifier (its output holds no logits of shape (batch, num_labels)); "
                     f"load it with AutoModelForSequenceClassification"
                 )
-            if not same(own, ours, 1e-3, equal_nan=True):
+            if not same(own, ours, max(1e-3, rounding()), equal_nan=True):
                 raise UserError(
                     f"{kind} gives other logits for example {i} as it is given than without its padding; "
                     f"give examples without padding"
@@ -278,17 +277,18 @@ def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:
         return error
 
 
-def same(one: Any, other: Any, least: float = 1e-5, equal_nan: bool = False) -> bool:
-    """Whether two results of a forward pass are one tensor, absolutely and relatively to rounding in its dtype.
+def rounding() -> float:
+    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
+    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
 
-    `least`: the tolerance in float64, and in float32 unless products are in TF32; it is 0.01 otherwise.
-    """
+
+def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
+    """Whether two results of a forward pass are one tensor, within a tolerance, absolute and relative: 0.01 for those
+    of less than 32 bits."""
     if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
         return False
-    exact = torch.get_float32_matmul_precision() == "highest"
-    fine = one.dtype == torch.float64 or (one.dtype == torch.float32 and exact)
-    tolerance = least if fine else 1e-2
-    return torch.allclose(one, other, rtol=tolerance, atol=tolerance, equal_nan=equal_nan)
+    least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
+    return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)
 
 
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from ..errors import UserError
 from .examples import Batch
 from .objective import Objective, attempt, same
-from .space import ParameterSpace, layer_stack
+from .space import ParameterSpace, layer_parameters, layer_stack
 
 
 def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack) -> None:
@@ -87,11 +87,10 @@ class Replay:
         self.below: list[nn.Module] = []
         self.outputs: dict[Batch, object] = {}
         self._played = threading.local()  # `output`: what the layers below answer with, in a thread
-        name, layers = layer_stack(model) or ("", nn.ModuleList())
-        own = [[f"{name}.{i}.{p}" for p, _ in layer.named_parameters()] for i, layer in enumerate(layers)]
-        if all(parameter in space.slices for parameters in own for parameter in parameters):
-            ends = [max(space.slices[parameter].stop for parameter in parameters) for parameters in own]
-            self.below = [layer for layer, end in zip(layers, ends, strict=True) if end <= part.start]
+        stack, names = layer_stack(model), layer_parameters(model)
+        if stack and all(name in space.slices for own in names for name in own):
+            ends = [max(space.slices[name].stop for name in own) for own in names]
+            self.below = [layer for layer, end in zip(stack[1], ends, strict=True) if end <= part.start]
 
     def prepare(self, batches: Sequence[tuple[Objective, Batch]], limit: int, stack: ExitStack) -> None:
         """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed.
@@ -99,6 +98,7 @@ class Replay:
         Raises:
             UserError: the limit does not hold one batch.
         """
+        self.outputs.clear()  # of batches that were halved since
         stack.callback(self.outputs.clear)
         used = 0
         for objective, batch in batches:

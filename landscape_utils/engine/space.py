@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import torch
@@ -172,6 +173,12 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
     )
 
 
+def layer_parameters(model: nn.Module) -> list[tuple[str, ...]]:
+    """The names within the encoder of each layer's parameters, the lowest layer first; none without a `layer_stack`."""
+    stack, layers = layer_stack(model) or ("", nn.ModuleList())
+    return [tuple(f"{stack}.{i}.{n}" for n, _ in layer.named_parameters()) for i, layer in enumerate(layers)]
+
+
 def layer_ranges(count: int) -> dict[str, tuple[int, int]]:
     """First and last layer of each group: `count` layers in three consecutive groups, as equal as they can be."""
     thirds = np.array_split(np.arange(count), len(GROUPS))
@@ -187,21 +194,14 @@ def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
         UserError: the layers are no single stack (XLM, Funnel, encoder-decoders such as BART and T5), or fewer than
             three have weights of their own (ALBERT shares one among all).
     """
-    stack = layer_stack(model)
-    if stack is None or len(stack[1]) < len(GROUPS):
+    layers = layer_parameters(model)
+    if len(layers) < len(GROUPS):
         raise UserError(
             f"layer groups need an encoder that is one stack of at least three layers with weights of their own; "
-            f"{type(model).__name__} has {len(stack[1]) if stack else 'no such stack'}"
+            f"{type(model).__name__} has {len(layers) or 'no such stack'}"
         )
-    name, layers = stack
-    return {
-        group: tuple(
-            f"{name}.{i}.{parameter}"
-            for i in range(first, last + 1)
-            for parameter, _ in layers[i].named_parameters()
-        )
-        for group, (first, last) in layer_ranges(len(layers)).items()
-    }
+    ranges = layer_ranges(len(layers))
+    return {group: tuple(chain(*layers[first : last + 1])) for group, (first, last) in ranges.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,7 +221,7 @@ class Line:
     @property
     def norm(self) -> float:
         """The parameter distance of one unit of alpha, |x| (in a plane and of one of beta, if y was rescaled)."""
-        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+        return length(self.x)
 
     def at(self, *coordinates: float) -> Tensor:
         """theta, (P,), at alpha, or at (alpha, beta)."""
@@ -241,8 +241,7 @@ class Plane(Line):
     def __post_init__(self):
         check_directions(self.origin, {"x": self.x, "y": self.y})
         if self.rescale:
-            scale = self.norm / float(torch.linalg.vector_norm(self.y, dtype=torch.float64))
-            object.__setattr__(self, "y", self.y * scale)
+            object.__setattr__(self, "y", self.y * (self.norm / length(self.y)))
 
     @property
     def directions(self) -> tuple[Tensor, ...]:
@@ -265,13 +264,18 @@ def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
             raise UserError(
                 f"{name} is {described(vector)}, but origin is {described(origin)}; they must agree"
             )
-        norm = float(torch.linalg.vector_norm(vector, dtype=torch.float64))
+        norm = length(vector)
         if not math.isfinite(norm):
             raise UserError(
                 f"{name} holds values that are not finite (its norm is {norm}); no line or plane goes through it"
             )
         if norm == 0 and name != "origin":
             raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")
+
+
+def length(vector: Tensor) -> float:
+    """|v|, summed in float64."""
+    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
 def described(vector: Tensor) -> str:

@@ -45,7 +45,7 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     if high - low <= 1e-9 * max(abs(high), 1e-9):  # equal everywhere: one colour, no lines
         return Scale(np.array([low - 0.5, low + 0.5]), np.array([]), Normalize(low - 0.5, low + 0.5))
     if log is None:
-        log = value == "loss" and low > 0 and high > DECADES * low
+        log = value == "loss" and spans_decades(values)
     if log and low <= 0:
         raise UserError(f"a logarithmic scale needs values above 0; the lowest is {low:g}: use log=False")
     if log:
@@ -57,6 +57,12 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     norm = LogNorm(low, high) if log else Normalize(low, high)
     levels[[0, -1]] = low, high  # geomspace may miss the ends by a rounding, and the extreme cells with them
     return Scale(levels, lines[(lines > low) & (lines < high)], norm)
+
+
+def spans_decades(values: np.ndarray) -> bool:
+    """Whether all are above 0, and the highest more than DECADES times the lowest: a logarithmic scale shows more."""
+    values = values[np.isfinite(values)]
+    return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
 
 
 def middle_of(surface: Surface) -> float:
@@ -74,8 +80,7 @@ def draw_surface(
 ) -> None:
     """One surface into a panel: contours, marks, hatching where a cell is not finite.
 
-    `window`: only so far around the middle of the marks, with a dot at each computed point. `named`: marks whose names
-    stand elsewhere.
+    `window`: only so far around the middle of the marks. `named`: marks whose names stand elsewhere.
 
     Raises UserError for fewer than two points on an axis.
     """
@@ -88,7 +93,6 @@ def draw_surface(
     axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     if window:
         axis.set(xlim=(middle - window, middle + window), ylim=(-window, window))
-        draw_points(axis, surface)
     grid = getattr(surface, value)[np.ix_(np.argsort(surface.alpha), np.argsort(surface.beta))]
     values = np.ma.masked_invalid(grid.T)  # (B, A), as matplotlib wants it
     colours = COLOUR_MAPS[value]
@@ -115,10 +119,9 @@ def label_lines(axis: Axes, value: str = "loss") -> None:
     for lines in [c for c in axis.collections if isinstance(c, QuadContourSet) and not c.filled]:
         for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=9, inline=False):
             box = label.get_window_extent().padded(ROOM * inch)
-            free = all(axis.bbox.contains(*corner) for corner in box.corners()) and not box.count_overlaps(
-                taken
-            )
-            if free and not any(touches(path, box.padded(MARK * inch)) for path in drawn):
+            inside = all(axis.bbox.contains(*corner) for corner in box.corners())
+            marked = any(touches(path, box.padded(MARK * inch)) for path in drawn)
+            if inside and not marked and not box.count_overlaps(taken):
                 taken.append(box)
                 label.set_path_effects(halo(1.3, "black" if to_hex(label.get_color()) == CHALK else CHALK))
             else:

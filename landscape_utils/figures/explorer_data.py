@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from ..errors import UserError
 from ..landscape.scan import Curve, Mark, Surface
 from ..landscape.trajectory import Trajectory
-from .drawing import DECADES, MARKERS
+from .drawing import MARKERS, spans_decades
 from .style import COLOUR_MAPS
 
 STOPS = 32  # of a colour map; the browser interpolates
@@ -132,15 +132,9 @@ def quantities(views: Iterable[View]) -> dict[str, dict[str, Any]]:
                 values.setdefault(name, []).append(getattr(scan, kind).ravel())
                 kinds[name] = kind
     return {
-        name: {"kind": kinds[name], "log": kinds[name] == "loss" and wide(values[name])} for name in values
+        name: {"kind": kind, "log": kind == "loss" and spans_decades(np.concatenate(values[name]))}
+        for name, kind in kinds.items()
     }
-
-
-def wide(parts: Sequence[np.ndarray]) -> bool:
-    """Whether positive values span more than DECADES times."""
-    values = np.concatenate(parts)
-    values = values[np.isfinite(values)]
-    return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
 
 
 def shown(measured: Mapping[str, Any], only: Sequence[str]) -> Iterable[tuple[str, str, Any]]:

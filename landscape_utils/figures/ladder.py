@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..claims.evidence import Claim, Measured
-from ..claims.intervals import EVERY
+from ..claims.evidence import EVERY, Claim, Measured
 from .page import PageFigure, note
 from .style import INK, MUTED, WIDTH, style
 
@@ -86,20 +85,6 @@ def _draw_run(
             axis.plot(x, y, marker, mfc=fill, mec=INK, mew=0.8, ms=size)
         colour = VERDICTS[found.verdict]
         axis.text(left + STEP * len(tasks), y, found.verdict, va="center", fontsize=LETTERS - 1, color=colour)
-
-
-def ladder_text(by_run: Mapping[str, Sequence[Claim]]) -> str:
-    """The same in words, a sentence for each claim: a text alternative of the figure."""
-    columns, lines = _columns(by_run), []
-    for name, title in _titles(by_run).items():
-        said = []
-        for heading, measured in columns.items():
-            if name in measured:
-                words = [e.word for e in measured[name].evidence]
-                counts = ", ".join(f"{words.count(word)} {word}" for word in WORDS if word in words)
-                said.append(f"{heading}: {measured[name].verdict} ({counts or 'no task'})")
-        lines.append(f"{title}: {'; '.join(said)}.")
-    return " ".join(lines)
 
 
 def _titles(by_run: Mapping[str, Sequence[Claim]]) -> dict[str, str]:

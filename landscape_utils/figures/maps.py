@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -22,9 +23,10 @@ from .drawing import (
     neighbourhood,
 )
 from .notes import leaves, percent, scan_note
-from .page import PageFigure, fit_height, label_panels, note
+from .page import PageFigure, fit_height, note
 from .style import COLOUR_MAPS, HOW_NAMES, WIDTH, how_name, lines_of, style
 
+COLUMN = 16  # letters that stand above the narrowest of four maps
 VALUE_NAMES = {"loss": "training loss (nats)", "error": "dev error rate"}
 
 
@@ -62,13 +64,13 @@ def surface_grid(
         for axis, (name, surface) in zip(panels, by_name.items(), strict=True):
             draw_surface(axis, surface, scale, value, window, named)
             named |= surface.marks.keys()
+            if points:
+                draw_points(axis, surface)
             shown = axis.axis()
             if trajectories:
                 _draw_paths(axis, trajectories[heading][name])
             if window:
                 axis.axis(shown)
-            elif points:
-                draw_points(axis, surface)
             axis.label_outer()
         _name_panels(panels, heading, list(by_name), upright)
     _finish(figure, axes, scales, value, share == "all", upright)
@@ -98,7 +100,7 @@ def _panels_of_maps(
 
 def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upright: bool) -> None:
     """The heading above its column, or beside its row, and the names along the other side."""
-    panels[0].set(**{"title" if upright else "ylabel": heading})
+    panels[0].set(**({"title": fill(heading, COLUMN)} if upright else {"ylabel": heading}))
     for axis, name in zip(panels, names, strict=True):
         spec: Any = axis.get_subplotspec()
         if spec.is_first_col() if upright else spec.is_first_row():
@@ -110,16 +112,15 @@ def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upr
 def _finish(
     figure: Figure, axes: list[list[Axes]], scales: list[Scale], value: str, one: bool, upright: bool
 ) -> None:
-    """Letters, the names of the axes at the first panel, colour bars."""
-    every, first = list(chain.from_iterable(axes)), axes[0][0]
+    """The names of the axes at the first panel, colour bars."""
+    first = axes[0][0]
     first.set_ylabel(f"{first.get_ylabel()}\nβ")
     (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
     if one:
-        colour_bar(figure, every, scales[0], value)
+        colour_bar(figure, list(chain.from_iterable(axes)), scales[0], value)
     else:
         for panels, scale in zip(axes, scales, strict=True):
             colour_bar(figure, panels, scale, value, below=upright)
-    label_panels(every, inside=True)
 
 
 def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> None:

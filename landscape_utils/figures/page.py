@@ -1,4 +1,4 @@
-"""What holds a figure's panels together: the figure itself, letters, legend, small print.
+"""What holds a figure's panels together: the figure itself, a legend, small print.
 
 The SVG of a figure has a second set of colours, for a dark page: in an `<img>` it follows the `color-scheme` that the
 page gives to the image.
@@ -7,8 +7,7 @@ page gives to the image.
 from __future__ import annotations
 
 import io
-import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from matplotlib import cbook
@@ -18,7 +17,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from .style import MUTED, ON_DARK, halo, style
+from .style import MUTED, ON_DARK, style
 
 ON_DARK_PAGE = "".join(
     f'[style*="{what}: {light}"]{{{what}:{dark}!important}}'
@@ -60,25 +59,6 @@ class PageCanvas(FigureCanvasAgg):
         text = drawn.getvalue().replace("</style>", f"{rules}</style>", 1)
         with cbook.open_file_cm(filename, "w", encoding="utf-8") as file:
             file.write(text if cbook.file_requires_unicode(file) else text.encode())
-
-
-def label_panels(axes: Iterable[Axes], inside: bool = False, start: int = 0) -> None:
-    """(a), (b), ... or on from `start` in the upper left corner of each panel, above it or inside."""
-    for letter, axis in zip(string.ascii_lowercase[start:], axes, strict=False):
-        if inside:
-            axis.annotate(
-                f"({letter})",
-                (0, 1),
-                (4, -4),
-                xycoords="axes fraction",
-                textcoords="offset points",
-                va="top",
-                fontsize=9,
-                path_effects=halo(),
-                zorder=8,
-            )
-        else:
-            axis.set_title(f"({letter})", loc="left", fontsize=9, color=MUTED)
 
 
 def legend_above(figure: Figure, axis: Axes) -> None:

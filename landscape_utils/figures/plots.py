@@ -1,7 +1,7 @@
 """The figures: loss histories, curves, surfaces with trajectories, overfitting, rollback.
 
 Each function takes data objects (runs, curves, surfaces, ...) in mappings whose keys become the headings, and
-returns a matplotlib `Figure` for a text column or two. None of them knows of a study or a task.
+returns a matplotlib `Figure` as wide as a page's column. None of them knows of a study or a task.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .drawing import (
     MARKERS,
     OTHER_MARKER,
     colour_scale,
+    draw_points,
     draw_surface,
     draw_trajectory,
     label_lines,
@@ -30,8 +31,8 @@ from .drawing import (
 )
 from .maps import VALUE_NAMES, colour_bar, surface_grid
 from .notes import either, leaves, percent, sample_note, scan_note, stayed
-from .page import PageFigure, label_panels, legend_above, note
-from .style import CHALK, GROUP_COLOURS, INK, PAPER, WIDTH, halo, how_name, lines_of, style
+from .page import PageFigure, legend_above, note
+from .style import CHALK, GROUP_COLOURS, INK, MUTED, PAPER, WIDTH, halo, how_name, lines_of, style
 
 __all__ = ["curves", "loss_histories", "overfitting", "rollback_bars", "surface_grid"]
 
@@ -107,12 +108,12 @@ def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: R
     maps = grid["whole"], grid["close"]
     draw_surface(maps[0], surface, scale, "error")
     draw_surface(maps[1], neighbourhood(surface, window), scale, "error", window, surface.marks)
+    draw_points(maps[1], surface)
     for axis in maps:
         draw_trajectory(axis, trajectory, slice(first.epochs, None), AFTER)
         draw_trajectory(axis, trajectory, slice(first.epochs + 1))
     grid["whole"].set(xlabel="α", ylabel="β")
     colour_bar(figure, maps, scale, "error")
-    label_panels(maps, inside=True)
     for name, before, after in (
         ("error", 1 - first.dev_accuracy, 1 - further.dev_accuracy),
         ("loss", first.dev_loss, further.dev_loss),
@@ -124,7 +125,8 @@ def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: R
     grid["error"].set_ylabel("dev error rate")
     grid["error"].yaxis.set_major_formatter(PERCENT)
     grid["loss"].set_ylabel("dev loss (nats)")
-    label_panels([grid["error"], grid["loss"]], start=2)
+    for letter, axis in zip("abcd", grid.values(), strict=True):
+        axis.set_title(f"({letter})", loc="left", fontsize=9, color=MUTED)
     phases = f"White: the first {first.epochs} epochs. Amber: the {further.epochs} after. Below: the whole dev set. "
     note(figure, phases + "Above: " + sample_note([surface], "error"))
     figure.draw_without_rendering()
@@ -179,7 +181,6 @@ def _in_pairs(headings: Collection[str], x: str) -> tuple[Figure, list[Axes]]:
     rows, columns = -(-len(headings) // 2), min(len(headings), 2)
     figure = PageFigure(WIDTH, 2.7 * rows + 0.5)
     axes = [figure.add_subplot(rows, columns, k + 1) for k in range(len(headings))]
-    label_panels(axes)
     for axis, heading in zip(axes, headings, strict=True):
         axis.set_title(heading, parse_math=False)
     for axis in axes[::2]:

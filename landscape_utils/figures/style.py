@@ -93,10 +93,15 @@ COLOUR_MAPS = {"loss": _from_dark("mako"), "error": _from_dark("rocket")}
 
 
 def ink_on(colour: Sequence[float]) -> str:
-    """Chalk or black, whichever reads better on an RGB colour (relative luminance of WCAG 2)."""
+    """Chalk or black, whichever reads better on an RGB colour."""
+    return CHALK if luminance(colour) < 0.18 else "black"
+
+
+def luminance(colour: Sequence[float]) -> float:
+    """Of an RGB colour, relative to white (WCAG 2)."""
     rgb = np.asarray(colour[:3])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return CHALK if linear @ [0.2126, 0.7152, 0.0722] < 0.18 else "black"
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def halo(width: float = 2.0, ground: str = PAPER) -> list[AbstractPathEffect]:

@@ -84,8 +84,9 @@ class Coarse:
         values = np.array([rows[i] for i in self._points(whole)])
         values = values.reshape(len(values), len(SPLITS), -1)  # (points, splits, 4 + 2 draws)
         axes = [axis[::whole] for axis in self.axes]
+        told = {"precision": self.precision, "precision_error": 0.0}
         return {
-            split: assemble(self.plane, axes, MARKS, values[:, k], self.sizes[k], self.precision, 0.0)  # type: ignore[misc]
+            split: assemble(self.plane, axes, MARKS, values[:, k], examples=self.sizes[k], **told)
             for k, split in enumerate(SPLITS)
         }
 

@@ -68,9 +68,7 @@ class Axis:
         places = old[[left, b - 1, b, right]]
         x, (x_left, x_a, x_b, x_right) = self.x[new][:, None], self.x[places][..., None]
         v_left, v_a, v_b, v_right = (values[:, place] for place in places)
-        with np.errstate(
-            all="ignore"
-        ):  # what is not finite, or has the same coordinate twice, gives no number
+        with np.errstate(all="ignore"):  # what is not finite, or stands twice at one place, gives no number
             slope = (v_b - v_a) / (x_b - x_a)
             q_left, q_right = (
                 ((v - v_a) / (x_c - x_a) - slope) / (x_c - x_b) * (x - x_a) * (x - x_b)

@@ -8,11 +8,10 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..engine.objective import Measurement, Objective
-from ..engine.space import Line
+from ..engine.space import Line, length
 from .scan import Curve, Mark, scan
 
 LEG = 4  # points of each epoch's leg
@@ -48,10 +47,8 @@ def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, *
     theta_0, first = next(snapshots, None), next(snapshots, None)
     if theta_0 is None or first is None:
         raise ValueError("obstacles need the start and at least one epoch")
-
-    length = float(torch.linalg.vector_norm(theta_1 - theta_0, dtype=torch.float64))
-    along_first = first_ray(objective, theta_0, first, length, **options)
-    return Obstacles(polyline(objective, chain([theta_0, first], snapshots), **options), along_first)
+    ray = first_ray(objective, theta_0, first, length(theta_1 - theta_0), **options)
+    return Obstacles(polyline(objective, chain([theta_0, first], snapshots), **options), ray)
 
 
 def straight_path(objective: Objective, theta_0: Tensor, theta_1: Tensor, **options: Any) -> Curve:
@@ -91,11 +88,11 @@ def joined(legs: Sequence[Curve], alpha: np.ndarray) -> Curve:
     )
 
 
-def first_ray(objective: Objective, theta_0: Tensor, first: Tensor, length: float, **options: Any) -> Curve:
-    """The curve from theta_0 through the weights after the first epoch, (P,); alpha in units of `length`, |delta_1|."""
-    step = float(torch.linalg.vector_norm(first - theta_0, dtype=torch.float64))
-    line = Line(theta_0, (first - theta_0) * (length / step))
-    marks = {"start": (0.0, 0.0), "first epoch": (step / length, 0.0)}
+def first_ray(objective: Objective, theta_0: Tensor, first: Tensor, unit: float, **options: Any) -> Curve:
+    """The curve from theta_0 through the weights after the first epoch, (P,); alpha in units of |delta_1|, `unit`."""
+    step = length(first - theta_0)
+    line = Line(theta_0, (first - theta_0) * (unit / step))
+    marks = {"start": (0.0, 0.0), "first epoch": (step / unit, 0.0)}
     return scan(objective, line, RAY, marks=marks, what="along the first epoch", **options)
 
 

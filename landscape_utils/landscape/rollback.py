@@ -6,10 +6,10 @@ layers are. Loss and correctness of each example are kept, so that two rollbacks
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, combinations
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from ..engine.losses import Loss
 from ..engine.objective import Example, Objective, evaluating
-from ..engine.space import ParameterSpace, layer_groups, layer_ranges, layer_stack
+from ..engine.space import ParameterSpace, layer_groups, layer_parameters, layer_ranges
 from ..names import GROUPS
 from .scan import Plane, scan
 
@@ -100,11 +100,10 @@ def roll_back(
     objective = Objective(model, examples, loss=loss)
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
         space.check(theta, name)
-    stack = layer_stack(model)
-    assert stack is not None  # layer_groups found one
-    ranges = layer_ranges(len(stack[1]))
-    sets = sets_of_layers(len(stack[1]), ranges["high"][1] - ranges["high"][0] + 1, random_sets)
-    names = [(), *groups.values(), *(parameters_of(stack, layers) for layers in sets)]
+    layers = layer_parameters(model)
+    ranges = layer_ranges(len(layers))
+    sets = sets_of_layers(len(layers), ranges["high"][1] - ranges["high"][0] + 1, random_sets)
+    names = [(), *groups.values(), *(tuple(chain(*(layers[i] for i in some))) for some in sets)]
     delta = theta_1 - theta_0
     found = [outcomes(objective, theta_1 - space.restrict(delta, some)) for some in names]
     losses, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
@@ -134,18 +133,12 @@ def outcomes(objective: Objective, theta: Tensor) -> np.ndarray:
 def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:
     """`count` different sets of `size` out of so many layers, always the same ones; all of them if they are fewer."""
     if math.comb(layers, size) <= count:
-        return list(itertools.combinations(range(layers), size))
+        return list(combinations(range(layers), size))
     generator = np.random.default_rng(0)
     found: set[tuple[int, ...]] = set()
     while len(found) < count:
         found.add(tuple(sorted(generator.choice(layers, size, replace=False).tolist())))
     return sorted(found)
-
-
-def parameters_of(stack: tuple[str, nn.ModuleList], layers: Sequence[int]) -> tuple[str, ...]:
-    """The names within the encoder of the parameters of some of its layers."""
-    name, modules = stack
-    return tuple(f"{name}.{i}.{p}" for i in layers for p, _ in modules[i].named_parameters())
 
 
 AXIS = np.linspace(-1, 0, 5)  # in quarters

@@ -1,4 +1,4 @@
-"""The rows of a scan with a tolerance: what a `Refinement` takes of them, and all of them from what it gives."""
+"""The rows of a scan: what a `Refinement` takes of them, and all of them from those that were computed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 
 from .adaptive import STRAIGHT, Refinement
 
-Rows = Mapping[
-    int, np.ndarray
-]  # (objectives * (4 + 2 draws),): loss, error, their standard errors, draws of both
+# (objectives * (4 + 2 draws),): loss, error, their standard errors, draws of both
+Rows = Mapping[int, np.ndarray]
 
 
 def refined(
@@ -33,11 +32,13 @@ def refined(
         refinement.take(values.reshape(len(todo), -1).T, allowed.reshape(len(todo), -1).T)
 
 
-def interpolated(refinement: Refinement, rows: Rows, marked: range, objectives: int) -> np.ndarray:
+def interpolated(refinement: Refinement | None, rows: Rows, marked: range, objectives: int) -> np.ndarray:
     """The rows of all points, the grid's and then the marks', (points, width).
 
     Standard errors are interpolated along straight lines, draws with the weights of what they are drawn of.
     """
+    if refinement is None:
+        return np.array([rows[i] for i in range(marked.stop)])
     computed = refinement.computed
     known = [*np.flatnonzero(computed).tolist(), *marked]
     values = np.full((marked.stop, len(rows[known[0]])), np.nan)

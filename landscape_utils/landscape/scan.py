@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -167,12 +167,8 @@ def scan(
     axes = check_axes(region, alpha, beta)
     check_objectives(objectives, region)
     check_tolerance(tolerance)
-    if not isinstance(marks, Mapping | None):
-        raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
-    places = {
-        name: check_place(name, at, len(axes)) for name, at in (MARKS if marks is None else marks).items()
-    }
-    points = list(itertools.product(*(axis.tolist() for axis in axes))) + list(places.values())
+    places = check_places(MARKS if marks is None else marks, len(axes))
+    points = [*itertools.product(*(axis.tolist() for axis in axes)), *places.values()]
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
 
     walk = Walk(objectives, region.origin, region.directions, cache_bytes, draws)
@@ -180,17 +176,15 @@ def scan(
     if PROBED not in rows:
         difference = probe(visits, probe_points(axes, places), precision, len(objectives))
         rows[PROBED] = finding(precision, difference, walk.width)
-    precision_error = found(rows[PROBED], precision)
-    shape = tuple(len(axis) for axis in axes)
+    common: dict[str, Any] = {"precision": precision, "precision_error": found(rows[PROBED], precision)}
+    shape = tuple(map(len, axes))
     marked = range(math.prod(shape), len(points))
-    sizes = [o.size for o in objectives]
-    rounds: Iterator[Sequence[int]]
-    if tolerance is None:
-        refinement, total = None, sum(i not in rows for i in range(len(points)))
-        rounds = iter([[*marked, *coarse_first(shape)]])
-    else:
-        refinement, total = Refinement(axes, places.values()), None
-        rounds = refined(refinement, rows, marked, sizes, tolerance)
+    rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first(shape)]]
+    refinement = None
+    if tolerance is not None:
+        refinement = Refinement(axes, places.values())
+        rounds = refined(refinement, rows, marked, [o.size for o in objectives], tolerance)
+    total = None if refinement else sum(i not in rows for i in range(len(points)))
     missing: Iterator[Iterable[int]]
     missing = filter(None, ([i for i in indices if i not in rows] for indices in rounds))
     if client is None and (first := next(missing, None)) is not None:  # one walk goes through all rounds
@@ -202,22 +196,12 @@ def scan(
                     rows[i] = row
                     progress.update()
 
-    if refinement is None:
-        values, computed = np.array([rows[i] for i in range(len(points))]), np.ones(shape, bool)
-        bounds = np.zeros((len(objectives), *shape))
-    else:
-        values, computed = interpolated(refinement, rows, marked, len(objectives)), refinement.computed
-        bounds = refinement.bound[::2]
-    values = values.reshape(len(points), len(objectives), -1)
-    results = tuple(
-        replace(
-            assemble(region, axes, places, values[:, k], size, precision, precision_error),
-            computed=computed,
-            loss_bound=bounds[k],
-        )
-        for k, size in enumerate(sizes)
-    )
-    return results[0] if isinstance(objective, Objective) else results
+    values = interpolated(refinement, rows, marked, len(objectives))
+    results = []
+    for k, (o, of_one) in enumerate(zip(objectives, np.split(values, len(objectives), axis=1), strict=True)):
+        told = {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]} if refinement else {}
+        results.append(assemble(region, axes, places, of_one, examples=o.size, **common, **told))
+    return results[0] if isinstance(objective, Objective) else tuple(results)
 
 
 def assemble(
@@ -225,30 +209,24 @@ def assemble(
     axes: Sequence[np.ndarray],
     places: Mapping[str, Sequence[float]],
     values: np.ndarray,
-    examples: int,
-    precision: str,
-    precision_error: float,
-) -> Curve:
-    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks'."""
-    shape = tuple(len(axis) for axis in axes)
-    count = math.prod(shape)
-    grids = {name: values[:count, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
+    **told: Any,
+) -> Any:
+    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks'.
+
+    `told`: the fields that do not follow from them.
+    """
+    shape = tuple(map(len, axes))
+    grid, at_marks = np.split(values, [math.prod(shape)])
+    told |= {name: grid[:, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
     marks = {
         name: Mark(*(*at, 0.0)[:2], *row[:4])
-        for (name, at), row in zip(places.items(), values[count:].tolist(), strict=True)
+        for (name, at), row in zip(places.items(), at_marks.tolist(), strict=True)
     }
-    common: dict[str, Any] = {
-        **grids,
-        "marks": marks,
-        "examples": examples,
-        "norm": region.norm,
-        "precision": precision,
-        "precision_error": precision_error,
-        "draws": values[:, 4:].T.reshape(2, -1, len(values)).swapaxes(0, 1).astype(np.float32),
-    }
+    draws = values[:, 4:].T.reshape(2, -1, len(values)).swapaxes(0, 1).astype(np.float32)
+    told |= {"alpha": axes[0], "marks": marks, "draws": draws, "norm": region.norm}
     if isinstance(region, Plane):
-        return Surface(alpha=axes[0], beta=axes[1], cosine=region.cosine, **common)
-    return Curve(alpha=axes[0], **common)
+        return Surface(beta=axes[1], cosine=region.cosine, **told)
+    return Curve(**told)
 
 
 def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -> list[np.ndarray]:
@@ -285,15 +263,20 @@ def check_tolerance(tolerance: float | str | None) -> None:
         )
 
 
-def check_place(name: str, at: Sequence[float], dimensions: int) -> tuple[float, ...]:
-    """The coordinates of a mark; refused if they are too few, no numbers or not finite."""
-    try:
-        place = tuple(map(float, at))[:dimensions]
-    except (TypeError, ValueError):
-        place = ()
-    if len(place) != dimensions or not all(map(math.isfinite, place)):
-        raise UserError(f"mark {name!r} must be at {dimensions} finite coordinates; got {at!r:.60}")
-    return place
+def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[str, tuple[float, ...]]:
+    """The coordinates of marks; refused if they are too few, no numbers or not finite."""
+    if not isinstance(marks, Mapping):
+        raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
+    places = {}
+    for name, at in marks.items():
+        try:
+            place = tuple(map(float, at))[:dimensions]
+        except (TypeError, ValueError):
+            place = ()
+        if len(place) != dimensions or not all(map(math.isfinite, place)):
+            raise UserError(f"mark {name!r} must be at {dimensions} finite coordinates; got {at!r:.60}")
+        places[name] = place
+    return places
 
 
 def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:

@@ -12,11 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
-from ..engine.space import ParameterSpace, layer_groups
+from ..engine.space import ParameterSpace, layer_groups, length
 from ..errors import UserError
 from ..names import GROUPS
 
@@ -93,10 +92,6 @@ def walk(
         moved=np.array([math.hypot(*(length(delta_1[part]) for part in parts)) for parts in groups]),
         group_size=np.array([math.hypot(*(length(theta_0[part]) for part in parts)) for parts in groups]),
     )
-
-
-def length(vector: Tensor) -> float:
-    return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
 def length_and_cosine(vector: Tensor, other: Tensor) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -50,19 +50,19 @@ def dataset(result: Result) -> Dataset:
     """
     import xarray
 
-    splits = [split for split in SPLITS if any(name.startswith(f"{split}.") for name in result.arrays)]
-    if not splits:
-        data = _part(result.arrays, result.recipe)
-    else:
-        parts = [
-            _part(
-                {name.removeprefix(s): a for name, a in result.arrays.items() if name.startswith(s)},
-                result.recipe,
-            )
-            for s in (f"{split}." for split in splits)
-        ]
-        along = xarray.Variable("split", splits)
-        data = xarray.concat(parts, along, "all", coords="minimal", compat="equals", join="exact")
+    parts, others = {}, dict(result.arrays)
+    for split in SPLITS:
+        prefix = f"{split}."
+        own = {
+            name.removeprefix(prefix): others.pop(name) for name in result.arrays if name.startswith(prefix)
+        }
+        if own:
+            parts[split] = _part(own, result.recipe)
+    data = _part(others, result.recipe)
+    if parts:
+        along = xarray.Variable("split", list(parts))
+        scans = xarray.concat(parts.values(), along, "all", coords="minimal", compat="equals", join="exact")
+        data = data.merge(scans)
     return data.assign_attrs(recipe=json.dumps(result.recipe), meta=json.dumps(result.meta))
 
 
@@ -95,15 +95,12 @@ def _storable(array: np.ndarray) -> np.ndarray:
 
 def netcdf_bytes(result: Result) -> bytes:
     """Everything, as a netCDF 3 file."""
-    with nullcontext() if find_spec("dask") is None else _without_a_cluster():
+    with ExitStack() as stack:
+        if find_spec("dask"):  # xarray asks it how to write, and it would ask a cluster that is gone in vain
+            import dask
+
+            stack.enter_context(dask.config.set(scheduler="synchronous"))
         return bytes(dataset(result).to_netcdf(engine="scipy"))
-
-
-def _without_a_cluster() -> AbstractContextManager[None]:
-    """xarray asks dask how to write; a cluster that is gone would be asked in vain."""
-    import dask
-
-    return dask.config.set(scheduler="synchronous")
 
 
 def csv_bytes(result: Result) -> bytes:

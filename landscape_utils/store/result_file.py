@@ -43,7 +43,7 @@ class Result:
     """A result as it was saved.
 
     `meta`: kind, name, versions (of the libraries), code (its fingerprint, if it was said), whatever else
-    `Store.save` was given (device, ...), and seconds and created (UTC) if the `.json` beside the file is there.
+    `Store.compute` was given (device, ...), and seconds and created (UTC) if the `.json` beside the file is there.
     `asked`: the fingerprint of the code that was asked for, "" for any.
     """
 

@@ -97,22 +97,19 @@ class Store:
         return folder.with_name(f"{folder.name}.npz")
 
     @contextlib.contextmanager
-    def lock(self, path: Path, wait: bool = True) -> Iterator[None]:
+    def lock(self, path: Path) -> Iterator[None]:
         """Hold `path` (a result or a folder) for this process; others wait until it leaves or dies.
 
-        With `wait=False`, raises `filelock.Timeout` at once if another holds it. The empty file
-        `<path>.lock` stays: to remove it under a process that waits would let two in.
+        The empty file `<path>.lock` stays: to remove it under a process that waits would let two in.
         """
         lock = filelock.FileLock(f"{path}.lock")
         with disk_errors(f"lock {path}"):
             make_folder(path.parent)
-            with contextlib.suppress(filelock.Timeout):
-                lock.acquire(timeout=PATIENCE if wait else 0)
-            if wait and not lock.is_locked:
+            try:
+                lock.acquire(timeout=PATIENCE)
+            except filelock.Timeout:
                 logger.info("waiting for another process that works on %s", path)
                 lock.acquire()
-        if not lock.is_locked:
-            raise filelock.Timeout(lock.lock_file)
         try:
             yield
         finally:
@@ -131,10 +128,8 @@ class Store:
             if self.read_only:
                 raise Lacking(f"{path} is damaged ({damage})") from damage
             try:
-                with self.lock(path, wait=False):
+                with self.lock(path):
                     return self._load_held(path, code)
-            except filelock.Timeout:  # another process has seen to it and computes
-                return None
             except UserError as error:
                 raise UserError(
                     f"{path} is damaged ({damage}) and must be computed anew, but: {error}"
@@ -164,26 +159,6 @@ class Store:
                     found.append(result)
         return found
 
-    def save(
-        self,
-        kind: str,
-        name: str,
-        recipe: Mapping[str, Any],
-        arrays: Mapping[str, np.ndarray],
-        *,
-        seconds: float = 0.0,
-        **meta: Any,
-    ) -> Result:
-        """Write a result and read it back; `seconds` goes beside the file, `meta` (device, ...) into it."""
-        path = self.path(kind, name, recipe)
-        with self.lock(path):
-            return write_result(path, self._meta(kind, name, recipe, meta), arrays, seconds)
-
-    @staticmethod
-    def _meta(kind: str, name: str, recipe: Mapping[str, Any], meta: Mapping[str, Any]) -> dict[str, Any]:
-        known = {"kind": kind, "name": name, "recipe": recipe, "versions": library_versions()}
-        return canonical({**meta, **known}, "meta")
-
     def compute(
         self,
         kind: str,
@@ -211,7 +186,8 @@ class Store:
             if result := self._load_held(path, code):
                 return result
             check_writable(path)
-            complete = self._meta(kind, name, recipe, {**meta, "code": code} if code else meta)
+            known = {"kind": kind, "name": name, "recipe": recipe, "versions": library_versions()}
+            complete = canonical({**meta, **({"code": code} if code else {}), **known}, "meta")
             with contextlib.closing(Journal(path.with_suffix(".journal"), recipe_key(complete))) as journal:
                 arrays = function(journal)
                 result = write_result(path, complete, arrays, journal.seconds)

@@ -22,13 +22,14 @@ from ..engine.objective import Measurement, Objective
 from ..engine.space import ParameterSpace, layer_groups
 from ..errors import UserError
 from ..landscape.directions import layer_normalised, random_direction
-from ..names import HOWS, SPLITS, one_of, task_key
+from ..names import GROUPS, HOWS, SPLITS, one_of, task_key
 from ..profiles import Profile, Training, load_profile
 from ..progress import bar
+from ..store.store import Store
 from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of
 from ..training.models import on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
-from .kind import Arrays, Recipe, Second
+from .kind import Arrays, Recipe, Second, Trainings
 from .maps import DIRECTIONS, PARTNER, PCA, Map, MapResult
 from .run_result import RunResult
 from .study import Study
@@ -40,19 +41,16 @@ HISTORY = 512  # examples of train on which the checkpoints' loss is measured
 UNKNOWN = Measurement(*4 * (float("nan"),))
 
 
-class OwnTrainings:
-    """Folders of checkpoints in the place of trainings; see `kind.Trainings` for what each method is asked.
+class OwnTrainings(Trainings):
+    """Folders of checkpoints in the place of trainings; see `Trainings` for what each method is asked.
 
     Args:
         task: what they were trained on.
         trained: way of training -> folders of checkpoints, the start first.
         others: way of training -> the checkpoint from the same start, trained on another task.
         seed: of random directions.
-        device: where the history is measured.
         loss: as `Objective` takes it.
     """
-
-    overfitted = ""
 
     def __init__(
         self,
@@ -60,18 +58,24 @@ class OwnTrainings:
         trained: Mapping[str, Sequence[Path]],
         others: Mapping[str, Path],
         seed: int,
-        device: str,
         loss: Loss | None = None,
     ):
-        self.data, self.trained, self.others, self.device = task, trained, others, device
-        self.loss = loss
-        self.tasks: tuple[str, ...] = (task.name,)
-        self.seeds: tuple[int, ...] = (seed,)
-        self.ways: tuple[str, ...] = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
+        check_given(task, trained, others, loss)
+        self.data, self.loss = task, loss
+        self.trained = {how: [Path(folder) for folder in folders] for how, folders in trained.items()}
+        self.others = {how: Path(folder) for how, folder in others.items()}
+        self.tasks, self.seeds = (task.name,), (seed,)
+        self.ways = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
         self.main = HOWS[0] if HOWS[0] in trained else self.ways[0]
-        self.size, self.layered = check_ends(trained, task)
-        self.claims: tuple[str, ...] | None = self._claims()
-        self.checksums = {how: [weights_checksum(f) for f in folders] for how, folders in trained.items()}
+        self.size, self.layered = check_ends(self.trained, task)
+        check_directions(self.trained, self.others, len(task.labels), self.size)
+        self.claims = self._claims()
+        self.checksums = {how: list(map(weights_checksum, folders)) for how, folders in self.trained.items()}
+
+    def on(self, profile: Profile, store: Store, device: str) -> OwnTrainings:
+        """These, whose history is measured on a device."""
+        self.device = device
+        return self
 
     def _claims(self) -> tuple[str, ...]:
         """One training answers for the agreement of its surfaces, the angle of its directions and its layers; with one
@@ -79,13 +83,12 @@ class OwnTrainings:
         if HOWS[0] not in self.ways:
             return ()
         asked = {"smooth-fine-tuning", "surfaces-agree"}
-        asked |= {"first-direction"} if len(self.trained[HOWS[0]]) > 2 else set()
-        asked |= {"orthogonal"} if self.others else set()
-        asked |= (
-            {name for name in CLAIMS if name.split("-")[0] in ("low", "middle", "high")}
-            if self.layered
-            else set()
-        )
+        if len(self.trained[HOWS[0]]) > 2:
+            asked |= {"first-direction"}
+        if self.others:
+            asked |= {"orthogonal"}
+        if self.layered:
+            asked |= {name for name in CLAIMS if name.split("-")[0] in GROUPS}
         if HOWS[1] in self.ways:
             asked |= {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
         return tuple(name for name in CLAIMS if name in asked)
@@ -103,23 +106,11 @@ class OwnTrainings:
     def partner(self, task: str) -> str:
         return "another task" if self.others else "at random"
 
-    def tried(self, task: str) -> list[float]:
-        return []
-
-    def generated(self, task: str) -> bool:
-        return False
-
     def settings(self, run: RunResult) -> Training:
         raise UserError("checkpoints do not tell how they were trained")
 
     def schedule(self, run: RunResult) -> np.ndarray:
         raise UserError("checkpoints do not tell their learning rates")
-
-    def needs(self, run: RunResult) -> tuple[RunResult, ...]:
-        return ()
-
-    def ready(self, run: RunResult) -> None:
-        """Nothing is to be done: the checkpoints are there."""
 
     def recipe(self, run: RunResult) -> Recipe:
         """The weights by their checksums stand where a training's hyper-parameters would."""
@@ -183,8 +174,9 @@ class OwnTrainings:
             return layer_normalised(random_direction(self.size, seed), space.read() - origin, space)
 
         def recipe() -> Recipe:
-            random = {"random": self.seeds[0], "like": "delta_1, layer by layer"}
-            return {"checkpoint": weights_checksum(folder)} if folder else random
+            if folder:
+                return {"checkpoint": weights_checksum(folder)}
+            return {"random": self.seeds[0], "like": "delta_1, layer by layer"}
 
         return Second(recipe, (), vector)
 
@@ -220,21 +212,15 @@ class Checkpoints(Study):
         loss: Loss | None = None,
         **options: Any,
     ):
-        check_folders(trained, others or {})
-        self.folders = trained
         self.along = one_of("directions", directions, DIRECTIONS)
-        short = [how for how, folders in trained.items() if len(folders) < 3]
+        own = OwnTrainings(task, trained, others or {}, seed, loss)
+        self.folders, self.size, self.layered = own.trained, own.size, own.layered
+        short = [how for how, folders in own.trained.items() if len(folders) < 3]
         if directions == PCA and short:
             raise UserError(f"{short[0]}: directions {PCA!r} need three checkpoints or more; there are two")
-        self.size, self.layered = check_ends(trained, task)
-        check_directions(trained, others or {}, len(task.labels), self.size)
         changes = {"name": OWN, "data_dir": "", "side_by_side": self.size < SMALL}
-        super().__init__(
-            load_profile(profile).model_copy(update=changes),
-            seed=seed,
-            trainings=lambda _, __, device: OwnTrainings(task, trained, others or {}, seed, device, loss),
-            **options,
-        )
+        profile = load_profile(profile).model_copy(update=changes)
+        super().__init__(profile, seed=seed, trainings=own.on, **options)
 
     def map(self, how: str) -> Map:
         """The surfaces of a training along the chosen directions, with its checkpoints on them."""
@@ -263,14 +249,24 @@ class Compared(NamedTuple):
     difference: str
 
 
-def check_folders(trained: Mapping[str, Sequence[Path]], others: Mapping[str, Path]) -> None:
-    """Refuse trainings of which no landscape can be drawn."""
-    if not trained:
-        raise UserError("no checkpoints: trained={'pretrained': [start, end]} names those of a fine-tuning")
+def check_given(task: Any, trained: Any, others: Any, loss: Any) -> None:
+    """Refuse what is of another kind than asked for, and trainings of which no landscape can be drawn."""
+    if not isinstance(task, Task):
+        raise UserError(f"task must be a Task, such as read_task returns; got {task!r:.99}")
+    if not isinstance(trained, Mapping) or not trained:
+        raise UserError(
+            f"no checkpoints: trained={{'pretrained': [start, end]}} names those of a fine-tuning; got {trained!r:.99}"
+        )
+    if not isinstance(others, Mapping):
+        raise UserError(
+            f"others={{'pretrained': folder}} names a checkpoint of each training; got {others!r:.99}"
+        )
+    if loss is not None and not callable(loss):
+        raise UserError(f"loss must be a function of logits and labels; got {loss!r:.99}")
     for how, folders in trained.items():
-        if len(folders) < 2:
+        if isinstance(folders, str | Path) or len(folders) < 2:
             raise UserError(
-                f"{how}: a direction needs two checkpoints or more, start and end; got {[str(f) for f in folders]}"
+                f"{how}: a direction needs two checkpoints or more, start and end; got {folders!r:.99}"
             )
     if others and set(others) != set(trained):
         raise UserError(

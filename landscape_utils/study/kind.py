@@ -21,6 +21,7 @@ from ..landscape.scan import Plane
 from ..profiles import Profile, Training
 from ..store.code import code_of
 from ..store.result_file import plain_values
+from ..store.store import Store
 from ..training.finetune import Run
 from ..training.tasks import Example, Task
 
@@ -89,42 +90,55 @@ class Trainings(Protocol):
     seeds: tuple[int, ...]
     ways: tuple[str, ...]
     main: str
-    layered: bool
-    overfitted: str
-    claims: tuple[str, ...] | None
-    loss: Loss | None
+    layered: bool = True
+    overfitted: str = ""
+    claims: tuple[str, ...] | None = None
+    loss: Loss | None = None
 
     def known(self, task: str) -> str: ...
     def task(self, name: str) -> Task: ...
     def facts(self, name: str) -> dict[str, Any]: ...
     def partner(self, task: str) -> str: ...
-    def tried(self, task: str) -> list[float]: ...
-    def generated(self, task: str) -> bool: ...
     def settings(self, run: Any) -> Training: ...
     def schedule(self, run: Any) -> np.ndarray: ...
     def recipe(self, run: Any) -> Recipe: ...
-    def needs(self, run: Any) -> tuple[Kind, ...]: ...
     def history(self, run: Any) -> Arrays: ...
     def run(self, run: Any, history: Arrays) -> Run: ...
-    def ready(self, run: Any) -> Run | None: ...
     def second(self, run: Any) -> Second: ...
+
+    def needs(self, run: Any) -> tuple[Kind, ...]:
+        return ()
+
+    def ready(self, run: Any) -> Run | None:
+        """See to it that the snapshots are at hand."""
+        return None
+
+    def tried(self, task: str) -> list[float]:
+        """Other learning rates of fine-tuning than the one that the dev set chose."""
+        return []
+
+    def generated(self, task: str) -> bool:
+        """Whether a task is in the embedded language, which tells which words a training has not seen."""
+        return False
 
 
 class Subject(Protocol):
-    """What a kind asks of the study that its result is of."""
+    """What a kind, and the order of work, ask of the study that results are of: see `study.Study`."""
 
     profile: Profile
+    store: Store
     trainings: Trainings
     tasks: tuple[str, ...]
     seed: int
     seeds: tuple[int, ...]
+    surface_seeds: tuple[int, ...]
+    layer_tasks: tuple[str, ...]
     device: str
     client: Client | None
 
-    @property
-    def layer_tasks(self) -> tuple[str, ...]: ...
-    @property
-    def surface_seeds(self) -> tuple[int, ...]: ...
+    def has(self, kind: Kind) -> bool: ...
+    def get(self, kind: Kind) -> Any: ...
+    def keep(self, kind: Kind, compute: Callable[[Journal], Arrays]) -> Any: ...
     def sample(self, name: str, split: str) -> list[Example]: ...
     def trained(self, run: Any) -> Run: ...
     def plane(self, task: str, how: str, seed: int | None = None) -> Plane: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ..engine.space import ParameterSpace
 from ..landscape.directions import TRAINED, principal_plane, random_plane
 from ..landscape.scan import Plane, Surface
 from ..landscape.trajectory import Trajectory, project
-from ..store.result_file import plain_values
+from ..store.result_file import as_arrays, plain_values
 from ..training.finetune import epochs_of
 from .kind import Arrays, Journal, Recipe, Subject
 from .scan_results import ScanResult
@@ -66,8 +66,8 @@ class MapResult(ScanResult):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         plane, shares = self.spanned(study)
-        path = asdict(project(epochs_of([study.trained(self.run)]), plane))
-        placed = {f"{PATH}{name}": np.asarray(value) for name, value in path.items()}
+        path = as_arrays(project(epochs_of([study.trained(self.run)]), plane))
+        placed = {f"{PATH}{name}": array for name, array in path.items()}
         return {**super().compute(study, journal), **placed, SHARES: shares}
 
     def read(self, study: Subject, arrays: Arrays) -> Any:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from joblib import Parallel, cpu_count, delayed
@@ -18,22 +18,11 @@ from joblib import Parallel, cpu_count, delayed
 from ..engine.cluster import apart
 from ..progress import SWITCH, bar
 from ..store.files import logger
-from ..store.store import Store
-from .kind import Arrays, Journal, Kind, Subject
+from .kind import Kind, Subject
 from .results import KINDS
 
 
-class Computing(Subject, Protocol):
-    """A study that computes its results and keeps them."""
-
-    store: Store
-
-    def has(self, kind: Kind) -> bool: ...
-    def get(self, kind: Kind) -> Any: ...
-    def keep(self, kind: Kind, compute: Callable[[Journal], Arrays]) -> Any: ...
-
-
-def missing_of(study: Computing, what: Sequence[str]) -> list[Kind]:
+def missing_of(study: Subject, what: Sequence[str]) -> list[Kind]:
     """What the store lacks of the kinds in the given folders, and of what they need, which comes before them."""
     missing: dict[Kind, None] = {}
 
@@ -58,14 +47,12 @@ def levels(study: Subject, kinds: Iterable[Kind]) -> Iterator[list[Kind]]:
         waiting = [kind for kind in waiting if kind not in ready]
 
 
-def usual_workers(study: Subject) -> int:
-    """How many work at once unless told otherwise: one on each core where the profile says `side_by_side`, else one."""
-    return cpu_count() if study.profile.side_by_side else 1
+def compute_all(study: Subject, missing: Sequence[Kind], workers: int | None = None) -> None:
+    """Compute results that are missing, by so many processes, or by the study's client.
 
-
-def compute_all(study: Computing, missing: Sequence[Kind], workers: int | None = None) -> None:
-    """Compute results that are missing, by so many processes (default: the usual number), or by the study's client."""
-    workers = workers or usual_workers(study)
+    `workers`: by default one on each core where the profile says `side_by_side`, else one.
+    """
+    workers = workers or (cpu_count() if study.profile.side_by_side else 1)
     with bar(total=len(missing), what="study", unit="result") as progress:
         for level in levels(study, missing):
             if study.client is not None:
@@ -78,7 +65,7 @@ def compute_all(study: Computing, missing: Sequence[Kind], workers: int | None =
                 progress.update()
 
 
-def side_by_side(study: Computing, kinds: Sequence[Kind], workers: int) -> Iterator[None]:
+def side_by_side(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterator[None]:
     """Compute results in processes of their own; an item for each as it is done."""
     threads = max(cpu_count() // workers, 1)  # more of them than cores would wait for one another
     call = delayed(compute_one)
@@ -87,7 +74,7 @@ def side_by_side(study: Computing, kinds: Sequence[Kind], workers: int) -> Itera
     )
 
 
-def compute_one(study: Computing, kind: Kind, threads: int, level: int) -> None:
+def compute_one(study: Subject, kind: Kind, threads: int, level: int) -> None:
     """Compute one result in a worker process; one bar is shown, the parent's, which reads the result in the store."""
     logging.basicConfig(format="%(message)s")
     logger.setLevel(level)
@@ -96,16 +83,11 @@ def compute_one(study: Computing, kind: Kind, threads: int, level: int) -> None:
     study.get(kind)
 
 
-def found(arrays: Arrays, journal: Journal) -> Arrays:
-    """What a worker has computed already."""
-    return arrays
-
-
-def on_cluster(study: Computing, client: Any, kinds: Sequence[Kind]) -> Iterator[None]:
+def on_cluster(study: Subject, client: Any, kinds: Sequence[Kind]) -> Iterator[None]:
     """Compute results by a client's workers: first those that one worker computes, then one by one the scans."""
     calls: list[Any] = [(kind, "computed", (kind, {})) for kind in kinds if not kind.by_points]
     for kind, arrays in apart(client, study, calls, study.store.folder):
-        yield study.keep(kind, partial(found, arrays))
+        yield study.keep(kind, partial(lambda found, journal: found, arrays))
     for kind in kinds:
         if kind.by_points:
             yield study.get(kind)

@@ -6,8 +6,10 @@ Nothing is fetched for it: where a data set or a model is not at hand, its publi
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+import statistics
+import timeit
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +20,7 @@ import transformers as hf
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace, layer_stack
 from ..engine.walker import Walk
+from ..environment import one_thread
 from ..errors import UserError
 from ..profiles import Profile
 from ..training import hub
@@ -71,11 +74,8 @@ def estimate(study: Study, what: Sequence[str] = ()) -> list[Item]:
         wanted = [kind for folder in what or KINDS for kind in with_needs(study, KINDS[folder].all(study))]
         there = {kind: is_there(study, kind) for kind in wanted}
     rates = measure(study.profile, config, study.device)
-    items = []
-    for kind, done in there.items():
-        cost = kind.cost(study, scale)
-        items.append(Item(kind, done, cost, rates.seconds(cost)))
-    return items
+    costs = {kind: kind.cost(study, scale) for kind in there}
+    return [Item(kind, there[kind], cost, rates.seconds(cost)) for kind, cost in costs.items()]
 
 
 def with_needs(study: Study, kinds: Any) -> Iterator[Kind]:
@@ -120,15 +120,9 @@ def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:
 
 def measure(profile: Profile, config: hf.PretrainedConfig, device: str) -> Rates:
     """The rates on this machine, with random weights and random tokens, by the code that does the work."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if profile.side_by_side else before)
-    try:
-        exact = seconds_of_visit(config, "float32", device)
-        lower = profile.precision != "float32"
-        visit = seconds_of_visit(config, profile.precision, device) if lower else exact
-        return Rates(visit, exact, seconds_of_step(profile, config, device))
-    finally:
-        torch.set_num_threads(before)
+    with one_thread() if profile.side_by_side else nullcontext():
+        visits = {p: seconds_of_visit(config, p, device) for p in {"float32", profile.precision}}
+        return Rates(visits[profile.precision], visits["float32"], seconds_of_step(profile, config, device))
 
 
 def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -> float:
@@ -137,7 +131,8 @@ def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -
     objective = Objective(model, random_examples(config, VISIT_TOKENS))
     origin = ParameterSpace(model).read()
     with Walk([objective], origin, (1e-3 * origin,)).open(precision) as walker:
-        return median_of(lambda: walker((1.0,))) / objective.tokens
+        seconds = timeit.repeat(lambda: walker((1.0,)), number=1, repeat=TIMES + 1)
+    return statistics.median(seconds[1:]) / objective.tokens
 
 
 def seconds_of_step(profile: Profile, config: hf.PretrainedConfig, device: str) -> float:
@@ -160,10 +155,8 @@ def seconds_of_step(profile: Profile, config: hf.PretrainedConfig, device: str) 
         train_dataset=examples,
         data_collator=Collator(),
     )
-    started = time.perf_counter()
-    trainer.train()
-    steps = time.perf_counter() - started
-    return steps / (TIMES + 1) / sum(len(example["input_ids"]) for example in examples)
+    tokens = sum(len(example["input_ids"]) for example in examples)
+    return timeit.timeit(trainer.train, number=1) / (TIMES + 1) / tokens
 
 
 def random_examples(config: hf.PretrainedConfig, tokens: int, length: int = 32) -> list[dict[str, Any]]:
@@ -171,16 +164,6 @@ def random_examples(config: hf.PretrainedConfig, tokens: int, length: int = 32) 
     ids = np.random.default_rng(0).integers(10, config.vocab_size, (tokens // length, length))
     mask = [1] * length
     return [{"input_ids": row, "attention_mask": mask, "labels": i % 2} for i, row in enumerate(ids.tolist())]
-
-
-def median_of(work: Callable[[], Any]) -> float:
-    """The median seconds of a few calls, after one that warms up."""
-    seconds = []
-    for _ in range(TIMES + 1):
-        started = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - started)
-    return float(np.median(seconds[1:]))
 
 
 LINE = "{:<44}{:>9}{:>12}{:>9}{:>10}  {}"

@@ -70,14 +70,11 @@ class CubeResult(OfOneRun):
 
     folder = "cubes"
     splits = SPLITS[1:]
+    name = RollbackResult.name
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[CubeResult]:
         return [cls(task, study.trainings.main, study.seed) for task in study.layer_tasks]
-
-    @property
-    def name(self) -> str:
-        return self.task if self.how == HOWS[0] else f"{self.task}-{self.how}"
 
     def recipe(self, study: Subject) -> Recipe:
         sample = sampling(study)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import ClassVar
 
+from ..errors import UserError
 from ..names import CONTINUED, SPLITS
 from ..training.finetune import Run
 from ..training.tasks import SAMPLE_SEED
@@ -33,6 +35,13 @@ class RunResult(Kind):
     how: str
     seed: int
     learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        seed, rate = self.seed, self.learning_rate
+        if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < 2**32:
+            raise UserError(f"a seed is a whole number from 0 to 2**32 - 1; got {seed!r}")
+        if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
+            raise UserError(f"a learning rate is a number greater than 0; got {rate!r}")
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[RunResult]:

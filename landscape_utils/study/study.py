@@ -5,35 +5,44 @@ profile -> task, model -> run -> directions -> plane -> scan -> surface
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from ..engine.cluster import Client, apart, device_names, join
-from ..environment import (
-    NOTHING,
-    PARAMETERS,
-    check_device,
-    check_names,
-    data_folder,
-    device_name,
-    one_thread,
-    project_folder,
-)
-from ..errors import Lacking
-from ..names import one_of
-from ..profiles import Profile, load_profile
-from ..store.store import Store
-from .kind import Arrays, Journal, Key, Kind, Trainings
-from .order import compute_all, missing_of
-from .queries import Queries
-from .results import KINDS
-from .trainings import ProfileTrainings
+import numpy as np
+
+from ..claims.claims import weigh
+from ..claims.evidence import Claim
+from ..errors import Lacking, UserError
+from ..landscape.directions import RandomDirections
+from ..landscape.paths import Obstacles
+from ..landscape.rollback import Rollback
+from ..landscape.scan import Curve, Surface
+from ..landscape.trajectory import Trajectory
+from ..landscape.walk import Walk
+from ..names import CONTINUED, HOWS, SPLITS, display_name, one_of
+from ..training.finetune import Run
+from ..training.tasks import Task
+from .computing import Computing
+from .kind import Arrays, Kind
+from .results import CubeResult, RollbackResult, TrajectoryResult, UnseenWordsResult
+from .run_result import RunResult
+from .scan_results import CurveResult, LayerResult, SurfaceResult
+from .way_results import BarrierResult, ObstaclesResult, PathResult, RandomDirectionsResult, WalkResult
+
+OF_A_RUN: dict[str, type[Any]] = {  # what claims ask for by name, of one training
+    "run": RunResult,
+    "walk": WalkResult,
+    "path": PathResult,
+    "obstacles": ObstaclesResult,
+    "curve": CurveResult,
+    "surface": SurfaceResult,
+    "layer_surface": LayerResult,
+    "random_directions": RandomDirectionsResult,
+    "rollback": RollbackResult,
+    "barrier": BarrierResult,
+}
 
 
-class Study(Queries):
+class Study(Computing):
     """A profile bound to its results in `results_dir/<profile>`: runs, landscapes, trajectories, rollbacks, claims.
 
     Args:
@@ -50,118 +59,154 @@ class Study(Queries):
             side must share `results_dir`; this side alone writes results.
         trainings: (profile, store, device) -> who supplies the trainings; default: the profile, which trains them.
 
+    Attributes:
+        tasks: that there are.
+        ways: of training, as they stand in figures from the left.
+        seeds: that there are; `seed` is of the runs whose landscapes are looked at.
+        surface_seeds: of the trainings whose surfaces are scanned.
+        layer_tasks: Figure 7's tasks among the chosen ones; all the chosen ones if none of them is.
+        overfit_task: the task that is trained on further (Figure 4), or "".
+
     Raises:
         UserError: before any work, for any value that is not allowed.
     """
 
-    def __init__(
-        self,
-        profile: str | Path | Profile = "demo",
-        *,
-        tasks: str | Sequence[str] = "all",
-        seed: int | None = None,
-        resolution: int = 0,
-        span: float = 0.0,
-        examples: int = 0,
-        data_dir: str | Path = "",
-        results_dir: str | Path = "results",
-        device: str = "auto",
-        client: Client | None = None,
-        trainings: Callable[[Profile, Store, str], Trainings] | None = None,
-    ):
-        base = load_profile(profile)
-        self.profile = load_profile(
-            base,
-            tasks=tasks,
-            seed=None if type(seed) is int and seed in base.seeds else seed,
-            resolution=resolution,
-            span=span,
-            examples=examples,
-            data_dir=data_folder(data_dir or base.data_dir),
-        )
-        self.store = Store(project_folder(results_dir) / self.profile.name, read_only=device == NOTHING)
-        self.client = client
-        self.device = check_device(device) if client is None else join(client, device, self.store.folder)
-        supply = trainings or ProfileTrainings
-        self.trainings: Trainings = supply(self.profile, self.store, self.device)
-        self.tasks, self.seeds = self.trainings.tasks, self.trainings.seeds
-        self.seed = self.seeds[0] if seed is None else seed
+    # Tasks
 
-    @classmethod
-    def from_parameters(cls, namespace: Mapping[str, Any]) -> Self:
-        """The study that a notebook's parameters ask for; `namespace` is its globals().
+    def task(self, name: str) -> Task:
+        """The tokenised task. Raises UserError for data that are not at hand."""
+        return self.trainings.task(name)
 
-        Raises:
-            UserError: a parameter that no notebook has, which papermill only warns of; a value that is not allowed.
+    def facts(self, name: str) -> dict[str, Any]:
+        """What is known of a task without its data: labels, how many examples and tokens, majority share."""
+        return self.trainings.facts(name)
+
+    def heading(self, name: str) -> str:
+        """A task as readers know it: "MNLI", or "MNLI-like (generated)" in the embedded language."""
+        generated = self.trainings.generated(self.trainings.known(name))
+        return f"{display_name(name)}-like (generated)" if generated else display_name(name)
+
+    def partner(self, task: str) -> str:
+        """The task that lends the second direction."""
+        return self.trainings.partner(task)
+
+    # Results
+
+    def run(
+        self, task: str, how: str = HOWS[0], seed: int | None = None, learning_rate: float | None = None
+    ) -> Run:
+        """The training of a task: "pretrained" (fine-tuned), "scratch", or "continued" (Figure 4's further epochs).
+
+        `learning_rate`: another one than the profile chose; see `learning_rates`.
         """
-        check_names(namespace)
-        return cls(**{name: namespace[name] for name in PARAMETERS})
+        return self.get(RunResult(*self.which(task, how, seed), learning_rate))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What goes to another process, which computes by itself."""
-        return self.__dict__ | {"client": None}
+    def learning_rates(self, task: str) -> list[float]:
+        """All that the profile names for fine-tuning on a task, the lowest first."""
+        chosen = self.trainings.settings(self._main(RunResult, task)).learning_rate
+        return sorted({chosen, *self.trainings.tried(task)})
 
-    def under(self, precision: str, **changes: Any) -> Self:
-        """This study with another precision and other `resolution`, `span` or `examples`; the same trainings."""
-        again = copy.copy(self)
-        again.profile = load_profile(self.profile.model_copy(update={"precision": precision}), **changes)
-        return again
+    def schedule(self, task: str, how: str = HOWS[0]) -> np.ndarray:
+        """(S,): the learning rate of each step of a training."""
+        return self.trainings.schedule(RunResult(*self.which(task, how, None)))
 
-    # Computing and keeping
+    def curve(self, task: str, how: str = HOWS[0], split: str = SPLITS[0], seed: int | None = None) -> Curve:
+        """Eq. 1: loss and error along the line from theta_0 through theta_1; `split` "train" or "dev"."""
+        return self._split(CurveResult(*self.which(task, how, seed)), split)
 
-    def key(self, kind: Kind) -> Key:
-        """By which the store finds a result."""
-        return kind.folder, kind.name, kind.recipe(self)
+    def surface(
+        self, task: str, how: str = HOWS[0], split: str = SPLITS[0], seed: int | None = None
+    ) -> Surface:
+        """Eq. 2: loss and error over the task's plane; `split` "train" or "dev" (both are computed at once)."""
+        return self._split(SurfaceResult(*self.which(task, how, seed)), split)
 
-    def has(self, kind: Kind) -> bool:
-        """Whether the store has a result that the present code has computed."""
-        return self.store.load(*self.key(kind), code=kind.code()) is not None
+    def layer_surface(
+        self, task: str, group: str, split: str = SPLITS[0], seed: int | None = None
+    ) -> Surface:
+        """Section 7: f(alpha, beta) around theta_1 where the layers of one group alone move.
 
-    def get(self, kind: Kind, watch: Callable[[Journal], Journal] = lambda journal: journal) -> Any:
-        """A result, read from the store, or else computed after all that it needs, and kept.
-
-        `watch`: what the computation is given for its journal.
+        Its marks are "fine-tuned", (0, 0), and "rolled back", (-1, 0).
         """
-        if (found := self.store.load(*self.key(kind), code=kind.code())) is not None:
-            return kind.read(self, found.arrays)
-        if not self.store.read_only:
-            for need in kind.needs(self):
-                self.get(need)
-        return self.keep(kind, lambda journal: self.computed(kind, watch(journal)))
+        return self._split(self._main(LayerResult, task, seed, group), split)
 
-    def computed(self, kind: Kind, journal: Journal) -> Arrays:
-        """A result's arrays, computed here or, where its points are not shared out, by one of the client's workers."""
-        if self.client is None or kind.by_points:
-            return kind.compute(self, journal)
-        ((_, arrays),) = apart(self.client, self, [(kind, "computed", (kind, {}))], self.store.folder)
-        return arrays
+    def trajectory(
+        self, task: str, how: str = HOWS[0], method: str = "plane", seed: int | None = None
+    ) -> Trajectory:
+        """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""
+        return self.get(TrajectoryResult(*self.which(task, how, seed), method))
 
-    def keep(self, kind: Kind, compute: Callable[[Journal], Arrays]) -> Any:
-        """A result, read from the store, or else made by `compute` and kept."""
-        with self._threads():
-            device = device_names(self.client, self.device) if self.client else device_name(self.device)
-            result = self.store.compute(*self.key(kind), compute, code=kind.code(), device=device)
-        return kind.read(self, result.arrays)
+    def overfitting(self, method: str = "plane") -> Trajectory:
+        """Figure 4: the epochs of fine-tuning and then the further ones, in the coordinates of the task's plane."""
+        if not self.overfit_task:
+            raise UserError("no training was continued here; Figure 4 needs a profile with further epochs")
+        return self.get(TrajectoryResult(self.overfit_task, HOWS[0], self.seed, method, continued=True))
 
-    def compute(self, *what: str, workers: int | None = None) -> None:
-        """Compute what the store lacks of `what` (default: everything), side by side where the profile says so.
+    def rollback(self, task: str, learning_rate: float | None = None, seed: int | None = None) -> Rollback:
+        """Table 1: accuracy on the whole dev split with one layer group set back to theta_0."""
+        return self.get(self._main(RollbackResult, task, seed, learning_rate))
 
-        Args:
-            what: any of "runs", "curves", "surfaces", "trajectories", "layers", "rollbacks", "cubes", "unseen_words".
-            workers: processes; default: one for each core if the profile is `side_by_side`, else 1. Those of the
-                client, if there is one.
+    def cube(self, task: str) -> Arrays:
+        """Dev "accuracy" with each layer group rolled back by the shares of `rollback.AXIS`; on how many "examples"."""
+        return self.get(self._main(CubeResult, task))
 
-        Raises:
-            Lacking: something is to be computed, on device "none".
+    def walk(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Walk:
+        """Lengths and angles of a training's way, without any loss."""
+        return self.get(WalkResult(*self.which(task, how, seed)))
+
+    def path(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Curve:
+        """The training loss on the straight line from start to end, at 41 points in float32."""
+        return self.get(PathResult(*self.which(task, how, seed)))
+
+    def obstacles(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Obstacles:
+        """The training loss from epoch to epoch, and along the first epoch's direction."""
+        return self.get(ObstaclesResult(*self.which(task, how, seed)))
+
+    def random_directions(self, task: str, how: str = HOWS[0], seed: int | None = None) -> RandomDirections:
+        """The training loss around the end along random directions, normalised filter by filter."""
+        return self.get(RandomDirectionsResult(*self.which(task, how, seed)))
+
+    def barrier(self, task: str, split: str = SPLITS[0], seed: int | None = None) -> Curve:
+        """Figure 4: loss and error between the ends of the fine-tuning and of its further epochs."""
+        return self._split(self._main(BarrierResult, task, seed), split)
+
+    def unseen_words(self, task: str, how: str, seed: int | None = None) -> np.ndarray:
+        """(3,): accuracy on dev examples with known words, with unseen ones, and on test, in the generated language."""
+        return self.get(UnseenWordsResult(*self.which(task, how, seed)))
+
+    def claims(self) -> list[Claim]:
+        """The paper's claims, weighed on this study's results; what is lacking is computed first."""
+        names = self.trainings.claims
+        return [] if names == () else weigh(self, *names or ())
+
+    def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
+        """The seeds of which there are results of a kind, or which are to be computed; () for none.
+
+        `kind`: the name of a method that takes a seed, or "continued".
         """
-        for folder in what:
-            one_of("kind of result", folder, tuple(KINDS))
-        missing = missing_of(self, what or tuple(KINDS))
-        if missing and self.store.read_only:
-            raise Lacking(
-                f"{self.store.folder} lacks {len(missing)} results: {missing[0].label} is the first"
-            )
-        compute_all(self, missing, workers)
+        tasks = {
+            "continued": (self.overfit_task,),
+            "barrier": (self.overfit_task,),
+            "layer_surface": self.layer_tasks,
+            "rollback": self.tasks if self.trainings.layered else (),
+        }
+        one_of("kind of result", kind, ("continued", *OF_A_RUN))
+        if how not in self.ways or task not in tasks.get(kind, (task,)):
+            return ()
+        seeds = self.surface_seeds if kind in ("surface", "layer_surface") else self.seeds
+        kind, how = ("run", CONTINUED) if kind == "continued" else (kind, how)
+        return tuple(seed for seed in seeds if self._readable(OF_A_RUN[kind](task, how, seed)))
 
-    def _threads(self) -> AbstractContextManager[None]:
-        return one_thread() if self.profile.side_by_side else nullcontext()
+    def _readable(self, kind: Kind) -> bool:
+        """Whether a study has a result or can compute it; without a data set's facts, one that only reads has none."""
+        try:
+            return not self.store.read_only or self.has(kind)
+        except Lacking:
+            return False
+
+    def _main(self, kind: type[Any], task: str, seed: int | None = None, *rest: Any) -> Any:
+        """A result of the training whose layers are looked at."""
+        return kind(*self.which(task, self.trainings.main, seed), *rest)
+
+    def _split(self, kind: Kind, split: str) -> Any:
+        one_of("split", split, SPLITS)  # before any work
+        return self.get(kind)[split]

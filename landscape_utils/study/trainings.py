@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ..engine.losses import Loss
 from ..environment import NOTHING
 from ..errors import Lacking, UserError
 from ..names import CONTINUED, HOWS, display_name, one_of, task_key
@@ -27,18 +26,15 @@ from ..training import hub
 from ..training.finetune import Run, fine_tune, load_run
 from ..training.models import build_model, load_tokenizer, model_checksum
 from ..training.tasks import Task, load_task, task_facts
-from .kind import Arrays, Recipe, Second
+from .kind import Arrays, Recipe, Second, Trainings
 from .run_result import RunResult
 
 
-class ProfileTrainings:
-    """The tasks and trainings of a profile; see `kind.Trainings` for what each method is asked."""
+class ProfileTrainings(Trainings):
+    """The tasks and trainings of a profile; see `Trainings` for what each method is asked."""
 
     ways: tuple[str, ...] = HOWS[::-1]  # from scratch on the left, as in the paper's figures
     main = HOWS[0]
-    layered = True
-    claims: tuple[str, ...] | None = None
-    loss: Loss | None = None
 
     def __init__(self, profile: Profile, store: Store, device: str):
         self.profile, self.store, self.device = profile, store, device
@@ -65,9 +61,8 @@ class ProfileTrainings:
             ) from None
 
     def known(self, task: str) -> str:
-        """The profile's name of a task. Raises UserError for one that it has not."""
         name = task_key(task)
-        if name not in self.profile.tasks:
+        if name not in tuple(self.profile.tasks):  # a tuple takes what has no hash
             raise UserError(
                 f"unknown task {task!r}; profile {self.profile.name!r} has {', '.join(self.profile.tasks)}"
             )
@@ -144,21 +139,17 @@ class ProfileTrainings:
         return self.store.folder / "models"
 
     def partner(self, task: str) -> str:
-        """The task that lends the second direction."""
         return self.profile.tasks[self.known(task)].other
 
     def generated(self, task: str) -> bool:
-        """Whether a task is in the embedded language, which tells which words a training has not seen."""
         return self.profile.tasks[task].source == "demo"
 
     # Trainings
 
     def tried(self, task: str) -> list[float]:
-        """Other learning rates of fine-tuning than the one that the dev set chose."""
         return self.profile.tasks[task].tried
 
     def settings(self, run: RunResult) -> Training:
-        """Epochs, learning rate and batch size of a training."""
         spec = self.profile.tasks[self.known(run.task)]
         if run.how == CONTINUED:
             return spec.pretrained.model_copy(update={"epochs": self.profile.overfitting.extra_epochs})

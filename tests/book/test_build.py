@@ -61,25 +61,6 @@ def test_notebooks_are_found_in_the_order_of_their_numbers(tmp_path):
     assert [path.stem for path in book.find_notebooks(tmp_path)] == ["01_a", "02_b", "10_c"]
 
 
-def test_pages_and_notebooks_become_html_and_nothing_stale_stays(tmp_path, yours):
-    root = write_root(
-        tmp_path / "root",
-        "# Front\n\n![what it shows](front.png) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
-    )
-    stale = root / "_build" / "html" / "_static" / "stale.js"
-    stale.parent.mkdir(parents=True)
-    stale.touch()
-    front_page = book.render(root, [yours(root, "print(6 * 7)")], root / "front.png")
-    assert front_page == root / "_build" / "html" / "index.html"
-    assert "front.png" in front_page.read_text()
-    assert (
-        "6 * 7"
-        in BeautifulSoup((front_page.parent / "notebooks" / "01_one.html").read_text(), "html.parser").text
-    )
-    assert not stale.exists()
-    assert not (front_page.parent / REFERENCE).exists()
-
-
 def test_a_warning_of_sphinx_is_an_error(tmp_path, yours):
     root = write_root(tmp_path / "root", "# Front\n\n[](nowhere.md)\n")
     with pytest.raises(UserError, match="book was not made"):
@@ -123,8 +104,12 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
     monkeypatch.setattr(book, "draw_front", draw)
     root = write_root(
         tmp_path / "root",
-        "# Front\n\n[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n\n```{include} tally.md\n```\n",
+        "# Front\n\n[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n\n```{include} tally.md\n```\n\n"
+        "![what it shows](front.png) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
     )
+    stale = root / "_build" / "html" / "_static" / "stale.js"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
     write_notebook(root / "notebooks" / "01_one.ipynb", "print(profile)")
     write_notebook(root / "notebooks" / "02_two.ipynb", f"if device == 'none': {LACKS}")
     (root / "results" / "minilm").mkdir(parents=True)
@@ -137,13 +122,18 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
         name: BeautifulSoup((html / f"{name}.html").read_text(), "html.parser").article
         for name in ("index", "notebooks/01_one", "notebooks/02_two", "reference_run/01_one")
     }
+    assert not stale.exists()
+    assert pages["index"].img["src"].endswith("front.png")
     assert not (html / REFERENCE / "02_two.html").exists()
     assert "minilm" in pages["reference_run/01_one"].select_one(".cell_output").text
     assert "demo" in pages["notebooks/01_one"].select_one(".cell_output").text
     assert "1 were computed by an earlier version" in pages["notebooks/01_one"].select_one(".run").text
-    tally = "In the reference run (minilm), 2 hold and 1 could not be measured, of 3 sentences."
+    tally = "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be measured."
     assert tally in pages["index"].text
-    links = {name: [a["href"] for a in page.select("p a[href$='.html']")] for name, page in pages.items()}
+    links = {
+        name: [a["href"] for a in page.select("p a[href*='one.html'], p a[href*='two.html']")]
+        for name, page in pages.items()
+    }
     assert links == {
         "index": ["reference_run/01_one.html", "notebooks/02_two.html"],
         "notebooks/01_one": ["../reference_run/01_one.html"],
@@ -152,29 +142,22 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
     }
 
 
-def test_only_named_chapters_are_read_and_only_if_there_are_results(tmp_path):
+def test_only_named_chapters_are_read_and_only_if_there_are_results(tmp_path, caplog):
     root = write_root(tmp_path / "root", "# Front\n")
     for name in ("01_one", "02_two", "03_mine"):
         write_notebook(root / "notebooks" / f"{name}.ipynb")
     study = FakeStudy("minilm", root / "results")
     assert book.readings(root, "minilm", study) == []
+    with caplog.at_level(logging.WARNING):
+        book.tell_lacking([], {}, study)
+    assert [r.getMessage() for r in caplog.records] == [
+        f"the book has no reference run: there is no {study.store.folder}"
+    ]
     study.store.folder.mkdir(parents=True)
     found = book.readings(root, "minilm", study)
-    assert [one.notebook.stem for one in found] == ["01_one", "02_two"]
-    assert found[0].parameters == {
-        "profile": "minilm",
-        "device": "none",
-        "results_dir": str(root / "results"),
-    }
-    assert all(one.only_reads for one in found)
-
-
-def test_a_book_without_reference_results_says_so_in_a_line(caplog):
-    with caplog.at_level(logging.WARNING):
-        book.tell_lacking([], {}, FakeStudy("minilm"))
-    assert [r.getMessage() for r in caplog.records] == [
-        "the book has no reference run: there is no results/minilm"
-    ]
+    assert [(one.notebook.stem, one.only_reads) for one in found] == [("01_one", True), ("02_two", True)]
+    results = str(root / "results")
+    assert found[0].parameters == {"profile": "minilm", "device": "none", "results_dir": results}
 
 
 def test_the_front_picture_is_the_reference_runs_or_else_the_readers(tmp_path, monkeypatch):

@@ -63,8 +63,8 @@ def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
         f"{profile.grid.resolution} × {profile.grid.resolution}",
     ]
     assert found["learning rate of fine-tuning"][1] == f"{profile.tasks['rte'].pretrained.learning_rate:g}"
-    assert found["seeds"] == [paper.OPEN, str(len(profile.seeds))]
-    assert found["dropout"] == [paper.DEVLIN, "0.0"]
+    assert found["seeds"] == ["not said", str(len(profile.seeds))]
+    assert found["dropout"] == [paper.SETUP["dropout"], "0.0"]
     assert "range of α and β" not in found
     assert "range of α and β (−4 to 4)" in text
 

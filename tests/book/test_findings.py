@@ -14,7 +14,8 @@ from synthetic import make_study
 from landscape_utils.book import chapter, findings
 from landscape_utils.claims.claims import CLAIMS
 from landscape_utils.claims.claims import weigh as weigh_claims
-from landscape_utils.claims.intervals import EVERY, number
+from landscape_utils.claims.evidence import EVERY
+from landscape_utils.claims.intervals import number
 from landscape_utils.errors import Lacking
 from landscape_utils.names import display_name
 

@@ -7,11 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from book_cases import as_executed, write_notebook
+from book_cases import as_executed
 
 from landscape_utils.book.staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
-from landscape_utils.environment import ROOT
-from landscape_utils.errors import UserError
 
 NAMES = ("01_one", "02_two", "03_three")
 CONTENTS = {
@@ -80,20 +78,3 @@ def test_contents_and_links_are_of_what_is_there(staged, named):
     )
     there = (REFERENCE if name in named else YOURS for name in ("01_one", "02_two"))
     assert (folder / "index.md").read_text() == PAGE.format(*there)
-
-
-def test_contents_without_parts_are_taken_too():
-    contents = {"root": "index", "chapters": [{"file": "notebooks/01_one"}, {"file": "page"}]}
-    assert chapters(contents, YOURS) == ["01_one"]
-
-
-def test_what_was_not_executed_is_refused(tmp_path, staged):
-    part = Part(YOURS, "your run", "", [write_notebook(tmp_path / "01_one.ipynb", "1")])
-    with pytest.raises(UserError, match="not executed by papermill"):
-        stage(tmp_path / "book", tmp_path / "stage", [part])
-
-
-def test_the_books_own_contents_name_a_notebook_for_each_chapter_of_the_reference_run():
-    contents = read_contents(ROOT / "book")
-    assert chapters(contents, REFERENCE)
-    assert set(chapters(contents, REFERENCE)) <= set(chapters(contents, YOURS))

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from landscape_utils.claims.evidence import Claim, Measured, table
+from landscape_utils.claims.evidence import EVERY, Claim, Measured, table
 from landscape_utils.claims.intervals import (
-    EVERY,
     Evidence,
     Kind,
     LeftOut,
@@ -26,9 +25,9 @@ from landscape_utils.claims.intervals import (
 from landscape_utils.claims.measure import Measure, reads
 
 FOR, AGAINST, OPEN = (
-    Evidence("t", (0.0, 0.0), 0.0, *interval, Kind.EXAMPLES) for interval in ((1, 2), (-2, -1), (-1, 1))
+    Evidence((0.0, 0.0), 0.0, *interval, Kind.EXAMPLES, task="t") for interval in ((1, 2), (-2, -1), (-1, 1))
 )
-SILENT = Evidence("t", (0.0, 0.0), 1.5, 1.5, 1.5, Kind.NONE)
+SILENT = Evidence((0.0, 0.0), 1.5, 1.5, 1.5, Kind.NONE, task="t")
 SIDES = ("from scratch", "fine-tuned")
 
 
@@ -97,7 +96,7 @@ def test_one_training_keeps_its_own_interval():
     found = over_trainings("t", [normal((1.0,), 2.0, 0.5)])
     assert (found.low, found.high) == pytest.approx((2 - 0.979982, 2 + 0.979982))
     assert (found.kind, found.word) == (Kind.EXAMPLES, "for")
-    alone = over_trainings("t", [exact((1.0,), 2.0, slack=0.1)])
+    alone = over_trainings("t", [Reading((1.0,), 2.0, 1.9, 2.1, Kind.NONE)])
     assert (alone.low, alone.high) == pytest.approx((1.9, 2.1))
     assert (alone.word, alone.interval, alone.over) == ("does not count", "none", "none")
 

@@ -129,19 +129,6 @@ def threads_of_a_worker() -> int:
     return cluster_worker._computing.submit(torch.get_num_threads).result()
 
 
-def test_rows_of_the_journal_are_not_computed_again(client, landscape):
-    objectives, plane, expected = landscape
-    journal: dict[int, np.ndarray] = {}
-    scan(objectives, plane, ALPHA, BETA, journal=journal)
-    for i in range(0, POINTS, 2):
-        del journal[i]
-    journal[1] = np.full(8, 7.0)  # no scan finds this
-    found = scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
-    assert [surface.loss.flat[1] for surface in found] == [7.0, 7.0]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(np.delete(one.loss, 1), np.delete(other.loss, 1))
-
-
 def test_precision_is_probed_by_the_workers(client, landscape):
     objectives, plane, _ = landscape
     expected = scan(objectives, plane, ALPHA[:2], BETA[:2], precision="bfloat16")

@@ -64,15 +64,7 @@ def test_every_batch_keeps_to_its_budget(model):
 
 
 def test_padding_given_by_the_user_is_no_token(model, examples):
-    padded = [
-        {
-            "input_ids": e["input_ids"] + [0] * 9,
-            "attention_mask": e["attention_mask"] + [0] * 9,
-            "token_type_ids": e["token_type_ids"] + [0] * 9,
-            "labels": e["labels"],
-        }
-        for e in examples
-    ]
+    padded = [{f: v if f == "labels" else v + [0] * 9 for f, v in example.items()} for example in examples]
     assert Objective(model, padded)() == Objective(model, examples)()
     assert Objective(model, padded).tokens == Objective(model, examples).tokens
 
@@ -112,24 +104,20 @@ def test_statistics_are_numpys():
     np.testing.assert_allclose(statistics(torch.tensor(losses), torch.tensor(errors)), expected, rtol=1e-12)
 
 
+NOT_A_LIST = "example 1 has {} that are no list of whole numbers"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"labels": 3}, r"example 1 has label 3; allowed are 0 to 2"),
-        ({"labels": -1}, r"example 1 has label -1; allowed are 0 to 2"),
-        ({"labels": 0.5}, r"example 1 has label 0.5; allowed are 0 to 2"),
-        ({"labels": "1"}, r"example 1 has label '1'; allowed are 0 to 2"),
-        ({"labels": None}, r"example 1 has label None; allowed are 0 to 2"),
-        (OUT_OF_VOCABULARY, r"example 1 has input_ids that are no whole numbers from 0 to 59"),
+        *(({"labels": x}, f"example 1 has label {x!r}; allowed are 0 to 2") for x in (3, -1, 0.5, "1", None)),
+        (OUT_OF_VOCABULARY, "example 1 has input_ids that are no whole numbers from 0 to 59"),
         ({"extra": [1]}, r"example 1 has the fields .*extra"),
-        ({"input_ids": []}, r"example 1 has fields of unequal or no length"),
-        ({"input_ids": None}, r"example 1 has input_ids that are no list of whole numbers: None"),
-        ({"input_ids": 7}, r"example 1 has input_ids that are no list of whole numbers: 7"),
-        (
-            {"input_ids": ["a", "film"]},
-            r"example 1 has input_ids that are no list of whole numbers: \['a', 'film'\]",
-        ),
-        ({"attention_mask": [1, "x"]}, r"example 1 has attention_mask that are no list of whole numbers"),
+        ({"input_ids": []}, "example 1 has fields of unequal or no length"),
+        ({"input_ids": None}, NOT_A_LIST.format("input_ids") + ": None"),
+        ({"input_ids": 7}, NOT_A_LIST.format("input_ids") + ": 7"),
+        ({"input_ids": ["a", "film"]}, NOT_A_LIST.format("input_ids") + r": \['a', 'film'\]"),
+        ({"attention_mask": [1, "x"]}, NOT_A_LIST.format("attention_mask")),
     ],
 )
 def test_bad_examples_are_named(model, examples, change, message):
@@ -137,18 +125,10 @@ def test_bad_examples_are_named(model, examples, change, message):
         Objective(model, [examples[0], examples[1] | change])
 
 
-def test_no_examples_and_no_classifier_are_refused(model, examples):
-    with pytest.raises(UserError, match="at least one example; got none"):
-        Objective(model, [])
-    with pytest.raises(UserError, match="BertModel is no classifier"):
-        Objective(hf.BertModel(model.config), examples)
-    with pytest.raises(UserError, match="NoneType is no classifier"):
-        Objective(None, examples)
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
+        ([], "at least one example; got none"),
         (None, "at least one example; got NoneType"),
         (5, "at least one example; got int"),
         ("text", "example 0 must be a mapping of fields to lists; got str"),
@@ -158,6 +138,15 @@ def test_no_examples_and_no_classifier_are_refused(model, examples):
 def test_what_are_no_examples_is_refused(model, wrong, message):
     with pytest.raises(UserError, match=message):
         Objective(model, wrong)
+
+
+def test_no_classifier_and_no_budget_are_refused(model, examples):
+    with pytest.raises(UserError, match="BertModel is no classifier"):
+        Objective(hf.BertModel(model.config), examples)
+    with pytest.raises(UserError, match="NoneType is no classifier"):
+        Objective(None, examples)
+    with pytest.raises(UserError, match="tokens_per_batch must be a whole number, at least 1; got 0"):
+        Objective(model, examples, tokens_per_batch=0)
 
 
 def test_a_model_that_reads_padding_gets_none():
@@ -172,16 +161,6 @@ def test_a_model_that_reads_padding_gets_none():
     # float32 against float64, one example at a time: the hook is copied along with the model
     expected = plain_float64(model, ParameterSpace(model).read(), examples)
     np.testing.assert_allclose(objective(), expected, atol=FLOAT32)
-
-
-def test_no_tokens_in_a_batch_are_refused(model, examples):
-    with pytest.raises(UserError, match="tokens_per_batch must be a whole number, at least 1; got 0"):
-        Objective(model, examples, tokens_per_batch=0)
-
-
-def relabelled(examples, make_label) -> list[dict]:
-    generator = np.random.default_rng(3)
-    return [example | {"labels": make_label(generator)} for example in examples]
 
 
 PROBLEMS = {
@@ -208,10 +187,11 @@ PROBLEMS = {
 @pytest.mark.parametrize(("problem", "classes", "make_label", "name"), PROBLEMS.values(), ids=PROBLEMS)
 def test_the_loss_is_the_models_own(problem, classes, make_label, name):
     """`transformers` computes it from the labels, here in float64 and one example at a time."""
-    model = make_model(num_labels=classes, problem_type=problem)
-    examples = relabelled(make_examples(), make_label)
+    model, twin = (make_model(num_labels=classes, problem_type=problem) for _ in range(2))
+    generator = np.random.default_rng(3)
+    examples = [example | {"labels": make_label(generator)} for example in make_examples()]
     objective = Objective(model, examples, tokens_per_batch=40)
-    found, twin, losses, errors = objective(), make_model(num_labels=classes, problem_type=problem), [], []
+    found, losses, errors = objective(), [], []
     twin.double().eval()
     for example in examples:
         fields = {name: torch.tensor([value]) for name, value in example.items() if name != "labels"}
@@ -220,10 +200,9 @@ def test_the_loss_is_the_models_own(problem, classes, make_label, name):
         with torch.no_grad():
             output = twin(**fields, labels=labels)
         losses.append(float(output.loss))
+        several = labels.ndim > 1
         wrong = (
-            output.logits.argmax() != labels[0]
-            if labels.ndim == 1
-            else ((output.logits > 0) != (labels > 0)).any()
+            ((output.logits > 0) != (labels > 0)).any() if several else output.logits.argmax() != labels[0]
         )
         errors.append(math.nan if name == "squared_error" else float(wrong))
     assert found.loss == pytest.approx(np.mean(losses), abs=FLOAT32)
@@ -233,10 +212,10 @@ def test_the_loss_is_the_models_own(problem, classes, make_label, name):
 
 
 def test_a_loss_of_ones_own(model, examples):
+    weights = torch.tensor([1.0, 2.0, 3.0])
+
     def weighted(logits, labels):
-        return F.cross_entropy(
-            logits, labels, torch.tensor([1.0, 2.0, 3.0]), reduction="none", label_smoothing=0.1
-        )
+        return F.cross_entropy(logits, labels, weights, reduction="none", label_smoothing=0.1)
 
     model.eval()
     objective, usual = Objective(model, examples, loss=weighted), Objective(model, examples)
@@ -280,11 +259,8 @@ def test_the_name_of_a_loss_tells_what_it_does():
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        (
-            lambda logits, labels: F.cross_entropy(logits, labels),
-            r"loss <lambda> must give floats of shape \(B,\)",
-        ),
-        (lambda logits, labels: 0.5, "for B = 2 it gave 0.5"),
+        (F.cross_entropy, r"loss cross_entropy must give floats of shape \(B,\)"),
+        (lambda logits, labels: 0.5, "loss <lambda> must .*; for B = 2 it gave 0.5"),
     ],
 )
 def test_a_loss_that_gives_no_number_for_each_example_is_refused(model, examples, loss, message):

@@ -87,6 +87,7 @@ def scanned(case, seed: int, copies: bool = True) -> Counter:
             client.trouble = 0.0
     assert_same(found, expected)
     assert all(task.state != "pending" for task in client.waiting), "what nobody waits for is not computed"
+    assert not any(worker.opened for worker in client.workers.values()), "no walk stays open behind its scan"
     return client.happened
 
 

@@ -8,8 +8,18 @@ import pytest
 from explored import CHROMIUM, FLAGS, HUNG, PAGE, listened, settle
 from playwright.sync_api import Page, expect, sync_playwright
 
+import landscape_utils as lu
 from landscape_utils.figures.explorer import page as figure
 from landscape_utils.figures.explorer_data import Cube, View, payload
+from landscape_utils.figures.study_views import views_of
+
+
+@pytest.fixture(scope="session")
+def study(tiny_profile: Path, tmp_path_factory) -> lu.Study:
+    """MRPC, trained both ways, and its surfaces."""
+    study = lu.Study(tiny_profile, tasks="mrpc", results_dir=tmp_path_factory.mktemp("mrpc") / "results")
+    views_of(study, ["mrpc"], "surfaces")
+    return study
 
 
 @pytest.fixture(scope="module")

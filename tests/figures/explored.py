@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 from playwright.sync_api import Locator, Page
+from synthetic import curve_of, surface_of, trajectory_of
 
 from landscape_utils.figures.explorer_data import Cube, View
 from landscape_utils.landscape.scan import Curve, Mark, Surface
@@ -31,42 +32,38 @@ def bowl(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
 
 
 def scanned(n: int, width: float, split: str = "train", m: int = 0, **changes) -> Surface:
-    """A round bowl about the end point: below level t lies a disc of radius width * sqrt(t - 0.2)."""
-    alpha, beta = np.linspace(-4, 4, n), np.linspace(-4, 4, m or n)
-    loss = bowl(alpha[:, None], beta[None, :], width) * (1.1 if split == "dev" else 1)
-    error = np.round(50 * (1 - np.exp(-loss / 4))) / 100
-    marks = {
-        name: Mark(a, 0.0, float(bowl(a, 0.0, width)), 0.25, 0.01, 0.02)
-        for name, a in (("start", 0.0), ("end", 1.0))
-    }
-    surface = Surface(
-        alpha=alpha,
-        beta=beta,
-        loss=loss,
-        error=error,
-        loss_stderr=0.05 * loss,
-        error_stderr=np.sqrt(error * (1 - error) / 99),
-        marks=marks,
-        examples=100,
-        norm=2.5,
-        precision="float32",
-        precision_error=0.0,
-        cosine=0.6,
-    )
-    return dataclasses.replace(surface, **changes)
+    """A round bowl about the end, n x (m or n) points: below level t lies a disc of radius width * sqrt(t - 0.2)."""
+    share = 1.1 if split == "dev" else 1
+    surface = surface_of(lambda a, b: share * bowl(a, b, width), n, cosine=0.6)
+    m = m or n
+    return measured(replace(surface, beta=surface.beta[:m], loss=surface.loss[:, :m]), **changes)
 
 
 def line(width: float, **changes) -> Curve:
     """The bowl's cross-section at beta = 0."""
-    surface = scanned(61, width, m=3)
-    values = {f.name: getattr(surface, f.name) for f in dataclasses.fields(Curve)}
-    middle = {name: v[:, 1] for name, v in values.items() if np.shape(v) == (61, 3)}
-    return Curve(**values | middle | changes)
+    return measured(curve_of(lambda a: bowl(a, 0.0, width), 61), **changes)
+
+
+def measured(scan, **changes):
+    """A scan as of 100 examples, with standard errors."""
+    error = np.round(50 * (1 - np.exp(-scan.loss / 4))) / 100
+    known = {
+        "error": error,
+        "loss_stderr": 0.05 * scan.loss,
+        "error_stderr": np.sqrt(error * (1 - error) / 99),
+        "marks": {name: Mark(at.alpha, 0.0, at.loss, 0.25, 0.01, 0.02) for name, at in scan.marks.items()},
+        "examples": 100,
+        "norm": 2.5,
+        "draws": np.zeros((0, 2, 0), np.float32),
+        "computed": None,
+        "loss_bound": None,
+    }
+    return replace(scan, **known | changes)
 
 
 def path(method: str, epochs: int) -> Trajectory:
     t = np.linspace(0, 1, epochs + 1)
-    return Trajectory(t, t * (1 - t), np.where(t == 0, np.nan, 0.5), t, t, method)
+    return trajectory_of(t, t * (1 - t), in_plane=np.where(t == 0, np.nan, 0.5), method=method)
 
 
 def views(n: int = 15, tasks: tuple[str, ...] = ("MRPC", "RTE")) -> list[View]:

@@ -137,9 +137,7 @@ def test_zoom_by_wheel_buttons_and_keys(show):
     assert corner() == pytest.approx([-4, 4], abs=0.05)  # what was under the pointer stays there
     canvas.hover(position={"x": canvas.bounding_box()["width"] - RIGHT - 2, "y": TOP + 2})
     at_the_edge = numbers(readout(page)[0].split(":", 1)[1])[0]
-    assert at_the_edge == pytest.approx(
-        2.4, abs=0.08
-    )  # 0.8 of 8; points are 0.05 apart, and the edge is 2 px away
+    assert at_the_edge == pytest.approx(2.4, abs=0.08)  # 0.8 of 8; points are 0.05 apart, the edge 2 px away
     canvas.press("0")
     page.get_by_role("button", name="Neighbourhood").click()
     slide(page, "\u03b1", 160)  # the window follows the cursor
@@ -159,9 +157,7 @@ def test_threshold_gives_width_and_area_of_the_region(show):
             size, distance, low, high, area, area_in_space = values
             wide = width_below(surface, np.array([level]))
             wanted = region_around(surface)(np.array([level]))
-            if (
-                wanted.bounded
-            ):  # the level is printed to 3 digits; rays and linear edges differ by the grid's step
+            if wanted.bounded:  # the level has 3 digits; rays and linear edges differ by the grid's step
                 assert area == pytest.approx(wanted.size[0], rel=0.05)
             assert ("at least" in said) == (not wide.bounded[0] or not wanted.bounded[0])
             assert size == pytest.approx(wide.size[0], rel=0.02)

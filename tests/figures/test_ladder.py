@@ -1,11 +1,11 @@
-"""The ladder: for each run a mark for each task that speaks, the verdict in words, and the same as a text."""
+"""The ladder: for each run a mark for each task that speaks, and the verdict in words."""
 
 from __future__ import annotations
 
 from synthetic import make_study
 
 from landscape_utils.claims.claims import weigh
-from landscape_utils.figures.ladder import PAPER, WORDS, ladder, ladder_text
+from landscape_utils.figures.ladder import PAPER, WORDS, ladder
 
 NAMES = ("accuracy", "final-loss", "overfitting", "low-layers")
 
@@ -32,11 +32,3 @@ def test_every_word_of_every_task_is_a_mark_beside_its_verdict():
         verdicts = [text for text in axis.texts if text.get_position()[1] == row[0][1]]
         assert verdicts[0].get_text() == claim.verdict
         assert verdicts[0].get_position()[0] > row[0][0]
-
-
-def test_the_text_says_verdicts_and_counts():
-    claims = weigh(make_study(), "accuracy", "low-layers")
-    said = ladder_text({"small": claims, "large": claims[1:]})
-    assert said.startswith("Fine-tuning reaches a higher accuracy: small: holds (4 for). Rolling back")
-    assert f"large: {claims[1].verdict} (" in said
-    assert f"{PAPER}: {claims[1].printed.verdict} (" in said

@@ -238,6 +238,7 @@ def test_a_scan_with_a_tolerance_alone_after_a_kill_and_on_a_cluster(monkeypatch
         for name in ("loss", "error", "loss_stderr", "error_stderr"):
             np.testing.assert_array_equal(getattr(one, name)[computed], getattr(other, name)[computed])
         assert (np.abs(one.loss - other.loss) <= one.loss_bound)[~computed].mean() > 0.95
+        assert one.loss_bound.max() < one.loss_stderr.max(), "it is of the loss, not of the error rate"
         assert one.marks == other.marks and one.draws.shape == other.draws.shape
         np.testing.assert_array_equal(one.draws[..., 20 * 19 :], other.draws[..., 20 * 19 :])
     journal = Acting(150, interrupt)

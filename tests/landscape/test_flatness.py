@@ -95,9 +95,8 @@ def test_area_is_of_the_region_seen_from_the_mark():
 def test_area_at_the_edge_outside_and_between_the_points():
     """Seen from (1, 0) a flat scan is the whole square; 36 rays give its area to 1 %."""
     assert area(surface_of(lambda x, y: 0 * x + 0 * y), 0.1) == (pytest.approx(64, rel=0.01), False)
-    assert np.isnan(
-        area(surface_of(lambda x, y: x**2 + y**2, span=0.5), 0.1)[0]
-    )  # the end (1, 0) is not in it
+    outside = surface_of(lambda x, y: x**2 + y**2, span=0.5)  # the end (1, 0) is not in it
+    assert np.isnan(area(outside, 0.1)[0])
     needle = surface_of(lambda x, y: 1 - 1.0 * ((abs(x - 1) < 1e-9) & (abs(y) < 1e-9)), points=4)
     assert 0 < area(needle, 0.5)[0] < 0.05
 

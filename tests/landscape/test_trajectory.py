@@ -58,9 +58,8 @@ def test_paper_is_equations_3_to_5(plane):
 def test_the_end_is_at_one_zero_by_either_method(plane):
     for method in ("plane", "paper"):
         end = project([plane.origin, plane.at(1, 0)], plane, method=method)
-        np.testing.assert_allclose(
-            [end.alpha, end.beta], [[0, 1], [0, 0]], atol=1e-7
-        )  # a root of rounding errors
+        # the root of a rounding error
+        np.testing.assert_allclose([end.alpha, end.beta], [[0, 1], [0, 0]], atol=1e-7)
 
 
 def test_snapshots_are_held_one_at_a_time(plane):

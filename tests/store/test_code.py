@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scan_process import Scan
 
 from landscape_utils.store import code
 from landscape_utils.store.code import code_of
 from landscape_utils.store.store import Store
 
+KEY = ("curves", "mrpc", {"task": "mrpc"})
 OBJECTIVE = Path(code.__file__).parents[1] / "engine" / "objective.py"
 
 
@@ -81,50 +83,31 @@ def test_a_file_that_is_edited_while_the_program_runs_does_not_count(monkeypatch
 
 def test_no_stale_result_loads_as_current(edit, tmp_path):
     """After a change of sign in the objective: computed anew, served as an earlier one where nothing is computed."""
-    key, store, reading = (
-        ("curves", "mrpc", {"task": "mrpc"}),
-        Store(tmp_path),
-        Store(tmp_path, read_only=True),
-    )
+    store, reading = Store(tmp_path), Store(tmp_path, read_only=True)
     first = code_of("engine", "landscape")
-    store.compute(*key, lambda journal: {"loss": np.ones(1)}, code=first)
+    store.compute(*KEY, lambda journal: {"loss": np.ones(1)}, code=first)
     with pytest.raises(KeyboardInterrupt):
-        store.compute("curves", "rte", key[2], begun_and_stopped, code=first)
-    assert store.load(*key, first).arrays["loss"] == 1
+        store.compute("curves", "rte", KEY[2], Scan(stop_at=1, error=KeyboardInterrupt()), code=first)
+    assert store.load(*KEY, first).arrays["loss"] == 1
     edit("engine.objective", next(with_other_signs(OBJECTIVE.read_text())))
     now = code_of("engine", "landscape")
-    assert store.load(*key, now) is None
-    assert (reading.load(*key, now).earlier, reading.load(*key, first).earlier) == (True, False)
+    assert store.load(*KEY, now) is None
+    assert (reading.load(*KEY, now).earlier, reading.load(*KEY, first).earlier) == (True, False)
     assert [entry.state for entry in store.verify(lambda result: now)] == ["earlier", "unfinished"]
     assert [entry.state for entry in store.verify()] == ["sound", "unfinished"]
-    again = store.compute(*key, lambda journal: {"loss": -np.ones(1)}, code=now)
+    again = store.compute(*KEY, lambda journal: {"loss": -np.ones(1)}, code=now)
     assert (again.arrays["loss"], again.earlier, again.meta["code"]) == (-1, False, now)
-    assert sorted(p.name for p in again.path.parent.glob("mrpc*.npz*")) == [
-        again.path.name,
-        f"{again.path.name}.lock",
-    ]
-    rte = store.compute("curves", "rte", key[2], begun_and_stopped_is_not_gone_on_with, code=now)
-    assert rte.arrays["loss"] == 2
-
-
-def begun_and_stopped(journal):
-    journal[0] = [1.0]
-    raise KeyboardInterrupt
-
-
-def begun_and_stopped_is_not_gone_on_with(journal):
-    assert not journal
-    return {"loss": np.full(1, 2.0)}
+    left = {path.name for path in again.path.parent.glob("mrpc*.npz*")}
+    assert left == {again.path.name, f"{again.path.name}.lock"}
+    scan = Scan()
+    store.compute("curves", "rte", KEY[2], scan, code=now)
+    assert len(scan.computed) == scan.points, "what was begun is not gone on with"
 
 
 def test_a_result_that_does_not_say_its_code_is_an_earlier_one_if_one_is_asked_for(tmp_path):
-    key, store, reading = (
-        ("curves", "mrpc", {"task": "mrpc"}),
-        Store(tmp_path),
-        Store(tmp_path, read_only=True),
-    )
-    store.save(*key, {"loss": np.ones(1)})
-    assert not store.load(*key).earlier
-    assert not reading.load(*key).earlier
-    assert store.load(*key, "ab") is None
-    assert reading.load(*key, "ab").earlier
+    store, reading = Store(tmp_path), Store(tmp_path, read_only=True)
+    store.compute(*KEY, lambda journal: {"loss": np.ones(1)})
+    assert not store.load(*KEY).earlier
+    assert not reading.load(*KEY).earlier
+    assert store.load(*KEY, "ab") is None
+    assert reading.load(*KEY, "ab").earlier

@@ -96,4 +96,8 @@ def test_what_no_table_knows_and_what_netcdf_lacks():
     assert data.half.dims == ("half_0", "half_1")
     assert table["half"].count() == 6
     assert set(table["word"]) == {"é"}
+    split = {"train.alpha": np.arange(2.0), "train.loss": np.ones(2), "shares": np.array([0.75, 0.25])}
+    data, table = opened(Result(Path("x.npz"), {}, {}, split))  # not all of a map is of a split
+    assert data.loss.dims == ("split", "alpha")
+    assert data.shares.values.tolist() == table["shares"].dropna().tolist() == [0.75, 0.25]
     assert opened(Result(Path("x.npz"), {}, {}, {"only": np.array(3)}))[1].values.tolist() == [[3]]

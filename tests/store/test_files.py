@@ -64,17 +64,14 @@ def test_the_message_names_the_file_the_reason_and_the_way_out(tmp_path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_the_check_leaves_nothing(tmp_path):
-    (tmp_path / "x").write_bytes(b"old")
-    check_writable(tmp_path / "x")
-    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("x", b"old")]
-
-
-def test_it_does_not_write_through_a_link_in_the_way(tmp_path):
+def test_it_does_not_write_through_a_link_in_the_way_and_the_check_leaves_what_is_there(tmp_path):
     victim = tmp_path / "victim"
     victim.write_bytes(b"old")
     for link in ("x", "x.tmp"):
         (tmp_path / link).symlink_to(victim)
+    check_writable(tmp_path / "x")
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["victim", "x"]
+    (tmp_path / "x.tmp").symlink_to(victim)
     write_atomically(tmp_path / "x", b"new")
     assert victim.read_bytes() == b"old"
     assert not (tmp_path / "x").is_symlink()
@@ -88,24 +85,18 @@ def test_writes_that_take_a_part_are_continued(tmp_path, monkeypatch):
     assert (tmp_path / "x").read_bytes() == b"0123456789"
 
 
-def test_put_aside_finds_a_free_number_and_says_so_in_one_line(tmp_path, caplog):
+def test_put_aside_finds_a_free_number_and_says_so_in_one_line(tmp_path, caplog, monkeypatch):
+    path = tmp_path / "x.npz"
     for i in range(3):
-        (tmp_path / "x.npz").write_bytes(bytes([i]))
-        put_aside(tmp_path / "x.npz", "it is empty")
+        path.write_bytes(bytes([i]))
+        put_aside(path, "it is empty")
     assert [(tmp_path / f"x.npz.damaged-{i + 1}").read_bytes() for i in range(3)] == [b"\0", b"\1", b"\2"]
-    assert (
-        caplog.messages[2]
-        == f"{tmp_path}/x.npz is put aside as x.npz.damaged-3 and computed anew: it is empty"
-    )
+    assert caplog.messages[2] == f"{path} is put aside as x.npz.damaged-3 and computed anew: it is empty"
 
-
-def test_put_aside_that_fails_says_so(tmp_path, caplog, monkeypatch):
     def refuse(*_):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    (tmp_path / "x").touch()
     monkeypatch.setattr(os, "rename", refuse)
-    put_aside(tmp_path / "x", "it is empty")
-    assert caplog.messages == [
-        f"{tmp_path}/x is not used: it is empty; it cannot be put aside (Permission denied)"
-    ]
+    put_aside(path, "it is empty")
+    cannot = f"{path} is not used: it is empty; it cannot be put aside (Permission denied)"
+    assert caplog.messages[3:] == [cannot]

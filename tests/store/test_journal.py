@@ -30,9 +30,7 @@ def filled(path, rows=4, stamp=STAMP):
 
 
 def check_holds(journal, indices):
-    assert sorted(journal) == sorted(indices)
-    for i in indices:
-        assert journal[i].tobytes() == row(i).tobytes()
+    assert {i: found.tobytes() for i, found in journal.items()} == {i: row(i).tobytes() for i in indices}
 
 
 @pytest.fixture
@@ -90,10 +88,7 @@ def test_a_flip_of_any_bit_costs_one_row_at_most(path, caplog):
         assert len(caplog.messages) <= 1
 
 
-FOREIGN = {"text": b"hello\nworld\n", "zip": b"PK\x03\x04" * 99, "zeros": bytes(200)}
-
-
-@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("foreign", [b"hello\nworld\n", b"PK\x03\x04" * 99, bytes(200)])
 @pytest.mark.parametrize("rows", [0, 2])
 def test_foreign_bytes_are_no_rows(path, foreign, rows):
     """After a power cut a file may end in blocks of zeros."""

@@ -1,11 +1,8 @@
 """Recipes: the key changes with what changes the numbers and with nothing else; names stay in their folder."""
 
-import copy
-import functools
 import hashlib
 import json
 import re
-import string
 from pathlib import Path
 
 import numpy as np
@@ -22,33 +19,6 @@ RECIPES = st.dictionaries(
     st.text(),
     st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8),
 )
-
-# every kind of thing that a study's recipe holds
-RECIPE = {
-    "model": {"source": "demo", "checksum": "9f2c", "max_length": 64},
-    "task": {"name": "mrpc", "checksum": "11aa", "train_limit": 0},
-    "training": {"epochs": 3, "learning_rate": 5e-5, "batch_size": 32, "betas": [0.9, 0.999], "warmup": 0.1},
-    "how": "pretrained",
-    "seed": 1,
-    "grid": {"resolution": 15, "span": 4.0, "alpha": np.linspace(-4, 4, 5)},
-    "rescale": True,
-    "other": None,
-}
-
-
-def leaves(recipe, path=()):
-    """The path of every leaf of a canonical recipe."""
-    if isinstance(recipe, dict | list) and recipe:
-        items = recipe.items() if isinstance(recipe, dict) else enumerate(recipe)
-        return [leaf for key, value in items for leaf in leaves(value, (*path, key))]
-    return [path]
-
-
-def replaced(recipe, path, value):
-    changed = copy.deepcopy(recipe)
-    place = functools.reduce(lambda inner, key: inner[key], path[:-1], changed)
-    place[path[-1]] = value
-    return changed
 
 
 def shuffled(value):
@@ -87,15 +57,6 @@ def test_two_recipes_share_a_key_only_if_they_are_equal(first, second):
     assert (recipe_key(first) == recipe_key(second)) == same_text
 
 
-@pytest.mark.parametrize("path", leaves(canonical(RECIPE)), ids=lambda path: "/".join(map(str, path)))
-def test_a_change_of_any_field_changes_the_key(path):
-    recipe = canonical(RECIPE)
-    changes = [replaced(recipe, path, value) for value in (None, True, 7, 0.3, "x", [], {})]
-    keys = {recipe_key(changed) for changed in changes if changed != recipe}
-    assert recipe_key(recipe) not in keys
-    assert len(keys) >= len(changes) - 1
-
-
 def test_what_is_equal_in_numbers_is_equal_in_key():
     for equal in (4, 4.0, np.float32(4), np.int8(4), np.array(4)):
         assert recipe_key({"span": equal}) == recipe_key({"span": 4})
@@ -108,24 +69,23 @@ def test_what_is_equal_in_numbers_is_equal_in_key():
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), np.float64("-inf"), np.array([1.0, np.nan])])
 def test_what_is_not_finite_is_refused_in_one_line(bad):
-    with pytest.raises(UserError, match=r"recipe holds a number that is not finite: .*span") as caught:
+    with pytest.raises(UserError, match=r"^recipe holds a number that is not finite: .*span.*$"):
         recipe_key({"grid": {"span": bad}})
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     "bad", [{1, 2}, Path("x"), b"x", 1j, object(), np.datetime64("2020"), np.array(["x"])]
 )
 def test_other_types_are_refused_in_one_line(bad):
-    with pytest.raises(TypeError, match=r"^recipe: \w+ is none of string, number") as caught:
+    with pytest.raises(TypeError, match=r"^recipe: \w+ is none of string, number, list and mapping$"):
         recipe_key({"a": [bad]})
-    assert "\n" not in str(caught.value)
 
 
 PATHS = (
     ". .. ../../x a/b a\\b /etc/passwd CON con nul.txt com1 ~ ~root -rf naïve 数据 x. .hidden MRPC %2e%2e a:b"
 )
 HOSTILE = [*PATHS.split(), "", "a" * 500, "x\0y", "a\nb", " ", "mrpc ", "\ud800"]
+NAMES = st.text() | st.text(alphabet="./\\:~- ABab\0")
 
 
 def check_is_one_component(safe):
@@ -135,26 +95,24 @@ def check_is_one_component(safe):
     assert not re.fullmatch(r"con|prn|aux|nul|(com|lpt)\d", safe.split(".")[0])
 
 
-@pytest.mark.parametrize("name", HOSTILE, ids=repr)
-def test_hostile_names_become_one_component(name):
-    check_is_one_component(safe_name(name))
+def test_every_hostile_name_becomes_a_component_of_its_own():
+    safe = [safe_name(name) for name in HOSTILE]
+    for name in safe:
+        check_is_one_component(name)
+    assert len(set(safe)) == len(HOSTILE)
 
 
-@given(st.text() | st.text(alphabet="./\\:~ ABab\0"))
+@given(NAMES)
 def test_any_name_becomes_one_component(name):
     check_is_one_component(safe_name(name))
 
 
-@given(st.text(alphabet=string.ascii_letters + "./~-"), st.text(alphabet=string.ascii_letters + "./~-"))
+@given(NAMES, NAMES)
 def test_different_names_stay_different_where_case_is_ignored(first, second):
     assume(first != second)
     assert safe_name(first).lower() != safe_name(second).lower()
 
 
-def test_all_hostile_names_stay_different():
-    assert len({safe_name(name) for name in HOSTILE}) == len(HOSTILE)
-
-
-@pytest.mark.parametrize("name", ["mrpc", "mnli-pretrained-train", "rte_scratch.dev", "sst2"])
-def test_plain_names_are_kept(name):
-    assert safe_name(name) == name
+def test_plain_names_are_kept():
+    for name in ("mrpc", "mnli-pretrained-train", "rte_scratch.dev", "sst2"):
+        assert safe_name(name) == name

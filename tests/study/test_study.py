@@ -67,11 +67,9 @@ def test_rolled_back_is_what_rollback_reports(study):
 
 
 def test_layer_surface_moves_one_group_around_the_end(study):
-    surface = study.layer_surface("mrpc", "high")
-    assert surface.marks["fine-tuned"].loss == pytest.approx(
-        study.surface("mrpc").marks["end"].loss, abs=1e-6
-    )
-    assert (surface.marks["rolled back"].alpha, surface.marks["rolled back"].beta) == (-1, 0)
+    marks, end = study.layer_surface("mrpc", "high").marks, study.surface("mrpc").marks["end"]
+    assert marks["fine-tuned"].loss == pytest.approx(end.loss, abs=1e-6)
+    assert (marks["rolled back"].alpha, marks["rolled back"].beta) == (-1, 0)
 
 
 def test_trajectories_are_the_epochs(study):
@@ -103,9 +101,7 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
     assert cube["examples"] == len(examples)
     whole = cube["accuracy"]
     assert whole[-1, -1, -1] == 1 - Objective(run.model(), examples)().error
-    edges = dict(
-        zip(("low", "middle", "high"), (whole[0, -1, -1], whole[-1, 0, -1], whole[-1, -1, 0]), strict=True)
-    )
+    edges = {"low": whole[0, -1, -1], "middle": whole[-1, 0, -1], "high": whole[-1, -1, 0]}
     assert edges == roll_back(run.model(), run.theta(0), run.theta(), examples).groups
 
 
@@ -135,15 +131,12 @@ def test_results_come_after_those_they_need(study):
 
 
 def test_a_sample_is_the_same_every_time_and_within_its_split(tiny_profile, tmp_path):
-    study = Study(tiny_profile, results_dir=tmp_path, examples=7)
+    study, again, whole = (Study(tiny_profile, results_dir=tmp_path, examples=n) for n in (7, 7, 10**6))
     sample = study.sample("rte", "train")
-    assert sample == Study(tiny_profile, results_dir=tmp_path, examples=7).sample("rte", "train")
+    assert sample == again.sample("rte", "train")
     assert len(sample) == 7
     assert all(example in study.task("rte").train for example in sample)
-    assert (
-        Study(tiny_profile, results_dir=tmp_path, examples=10**6).sample("rte", "dev")
-        == study.task("rte").dev
-    )
+    assert whole.sample("rte", "dev") == study.task("rte").dev
 
 
 def test_a_seed_of_the_profile_leaves_the_others_for_means(tiny_profile, tmp_path):
@@ -167,29 +160,44 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
     assert study.run("rte").folder == Study(tiny_profile, results_dir=tmp_path).run("rte").folder
 
 
-def test_unknown_words_are_refused(study):
-    for call in (
-        lambda: study.run("mrpc", "finetuned"),
-        lambda: study.surface("mrpc", split="test"),
-        lambda: study.surface("wnli"),
-        lambda: study.layer_surface("mrpc", "top"),
-        lambda: study.trajectory("mrpc", method="cross"),
-        lambda: study.compute("everything"),
-    ):
-        with pytest.raises(UserError, match=r"unknown .* (allowed are|has) "):
-            call()
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda study: study.run("mrpc", "finetuned"), r"unknown way to train .* allowed are"),
+        (lambda study: study.surface("mrpc", split="test"), "unknown split 'test'; allowed are"),
+        (lambda study: study.sample("mrpc", "test"), "unknown split 'test'; allowed are"),
+        (lambda study: study.surface("wnli"), "unknown task 'wnli'; .* has"),
+        (lambda study: study.surface([]), r"unknown task \[\]; .* has"),
+        (lambda study: study.heading("wnli"), "unknown task 'wnli'; .* has"),
+        (lambda study: study.layer_surface("mrpc", "top"), "unknown layer group 'top'; allowed are"),
+        (lambda study: study.trajectory("mrpc", method="cross"), "unknown method 'cross'; allowed are"),
+        (lambda study: study.seeds_of("dance", "mrpc", "scratch"), "unknown kind of result 'dance'"),
+        (lambda study: study.compute("everything"), "unknown kind of result 'everything'; allowed are"),
+        (lambda study: study.compute("runs", workers=0), "workers = 0: .* at least 1"),
+        (lambda study: study.compute("runs", workers="2"), "workers = '2': a whole number"),
+        (lambda study: study.curve("mrpc", seed="x"), "a seed is a whole number .* got 'x'"),
+        (lambda study: study.run("mrpc", seed=-1), "a seed is a whole number .* got -1"),
+        (lambda study: study.run("mrpc", seed=True), "a seed is a whole number .* got True"),
+        (lambda study: study.run("mrpc", learning_rate="x"), "a learning rate is a number .* got 'x'"),
+        (lambda study: study.rollback("mrpc", 0.0), "a learning rate is a number greater than 0; got 0.0"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_line_before_any_work(
+    tiny_profile, tmp_path, monkeypatch, ask, message
+):
+    monkeypatch.setattr("landscape_utils.study.trainings.build_model", lambda *_: pytest.fail("trained"))
+    with pytest.raises(UserError, match=message) as caught:
+        ask(Study(tiny_profile, results_dir=tmp_path))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_parameter_that_no_notebook_has_is_refused_once():
-    namespace = {"In": [""] * 4, "profile": "demo", "resolutoin": 7, "_i": "x", "study": object()}
-    with pytest.raises(
-        UserError, match="unknown parameter 'resolutoin'; a notebook takes profile, tasks, seed"
-    ):
-        check_names(namespace)
-    check_names(namespace | {"In": [""] * 9})  # later, when the reader has names of their own
-    del namespace["resolutoin"]
+    namespace = {"In": [""] * 4, "profile": "demo", "_i": "x", "study": object()}
     check_names(namespace)
-    namespace["checkpoints"] = "start,end"
+    misspelt, further = namespace | {"resolutoin": 7}, namespace | {"checkpoints": "start,end"}
+    with pytest.raises(UserError, match="unknown parameter 'resolutoin'; a notebook takes profile, tasks"):
+        check_names(misspelt)
+    check_names(misspelt | {"In": [""] * 9})  # later, when the reader has names of their own
     with pytest.raises(UserError, match="unknown parameter 'checkpoints'"):
-        check_names(namespace)
-    check_names(namespace, *OF_CHECKPOINTS)
+        check_names(further)
+    check_names(further, *OF_CHECKPOINTS)

@@ -53,9 +53,8 @@ def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
     assert [path.loss[0], path.loss[-1]] == pytest.approx([wanted[0], wanted[-2]], abs=1e-5)
     assert [barrier.loss[0], barrier.loss[-1]] == pytest.approx(wanted[-2:], abs=1e-5)
     assert path.precision == "float32"
-    assert study.barrier("mrpc", "dev").error[0] == pytest.approx(
-        study.curve("mrpc", split="dev").marks["end"].error
-    )
+    end = study.curve("mrpc", split="dev").marks["end"]
+    assert study.barrier("mrpc", "dev").error[0] == pytest.approx(end.error)
 
 
 def test_random_directions_start_at_the_end(study):
@@ -94,9 +93,7 @@ def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
     monkeypatch.setattr(CurveResult, "code", classmethod(lambda cls: "0" * 16))
     assert not study.has(kind)
     reading = Study(study.profile, results_dir=study.store.folder.parent, device="none")
-    assert reading.curve("mrpc").loss.tolist() == before.loss.tolist(), (
-        "what only reads takes the earlier one"
-    )
+    assert reading.curve("mrpc").loss.tolist() == before.loss.tolist(), "to read, the earlier one will do"
     assert study.curve("mrpc").loss.tolist() == before.loss.tolist()
     assert study.has(kind)
 

@@ -1,0 +1,178 @@
+"""How a study's results are computed and kept: read from the store, or else made after all that they need."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, Self
+
+from ..engine.cluster import Client, apart, device_names, join
+from ..environment import (
+    NOTHING,
+    PARAMETERS,
+    check_device,
+    check_names,
+    data_folder,
+    device_name,
+    one_thread,
+    project_folder,
+)
+from ..errors import Lacking, UserError
+from ..landscape.scan import Plane
+from ..names import CONTINUED, HOWS, SPLITS, one_of
+from ..profiles import Profile, load_profile
+from ..store.store import Store
+from ..training.finetune import Run
+from ..training.tasks import Example, sample_of
+from .kind import Arrays, Journal, Key, Kind, Trainings
+from .order import compute_all, missing_of
+from .results import KINDS
+from .run_result import RunResult
+from .trainings import ProfileTrainings
+
+
+class Computing:
+    """What `Study` asks its questions of; its arguments are explained there."""
+
+    def __init__(
+        self,
+        profile: str | Path | Profile = "demo",
+        *,
+        tasks: str | Sequence[str] = "all",
+        seed: int | None = None,
+        resolution: int = 0,
+        span: float = 0.0,
+        examples: int = 0,
+        data_dir: str | Path = "",
+        results_dir: str | Path = "results",
+        device: str = "auto",
+        client: Client | None = None,
+        trainings: Callable[[Profile, Store, str], Trainings] | None = None,
+    ):
+        base = load_profile(profile)
+        self.profile = load_profile(
+            base,
+            tasks=tasks,
+            seed=None if type(seed) is int and seed in base.seeds else seed,
+            resolution=resolution,
+            span=span,
+            examples=examples,
+            data_dir=data_folder(data_dir or base.data_dir),
+        )
+        self.store = Store(project_folder(results_dir) / self.profile.name, read_only=device == NOTHING)
+        self.client = client
+        self.device = check_device(device) if client is None else join(client, device, self.store.folder)
+        self.trainings = (trainings or ProfileTrainings)(self.profile, self.store, self.device)
+        self.tasks, self.ways, self.seeds = self.trainings.tasks, self.trainings.ways, self.trainings.seeds
+        self.seed = self.seeds[0] if seed is None else seed
+        self.overfit_task = self.trainings.overfitted
+        scanned = tuple(seed for seed in self.profile.surface_seeds if seed in self.seeds)
+        self.surface_seeds = scanned or self.seeds
+        layered = tuple(task for task in self.tasks if task in self.profile.layers.tasks) or self.tasks
+        self.layer_tasks = layered if self.trainings.layered else ()
+
+    @classmethod
+    def from_parameters(cls, namespace: Mapping[str, Any]) -> Self:
+        """The study that a notebook's parameters ask for; `namespace` is its globals().
+
+        Raises:
+            UserError: a parameter that no notebook has, which papermill only warns of; a value that is not allowed.
+        """
+        check_names(namespace)
+        return cls(**{name: namespace[name] for name in PARAMETERS})
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What goes to another process, which computes by itself."""
+        return self.__dict__ | {"client": None}
+
+    def under(self, precision: str, **changes: Any) -> Self:
+        """This study with another precision and other `resolution`, `span` or `examples`; the same trainings."""
+        again = copy.copy(self)
+        again.profile = load_profile(self.profile.model_copy(update={"precision": precision}), **changes)
+        return again
+
+    def compute(self, *what: str, workers: int | None = None) -> None:
+        """Compute what the store lacks of `what` (default: everything), side by side where the profile says so.
+
+        Args:
+            what: any of `names.KINDS`: "runs", "curves", "surfaces", ...
+            workers: processes; default: one for each core if the profile is `side_by_side`, else 1. Those of the
+                client, if there is one.
+
+        Raises:
+            Lacking: something is to be computed, on device "none".
+        """
+        for folder in what:
+            one_of("kind of result", folder, tuple(KINDS))
+        if workers is not None and (type(workers) is not int or workers < 1):
+            raise UserError(f"workers = {workers!r}: a whole number is needed, at least 1")
+        missing = missing_of(self, what or tuple(KINDS))
+        if missing and self.store.read_only:
+            raise Lacking(
+                f"{self.store.folder} lacks {len(missing)} results: {missing[0].label} is the first"
+            )
+        compute_all(self, missing, workers)
+
+    # A result
+
+    def key(self, kind: Kind) -> Key:
+        """By which the store finds a result."""
+        return kind.folder, kind.name, kind.recipe(self)
+
+    def has(self, kind: Kind) -> bool:
+        """Whether the store has a result that the present code has computed."""
+        return self.store.load(*self.key(kind), code=kind.code()) is not None
+
+    def get(self, kind: Kind, watch: Callable[[Journal], Journal] = lambda journal: journal) -> Any:
+        """A result, read from the store, or else computed after all that it needs, and kept.
+
+        `watch`: what the computation is given for its journal.
+        """
+        if (found := self.store.load(*self.key(kind), code=kind.code())) is not None:
+            return kind.read(self, found.arrays)
+        if not self.store.read_only:
+            for need in kind.needs(self):
+                self.get(need)
+        return self.keep(kind, lambda journal: self.computed(kind, watch(journal)))
+
+    def computed(self, kind: Kind, journal: Journal) -> Arrays:
+        """A result's arrays, computed here or, where its points are not shared out, by one of the client's workers."""
+        if self.client is None or kind.by_points:
+            return kind.compute(self, journal)
+        ((_, arrays),) = apart(self.client, self, [(kind, "computed", (kind, {}))], self.store.folder)
+        return arrays
+
+    def keep(self, kind: Kind, compute: Callable[[Journal], Arrays]) -> Any:
+        """A result, read from the store, or else made by `compute` and kept."""
+        threads: AbstractContextManager[None] = one_thread() if self.profile.side_by_side else nullcontext()
+        with threads:
+            device = device_names(self.client, self.device) if self.client else device_name(self.device)
+            result = self.store.compute(*self.key(kind), compute, code=kind.code(), device=device)
+        return kind.read(self, result.arrays)
+
+    # What a result is computed from
+
+    def sample(self, name: str, split: str) -> list[Example]:
+        """The examples of a split that a landscape is computed on: the same ones, in the same order, every time."""
+        one_of("split", split, SPLITS)
+        return sample_of(getattr(self.trainings.task(name), split), getattr(self.profile.sample, split))
+
+    def trained(self, run: RunResult) -> Run:
+        """A training with its snapshots at hand: trained again if they are gone."""
+        found = self.get(run)
+        self.trainings.ready(run)
+        return found
+
+    def plane(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Plane:
+        """Through theta_0 along delta_1 of the task and delta_2 of its partner in the profile (section 3.2)."""
+        named = RunResult(*self.which(task, how, seed))
+        run = self.trained(named)
+        origin = run.theta(0)
+        return Plane(origin, run.theta() - origin, self.trainings.second(named).vector(origin))
+
+    def which(self, task: str, how: str, seed: int | None) -> tuple[str, str, int]:
+        """Task, way of training and seed in full; refused if they are not known."""
+        one_of("way to train", how, (*self.ways, *((CONTINUED,) if self.overfit_task else ())))
+        return self.trainings.known(task), how, self.seed if seed is None else seed
