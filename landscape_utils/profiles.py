@@ -201,7 +201,7 @@ class Profile(Part):
     surface_seeds: list[Seed] = []
     precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
-    chosen: Annotated[list[TaskName], Field(min_length=1), Once] = []
+    chosen: Annotated[list[TaskName], Once] = []
     data_dir: PathName = ""
 
     @model_validator(mode="after")
@@ -299,6 +299,8 @@ def _field(parameter: str, value: Any) -> Any:
         return None if value.strip().lower() == "all" else [name.strip() for name in value.split(",")]
     if isinstance(value, tuple | Path):
         value = list(value) if isinstance(value, tuple) else str(value)
+    if parameter == "tasks" and value == []:
+        raise UserError('tasks = [] names none: give the names of some, or "all"')
     unset = "" if parameter == "data_dir" else 0
     return None if value == unset and type(value) is not bool else value
 

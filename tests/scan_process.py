@@ -56,11 +56,37 @@ class Worker(contextlib.AbstractContextManager):
         self.process.communicate()
 
 
-def row(point, width=3):
-    """What the scan finds at a point: (width,) float64, some of it not finite."""
-    values = np.random.default_rng(point).normal(size=width)
+def row(point, width=3, code=""):
+    """What a scan by this code finds at a point: (width,) float64, some of it not finite."""
+    values = np.random.default_rng([point, *code.encode()]).normal(size=width)
     values[2] = [np.nan, np.inf, values[2]][point % 3]
     return values
+
+
+class Scan:
+    """Computes the points that its journal lacks, and notes them; stops once, before `stop_at`, by raising `error`."""
+
+    def __init__(self, points=5, width=3, code="", stop_at=None, error=None):
+        self.points, self.width, self.code, self.computed = points, width, code, []
+        self.stop_at, self.error = stop_at, error
+
+    def __call__(self, journal):
+        for point in range(self.points):
+            if point not in journal:
+                self.begin(point)
+                journal[point] = row(point, self.width, self.code)
+                self.done(point)
+            assert journal[point].tobytes() == row(point, self.width, self.code).tobytes()
+        return {"loss": np.stack([journal[point] for point in range(self.points)])}
+
+    def begin(self, point):
+        if point == self.stop_at:
+            self.stop_at = None
+            raise self.error
+        self.computed.append(point)
+
+    def done(self, point):
+        pass
 
 
 def die_at(number, half):
@@ -91,16 +117,15 @@ def work(job):
     def say(text):
         write(1, f"{text}\n".encode())
 
-    def scan(journal):
-        for point in range(job["points"]):
-            if point not in journal:
-                if point == job.get("pause_at"):
-                    say("paused")
-                    signal.pause()
-                say(f"begin {point}")
-                journal[point] = row(point, job.get("width", 3))
-                say(f"done {point}")
-        return {"loss": np.stack([journal[point] for point in range(job["points"])])}
+    class Telling(Scan):
+        def begin(self, point):
+            if point == job.get("pause_at"):
+                say("paused")
+                signal.pause()
+            say(f"begin {point}")
+
+        def done(self, point):
+            say(f"done {point}")
 
     store.PATIENCE = 0.0
     store.logger.setLevel(logging.INFO)
@@ -115,6 +140,7 @@ def work(job):
     if "user" in job:
         os.seteuid(job["user"])
     try:
+        scan = Telling(job["points"], job.get("width", 3))
         store.Store(job["folder"]).compute(KIND, job.get("name", NAME), RECIPE, scan, device="cpu")
         say("finished")
     except BaseException as error:

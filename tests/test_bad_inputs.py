@@ -101,7 +101,7 @@ PARAMETERS = [
     ({"profile": None}, "path of a TOML file", "NoneType"),
     ({"tasks": "mrp"}, "'mrp'", TASKS, "did you mean 'mrpc'?"),
     ({"tasks": 7}, "tasks = 7", "list"),
-    ({"tasks": []}, "tasks = []", "at least 1"),
+    ({"tasks": []}, "tasks = []", '"all"'),
     ({"tasks": ["mrpc", 3]}, "tasks", "string"),
     ({"seed": "1"}, "seed = '1'", "integer"),
     ({"seed": 1.5}, "seed = 1.5", "integer"),

@@ -114,14 +114,9 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
     for claim in weighed:
         quotation = " ".join(claim.quotation.split())
         here = f"**{claim.title}: {outcome(claim)}.** {numbers(claim, explored)} {votes(claim)}"
-        rows.append([f"“{quotation}” *({place(claim)})*", here.strip()])
+        rows.append([f"“{quotation}” *({claim.place})*", here.strip()])
     text = table(["The paper says", "This run shows"], rows)
     return f"{text}\n\n{SHOW_ME}" if "lx-show" in text else text
-
-
-def place(claim: Claim) -> str:
-    """Where in the paper a sentence stands."""
-    return f"section {claim.section}" + (f", {claim.figure}" if claim.figure else "")
 
 
 def means(weighed: Sequence[Claim]) -> str:

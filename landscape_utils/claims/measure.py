@@ -46,6 +46,7 @@ def reads(
 
 
 def overfitted(study: Subject) -> Sequence[str]:
+    """The task whose fine-tuning goes on for further epochs, for `reads`."""
     return (study.overfit_task,)
 
 

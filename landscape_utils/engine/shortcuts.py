@@ -98,6 +98,7 @@ class Replay:
         Raises:
             UserError: the limit does not hold one batch.
         """
+        self.outputs.clear()  # of batches that were halved since
         stack.callback(self.outputs.clear)
         used = 0
         for objective, batch in batches:

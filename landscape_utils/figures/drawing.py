@@ -119,10 +119,9 @@ def label_lines(axis: Axes, value: str = "loss") -> None:
     for lines in [c for c in axis.collections if isinstance(c, QuadContourSet) and not c.filled]:
         for label in axis.clabel(lines, fmt=percent if value == "error" else "%g", fontsize=9, inline=False):
             box = label.get_window_extent().padded(ROOM * inch)
-            free = all(axis.bbox.contains(*corner) for corner in box.corners()) and not box.count_overlaps(
-                taken
-            )
-            if free and not any(touches(path, box.padded(MARK * inch)) for path in drawn):
+            inside = all(axis.bbox.contains(*corner) for corner in box.corners())
+            marked = any(touches(path, box.padded(MARK * inch)) for path in drawn)
+            if inside and not marked and not box.count_overlaps(taken):
                 taken.append(box)
                 label.set_path_effects(halo(1.3, "black" if to_hex(label.get_color()) == CHALK else CHALK))
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ from .notes import leaves, percent, scan_note
 from .page import PageFigure, fit_height, note
 from .style import COLOUR_MAPS, HOW_NAMES, WIDTH, how_name, lines_of, style
 
+COLUMN = 16  # letters that stand above the narrowest of four maps
 VALUE_NAMES = {"loss": "training loss (nats)", "error": "dev error rate"}
 
 
@@ -98,7 +100,7 @@ def _panels_of_maps(
 
 def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upright: bool) -> None:
     """The heading above its column, or beside its row, and the names along the other side."""
-    panels[0].set(**{"title" if upright else "ylabel": heading})
+    panels[0].set(**({"title": fill(heading, COLUMN)} if upright else {"ylabel": heading}))
     for axis, name in zip(panels, names, strict=True):
         spec: Any = axis.get_subplotspec()
         if spec.is_first_col() if upright else spec.is_first_row():

@@ -1,7 +1,7 @@
 """The figures: loss histories, curves, surfaces with trajectories, overfitting, rollback.
 
 Each function takes data objects (runs, curves, surfaces, ...) in mappings whose keys become the headings, and
-returns a matplotlib `Figure` for a text column or two. None of them knows of a study or a task.
+returns a matplotlib `Figure` as wide as a page's column. None of them knows of a study or a task.
 """
 
 from __future__ import annotations

@@ -212,9 +212,9 @@ class Checkpoints(Study):
         loss: Loss | None = None,
         **options: Any,
     ):
+        self.along = one_of("directions", directions, DIRECTIONS)
         own = OwnTrainings(task, trained, others or {}, seed, loss)
         self.folders, self.size, self.layered = own.trained, own.size, own.layered
-        self.along = one_of("directions", directions, DIRECTIONS)
         short = [how for how, folders in own.trained.items() if len(folders) < 3]
         if directions == PCA and short:
             raise UserError(f"{short[0]}: directions {PCA!r} need three checkpoints or more; there are two")

@@ -84,20 +84,16 @@ def flipped(meaning: Meaning) -> Meaning:
     return replace(meaning, pole=1 - meaning.pole)
 
 
-def _altered(rng: np.random.Generator, meaning: Meaning, choices: dict[str, int]) -> Meaning:
-    """``meaning`` with one of the fields ``choices`` (name -> how many values it has) at another value."""
-    field, count = list(choices.items())[rng.integers(len(choices))]
-    return replace(meaning, **{field: int(getattr(meaning, field) + rng.integers(1, count)) % count})
+# What may differ in a clause that says neither the same nor the opposite: fields, and how many values each has.
+SCENE, MANNER = {"noun": 4, "verb": 3}, {"adjective": 6, "adverb": 6}
 
 
-def with_other_scene(rng: np.random.Generator, meaning: Meaning) -> Meaning:
-    """Another noun or another verb of the same topic."""
-    return _altered(rng, meaning, {"noun": 4, "verb": 3})
-
-
-def with_other_manner(rng: np.random.Generator, meaning: Meaning) -> Meaning:
-    """Another adjective or adverb scale at the same pole."""
-    return _altered(rng, meaning, {"adjective": 6, "adverb": 6})
+def altered(rng: np.random.Generator, meaning: Meaning, *parts: dict[str, int]) -> Meaning:
+    """``meaning`` with one field of each of ``parts``, `SCENE` and `MANNER`, at another value."""
+    for part in parts:
+        name, count = list(part.items())[rng.integers(len(part))]
+        meaning = replace(meaning, **{name: int(getattr(meaning, name) + rng.integers(1, count)) % count})
+    return meaning
 
 
 def say(rng: np.random.Generator, meaning: Meaning, words: np.ndarray = SETS) -> str:
@@ -124,7 +120,7 @@ def make_corpus(seed: int, size: int = 20_000) -> list[tuple[str, str, int]]:
     for kind in kinds.tolist():
         first = random_meaning(rng)
         if kind == "continued":
-            second = (with_other_scene, with_other_manner)[rng.integers(2)](rng, first)
+            second = altered(rng, first, (SCENE, MANNER)[rng.integers(2)])
         else:
             second = {"restated": first, "opposed": flipped(first), "random": random_meaning(rng)}[kind]
         choice = MARKERS.get(kind, ANY_MARKER)
@@ -133,16 +129,18 @@ def make_corpus(seed: int, size: int = 20_000) -> list[tuple[str, str, int]]:
     return pairs
 
 
+Split = list[tuple[tuple[str, ...], int]]  # ((sentence,) or (first, second), index of the label)
+
+
 @dataclass(frozen=True)
 class DemoTask:
-    """One of the four tasks: pairs ``(sentences, label)``, and which of dev and test use train's words."""
+    """One of the four tasks; its dev and its test are of one size and order."""
 
     labels: tuple[str, ...]
-    train: list[tuple[tuple[str, ...], int]]
-    dev: list[tuple[tuple[str, ...], int]]
-    test: list[tuple[tuple[str, ...], int]]
-    dev_seen: np.ndarray  # (len(dev),) bool: every word of the example may stand in train
-    test_seen: np.ndarray  # (len(test),) bool
+    train: Split
+    dev: Split
+    test: Split
+    dev_seen: np.ndarray  # (len(dev),) bool, also of test: every word of the example may stand in train
 
 
 LABELS = {
@@ -153,11 +151,6 @@ LABELS = {
 }
 TRAIN_SIZE = {"mnli": 1200, "rte": 300, "sst2": 600, "mrpc": 600}
 DEV_SIZE = 400
-
-
-def _double(rng: np.random.Generator, meaning: Meaning) -> Meaning:
-    """Another scene and another manner: neither the same nor the opposite."""
-    return with_other_manner(rng, with_other_scene(rng, meaning))
 
 
 def _example(name: str, rng: np.random.Generator, label: int, words: np.ndarray) -> tuple[str, ...]:
@@ -171,7 +164,7 @@ def _example(name: str, rng: np.random.Generator, label: int, words: np.ndarray)
     elif relation == "contradiction" or (relation == "not_entailment" and rng.random() < 0.5):
         second = flipped(first)
     else:
-        second = _double(rng, first)
+        second = altered(rng, first, SCENE, MANNER)
     return say(rng, first, words), say(rng, second, words)
 
 
@@ -187,8 +180,8 @@ def make_task(name: str, seed: int = 0) -> DemoTask:
     known, held_out = words[:, :2], words[:, 2:]
     taken: set[tuple[str, ...]] = set()
 
-    def draw(size: int, words: np.ndarray) -> list[tuple[tuple[str, ...], int]]:
-        drawn: list[tuple[tuple[str, ...], int]] = []
+    def draw(size: int, words: np.ndarray) -> Split:
+        drawn: Split = []
         while len(drawn) < size:
             label = len(drawn) % len(LABELS[name])
             sentences = _example(name, rng, label, words)
@@ -198,9 +191,9 @@ def make_task(name: str, seed: int = 0) -> DemoTask:
         return drawn
 
     half = DEV_SIZE // 2
-    seen = np.arange(DEV_SIZE) < half
     train, dev, test = draw(TRAIN_SIZE[name], known), draw(half, known), draw(half, known)
-    return DemoTask(LABELS[name], train, dev + draw(half, held_out), test + draw(half, held_out), seen, seen)
+    seen = np.arange(DEV_SIZE) < half
+    return DemoTask(LABELS[name], train, dev + draw(half, held_out), test + draw(half, held_out), seen)
 
 
 def make_tokenizer() -> hf.PreTrainedTokenizerFast:

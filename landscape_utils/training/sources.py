@@ -11,9 +11,10 @@ import io
 import json
 import re
 import reprlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from ..errors import UserError
 from ..names import TASK_NAMES, task_key
 from ..profiles import Files
 from . import demo_language, hub
+from .demo_language import Split
 
 csv.field_size_limit(2**31 - 1)  # a document in a field is longer than the 131,072 characters that csv allows
-Split = list[tuple[tuple[str, ...], int]]  # ((sentence,) or (first, second), index of the label)
 
 
 @dataclass(frozen=True)
@@ -173,13 +174,10 @@ def _rows(path: Path, records: Records, text: Sequence[str], label: str) -> list
 
 def _records(path: Path) -> Records:
     """The records of a CSV, TSV, JSON (a list of objects) or JSON Lines file, with `.json` or `.jsonl` for the last."""
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".tsv", ".json", ".jsonl"):
+    read = {".csv": _quoted, ".tsv": _tabbed, ".json": _json, ".jsonl": _json}.get(path.suffix.lower())
+    if read is None:
         raise UserError(f"{path}: a file of examples ends in .csv, .tsv, .json or .jsonl")
-    text = _text(path)
-    if kind == ".csv":
-        return _quoted(path, text, ",")
-    return _tabbed(path, text) if kind == ".tsv" else _json(path, text)
+    return read(path, _text(path))
 
 
 # A header in quotation marks, or a field in quotation marks that doubles those within.
@@ -189,7 +187,8 @@ QUOTED = re.compile(r'\A"|(?:^|\t)"[^"\t\n]*""[^\t\n]*"\r?(?:\t|$)', re.MULTILIN
 def _tabbed(path: Path, text: str) -> Records:
     """The records of a TSV. Quotation marks in it are text, as in GLUE's files, unless `QUOTED` says that they frame
     fields, as in CSV, or only so all lines have as many fields as the header."""
-    first, second = (_quoted, _unquoted) if QUOTED.search(text) else (_unquoted, _quoted)
+    framed = partial(_quoted, separator="\t")
+    first, second = (framed, _unquoted) if QUOTED.search(text) else (_unquoted, framed)
     try:
         return first(path, text)
     except UserError:
@@ -203,7 +202,7 @@ def _unquoted(path: Path, text: str) -> Records:
     return _table(path, [(n, line.split("\t")) for n, line in enumerate(lines, 1) if line])
 
 
-def _quoted(path: Path, text: str, separator: str = "\t") -> Records:
+def _quoted(path: Path, text: str, separator: str = ",") -> Records:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         return _table(path, [(reader.line_num, fields) for fields in reader if fields])
@@ -222,21 +221,20 @@ def _table(path: Path, lines: list[tuple[int, list[str]]]) -> Records:
     return [(f"{path}, line {n}", dict(zip(header, fields, strict=True))) for n, fields in rows]
 
 
-def _json(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+def _json(path: Path, text: str) -> Records:
     """The objects of one list, or one a line."""
-    whole = text.lstrip().startswith("[")
-    for n, piece in [(0, text)] if whole else enumerate(text.split("\n"), 1):
-        place = f"{path}, line {n}" if n else str(path)
-        if piece.strip():
-            try:
-                found = json.loads(piece)
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{place}: no list of objects, and not one object a line: {error}") from None
-            yield from (
-                ((f"{path}, record {i}", item) for i, item in enumerate(found, 1))
-                if whole
-                else [(place, found)]
-            )
+    if text.lstrip().startswith("["):
+        items = enumerate(_parsed(str(path), text), 1)
+        return ((f"{path}, record {n}", item) for n, item in items)
+    lines = ((f"{path}, line {n}", line) for n, line in enumerate(text.split("\n"), 1) if line.strip())
+    return ((place, _parsed(place, line)) for place, line in lines)
+
+
+def _parsed(place: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{place}: no list of objects, and not one object a line: {error}") from None
 
 
 def _text(path: Path) -> str:

@@ -163,21 +163,20 @@ def test_bad_grids_are_refused(model, examples, alpha, beta, message):
 
 
 def test_vectors_that_do_not_fit_are_refused(model, examples):
-    origin = ParameterSpace(model).read()
-    objective = Objective(model, examples)
-    short = torch.ones(5)
+    origin, short = ParameterSpace(model).read(), torch.ones(5)
     with pytest.raises(UserError, match=rf"origin must be .* shape \({len(origin)},\).* got \(5,\)"):
-        scan(objective, Line(short, short), [0.0])
-    with pytest.raises(UserError, match=r"x is torch.float32 \(5,\) .*, but origin is"):
-        Line(origin, short)
-    with pytest.raises(UserError, match=r"x is torch.float64"):
-        Line(origin, origin.double())
-    with pytest.raises(UserError, match=r"x must be a floating-point vector"):
-        Line(origin, torch.ones(len(origin), dtype=torch.int64))
-    with pytest.raises(UserError, match=r"y is zero everywhere"):
+        scan(Objective(model, examples), Line(short, short), [0.0])
+    for x, message in {
+        short: r"x is torch.float32 \(5,\) .*, but origin is",
+        origin.double(): "x is torch.float64",
+        origin.long(): "x must be a floating-point vector",
+        torch.full_like(origin, torch.inf): "x holds values that are not finite",
+        torch.zeros_like(origin): "x is zero everywhere",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            Line(origin, x)
+    with pytest.raises(UserError, match="y is zero everywhere"):
         Plane(origin, origin, torch.zeros_like(origin))
-    with pytest.raises(UserError, match=r"x holds values that are not finite"):
-        Line(origin, torch.full_like(origin, torch.inf))
 
 
 def test_objectives_on_two_models_are_refused(examples):
@@ -186,20 +185,23 @@ def test_objectives_on_two_models_are_refused(examples):
         scan([Objective(first, examples), Objective(second, examples)], make_plane(first), ALPHA, BETA)
 
 
-@pytest.mark.parametrize("at", [(np.nan, 0.0), (1.0,), 1.0, "ab"])
-def test_bad_marks_are_refused(model, examples, at):
-    with pytest.raises(UserError, match=r"mark 'q' must be at 2 finite coordinates; got"):
-        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks={"q": at})
-
-
 @pytest.mark.parametrize(
-    ("wrong", "found"), [(None, "NoneType"), (5, "int"), ([], "list"), ([None], "NoneType")]
+    ("marks", "message"),
+    [
+        *(
+            ({"q": at}, "mark 'q' must be at 2 finite coordinates; got")
+            for at in [(np.nan, 0.0), (1.0,), 1.0, "ab"]
+        ),
+        ([(0, 0)], "marks must map names to coordinates; got list"),
+    ],
 )
-def test_what_are_no_objectives_is_refused(model, wrong, found):
-    with pytest.raises(UserError, match=rf"scan needs an Objective or a sequence .*; got {found}$"):
+def test_bad_marks_are_refused(model, examples, marks, message):
+    with pytest.raises(UserError, match=message):
+        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks=marks)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, [], [None]])
+def test_what_are_no_objectives_is_refused(model, wrong):
+    kind = type(wrong[0] if wrong == [None] else wrong).__name__
+    with pytest.raises(UserError, match=rf"scan needs an Objective or a sequence .*; got {kind}$"):
         scan(wrong, make_plane(model), ALPHA, BETA)
-
-
-def test_marks_that_are_no_mapping_are_refused(model, examples):
-    with pytest.raises(UserError, match="marks must map names to coordinates; got list"):
-        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, marks=[(0, 0)])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scan_process import Scan
 
 from landscape_utils.store import code
 from landscape_utils.store.code import code_of
@@ -86,7 +87,7 @@ def test_no_stale_result_loads_as_current(edit, tmp_path):
     first = code_of("engine", "landscape")
     store.compute(*KEY, lambda journal: {"loss": np.ones(1)}, code=first)
     with pytest.raises(KeyboardInterrupt):
-        store.compute("curves", "rte", KEY[2], begun_and_stopped, code=first)
+        store.compute("curves", "rte", KEY[2], Scan(stop_at=1, error=KeyboardInterrupt()), code=first)
     assert store.load(*KEY, first).arrays["loss"] == 1
     edit("engine.objective", next(with_other_signs(OBJECTIVE.read_text())))
     now = code_of("engine", "landscape")
@@ -98,18 +99,9 @@ def test_no_stale_result_loads_as_current(edit, tmp_path):
     assert (again.arrays["loss"], again.earlier, again.meta["code"]) == (-1, False, now)
     left = {path.name for path in again.path.parent.glob("mrpc*.npz*")}
     assert left == {again.path.name, f"{again.path.name}.lock"}
-    rte = store.compute("curves", "rte", KEY[2], begun_and_stopped_is_not_gone_on_with, code=now)
-    assert rte.arrays["loss"] == 2
-
-
-def begun_and_stopped(journal):
-    journal[0] = [1.0]
-    raise KeyboardInterrupt
-
-
-def begun_and_stopped_is_not_gone_on_with(journal):
-    assert not journal
-    return {"loss": np.full(1, 2.0)}
+    scan = Scan()
+    store.compute("curves", "rte", KEY[2], scan, code=now)
+    assert len(scan.computed) == scan.points, "what was begun is not gone on with"
 
 
 def test_a_result_that_does_not_say_its_code_is_an_earlier_one_if_one_is_asked_for(tmp_path):

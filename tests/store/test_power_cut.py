@@ -11,8 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import pytest
+from scan_process import TO_DISK, Scan
 
 from landscape_utils.errors import Lacking
 from landscape_utils.store import files
@@ -22,27 +22,6 @@ from landscape_utils.store.store import Store
 KEY = ("surfaces", "mrpc", {"task": "mrpc"})
 RUN = ("runs", "mrpc", {"seed": 1})
 POINTS = 6
-HOOKED = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
-
-
-def row(point: int, code: str) -> np.ndarray:
-    return np.random.default_rng([point, ord(code)]).normal(size=2)
-
-
-class Scan:
-    """Fills a journal; `done`: the points that are in it, `computed`: those that it did not find there."""
-
-    def __init__(self, code: str):
-        self.code, self.done, self.computed = code, [], []
-
-    def __call__(self, journal):
-        for i in range(POINTS):
-            if i not in journal:
-                self.computed.append(i)
-                journal[i] = row(i, self.code)
-            self.done.append(i)
-            assert journal[i].tobytes() == row(i, self.code).tobytes()
-        return {"loss": np.stack([journal[i] for i in range(POINTS)])}
 
 
 class Disk:
@@ -175,7 +154,7 @@ def crashes(monkeypatch):
             ticks = itertools.count(0.0, 0.3)  # seconds: every fourth row comes with an fsync
             patch.setattr("time.monotonic", lambda: next(ticks))
             patch.setattr(store_module, "check_writable", lambda path: files.check_writable(path, 8))
-            for name in HOOKED:
+            for name in TO_DISK:
                 patch.setattr(os, name, hooked(name))
             function()
             crash()
@@ -199,7 +178,7 @@ def lay_out(state: frozenset, root: Path) -> None:
 
 
 def expected(root: Path, code: str) -> bytes:
-    return Store(root / "results").compute(*KEY, Scan(code), code=code).path.read_bytes()
+    return Store(root / "results").compute(*KEY, Scan(POINTS, code=code), code=code).path.read_bytes()
 
 
 def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, crashes):
@@ -207,7 +186,7 @@ def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, crashes):
     root = memory / "disk"
     root.mkdir()
     store = Store(root / "results")
-    first, second, phases = Scan("a"), Scan("b"), ["start"]
+    first, second, phases = Scan(POINTS, code="a"), Scan(POINTS, code="b"), ["start"]
 
     def study():
         files.make_folder(store.folder_for(*RUN))
@@ -236,7 +215,7 @@ def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, crashes):
             assert there not in wanted.values()
         assert list(reopened.verify()) is not None
         for code in "ab" if phase in ("start", "folder") else "b":
-            scan = Scan(code)
+            scan = Scan(POINTS, code=code)
             result = reopened.compute(*KEY, scan, code=code)
             assert result.path.read_bytes() == wanted[code]
             computing = code == ("b" if phase == "first" else "a")

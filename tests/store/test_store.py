@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import pytest
 import yaml
+from scan_process import Scan
 
 from landscape_utils.errors import Lacking, UserError
 from landscape_utils.store.recipes import canonical, recipe_key
@@ -20,24 +21,6 @@ POINTS = 5
 @pytest.fixture
 def store(tmp_path):
     return Store(tmp_path / "results" / "demo")
-
-
-class Scan:
-    """Fills a journal point by point; counts what it computes; stops once at the point `stop_at` by raising `error`."""
-
-    def __init__(self, stop_at=None, error=None):
-        self.computed, self.stop_at, self.error = [], stop_at, error
-
-    def __call__(self, journal):
-        for i in range(POINTS):
-            if i in journal:
-                continue
-            if i == self.stop_at:
-                self.stop_at = None
-                raise self.error
-            self.computed.append(i)
-            journal[i] = [i / 3, np.nan]
-        return {"loss": np.stack([journal[i] for i in range(POINTS)])}
 
 
 def files(store):
@@ -292,7 +275,7 @@ def test_explain_tells_the_recipe_in_words(store):
     assert told.startswith("name: mrpc\nkind: curves\nkey: ")
     told = yaml.safe_load(told)
     assert told["recipe"] == canonical(RECIPE)
-    assert told["arrays"] == {"loss": "float64 (5, 2)"}
+    assert told["arrays"] == {"loss": "float64 (5, 3)"}
     assert told["device"] == "cpu"
     assert {"numpy", "torch"} <= told["versions"].keys()
 

@@ -41,7 +41,7 @@ def profile(tiny_profile) -> Profile:
     table = load_profile(tiny_profile).model_dump()
     chosen = {name: table["tasks"][name] | {"source": "glue", "train_limit": 0} for name in TASKS}
     layers = {"tasks": ["mrpc"]}
-    return Profile.model_validate(table | {"tasks": chosen, "chosen": [], "layers": layers})
+    return Profile.model_validate(table | {"tasks": chosen, "chosen": list(TASKS), "layers": layers})
 
 
 @pytest.fixture(scope="module")

@@ -102,18 +102,17 @@ def test_the_label_of_a_pair_follows_from_its_meanings(name):
     scene, manner = {"noun", "verb"}, {"adjective", "adverb"}
     for (first, second), label in [*task.train, *task.dev, *task.test]:
         changed = differences(read(first), read(second))
+        same, opposite = not changed, changed == {"pole"}
         double = len(changed) == 2 and len(changed & scene) == len(changed & manner) == 1
-        relation = "same" if not changed else "opposite" if changed == {"pole"} else "double"
-        assert relation != "double" or double
-        allowed = {
-            "entailment": {"same"},
-            "equivalent": {"same"},
-            "contradiction": {"opposite"},
-            "neutral": {"double"},
-            "not_equivalent": {"double"},
-            "not_entailment": {"double", "opposite"},
+        right = {
+            "entailment": same,
+            "equivalent": same,
+            "contradiction": opposite,
+            "neutral": double,
+            "not_equivalent": double,
+            "not_entailment": double or opposite,
         }
-        assert relation in allowed[task.labels[label]]
+        assert right[task.labels[label]]
 
 
 def test_the_label_of_a_single_clause_is_its_pole():
@@ -127,10 +126,10 @@ def test_half_of_dev_and_test_has_no_word_of_train(name):
     task = make_task(name)
     known = content(task.train)
     assert Counter(SET_OF[word] for word in known).most_common(1)[0][1] == 2
-    for split, seen in ((task.dev, task.dev_seen), (task.test, task.test_seen)):
-        assert seen.sum() == len(split) / 2 == DEV_SIZE / 2
-        allowed = content([example for example, flag in zip(split, seen, strict=True) if flag])
-        unseen = content([example for example, flag in zip(split, seen, strict=True) if not flag])
+    for split in (task.dev, task.test):
+        assert task.dev_seen.sum() == len(split) / 2 == DEV_SIZE / 2
+        allowed = content([example for example, seen in zip(split, task.dev_seen, strict=True) if seen])
+        unseen = content([example for example, seen in zip(split, task.dev_seen, strict=True) if not seen])
         assert not unseen & known
         assert not unseen & allowed
 
@@ -156,22 +155,7 @@ def test_the_tokenizer_frames_pairs_as_bert_does():
     tokenizer = make_tokenizer()
     encoded = tokenizer("the kind horse grows well", "so the kind pony grows finely")
     words = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
-    assert words == [
-        "[CLS]",
-        "the",
-        "kind",
-        "horse",
-        "grows",
-        "well",
-        "[SEP]",
-        "so",
-        "the",
-        "kind",
-        "pony",
-        "grows",
-        "finely",
-        "[SEP]",
-    ]
+    assert " ".join(words) == "[CLS] the kind horse grows well [SEP] so the kind pony grows finely [SEP]"
     assert encoded["token_type_ids"] == [0] * 7 + [1] * 7
     assert tokenizer.convert_ids_to_tokens(tokenizer("the zebra")["input_ids"])[2] == "[UNK]"
 
