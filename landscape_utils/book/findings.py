@@ -31,7 +31,9 @@ COUNTED = {  # of one sentence, and of several
     "undecided": ("is undecided", "are undecided"),
     NOT_MEASURED: ("could not be measured", "could not be measured"),
 }
-SHOW_ME = "The name of a task on the right sets the explorer below to this task, and to the place that is spoken of."
+SHOW_ME = (
+    "The name of a task in the right-hand column is a link, which shows this task in the explorer below."
+)
 RULE_TITLE = "How a verdict is reached"
 
 
