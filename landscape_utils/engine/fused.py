@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .objective import same
+from .precision import same
 from .shortcuts import compute_by
 
 ATTENTION = "short_sequences"

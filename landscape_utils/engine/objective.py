@@ -20,6 +20,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ..errors import UserError
 from .examples import Batch, Example, Row, by_length, check_examples, cut, plain, positions, trim, vocabulary
 from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, plain_name, problem_of, whole_number
+from .precision import rounding, same
 from .space import check_weights
 from .threads import side_by_side
 
@@ -275,20 +276,6 @@ def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:
         raise
     except Exception as error:
         return error
-
-
-def rounding() -> float:
-    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
-    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
-
-
-def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
-    """Whether two results of a forward pass are one tensor, within a tolerance, absolute and relative: 0.01 for those
-    of less than 32 bits."""
-    if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
-        return False
-    least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
-    return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)
 
 
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..errors import UserError
 
@@ -65,9 +67,9 @@ def found(row: np.ndarray, precision: str) -> float:
 
 def largest_difference(exact: np.ndarray, rounded: np.ndarray) -> float:
     """The largest absolute difference; infinite where one is finite or not a number and the other is not."""
-    same = (exact == rounded) | (np.isnan(exact) & np.isnan(rounded))
+    equal = (exact == rounded) | (np.isnan(exact) & np.isnan(rounded))
     with np.errstate(invalid="ignore"):
-        difference = np.where(same, 0.0, np.abs(exact - rounded))
+        difference = np.where(equal, 0.0, np.abs(exact - rounded))
     return float(np.nan_to_num(difference, nan=math.inf, posinf=math.inf).max())
 
 
@@ -87,3 +89,17 @@ def check_precision(precision: str, device: str) -> None:
         raise UserError(
             f"precision 'tf32' needs an NVIDIA GPU of the Ampere generation or later; the model is on {device}"
         )
+
+
+def rounding() -> float:
+    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
+    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
+
+
+def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
+    """Whether two results of a forward pass are one tensor, within a tolerance, absolute and relative: 0.01 for those
+    of less than 32 bits."""
+    if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
+        return False
+    least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
+    return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)

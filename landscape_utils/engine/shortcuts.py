@@ -20,7 +20,8 @@ from torch import Tensor, nn
 
 from ..errors import UserError
 from .examples import Batch
-from .objective import Objective, attempt, same
+from .objective import Objective, attempt
+from .precision import same
 from .space import ParameterSpace, layer_parameters, layer_stack
 
 
