@@ -24,7 +24,7 @@ from ..study.results import current_code
 from ..study.study import Study
 from . import chapter, tables
 from .executing import Execution, check_parameters, execute
-from .findings import counted, outcome
+from .findings import counted
 from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 
 
@@ -110,7 +110,7 @@ def about(study: Study) -> str:
 
 def tally(title: str, study: Study) -> str:
     """A line on how many of the paper's sentences hold in a run."""
-    found = [outcome(claim) for claim in study.claims()]
+    found = [claim.primary.outcome for claim in study.claims()]
     return f"- {title.capitalize()} (`{study.profile.name}`): of {len(found)} sentences, {counted(found)}."
 
 

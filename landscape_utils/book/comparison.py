@@ -17,7 +17,7 @@ from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
 from ..training.published import network_config
-from .findings import PHRASES, outcome
+from .findings import PHRASES
 
 RUNS = ("demo", "minilm", "mpnet")  # from the smallest network to the largest
 ABSENT = "–"
@@ -75,7 +75,7 @@ def told(claim: Claim) -> str:
     """A verdict with its count of tasks."""
     words = [evidence.word for evidence in claim.evidence]
     counts = "/".join(str(words.count(word)) for word in ("for", "against", "open"))
-    return f"**{outcome(claim)}** {counts}" if claim.primary.voting else outcome(claim)
+    return f"**{claim.primary.outcome}** {counts}" if claim.primary.voting else claim.primary.outcome
 
 
 def setups(runs: Sequence[Column]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..claims.claims import expected_by_chance
 from ..claims.claims import weigh as weigh_claims
-from ..claims.evidence import EVERY, RULE, Claim, Measured, listed, table
+from ..claims.evidence import EVERY, NOT_MEASURED, RULE, Claim, Measured, listed, table
 from ..claims.intervals import Evidence, number
 from ..figures.explorer import show_me
 from ..names import display_name
@@ -24,7 +24,6 @@ PHRASES: dict[str, dict[str, Any]] = tomllib.loads(
 THEMES: list[dict[str, Any]] = tomllib.loads(
     Path(__file__).with_name("conclusion.toml").read_text(encoding="utf-8")
 )["theme"]
-NOT_MEASURED = "not measured"
 COUNTED = {  # of one sentence, and of several
     "holds": ("holds", "hold"),
     "does not hold": ("does not hold", "do not hold"),
@@ -53,11 +52,6 @@ def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
         return replace(measured, evidence=evidence, left_out=left_out)
 
     return [replace(c, primary=named(c.primary), carries=tuple(map(named, c.carries))) for c in claims]
-
-
-def outcome(claim: Claim) -> str:
-    """The verdict, or NOT_MEASURED where no task could be weighed."""
-    return claim.verdict if claim.evidence else NOT_MEASURED
 
 
 def counted(outcomes: Sequence[str]) -> str:
@@ -113,7 +107,7 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
     rows = []
     for claim in weighed:
         quotation = " ".join(claim.quotation.split())
-        here = f"**{claim.title}: {outcome(claim)}.** {numbers(claim, explored)} {votes(claim)}"
+        here = f"**{claim.title}: {claim.primary.outcome}.** {numbers(claim, explored)} {votes(claim)}"
         rows.append([f"“{quotation}” *({claim.place})*", here.strip()])
     text = table(["The paper says", "This run shows"], rows)
     return f"{text}\n\n{SHOW_ME}" if "lx-show" in text else text
@@ -126,7 +120,7 @@ def means(weighed: Sequence[Claim]) -> str:
         ("undecided", "The evidence of this run leaves open"),
         (NOT_MEASURED, "The results of this run are not enough to measure"),
     ):
-        titles = [f"*{claim.title}*" for claim in weighed if outcome(claim) == kind]
+        titles = [f"*{claim.title}*" for claim in weighed if claim.primary.outcome == kind]
         if titles:
             this = "this sentence" if len(titles) == 1 else "these sentences"
             said.append(f"{head} {this}: {listed(titles)}.")
@@ -143,7 +137,9 @@ def answer(weighed: Sequence[Claim]) -> str:
     }
     parts = []
     for kind, head in heads.items():
-        links = [f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if outcome(c) == kind]
+        links = [
+            f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if c.primary.outcome == kind
+        ]
         parts += [f"**{head}** ({len(links)} of {len(weighed)}): {'; '.join(links)}."] if links else []
     chance = number(expected_by_chance(list(weighed)))
     parts.append(f"If there were no effect anywhere, chance alone would lead to about {chance} verdicts.")
@@ -152,7 +148,7 @@ def answer(weighed: Sequence[Claim]) -> str:
 
 def conclusion(weighed: Sequence[Claim]) -> str:
     """A sentence for each theme, by the verdicts of its claims; open where fewer than half of them have one."""
-    outcomes = {claim.name: outcome(claim) for claim in weighed}
+    outcomes = {claim.name: claim.primary.outcome for claim in weighed}
     said = []
     for theme in THEMES:
         found = [outcomes.get(name, NOT_MEASURED) for name in theme["claims"]]
@@ -165,7 +161,7 @@ def conclusion(weighed: Sequence[Claim]) -> str:
 
 def details(weighed: Sequence[Claim]) -> str:
     """The rule, and for each claim its measures and numbers, all folded."""
-    each = [folded(f"{claim.title}: {outcome(claim)}", claim.markdown()) for claim in weighed]
+    each = [folded(f"{claim.title}: {claim.primary.outcome}", claim.markdown()) for claim in weighed]
     return "\n\n".join([folded(RULE_TITLE, RULE), *each])
 
 

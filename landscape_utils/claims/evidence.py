@@ -15,6 +15,7 @@ from .intervals import TAIL, Evidence, Kind, number
 
 TOLD: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 RULE: str = TOLD["rule"]
+NOT_MEASURED = "not measured"  # of a claim of which no task could be weighed
 EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 # A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
 NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
@@ -46,6 +47,11 @@ class Measured:
         if 2 * words.count("for") > self.voting:
             return "holds"
         return "does not hold" if 2 * words.count("against") > self.voting else "undecided"
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or NOT_MEASURED where no task could be weighed."""
+        return self.verdict if self.evidence else NOT_MEASURED
 
     @property
     def chance(self) -> float:

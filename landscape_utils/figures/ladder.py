@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..claims.evidence import EVERY, Claim, Measured
+from ..claims.evidence import EVERY, NOT_MEASURED, Claim, Measured
 from .page import PageFigure, note
 from .style import INK, MUTED, WIDTH, style
 
@@ -17,7 +17,7 @@ WORDS = {  # of a task: marker, fill, size, and what it means
     "open": ("o", "white", 8, "open"),
     "does not count": ("_", MUTED, 7, "does not count"),
 }
-VERDICTS = {"holds": "#00588a", "does not hold": "#a34700", "undecided": MUTED}
+VERDICTS = {"holds": "#00588a", "does not hold": "#a34700", "undecided": MUTED, NOT_MEASURED: MUTED}
 PAPER = "the paper's numbers"
 LETTERS = 12  # points: large, for a phone shows the figure at half its size
 ROW, HEAD, STEP = 0.5, 0.85, 0.19  # inches: a claim's two lines, the headings, from task to task
@@ -83,8 +83,8 @@ def _draw_run(
             x = left + STEP * (tasks.index(e.task) if e.task in tasks else (len(tasks) - 1) / 2)
             marker, fill, size, _ = WORDS[e.word]
             axis.plot(x, y, marker, mfc=fill, mec=INK, mew=0.8, ms=size)
-        colour = VERDICTS[found.verdict]
-        axis.text(left + STEP * len(tasks), y, found.verdict, va="center", fontsize=LETTERS - 1, color=colour)
+        colour = VERDICTS[found.outcome]
+        axis.text(left + STEP * len(tasks), y, found.outcome, va="center", fontsize=LETTERS - 1, color=colour)
 
 
 def _titles(by_run: Mapping[str, Sequence[Claim]]) -> dict[str, str]:
