@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from own_case import edit_config, save_training, write_examples
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.profiles import load_profile
-from landscape_utils.training.checkpoints import classifier, evaluations, in_order, read_task, theta_of
+from landscape_utils.training.checkpoints import classifier, in_order, read_task, theta_of
 from landscape_utils.training.models import weights_checksum
 
 DEMO = load_profile("demo")
@@ -284,24 +283,6 @@ def test_a_file_in_a_folder_of_a_known_name_is_that_task(tmp_path):
     (tmp_path / "SST-2").mkdir()
     train = shutil.copy(files[0], tmp_path / "SST-2" / "train.csv")
     assert read(folders, (str(train), files[1])).name == "sst2"
-
-
-def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
-    """Of its own step, under any of the usual names; what is not there or not to be trusted is left out."""
-    folder = tmp_path / "checkpoint-20"
-    folder.mkdir()
-    log = [
-        {"step": 10, "eval_loss": 9.0},
-        {"step": 20, "loss": 8.0},
-        {"step": 20, "eval_loss": 0.5, "eval_acc": 71.5},
-    ]
-    state = {"global_step": 20, "log_history": log, "best_model_checkpoint": "checkpoint-10"}
-    assert evaluations(folder) == {}
-    (folder / "trainer_state.json").write_text(json.dumps(state))
-    assert evaluations(folder) == {"loss": 0.5, "accuracy": 0.715}
-    assert evaluations(folder.rename(tmp_path / "run")) == {}, "it may hold the best, which is of step 10"
-    (tmp_path / "run" / "trainer_state.json").write_text("{")
-    assert evaluations(tmp_path / "run") == {}
 
 
 def test_a_task_of_the_profile_needs_no_files(tmp_path, refused):

@@ -1,0 +1,50 @@
+"""What a user's own Trainer measured of a checkpoint, and whether we measure the same."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+# Of what a Trainer measures, after "eval_".
+NAMES = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
+# A Trainer in float32 comes to the same six digits; in bfloat16, which keeps 8 bits, to about three.
+AGREE = 2e-3
+
+
+def evaluations(folder: Path) -> Mapping[str, float]:
+    """What the user's Trainer measured of the checkpoint in a folder: "loss" and "accuracy", as far as it did.
+
+    They are those that `trainer_state.json` has of the checkpoint's own step. A folder of another origin has none.
+    """
+    try:
+        state = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+        records = [record for record in state["log_history"] if record["step"] == state["global_step"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if state.get("best_model_checkpoint") and not re.search(r"\d+$", folder.name):
+        return {}  # a training's own folder may hold its best checkpoint, not that of its last step
+    measured = {}
+    for name, value in (pair for record in records for pair in record.items()):
+        plain = name.lower().removeprefix("eval_").removeprefix("eval/")
+        if plain != name.lower() and plain in NAMES and isinstance(value, int | float):
+            measured[NAMES[plain]] = value / 100 if NAMES[plain] == "accuracy" and value > 1 else float(value)
+    return measured
+
+
+def differing(folder: Path, found: Mapping[str, float]) -> str:
+    """One line with both numbers where the user's Trainer measured something else on dev than `found`; else ""."""
+    measured = {name: value for name, value in evaluations(folder).items() if not math.isnan(found[name])}
+    apart = [
+        f"{name} {value:.6g}, here {found[name]:.6g}"
+        for name, value in measured.items()
+        if not abs(value - found[name]) <= AGREE * max(1.0, abs(value))
+    ]
+    if not apart:
+        return ""
+    return (
+        f"{folder.name}: its Trainer measured on dev {'; '.join(apart)}: are these its dev examples, its columns and "
+        "its max_length?"
+    )
