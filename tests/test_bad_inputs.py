@@ -69,7 +69,6 @@ COMMANDS = [
     ("run --data-dir file", "'file'", "GLUE layout"),
     (f"run --data-dir {LONG}", LONG, "GLUE layout"),
     ("run --data-dir ~nobody-here/glue", "'~nobody-here/glue'", "no such home"),
-    ("run --profile minilm --data-dir folder.toml", "'MNLI'", "folder.toml"),
     ("run --results-dir ''", "results_dir", "''"),
     ("run --results-dir 'a\0b'", r"'a\x00b'"),
     ("run --results-dir PLACE/file", "file", "Not a directory", "choose a folder"),

@@ -1,4 +1,7 @@
-"""What the cells of the chapters ask before they draw: that results are computed, and which of them are there."""
+"""What the cells of the chapters ask before they draw: that results are computed, and which of them are there.
+
+A new chapter is a notebook and its lines in `book/_toc.yml`.
+"""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import UserError
 
+# A new one goes to the end, for journals hold its place here, and into `Profile.precision`.
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 DTYPES = {name: getattr(torch, name.replace("tf", "float")) for name in PRECISIONS}
 PROBED = -1  # the place of the probe's finding in a journal of points

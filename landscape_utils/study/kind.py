@@ -1,5 +1,5 @@
 """What a kind of result is: one class that says its recipe, what it needs, how it is computed, what it costs and how it
-is read back. The kinds themselves are in `results`.
+is read back. The kinds themselves are in `results`, where a new one begins.
 
 A recipe holds what changes the numbers and nothing else: the data and the model by their checksums, hyper-parameters,
 seeds, grid, sample, precision.

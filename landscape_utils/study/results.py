@@ -1,5 +1,5 @@
-"""The kinds of result that a study has. A new one is a class, here or beside, and its place in `KINDS`; a method of
-`Study` asks for it.
+"""The kinds of result that a study has. A new one is a class, here or beside, and its place in `KINDS`, here and in
+`names`; a method of `Study` asks for it.
 """
 
 from __future__ import annotations

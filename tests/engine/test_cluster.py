@@ -256,7 +256,7 @@ def test_a_worker_that_leaves_while_it_is_asked_is_left_out(tmp_path):
 def test_tasks_that_no_worker_outlives_are_given_up():
     client = Mock(nthreads=lambda: {"tcp://a": 1}, submit=lambda *_, pure: Mock(status="lost"))
     with pytest.raises(UserError, match=r"all workers that tried one of 1 tasks were lost"):
-        list(cluster.apart(client, None, [("one", "computed", ())]))
+        list(cluster.call(client, print, None, [("one", ())]))
 
 
 def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):
