@@ -69,6 +69,18 @@ def test_width_stops_at_the_first_crossing_and_before_a_loss_that_is_not_finite(
     assert width(broken, 2.0)[0] == pytest.approx(last_finite - (1 - np.sqrt(8)), abs=0.02)
 
 
+@pytest.mark.parametrize(
+    "order", [(slice(None), slice(None, None, -1)), (slice(None, None, -1), slice(None))]
+)
+def test_the_order_of_an_axis_does_not_matter(order):
+    """A scan takes its axes in any order: the interpolant is that of the rising one, to the rounding of float64."""
+    rising = surface_of(lambda x, y: (x - 1) ** 2 + 0.3 * y + y**2, points=20)  # no point at beta = 0
+    alpha, beta = rising.alpha[order[0]], rising.beta[order[1]]
+    other = replace(rising, alpha=alpha, beta=beta, loss=rising.loss[order], error=rising.error[order])
+    assert width(other, 0.8) == pytest.approx(width(rising, 0.8), rel=1e-12)
+    assert area(other, 0.8) == pytest.approx(area(rising, 0.8), rel=1e-12)
+
+
 def test_largest_rise_is_that_of_all_pairs():
     loss = np.random.default_rng(0).normal(size=(7, 30)).cumsum(axis=1)
     brute = [max(b - a for i, a in enumerate(row) for b in row[i:]) for row in loss]
