@@ -29,6 +29,9 @@ from ..training.tasks import Task, load_task, task_facts
 from .kind import Arrays, Recipe, Second, Trainings
 from .run_result import RunResult
 
+# To what the dev losses of two trainings agree that are one but for rounding; another machine may make them two.
+SAME = 1e-3
+
 
 class ProfileTrainings(Trainings):
     """The tasks and trainings of a profile; see `Trainings` for what each method is asked."""
@@ -194,14 +197,28 @@ class ProfileTrainings(Trainings):
         return {f.name: np.asarray(getattr(trained, f.name)) for f in fields(Run) if f.name != "folder"}
 
     def ready(self, run: RunResult) -> Run:
-        """The training with its snapshots on disk: trained, or trained again, if they are not there."""
+        """The training with its snapshots on disk: trained, or trained again, if they are not there.
+
+        Raises:
+            UserError: trained again, perhaps on another machine, it is not the training whose history is stored.
+        """
         if self.store.read_only:
             raise Lacking(f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.name}")
         folder = self.folder(run)
-        if (found := load_run(folder)) is not None:
-            return found
-        with self.store.lock(folder):  # somebody may be at it: a worker, perhaps of a client that was killed
-            return load_run(folder) or self._train(run, folder)
+        if (found := load_run(folder)) is None:
+            with self.store.lock(
+                folder
+            ):  # somebody may be at it: a worker, perhaps of a client that was killed
+                found = load_run(folder) or self._train(run, folder)
+        stored = self.store.load(run.folder, run.name, self.recipe(run))
+        if stored and not np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True):
+            theirs, ours = stored.arrays["dev_loss"][-1], found.dev_loss[-1]
+            raise UserError(
+                f"{run.name} was trained again because its snapshots were gone, and it is another training than the "
+                f"stored one (dev loss at the end {ours:.4g}, stored {theirs:.4g}): give a results_dir of your own, so "
+                "that results of the two are not mixed"
+            )
+        return found
 
     def _train(self, run: RunResult, folder: Path) -> Run:
         task = self.task(run.task)

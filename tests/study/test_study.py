@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from landscape_utils.profiles import load_profile
 from landscape_utils.study.order import missing_of
 from landscape_utils.study.results import KINDS
 from landscape_utils.study.run_result import RunResult
-from landscape_utils.training.finetune import load_run
+from landscape_utils.training.finetune import HISTORY, load_run
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +112,22 @@ def test_lost_snapshots_are_made_again_to_the_same_bits(study):
     shutil.rmtree(run.folder)
     assert load_run(study.run("sst2").folder) is None, "the history needs no snapshots"
     assert torch.equal(study.trained(RunResult("sst2", "pretrained", 0)).theta(), before)
+
+
+def test_snapshots_of_another_training_than_the_stored_one_are_refused(tiny_profile, tmp_path):
+    """As if another machine had trained it again: its dev loss at the end is another one."""
+    study = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path)
+    run = study.run("mrpc")
+    with np.load(run.folder / HISTORY) as file:
+        history = dict(file)
+    for change, refused in ((1e-5, False), (1e-2, True)):
+        np.savez(run.folder / HISTORY, **history | {"dev_loss": history["dev_loss"] * (1 + change)})
+        with (
+            pytest.raises(UserError, match="another training than the stored one")
+            if refused
+            else nullcontext()
+        ):
+            study.trained(RunResult("mrpc", "pretrained", 0))
 
 
 def test_compute_leaves_nothing_to_do_and_side_by_side_changes_no_bit(study, tiny_profile, tmp_path):
