@@ -6,6 +6,7 @@ folder of data, which is then read and compared. On device "none" nothing is com
 
 from __future__ import annotations
 
+import logging
 import math
 from contextlib import nullcontext
 from dataclasses import fields
@@ -29,6 +30,7 @@ from ..training.tasks import Task, load_task, task_facts
 from .kind import Arrays, Recipe, Second, Trainings
 from .run_result import RunResult
 
+logger = logging.getLogger(__name__)
 # To what the dev losses of two trainings agree that are one but for rounding; another machine may make them two.
 SAME = 1e-3
 
@@ -199,8 +201,8 @@ class ProfileTrainings(Trainings):
     def ready(self, run: RunResult) -> Run:
         """The training with its snapshots on disk: trained, or trained again, if they are not there.
 
-        Raises:
-            UserError: trained again, perhaps on another machine, it is not the training whose history is stored.
+        Trained again on another machine it may be another training than the stored one. Each landscape is then of
+        one of the two, and a warning says so.
         """
         if self.store.read_only:
             raise Lacking(f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.name}")
@@ -213,10 +215,12 @@ class ProfileTrainings(Trainings):
         stored = self.store.load(run.folder, run.name, self.recipe(run))
         if stored and not np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True):
             theirs, ours = stored.arrays["dev_loss"][-1], found.dev_loss[-1]
-            raise UserError(
-                f"{run.name} was trained again because its snapshots were gone, and it is another training than the "
-                f"stored one (dev loss at the end {ours:.4g}, stored {theirs:.4g}): give a results_dir of your own, so "
-                "that results of the two are not mixed"
+            logger.warning(
+                "%s was trained again because its snapshots were gone, and it is another training than the stored one "
+                "(dev loss at the end %.4g, stored %.4g): with a results_dir of your own all results are of one",
+                run.name,
+                ours,
+                theirs,
             )
         return found
 
