@@ -57,7 +57,7 @@ def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm"
         Part(YOURS, "your run", about(study), [one.output for one in yours]),
         *([Part(REFERENCE, "the reference run", about(reading), read)] if read else []),
     ]
-    front = front_picture(reading, study, root / "_build" / "front.png")
+    front = front_picture(reading, study, root / "_build" / "front.svg")
     made = [front, front.with_suffix(".md"), root / "_build" / "tally.md"]
     studies = [("the reference run", reading)] if read else []
     told = [tally(title, of) for title, of in [*studies, ("your run", study)]]

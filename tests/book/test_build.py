@@ -38,7 +38,7 @@ def write_root(root: Path, page: str, contents: str = TOC) -> Path:
     shutil.copy(book.ROOT / "book" / "references.bib", root / "book")
     (root / "book" / "_toc.yml").write_text(contents)
     (root / "book" / "index.md").write_text(page)
-    Figure(figsize=(1, 1)).savefig(root / "front.png")
+    Figure(figsize=(1, 1)).savefig(root / "front.svg")
     return root
 
 
@@ -64,14 +64,14 @@ def test_notebooks_are_found_in_the_order_of_their_numbers(tmp_path):
 def test_a_warning_of_sphinx_is_an_error(tmp_path, yours):
     root = write_root(tmp_path / "root", "# Front\n\n[](nowhere.md)\n")
     with pytest.raises(UserError, match="book was not made"):
-        book.render(root, [yours(root)], root / "front.png")
+        book.render(root, [yours(root)], root / "front.svg")
 
 
 def test_an_unfinished_notebook_is_refused_before_rendering(tmp_path):
     root = write_root(tmp_path / "root", "# Front\n")
     unfinished = write_notebook(tmp_path / "01_one.ipynb", "1")
     with pytest.raises(UserError, match="not executed by papermill"):
-        book.render(root, [Part(YOURS, "your run", "", [unfinished])], root / "front.png")
+        book.render(root, [Part(YOURS, "your run", "", [unfinished])], root / "front.svg")
     assert not (root / "_build" / "html").exists()
 
 
@@ -105,7 +105,7 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
     root = write_root(
         tmp_path / "root",
         "# Front\n\n[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n\n```{include} tally.md\n```\n\n"
-        "![what it shows](front.png) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
+        "![what it shows](front.svg) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
     )
     stale = root / "_build" / "html" / "_static" / "stale.js"
     stale.parent.mkdir(parents=True)
@@ -123,7 +123,7 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
         for name in ("index", "notebooks/01_one", "notebooks/02_two", "reference_run/01_one")
     }
     assert not stale.exists()
-    assert pages["index"].img["src"].endswith("front.png")
+    assert pages["index"].img["src"].endswith("front.svg")
     assert not (html / REFERENCE / "02_two.html").exists()
     assert "minilm" in pages["reference_run/01_one"].select_one(".cell_output").text
     assert "demo" in pages["notebooks/01_one"].select_one(".cell_output").text
