@@ -11,7 +11,8 @@ from landscape_utils import Checkpoints, UserError, in_order, read_task
 from landscape_utils.errors import Lacking
 from landscape_utils.profiles import load_profile
 from landscape_utils.training import small_case
-from landscape_utils.training.checkpoints import evaluations, theta_of
+from landscape_utils.training.checkpoints import theta_of
+from landscape_utils.training.evaluations import evaluations
 
 TINY = {"EPOCHS": {"pretrained": 2, "scratch": 1}, "LIMIT": 32}
 
