@@ -97,7 +97,7 @@ def add_results(results: argparse.ArgumentParser) -> None:
 
     explained = actions.add_parser("explain", help="what a result is and was made from, in words")
     explained.add_argument("path")
-    explained.set_defaults(command=lambda options: print(Store.explain(result_file(options.path))))
+    explained.set_defaults(command=lambda options: print(Store.explain(existing_file(options.path))))
 
     exported = actions.add_parser("export", help="a result for other programs")
     exported.add_argument("path")
@@ -149,7 +149,7 @@ def print_plan(options: argparse.Namespace) -> None:
         print(line)
 
 
-def result_file(path: str) -> Path:
+def existing_file(path: str) -> Path:
     """A file that is there; not a folder or a device, which has no end."""
     if not os.path.isfile(path):
         raise UserError(f"there is no result {path!r}: `results list` shows those there are")
@@ -159,7 +159,7 @@ def result_file(path: str) -> Path:
 def export(options: argparse.Namespace) -> None:
     if not os.path.isdir(Path(options.out).parent):
         raise UserError(f"cannot export to {options.out!r}: it names no file in a folder that is there")
-    print(Store.export(result_file(options.path), options.out))
+    print(Store.export(existing_file(options.path), options.out))
 
 
 def stores(options: argparse.Namespace) -> Iterator[Store]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..names import GROUPS, SPLITS
-from .result_file import Result
+from .result_file import Result, part_of
 
 if TYPE_CHECKING:  # imported where it is used: it takes half a second, and only an export needs it
     from xarray import DataArray, Dataset
@@ -50,14 +50,9 @@ def dataset(result: Result) -> Dataset:
     """
     import xarray
 
-    parts, others = {}, dict(result.arrays)
-    for split in SPLITS:
-        prefix = f"{split}."
-        own = {
-            name.removeprefix(prefix): others.pop(name) for name in result.arrays if name.startswith(prefix)
-        }
-        if own:
-            parts[split] = _part(own, result.recipe)
+    own = {split: part_of(result.arrays, split) for split in SPLITS}
+    parts = {split: _part(arrays, result.recipe) for split, arrays in own.items() if arrays}
+    others = {n: a for n, a in result.arrays.items() if n.partition(".")[0] not in SPLITS}
     data = _part(others, result.recipe)
     if parts:
         along = xarray.Variable("split", list(parts))

@@ -162,6 +162,12 @@ def as_arrays(result: Any) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in vars(result).items()}
 
 
+def part_of(arrays: Mapping[str, np.ndarray], part: str) -> dict[str, np.ndarray]:
+    """Those of the arrays that are called "<part>.<name>", such as "train.loss", by their own names."""
+    prefix = f"{part}."
+    return {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+
+
 def plain_values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Arrays as they are, and those of one number or word as that."""
     return {name: array if array.ndim else array.item() for name, array in arrays.items()}

@@ -158,7 +158,9 @@ class OwnTrainings(Trainings):
                 for examples in (sample, self.data.dev)
             )
             rows.append((train.loss, dev.loss, 1 - dev.error))
-            if line := differing(folder, {"loss": dev.loss, "accuracy": 1 - dev.error}):
+            if line := differing(
+                folder.name, evaluations(folder), {"loss": dev.loss, "accuracy": 1 - dev.error}
+            ):
                 logger.warning(line)
         loss, dev_loss, dev_accuracy = np.transpose(rows)
         return {"loss": loss[1:], "dev_loss": dev_loss, "dev_accuracy": dev_accuracy}
@@ -237,7 +239,7 @@ class Checkpoints(Study):
         for folder, loss, accuracy in zip(self.folders[how], run.dev_loss, run.dev_accuracy, strict=True):
             here = {"loss": float(loss), "accuracy": float(accuracy)}
             if theirs := evaluations(folder):
-                found.append(Compared(folder.name, theirs, here, differing(folder, here)))
+                found.append(Compared(folder.name, theirs, here, differing(folder.name, theirs, here)))
         return found
 
 

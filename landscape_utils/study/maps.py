@@ -11,13 +11,13 @@ from ..engine.space import ParameterSpace
 from ..landscape.directions import TRAINED, principal_plane, random_plane
 from ..landscape.scan import Plane, Surface
 from ..landscape.trajectory import Trajectory, project
-from ..store.result_file import as_arrays, plain_values
+from ..store.result_file import as_arrays, part_of, plain_values
 from ..training.finetune import epochs_of
 from .kind import Arrays, Journal, Recipe, Subject
 from .scan_results import ScanResult
 
 PARTNER, RANDOM, PCA = DIRECTIONS = ("partner", "random", "pca")
-PATH, SHARES = "path.", "shares"
+PATH, SHARES = "path", "shares"
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class MapResult(ScanResult):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         plane, shares = self.spanned(study)
         path = as_arrays(project(epochs_of([study.trained(self.run)]), plane))
-        placed = {f"{PATH}{name}": array for name, array in path.items()}
-        return {**super().compute(study, journal), **placed, SHARES: shares}
+        placed = {f"{PATH}.{name}": array for name, array in path.items()}
+        return {**self.scanned(study, journal, plane), **placed, SHARES: shares}
 
     def read(self, study: Subject, arrays: Arrays) -> Any:
-        path = {n.removeprefix(PATH): a for n, a in arrays.items() if n.startswith(PATH)}
-        return Map(super().read(study, arrays), Trajectory(**plain_values(path)), arrays[SHARES])
+        path = Trajectory(**plain_values(part_of(arrays, PATH)))
+        return Map(super().read(study, arrays), path, arrays[SHARES])

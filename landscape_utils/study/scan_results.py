@@ -15,6 +15,7 @@ from ..engine.space import ParameterSpace, layer_groups, layer_ranges
 from ..landscape.rollback import LAYER_MARKS
 from ..landscape.scan import MARKS, Curve, Line, Plane, Surface, scan
 from ..names import GROUPS, SPLITS, one_of
+from ..store.result_file import part_of
 from ..training.models import on_device
 from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
 from .run_result import DRAWS, OfOneRun, pairs_of, sampling
@@ -54,12 +55,16 @@ class ScanResult(OfOneRun):
         return super().recipe(study) | scanned | {"sample": sampling(study), "draws": DRAWS}
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
+        return self.scanned(study, journal, self.region(study))
+
+    def scanned(self, study: Subject, journal: Journal, region: Line | Plane) -> Arrays:
+        """The arrays of the scan of a region."""
         trained = study.trained(self.run)
         model = trained.model() if study.client else on_device(trained.model(), study.device)
         batch, loss = TOKENS_PER_BATCH[torch.device(study.device).type], study.trainings.loss
         found = scan(
             [Objective(model, study.sample(self.task, split), batch, loss) for split in SPLITS],
-            self.region(study),
+            region,
             *study.profile.grid.axes(self.dimensions),
             marks=self.marks,
             precision=study.profile.precision,
@@ -143,12 +148,7 @@ def arrays_of(scans: Mapping[str, Curve]) -> Arrays:
 
 def scans_of(arrays: Arrays, form: type[Curve], parts: Iterable[str] = SPLITS) -> dict[str, Any]:
     """The inverse of `arrays_of`, of scans of class `form`."""
-    return {
-        part: form.from_arrays(
-            {n.removeprefix(f"{part}."): a for n, a in arrays.items() if n.startswith(f"{part}.")}
-        )
-        for part in parts
-    }
+    return {part: form.from_arrays(part_of(arrays, part)) for part in parts}
 
 
 def share_from(scale: Scale, group: str) -> float:

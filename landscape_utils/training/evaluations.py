@@ -34,9 +34,9 @@ def evaluations(folder: Path) -> Mapping[str, float]:
     return measured
 
 
-def differing(folder: Path, found: Mapping[str, float]) -> str:
-    """One line with both numbers where the user's Trainer measured something else on dev than `found`; else ""."""
-    measured = {name: value for name, value in evaluations(folder).items() if not math.isnan(found[name])}
+def differing(checkpoint: str, theirs: Mapping[str, float], found: Mapping[str, float]) -> str:
+    """One line with both numbers where the user's Trainer measured `theirs` on dev and `found` is another; else ""."""
+    measured = {name: value for name, value in theirs.items() if not math.isnan(found[name])}
     apart = [
         f"{name} {value:.6g}, here {found[name]:.6g}"
         for name, value in measured.items()
@@ -45,6 +45,6 @@ def differing(folder: Path, found: Mapping[str, float]) -> str:
     if not apart:
         return ""
     return (
-        f"{folder.name}: its Trainer measured on dev {'; '.join(apart)}: are these its dev examples, its columns and "
+        f"{checkpoint}: its Trainer measured on dev {'; '.join(apart)}: are these its dev examples, its columns and "
         "its max_length?"
     )

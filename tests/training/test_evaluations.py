@@ -31,5 +31,5 @@ def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
 def test_a_line_says_so_where_the_two_differ_by_more_than_rounding_to_bfloat16(tmp_path, accuracy, said):
     state = {"global_step": 1, "log_history": [{"step": 1, "eval_loss": 0.5, "eval_accuracy": 0.715}]}
     (tmp_path / "trainer_state.json").write_text(json.dumps(state))
-    line = differing(tmp_path, {"loss": 0.5001, "accuracy": accuracy})
+    line = differing("checkpoint-1", evaluations(tmp_path), {"loss": 0.5001, "accuracy": accuracy})
     assert ("accuracy 0.715, here 0.72" in line) == said == bool(line)
