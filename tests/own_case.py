@@ -12,6 +12,7 @@ from networks import make_model
 from landscape_utils.training.demo_language import VOCABULARY, make_task, make_tokenizer
 
 NAMES = ("negative", "positive")
+PAPERMILL = "landscape_utils.book.papermill"  # its command, with a kernel whose ports nobody else takes
 
 
 def save_training(

@@ -18,7 +18,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from own_case import save_training, write_examples
+from own_case import PAPERMILL, save_training, write_examples
 
 from landscape_utils import __main__ as cli
 from landscape_utils.book.executing import check_parameters
@@ -277,7 +277,7 @@ def test_papermill_shows_the_line(name, given, parts, tmp_path):
     """Of the notebook, that is: papermill adds where it itself was."""
     out, results = tmp_path / "out.ipynb", tmp_path / "results"
     options = f"--no-progress-bar {given} -p results_dir {results}".split()
-    command = [sys.executable, "-m", "papermill", ROOT / "notebooks" / f"{name}.ipynb", out, *options]
+    command = [sys.executable, "-m", PAPERMILL, ROOT / "notebooks" / f"{name}.ipynb", out, *options]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode
     line = done.stderr.partition("Exception encountered at")[2].partition("\n")[2].strip()

@@ -71,21 +71,20 @@ def _executed(one: Execution) -> str:
     one.output.unlink(missing_ok=True)
     options = ["--no-progress-bar", "--kernel", "python3", "--parameters_yaml", json.dumps(one.parameters)]
     done = subprocess.run(
-        [sys.executable, "-m", "papermill", one.notebook, one.output, *options],
+        [sys.executable, "-m", f"{__package__}.papermill", one.notebook, one.output, *options],
         env=os.environ | {SWITCH: "off"},
         capture_output=True,
         text=True,
     )
+    if done.returncode and "Exception encountered at" not in done.stderr:  # no cell failed, so none says why
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
+        raise UserError(f"{one.notebook.name} was not executed to its end: {last}")
     try:
-        if one.output.exists():
-            check_executed(one.output)
+        check_executed(one.output)
     except Lacking as found:
         if not one.only_reads:
             raise
         return str(found)
-    if done.returncode:  # a kernel that died leaves no error in the notebook
-        last = (done.stderr.strip() or "no message").splitlines()[-1]
-        raise UserError(f"{one.notebook.name} was not executed to its end: {last}")
     return ""
 
 

@@ -36,7 +36,7 @@ def test_notebooks_are_executed_with_the_parameters(tmp_path):
             "raise ValueError('first line\\nsecond')",
             r"01_one.ipynb, cell \d: ValueError: first line second \(in full: ",
         ),
-        ("import os; os._exit(1)", r"is not finished: cell 3 was not run"),
+        ("import os; os._exit(1)", r"01_one.ipynb was not executed to its end: .*Kernel died"),
     ],
 )
 def test_a_notebook_that_fails_or_dies_is_refused(tmp_path, source, named):

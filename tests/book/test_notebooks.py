@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import papermill
 import pytest
-from own_case import save_training, write_examples
+from own_case import PAPERMILL, save_training, write_examples
 
 from landscape_utils.book.executing import check_executed
 from landscape_utils.environment import ROOT
@@ -38,7 +38,7 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 
 def papermill_run(notebook: Path, out: Path, *options: str, cwd: Path = ROOT) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "papermill", str(notebook), str(out), "--no-progress-bar", *options]
+    command = [sys.executable, "-m", PAPERMILL, str(notebook), str(out), "--no-progress-bar", *options]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
 

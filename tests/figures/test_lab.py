@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
@@ -35,30 +36,31 @@ def notebook(study: lu.Study, tiny_profile: Path, tmp_path_factory):
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = [nbformat.v4.new_code_cell(code)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "explore.ipynb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    options = ["--no-browser", "--allow-root", f"--port={port}", "--ServerApp.port_retries=0"]
-    options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
-    command = [sys.executable, "-m", "jupyterlab", *options]
-    environment = os.environ | own | {"OMP_NUM_THREADS": "1"}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/api", server)
-            yield f"http://127.0.0.1:{port}/lab/tree/explore.ipynb"
-        finally:
-            server.terminate()
-            server.wait()
+    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA")}
+    # The kernel's sockets are files (`landscape_utils.book.papermill` says why); the system takes short paths alone.
+    with TemporaryDirectory() as runtime:
+        own["JUPYTER_RUNTIME_DIR"] = runtime
+        options = ["--no-browser", "--allow-root", "--KernelManager.transport=ipc"]
+        options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
+        command = [sys.executable, "-m", "jupyterlab", *options]
+        environment = os.environ | own | {"OMP_NUM_THREADS": "1"}
+        with (folder / "log").open("w") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+            try:
+                yield f"{address(server, Path(runtime))}lab/tree/explore.ipynb"
+            finally:
+                server.terminate()
+                server.wait()
 
 
-def wait_for(address: str, server: subprocess.Popen) -> None:
+def address(server: subprocess.Popen, runtime: Path) -> str:
+    """Where the server answers, once it does: it takes the next port where one is taken."""
     while True:
         assert server.poll() is None, "JupyterLab did not start"
-        with suppress(OSError):
-            urllib.request.urlopen(address, timeout=5).close()
-            return
+        with suppress(OSError, ValueError):  # not written yet, or half of it; no answer yet
+            url = json.loads((runtime / f"jpserver-{server.pid}.json").read_text("utf-8"))["url"]
+            urllib.request.urlopen(f"{url}api", timeout=60).close()
+            return url
         time.sleep(0.2)
 
 
