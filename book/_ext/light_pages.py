@@ -1,5 +1,5 @@
 """Pages load what they use: MathJax where there is a formula, style sheets' icons in the place of FontAwesome, and
-figures whose lines are written to a tenth of a point, and letters to a hundredth.
+figures whose lines are written to a tenth of a point, and letters to a hundredth, on a phone their narrow drawings.
 
 A page that was made from a notebook holds it, without outputs: no link of a page in a folder can save a file.
 """
@@ -13,6 +13,7 @@ from docutils import nodes
 ICONS = re.compile(r"<[^>]*fontawesome\.js[^>]*>(</script>)?")
 # The font of icons, and what sets each of them.
 FONT = re.compile(r"@font-face\{[^}]*Font Awesome[^}]*\}|(?:\.fa-[\w-]+:{1,2}before,?)+\{content:[^}]*\}")
+IMAGE = re.compile(r'<img [^>]*src="([^"]*_images/\w+)\.svg"[^>]*>')
 SEARCH = re.compile(r'<script src="[^"]*(searchtools|language_data|searchindex)\.js[^>]*></script>')
 PATH = re.compile(r' d="([MLQCz\d\s.e-]*)"')
 STEP = re.compile(r"([MLQCz])([^MLQCz]*)")
@@ -61,19 +62,41 @@ def rounded(found):
     return f' d="{"".join(steps)}"'
 
 
+def drawn_twice(folder):
+    """Figures of which a file holds two drawings, wide and narrow, become two files; the names of these figures."""
+    names = set()
+    for figure in folder.glob("*.svg"):
+        wide, *narrow = re.split(r"(?<=</svg>)\s*(?=<\?xml)", figure.read_text("utf-8"))
+        for path, drawing in zip((figure, figure.with_suffix(".phone.svg")), (wide, *narrow), strict=False):
+            path.write_text(PATH.sub(rounded, drawing), "utf-8")
+        if narrow:
+            names.add(figure.stem)
+    return names
+
+
+def for_width(names):
+    def picture(found):
+        if found[1].rpartition("/")[2] not in names:
+            return found[0]
+        narrow = f'<source media="(max-width: 600px)" srcset="{found[1]}.phone.svg">'
+        return f"<picture>{narrow}{found[0]}</picture>"
+
+    return picture
+
+
 def mended(app, exception):
     if exception is None and app.builder.format == "html":
+        picture = for_width(drawn_twice(Path(app.outdir, "_images")))
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text("utf-8")
             for wrong, right in MISNAMED.items():
                 text = wrong.sub(right, text)
             if page.name != "search.html":
                 text = SEARCH.sub("", text)
+            text = IMAGE.sub(picture, text)
             page.write_text(ICONS.sub("", text), "utf-8")
         for sheet in Path(app.outdir, "_static", "styles").glob("*.css"):
             sheet.write_text(FONT.sub("", sheet.read_text("utf-8")), "utf-8")
-        for figure in Path(app.outdir, "_images").glob("*.svg"):
-            figure.write_text(PATH.sub(rounded, figure.read_text("utf-8")), "utf-8")
         for script in Path(app.outdir, "_static", "scripts").glob("fontawesome.js*"):
             script.unlink()
 

@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 import yaml
 
+from ..figures.page import ON_PHONE
 from .executing import check_executed
 
 YOURS, REFERENCE = "notebooks", "reference_run"  # of like depth: a notebook's links hold in both
@@ -107,6 +108,11 @@ def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "
         if "injected-parameters" in cell.metadata.get("tags", ()):
             cell.metadata.tags.append("hide-input")
             cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
+        for output in cell.get("outputs", ()):
+            if narrow := output.get("data", {}).pop(ON_PHONE, None):
+                output.data["image/svg+xml"] += (
+                    narrow  # Sphinx copies both; light_pages makes two files of them
+                )
     number_figures(content, folder.name)
     title, _, text = content.cells[0].source.partition("\n")
     content.cells[0].source = "\n\n".join((f"{title}{after_title}", line, text.strip()))

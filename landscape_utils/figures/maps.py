@@ -23,14 +23,14 @@ from .drawing import (
     neighbourhood,
 )
 from .notes import leaves, percent, scan_note
-from .page import PageFigure, fit_height, note
-from .style import COLOUR_MAPS, HOW_NAMES, WIDTH, how_name, lines_of, style
+from .page import PageFigure, fit_height, for_pages, note
+from .style import COLOUR_MAPS, HOW_NAMES, PHONE, WIDTH, how_name, lines_of
 
 COLUMN = 16  # letters that stand above the narrowest of four maps
 VALUE_NAMES = {"loss": "training loss (nats)", "error": "dev error rate"}
 
 
-@style
+@for_pages
 def surface_grid(
     surfaces: Mapping[str, Mapping[str, Surface]],
     *,
@@ -41,11 +41,13 @@ def surface_grid(
     window: float | None = None,
     columns: int = 4,
     points: bool = False,
-) -> Figure:
+    width: float = WIDTH,
+) -> PageFigure:
     """Surfaces (Figures 1, 3, 6, 7): surfaces[heading][name].
 
     Where the names are the two trainings, and there are several headings, the layout is the paper's: a column for each
-    heading, from scratch above, fine-tuned below, at most `columns` side by side. Otherwise each heading is a row.
+    heading, from scratch above, fine-tuned below, at most `columns` side by side. Otherwise each heading is a row. As
+    wide as a phone, no figure has more than two maps side by side.
 
     `value`: "loss" or "error". `share`: one colour scale for each "heading", or one for "all". `trajectories`, in the
     same mapping, are drawn on top; several on one surface under their names. `window`: show only so far around the
@@ -55,7 +57,9 @@ def surface_grid(
     if window:
         surfaces = {h: {n: neighbourhood(s, window) for n, s in of.items()} for h, of in surfaces.items()}
     upright = len(surfaces) > 1 and set(first) <= set(HOW_NAMES)
-    figure, axes = _panels_of_maps(len(surfaces), len(first), columns, upright)
+    if width == PHONE:
+        upright, columns = upright or len(first) > 2, 2
+    figure, axes = _panels_of_maps(len(surfaces), len(first), columns, upright, width)
     scales = [colour_scale(list(of.values()), value, log) for of in surfaces.values()]
     if share == "all":
         scales = [colour_scale(leaves(surfaces), value, log)] * len(surfaces)
@@ -82,12 +86,12 @@ def surface_grid(
 
 
 def _panels_of_maps(
-    headings: int, names: int, columns: int, upright: bool
-) -> tuple[Figure, list[list[Axes]]]:
+    headings: int, names: int, columns: int, upright: bool, width: float
+) -> tuple[PageFigure, list[list[Axes]]]:
     """A figure and its panels, axes[heading][name], higher than the panels need."""
     across = min(columns, headings) if upright else names
     rows = -(-headings // across) * names if upright else headings
-    side = min((WIDTH - 1.0) / across, 5.0)  # inches
+    side = min((width - 1.0) / across, 5.0)  # inches
     figure = PageFigure(across * side + 1.0, rows * (side + 0.8) + 1.2, layout="compressed")
     grid = figure.subplots(rows, across, squeeze=False)
     if not upright:

@@ -1,13 +1,14 @@
 """What holds a figure's panels together: the figure itself, a legend, small print.
 
 The SVG of a figure has a second set of colours, for a dark page: in an `<img>` it follows the `color-scheme` that the
-page gives to the image.
+page gives to the image. A notebook holds a second drawing of it beside the first, as narrow as a phone.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial, wraps
 from typing import Any, Literal
 
 from matplotlib import cbook
@@ -17,7 +18,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from .style import MUTED, ON_DARK, style
+from .style import MUTED, ON_DARK, PHONE, style
+
+ON_PHONE = (
+    "image/vnd.phone+svg"  # the type of the narrow drawing in a notebook; `book.staging` takes it from there
+)
 
 ON_DARK_PAGE = "".join(
     f'[style*="{what}: {light}"]{{{what}:{dark}!important}}'
@@ -34,6 +39,28 @@ class PageFigure(Figure):
     ):
         super().__init__(figsize=(width, height), layout=layout)
         PageCanvas(self)
+        self.on_phone: Callable[[], Figure] | None = None
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook holds of a figure beside its SVG: the same for a phone, drawn when it is shown."""
+        if self.on_phone is None:
+            return {}
+        drawn = io.StringIO()
+        self.on_phone().savefig(drawn, format="svg", bbox_inches="tight")
+        return {ON_PHONE: drawn.getvalue()}
+
+
+def for_pages(draw: Callable[..., PageFigure]) -> Callable[..., PageFigure]:
+    """Of a function that draws a figure of some `width`: drawn in the house's style, and for a phone too."""
+
+    @wraps(draw)
+    @style
+    def drawn(*args: Any, **options: Any) -> PageFigure:
+        figure = draw(*args, **options)
+        figure.on_phone = partial(style(draw), *args, **options | {"width": PHONE})
+        return figure
+
+    return drawn
 
 
 class PageCanvas(FigureCanvasAgg):
@@ -64,7 +91,8 @@ class PageCanvas(FigureCanvasAgg):
 def legend_above(figure: Figure, axis: Axes) -> None:
     """One legend for all panels, above them."""
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    columns = len(labels) if figure.get_figwidth() > PHONE else 2
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
 
 
 def note(figure: Figure, text: str) -> None:

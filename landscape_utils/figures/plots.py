@@ -7,10 +7,10 @@ returns a matplotlib `Figure` as wide as a page's column. None of them knows of 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..landscape.flatness import along
@@ -31,8 +31,8 @@ from .drawing import (
 )
 from .maps import VALUE_NAMES, colour_bar, surface_grid
 from .notes import either, leaves, percent, sample_note, scan_note, stayed
-from .page import PageFigure, legend_above, note
-from .style import CHALK, GROUP_COLOURS, INK, MUTED, PAPER, WIDTH, halo, how_name, lines_of, style
+from .page import PageFigure, for_pages, legend_above, note
+from .style import CHALK, GROUP_COLOURS, INK, MUTED, PAPER, PHONE, WIDTH, halo, how_name, lines_of
 
 __all__ = ["curves", "loss_histories", "overfitting", "rollback_bars", "surface_grid"]
 
@@ -40,13 +40,13 @@ AFTER = "#ffb000"  # amber: the epochs after the first training
 PERCENT = FuncFormatter(lambda share, _: percent(share))
 
 
-@style
-def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
+@for_pages
+def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]], *, width: float = WIDTH) -> PageFigure:
     """Training loss against epochs (Figure 2): runs[heading][how] are the runs of several seeds.
 
     Faint: the loss of each optimiser step. Bold: centred moving mean over half an epoch, then over the seeds.
     """
-    figure, axes = _in_pairs(runs, "epoch")
+    figure, axes = _in_pairs(runs, "epoch", width)
     looks = lines_of(how for by_how in runs.values() for how in by_how)
     for axis, by_how in zip(axes, runs.values(), strict=True):
         for how, seeds in by_how.items():
@@ -63,17 +63,23 @@ def loss_histories(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> Figure:
     return figure
 
 
-@style
+@for_pages
 def curves(
-    by_heading: Mapping[str, Mapping[str, Curve]], *, against: str = "alpha", top: float | None = None
-) -> Figure:
+    by_heading: Mapping[str, Mapping[str, Curve]],
+    *,
+    against: str = "alpha",
+    top: float | None = None,
+    width: float = WIDTH,
+) -> PageFigure:
     """One-dimensional loss curves (Figure 5): by_heading[heading][how], or a user's own names for the trainings.
 
     `against="alpha"`: in steps of each run's own |delta_1|, as the paper. `"distance"`: in distance between
     weights, (alpha - 1) |delta_1|, both end points at 0; all of the shorter curve and as much of the longer.
     `top` cuts the loss axis. Bands: two standard errors each way.
     """
-    figure, axes = _in_pairs(by_heading, "α" if against == "alpha" else "distance from the end, (α − 1) |δ₁|")
+    figure, axes = _in_pairs(
+        by_heading, "α" if against == "alpha" else "distance from the end, (α − 1) |δ₁|", width
+    )
     looks = lines_of(how for by_how in by_heading.values() for how in by_how)
     for axis, by_how in zip(axes, by_heading.values(), strict=True):
         reach = []
@@ -98,10 +104,12 @@ def curves(
     return figure
 
 
-@style
-def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: Run) -> Figure:
+@for_pages
+def overfitting(
+    surface: Surface, trajectory: Trajectory, first: Run, further: Run, *, width: float = WIDTH
+) -> PageFigure:
     """Figure 4: dev-error surface with the epochs of a run and of its continuation; dev error and loss by epoch."""
-    figure = PageFigure(WIDTH, 6.6)
+    figure = PageFigure(width, 6.6)
     grid = figure.subplot_mosaic([["whole", "close"], ["error", "loss"]], height_ratios=[3, 2])
     scale = colour_scale([surface], "error")
     window = 0.2 + max(1, *np.abs(trajectory.alpha - 0.5), *np.abs(trajectory.beta))
@@ -113,7 +121,7 @@ def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: R
         draw_trajectory(axis, trajectory, slice(first.epochs, None), AFTER)
         draw_trajectory(axis, trajectory, slice(first.epochs + 1))
     grid["whole"].set(xlabel="α", ylabel="β")
-    colour_bar(figure, maps, scale, "error")
+    colour_bar(figure, maps, scale, "error", below=width == PHONE)
     for name, before, after in (
         ("error", 1 - first.dev_accuracy, 1 - further.dev_accuracy),
         ("loss", first.dev_loss, further.dev_loss),
@@ -135,16 +143,19 @@ def overfitting(surface: Surface, trajectory: Trajectory, first: Run, further: R
     return figure
 
 
-@style
+@for_pages
 def rollback_bars(
-    rollbacks: Mapping[str, Rollback], paper: Mapping[str, Mapping[str, float]] | None = None
-) -> Figure:
+    rollbacks: Mapping[str, Rollback],
+    paper: Mapping[str, Mapping[str, float]] | None = None,
+    *,
+    width: float = WIDTH,
+) -> PageFigure:
     """Table 1 as bars: dev accuracy fine-tuned and with each layer group set back to its pre-trained values.
 
     Whiskers: two standard errors. `paper[heading][group]`, in percent, are drawn as diamonds.
     """
     theirs = paper or {}
-    figure = PageFigure(WIDTH, 3.7)
+    figure = PageFigure(width, 3.7)
     axis = figure.subplots()
     bars = (FINE_TUNED, *next(iter(rollbacks.values())).groups)
     for i, (bar, colour) in enumerate(zip(bars, GROUP_COLOURS, strict=True)):
@@ -176,15 +187,15 @@ def rollback_bars(
     return figure
 
 
-def _in_pairs(headings: Collection[str], x: str) -> tuple[Figure, list[Axes]]:
+def _in_pairs(headings: Collection[str], x: str, width: float) -> tuple[PageFigure, list[Axes]]:
     """A panel of the training loss for each heading, two by two; labels at the left and below."""
     rows, columns = -(-len(headings) // 2), min(len(headings), 2)
-    figure = PageFigure(WIDTH, 2.7 * rows + 0.5)
+    figure = PageFigure(width, 2.7 * rows + 0.5)
     axes = [figure.add_subplot(rows, columns, k + 1) for k in range(len(headings))]
     for axis, heading in zip(axes, headings, strict=True):
         axis.set_title(heading, parse_math=False)
     for axis in axes[::2]:
         axis.set_ylabel(VALUE_NAMES["loss"])
     for axis in axes[-2:]:
-        axis.set_xlabel(x)
+        axis.set_xlabel(fill(x, round(6 * width)))
     return figure, axes

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 WIDTH = 8.0  # inches: 768 pixels of a page, on which no letter is smaller than 9 points
+PHONE = 3.75  # inches: the 360 pixels of a page on a phone
 HOW_NAMES = {"scratch": "from scratch", "pretrained": "fine-tuned"}
 HOW_LINES: dict[str, dict[str, Any]] = {
     "scratch": {"color": "#b3471d", "linestyle": (0, (4, 1.6))},
