@@ -82,6 +82,14 @@ def test_what_is_known_without_an_error_asks_for_no_point():
     np.testing.assert_array_equal(both.computed, alone.computed)
 
 
+def test_where_nothing_was_tested_the_bound_is_the_judged_error():
+    refinement = Refinement((AXIS, AXIS))
+    refinement.take(X.ravel()[refinement.todo][None], np.full((1, len(refinement.todo)), TOLERANCE))
+    np.testing.assert_allclose(
+        refinement.bound, 0 * X[None], atol=1e-12
+    )  # a plane is interpolated to rounding
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_surfaces_are_within_the_bound(name):
     """The bound holds at 95 % of the interpolated points, what the check by lot is for; a rough one is computed."""
@@ -196,18 +204,27 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
 
 
 class OneRound:
-    """In place of a refinement."""
+    """In place of a refinement: one point of three is computed, interpolation goes wrong at the others."""
 
-    todo = np.array([0])
+    todo, computed = np.array([0]), np.array([True, False, False])
 
     def take(self, values, tolerance):
         self.todo, self.tolerance = self.todo[:0], tolerance
+
+    def fill(self, columns, guide):
+        return np.where(self.computed, columns, [0.0, 7.0, -7.0])
 
 
 def test_an_error_rate_may_be_off_by_its_standard_error_or_by_one_example():
     one, rows = OneRound(), {0: np.array([0.7, 0.2, 0.0, 0.0, 0.7, 0.2, 0.01, 0.05])}
     assert list(refined(one, rows, range(1, 2), (128, 64), "stderr")) == [range(1, 2), [0]]
     np.testing.assert_array_equal(one.tolerance[:, 0], [0.0, 1 / 128, 0.01, 0.05])
+
+
+def test_interpolated_losses_are_not_negative_and_error_rates_at_most_1():
+    row = np.array([0.7, 0.2, 0.1, 0.1, 0.7, 0.2])
+    found = interpolated(OneRound(), {0: row, 3: row}, range(3, 4), 1)
+    np.testing.assert_array_equal(found, [row, [7, 1, 7, 7, 7, 1], 0 * row, row])
 
 
 class Shuffled:
