@@ -25,10 +25,8 @@ class Worker(contextlib.AbstractContextManager):
     """A process that does jobs, one at a time."""
 
     def __init__(self):
-        command = [sys.executable, __file__]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+        self.process = subprocess.Popen([sys.executable, __file__], **pipes)
 
     def begin(self, **job):
         """Start a job; its process id."""
@@ -67,8 +65,8 @@ class Scan:
     """Computes the points that its journal lacks, and notes them; stops once, before `stop_at`, by raising `error`."""
 
     def __init__(self, points=5, width=3, code="", stop_at=None, error=None):
-        self.points, self.width, self.code, self.computed = points, width, code, []
-        self.stop_at, self.error = stop_at, error
+        self.points, self.width, self.code, self.stop_at, self.error = points, width, code, stop_at, error
+        self.computed = []
 
     def __call__(self, journal):
         for point in range(self.points):
@@ -129,9 +127,8 @@ def work(job):
 
     store.PATIENCE = 0.0
     store.logger.setLevel(logging.INFO)
-    store.logger.handlers = [
-        logging.StreamHandler(types.SimpleNamespace(write=lambda t: write(1, t.encode())))
-    ]
+    stream = types.SimpleNamespace(write=lambda text: write(1, text.encode()))
+    store.logger.handlers = [logging.StreamHandler(stream)]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "die_at" in job:
         die_at(job["die_at"], job["half"])
@@ -153,9 +150,7 @@ def serve():
         pid = os.fork()
         if pid == 0:
             try:
-                os.read(
-                    told, 1
-                )  # until its process id is printed: the job may be quick, and is to speak after that
+                os.read(told, 1)  # until its process id is printed: the job is to speak after that
                 work(json.loads(line))
                 os._exit(0)
             finally:

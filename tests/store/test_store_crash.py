@@ -3,9 +3,7 @@
 import contextlib
 import os
 import signal
-import tempfile
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,14 +16,6 @@ from landscape_utils.store.store import Store
 def workers():
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(Worker()) for _ in range(3)]
-
-
-@pytest.fixture
-def tmp_path(tmp_path):
-    """In memory where there is such a disk: kills do not ask for durability, and a loaded disk takes minutes."""
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path
-    with tempfile.TemporaryDirectory(dir=shared) as folder:
-        yield Path(folder)
 
 
 def result_path(folder):
@@ -60,16 +50,13 @@ def check_nothing_done_is_done_again(*starts):
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["before the call", "half of a write done"])
-def test_killed_at_every_call_that_reaches_the_disk(tmp_path, workers, half):
+def test_killed_at_every_call_that_reaches_the_disk(memory, workers, half):
     worker, points = workers[0], 3
-    expected = undisturbed(worker, tmp_path / "reference", points=points)
+    expected = undisturbed(worker, memory / "reference", points=points)
     for number in count(1):
-        job = {"folder": tmp_path / f"{number}", "points": points}
-        code, first, path = (
-            worker.do(**job, die_at=number, half=half),
-            worker.said,
-            result_path(job["folder"]),
-        )
+        job = {"folder": memory / f"{number}", "points": points}
+        path = result_path(job["folder"])
+        code, first = worker.do(**job, die_at=number, half=half), worker.said
         assert not path.exists() or path.read_bytes() == expected
         if code == 0:
             break
@@ -83,39 +70,32 @@ def test_killed_at_every_call_that_reaches_the_disk(tmp_path, workers, half):
     assert number > 25
 
 
-def test_of_several_that_want_it_one_computes_and_the_others_read(tmp_path, workers):
-    job = {"folder": tmp_path / "x", "points": 20}
+def test_of_several_that_want_it_one_computes_and_the_others_read(memory, workers):
+    job = {"folder": memory / "x", "points": 20}
     for worker in workers:
         worker.begin(**job)
     assert [worker.end() for worker in workers] == [0] * len(workers)
     assert sorted(point for worker in workers for point in points_of(worker.said, "begin")) == list(range(20))
     assert all("finished" in worker.said for worker in workers)
-    check_is_complete(**job, expected=undisturbed(workers[0], tmp_path / "reference", points=20))
+    check_is_complete(**job, expected=undisturbed(workers[0], memory / "reference", points=20))
 
 
-def test_when_the_one_that_computes_is_killed_the_one_that_waits_goes_on(tmp_path, workers):
-    first, second, job = *workers[:2], {"folder": tmp_path / "x", "points": 10}
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 0)])
+def test_when_the_one_that_computes_is_killed_or_stopped_the_one_that_waits_goes_on(
+    memory, workers, number, code
+):
+    """After Ctrl-C too what is done is kept and the lock is free."""
+    first, second, job = *workers[:2], {"folder": memory / "x", "points": 10}
     pid = first.begin(**job, pause_at=5)
     first.wait_for("paused")
     second.begin(**job)
     second.wait_for(f"waiting for another process that works on {result_path(job['folder'])}")
-    os.kill(pid, signal.SIGKILL)
-    assert first.end() == -signal.SIGKILL
+    os.kill(pid, number)
+    assert first.end() == code
+    assert ("KeyboardInterrupt:" in first.said) == (code == 0)
     assert second.end() == 0
     assert points_of(second.said, "begin") == list(range(5, 10))
-    check_is_complete(**job, expected=undisturbed(first, tmp_path / "reference", points=10))
-
-
-def test_ctrl_c_keeps_what_is_done_and_frees_the_lock(tmp_path, workers):
-    first, second, job = *workers[:2], {"folder": tmp_path / "x", "points": 10}
-    pid = first.begin(**job, pause_at=5)
-    first.wait_for("paused")
-    os.kill(pid, signal.SIGINT)
-    assert first.end() == 0
-    assert "KeyboardInterrupt:" in first.said
-    assert second.do(**job) == 0
-    assert points_of(second.said, "begin") == list(range(5, 10))
-    check_is_complete(**job, expected=undisturbed(first, tmp_path / "reference", points=10))
+    check_is_complete(**job, expected=undisturbed(first, memory / "reference", points=10))
 
 
 MEGABYTE = 2**20  # what the check before the work tries to write
@@ -123,36 +103,36 @@ LARGE = {"points": 500, "width": 300}  # 1.2 MB of rows: more than that
 
 
 @pytest.mark.parametrize("largest_file", [0, 1000, MEGABYTE - 1, MEGABYTE + 999])
-def test_a_limit_on_what_can_be_written_stops_in_one_line_and_loses_no_point(tmp_path, workers, largest_file):
-    worker, job = workers[0], {"folder": tmp_path / "x", **LARGE}
+def test_a_limit_on_what_can_be_written_stops_in_one_line_and_loses_no_point(memory, workers, largest_file):
+    worker, job = workers[0], {"folder": memory / "x", **LARGE}
     assert worker.do(**job, largest_file=largest_file) == 0
     first = worker.said
     assert first[-2].startswith("UserError: cannot write")
     assert "File too large" in first[-2]
     before_the_work = largest_file < MEGABYTE
     assert (points_of(first, "begin") == []) == before_the_work
-    left = [p.suffix for p in (tmp_path / "x" / KIND).iterdir() if p.suffix != ".lock"]
+    left = [p.suffix for p in (memory / "x" / KIND).iterdir() if p.suffix != ".lock"]
     assert left == ([] if before_the_work else [".journal"])
     assert worker.do(**job) == 0
     check_nothing_done_is_done_again(first, worker.said)
-    check_is_complete(**job, expected=undisturbed(worker, tmp_path / "reference", **LARGE))
+    check_is_complete(**job, expected=undisturbed(worker, memory / "reference", **LARGE))
 
 
-def test_a_folder_of_another_user_serves_what_it_has_and_refuses_the_rest_at_once(tmp_path, workers):
-    worker, job = workers[0], {"folder": tmp_path / "x", "points": 3}
+def test_a_folder_of_another_user_serves_what_it_has_and_refuses_the_rest_at_once(memory, workers):
+    worker, job = workers[0], {"folder": memory / "x", "points": 3}
     undisturbed(worker, **job)
-    tmp_path.chmod(0o755)
-    (tmp_path / "x" / KIND).chmod(0o555)
+    memory.chmod(0o755)
+    (memory / "x" / KIND).chmod(0o555)
     other = {"user": 65534} if os.geteuid() == 0 else {}  # to root nothing is read-only
     said = []
     for name, damage in ((NAME, False), ("rte", False), (NAME, True)):
         if damage:
-            result_path(tmp_path / "x").write_bytes(b"")
+            result_path(memory / "x").write_bytes(b"")
         assert worker.do(**job, **other, name=name) == 0
         said += worker.said[:-1]
     loaded, refused, damaged = said
     assert loaded == "finished"
     assert refused.startswith("UserError: cannot lock")
     assert "Permission denied" in refused
-    assert damaged.startswith(f"UserError: {result_path(tmp_path / 'x')} is damaged (it is empty)")
-    (tmp_path / "x" / KIND).chmod(0o755)
+    assert damaged.startswith(f"UserError: {result_path(memory / 'x')} is damaged (it is empty)")
+    (memory / "x" / KIND).chmod(0o755)
