@@ -87,9 +87,31 @@ class Scan:
         pass
 
 
+WRITE = os.write  # as it is before `die_at`
+
+
+def say(text):
+    WRITE(1, f"{text}\n".encode())
+
+
+class Telling(Scan):
+    """Says what it does, and waits for a signal before the point `pause_at`."""
+
+    pause_at = None
+
+    def begin(self, point):
+        if point == self.pause_at:
+            say("paused")
+            signal.pause()
+        say(f"begin {point}")
+
+    def done(self, point):
+        say(f"done {point}")
+
+
 def die_at(number, half):
     """SIGKILL this process at its call `number` that reaches the disk: before it, or with half of its bytes written."""
-    count, write = 0, os.write
+    count = 0
 
     def counting(name, original):
         def call(*arguments, **options):
@@ -97,7 +119,7 @@ def die_at(number, half):
             count += 1
             if count == number:
                 if half and name == "write":
-                    write(arguments[0], arguments[1][: len(arguments[1]) // 2])
+                    WRITE(arguments[0], arguments[1][: len(arguments[1]) // 2])
                 os.kill(os.getpid(), signal.SIGKILL)
             return original(*arguments, **options)
 
@@ -107,38 +129,22 @@ def die_at(number, half):
         setattr(os, name, counting(name, getattr(os, name)))
 
 
-def work(job):
-    from landscape_utils.store import store
-
-    write = os.write
-
-    def say(text):
-        write(1, f"{text}\n".encode())
-
-    class Telling(Scan):
-        def begin(self, point):
-            if point == job.get("pause_at"):
-                say("paused")
-                signal.pause()
-            say(f"begin {point}")
-
-        def done(self, point):
-            say(f"done {point}")
-
-    store.PATIENCE = 0.0
+def work(folder, points, width=3, name=NAME, pause_at=None, die=None, half=False, **limits):
+    say(os.getpid())
+    scan = Telling(points, width)
+    scan.pause_at = pause_at
     store.logger.setLevel(logging.INFO)
-    stream = types.SimpleNamespace(write=lambda text: write(1, text.encode()))
+    stream = types.SimpleNamespace(write=lambda text: WRITE(1, text.encode()))
     store.logger.handlers = [logging.StreamHandler(stream)]
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if "die_at" in job:
-        die_at(job["die_at"], job["half"])
-    if "largest_file" in job:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], resource.RLIM_INFINITY))
-    if "user" in job:
-        os.seteuid(job["user"])
+    if "largest_file" in limits:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits["largest_file"], resource.RLIM_INFINITY))
+    if "user" in limits:
+        os.seteuid(limits["user"])
+    if die is not None:
+        die_at(die, half)
     try:
-        scan = Telling(job["points"], job.get("width", 3))
-        store.Store(job["folder"]).compute(KIND, job.get("name", NAME), RECIPE, scan, device="cpu")
+        store.Store(folder).compute(KIND, name, RECIPE, scan, device="cpu")
         say("finished")
     except BaseException as error:
         say(f"{type(error).__name__}: {error}")
@@ -146,19 +152,12 @@ def work(job):
 
 def serve():
     for line in sys.stdin:
-        told, tell = os.pipe()
-        pid = os.fork()
-        if pid == 0:
+        if (pid := os.fork()) == 0:
             try:
-                os.read(told, 1)  # until its process id is printed: the job is to speak after that
-                work(json.loads(line))
+                work(**json.loads(line))
                 os._exit(0)
             finally:
                 os._exit(1)
-        print(pid, flush=True)
-        os.write(tell, b".")
-        os.close(told)
-        os.close(tell)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         print(f"end of job\n{code}", flush=True)
 
@@ -170,7 +169,8 @@ if __name__ == "__main__":
     sys.modules["landscape_utils"] = package
     import encodings.cp437  # noqa: F401 - zipfile asks for it late, when another user may not read the interpreter
 
-    from landscape_utils.store.store import library_versions
+    from landscape_utils.store import store
 
-    library_versions()  # imported and looked up once, for all forks
+    store.PATIENCE = 0.0
+    store.library_versions()  # imported and looked up once, for all forks
     serve()

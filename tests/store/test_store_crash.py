@@ -56,7 +56,7 @@ def test_killed_at_every_call_that_reaches_the_disk(memory, workers, half):
     for number in count(1):
         job = {"folder": memory / f"{number}", "points": points}
         path = result_path(job["folder"])
-        code, first = worker.do(**job, die_at=number, half=half), worker.said
+        code, first = worker.do(**job, die=number, half=half), worker.said
         assert not path.exists() or path.read_bytes() == expected
         if code == 0:
             break

@@ -133,15 +133,6 @@ def test_nothing_is_computed_or_loaded_on_no_device(profile, results, no_network
     assert state(results) == before
 
 
-def test_a_damaged_result_is_named_and_left(profile, results):
-    (path,) = results.glob("tiny/runs/*.npz")
-    path.write_bytes(path.read_bytes()[:-1])
-    before = state(results)
-    with pytest.raises(Lacking, match="is damaged"):
-        Study(profile, results_dir=results, device="none").run("mrpc")
-    assert state(results) == before
-
-
 def test_results_are_not_added_to_from_other_data(profile, results, tmp_path, monkeypatch):
     """What the store lacks is computed from the hub's data: if those are others, that is said."""
     other = write_glue(tmp_path / "other", 40)
