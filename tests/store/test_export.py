@@ -11,6 +11,7 @@ import xarray as xr
 
 from landscape_utils.store.export import csv_bytes, netcdf_bytes
 from landscape_utils.store.result_file import Result, read_result
+from landscape_utils.store.store import Store
 
 MINILM = Path(__file__).parents[2] / "results" / "minilm"
 # one of each kind: its main array, its dimensions, and what a line of its table is found by
@@ -31,8 +32,11 @@ def opened(result):
     return data, pd.read_csv(io.BytesIO(csv_bytes(result)))
 
 
-def test_every_kind_is_here():
+def test_every_kind_is_here_and_every_file_that_is_kept_with_the_project_is_sound():
     assert {path.name for path in MINILM.iterdir()} == {kind.partition("/")[0] for kind in KINDS}
+    states = {str(entry.path): entry.state for entry in Store(MINILM).entries()}
+    assert len(states) > 60
+    assert {path: state for path, state in states.items() if state != "sound"} == {}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -88,17 +88,6 @@ def test_a_flip_of_any_bit_costs_one_row_at_most(path, caplog):
         assert len(caplog.messages) <= 1
 
 
-@pytest.mark.parametrize("foreign", [b"hello\nworld\n", b"PK\x03\x04" * 99, bytes(200)])
-@pytest.mark.parametrize("rows", [0, 2])
-def test_foreign_bytes_are_no_rows(path, foreign, rows):
-    """After a power cut a file may end in blocks of zeros."""
-    path.write_bytes((filled(path, rows) if rows else b"") + foreign)
-    journal = Journal(path, STAMP)
-    check_holds(journal, range(rows))
-    journal[rows] = row(rows)
-    check_holds(Journal(path, STAMP), range(rows + 1))
-
-
 def test_rows_with_a_right_checksum_that_are_no_rows_are_damage(path, caplog):
     contents = [b"", b"x", b"a b c d", STAMP.encode() + b" 1 0.5 " + base64.b64encode(b"1234567")]
     path.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(content), content) for content in contents))

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from landscape_utils import UserError
 from landscape_utils.study import plan
 from landscape_utils.study.plan import Item, Rates, estimate, report
 from landscape_utils.study.study import Study
@@ -71,8 +70,3 @@ def test_rates_are_measured_on_this_machine(demo):
     rates = plan.measure(demo.profile, plan.network_config(demo.profile.model), "cpu")
     assert rates.visit == rates.exact > 0  # the demo is scanned in float32
     assert rates.step > rates.visit, "a step goes forward and back"
-
-
-def test_a_study_that_only_reads_has_no_plan(tmp_path):
-    with pytest.raises(UserError, match="computes nothing"):
-        estimate(Study("demo", results_dir=tmp_path, device="none"))
