@@ -1,57 +1,19 @@
-"""A scan into a store, in processes that tests kill, starve and lock out.
+"""A scan into a store, in processes that tests kill, starve and lock out: forks, so that a start takes milliseconds."""
 
-Run as `python scan_process.py`, it reads jobs (JSON, one a line) from its input and does each in a fork of its own:
-numpy only, so that a start takes milliseconds. It prints the process id, what the job does, and its exit code.
-"""
-
-import contextlib
-import json
+import encodings.cp437  # noqa: F401 - zipfile asks for it late, when another user may not read the interpreter
 import logging
 import os
 import resource
 import signal
-import subprocess
-import sys
 import types
-from pathlib import Path
 
 import numpy as np
 
+from landscape_utils.store import store
+
 KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
 TO_DISK = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
-
-
-class Worker(contextlib.AbstractContextManager):
-    """A process that does jobs, one at a time."""
-
-    def __init__(self):
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
-        self.process = subprocess.Popen([sys.executable, __file__], **pipes)
-
-    def begin(self, **job):
-        """Start a job; its process id."""
-        print(json.dumps(job, default=str), file=self.process.stdin)
-        self.said = []
-        return int(self.process.stdout.readline())
-
-    def wait_for(self, said):
-        """Return when the job says this line."""
-        while not self.said or self.said[-1] != said:
-            line = self.process.stdout.readline()
-            assert line, f"the worker ended before it said {said!r}"
-            self.said.append(line.strip())
-
-    def end(self):
-        """Wait for the job; its exit code, or minus the signal that killed it. What it said is in `said`."""
-        self.wait_for("end of job")
-        return int(self.process.stdout.readline())
-
-    def do(self, **job):
-        self.begin(**job)
-        return self.end()
-
-    def __exit__(self, *_):
-        self.process.communicate()
+WRITE = os.write  # as it is before `die_at`
 
 
 def row(point, width=3, code=""):
@@ -87,30 +49,43 @@ class Scan:
         pass
 
 
-WRITE = os.write  # as it is before `die_at`
+class Process:
+    """A process of its own that computes a scan, and says line by line what it begins, has done and meets with.
 
+    Args:
+        pause_at: the point before which it waits for a signal.
+        die, half: it dies at this call that reaches the disk: before it, or with half of its bytes written.
+        largest_file, user: what it may write, and as whom it runs.
+    """
 
-def say(text):
-    WRITE(1, f"{text}\n".encode())
+    def __init__(self, folder, points, width=3, **how):
+        store.library_versions()  # looked up once, for all forks
+        reader, writer = os.pipe()
+        self.said, self.pid = [], os.fork()
+        if self.pid == 0:
+            try:
+                work(writer, folder, points, width, **how)
+            finally:
+                os._exit(0)
+        os.close(writer)
+        self.lines = os.fdopen(reader)
 
+    def wait_for(self, said):
+        while not self.said or self.said[-1] != said:
+            self.said.append(next(self.lines).strip())
 
-class Telling(Scan):
-    """Says what it does, and waits for a signal before the point `pause_at`."""
+    def end(self):
+        """It, with all that it said, and its exit code, or minus the signal that killed it."""
+        with self.lines:
+            self.said += map(str.strip, self.lines)
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self
 
-    pause_at = None
-
-    def begin(self, point):
-        if point == self.pause_at:
-            say("paused")
-            signal.pause()
-        say(f"begin {point}")
-
-    def done(self, point):
-        say(f"done {point}")
+    def points(self, what):
+        return [int(line.split()[1]) for line in self.said if line.startswith(what)]
 
 
 def die_at(number, half):
-    """SIGKILL this process at its call `number` that reaches the disk: before it, or with half of its bytes written."""
     count = 0
 
     def counting(name, original):
@@ -129,14 +104,23 @@ def die_at(number, half):
         setattr(os, name, counting(name, getattr(os, name)))
 
 
-def work(folder, points, width=3, name=NAME, pause_at=None, die=None, half=False, **limits):
-    say(os.getpid())
-    scan = Telling(points, width)
-    scan.pause_at = pause_at
-    store.logger.setLevel(logging.INFO)
-    stream = types.SimpleNamespace(write=lambda text: WRITE(1, text.encode()))
-    store.logger.handlers = [logging.StreamHandler(stream)]
+def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=False, **limits):
+    def say(text):
+        WRITE(pipe, f"{text}\n".encode())
+
+    def begin(point):
+        if point == pause_at:
+            say("paused")
+            signal.pause()
+        say(f"begin {point}")
+
+    scan = Scan(points, width)
+    scan.begin, scan.done = begin, lambda point: say(f"done {point}")
+    signal.alarm(600)  # seconds: of a test that fails nobody ends it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    stream = types.SimpleNamespace(write=lambda text: WRITE(pipe, text.encode()))
+    store.logger.handlers, store.PATIENCE = [logging.StreamHandler(stream)], 0.0
+    store.logger.setLevel(logging.INFO)
     if "largest_file" in limits:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["largest_file"], resource.RLIM_INFINITY))
     if "user" in limits:
@@ -148,29 +132,3 @@ def work(folder, points, width=3, name=NAME, pause_at=None, die=None, half=False
         say("finished")
     except BaseException as error:
         say(f"{type(error).__name__}: {error}")
-
-
-def serve():
-    for line in sys.stdin:
-        if (pid := os.fork()) == 0:
-            try:
-                work(**json.loads(line))
-                os._exit(0)
-            finally:
-                os._exit(1)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        print(f"end of job\n{code}", flush=True)
-
-
-if __name__ == "__main__":
-    # the package without its __init__, which imports torch
-    package = types.ModuleType("landscape_utils")
-    package.__path__ = [str(Path(__file__).resolve().parents[1] / "landscape_utils")]
-    sys.modules["landscape_utils"] = package
-    import encodings.cp437  # noqa: F401 - zipfile asks for it late, when another user may not read the interpreter
-
-    from landscape_utils.store import store
-
-    store.PATIENCE = 0.0
-    store.library_versions()  # imported and looked up once, for all forks
-    serve()
