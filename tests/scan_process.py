@@ -6,6 +6,8 @@ import os
 import resource
 import signal
 import types
+from functools import partial
+from itertools import count
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from landscape_utils.store import store
 
 KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
 TO_DISK = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
-WRITE = os.write  # as it is before `die_at`
+WRITE = os.write  # whatever stands for it later
 
 
 def row(point, width=3, code=""):
@@ -85,23 +87,23 @@ class Process:
         return [int(line.split()[1]) for line in self.said if line.startswith(what)]
 
 
-def die_at(number, half):
-    count = 0
-
-    def counting(name, original):
-        def call(*arguments, **options):
-            nonlocal count
-            count += 1
-            if count == number:
-                if half and name == "write":
-                    WRITE(arguments[0], arguments[1][: len(arguments[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return original(*arguments, **options)
-
-        return call
-
+def on_disk(call, put=setattr):
+    """Let call(name, original, *arguments) stand for each function of `os` that reaches the disk."""
     for name in TO_DISK:
-        setattr(os, name, counting(name, getattr(os, name)))
+        put(os, name, partial(call, name, getattr(os, name)))
+
+
+def die_at(number, half):
+    calls = count(1)
+
+    def call(name, original, *arguments, **options):
+        if next(calls) == number:
+            if half and name == "write":
+                original(arguments[0], arguments[1][: len(arguments[1]) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **options)
+
+    on_disk(call)
 
 
 def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=False, **limits):

@@ -4,8 +4,6 @@ Areas are compared with those on a finer interpolation of the same grid, by the 
 Everything else must agree to rounding.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

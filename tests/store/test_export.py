@@ -68,9 +68,6 @@ def test_the_marks_of_a_surface_and_the_groups_of_a_rollback_are_lines_of_their_
     assert data.marks.sel(split="dev", mark="end", value="loss") == end["loss"]
     assert len(table) == 2 * (21 * 21 + 2)
     assert set(table["examples"]) == {256}
-    # axis 0 is alpha: of -4, -3.6, ... the points 0.4 and -0.4
-    nearest = data.loss.sel(split="train").sel(alpha=0.41, beta=-0.39, method="nearest")
-    assert nearest == result.arrays["train.loss"][11, 9]
 
     result = read_result(next(MINILM.glob("rollbacks/mrpc-*.npz")))
     table = opened(result)[1].set_index("group")

@@ -20,12 +20,9 @@ def row(i):
     return np.random.default_rng(i).normal(size=3)
 
 
-def filled(path, rows=4, stamp=STAMP):
+def filled(path, rows=4):
     """The bytes of a journal of so many rows."""
-    journal = Journal(path, stamp)
-    for i in range(rows):
-        journal[i] = row(i)
-    journal.close()
+    Journal(path, STAMP).update((i, row(i)) for i in range(rows))
     return path.read_bytes()
 
 
@@ -63,14 +60,13 @@ def test_a_row_that_was_handed_out_or_in_cannot_change_the_journal(path):
 
 def test_truncated_at_every_byte_it_goes_on(path, caplog):
     whole = filled(path)
-    ends = [i + 1 for i in range(len(whole)) if whole[i : i + 1] == b"\n" and whole[i - 1 : i] != b"\n"]
+    ends = [i + 1 for i in range(1, len(whole)) if whole[i : i + 1] == b"\n" != whole[i - 1 : i]]
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         journal = Journal(path, STAMP)
-        sound = range(sum(end <= length for end in ends[1:])) if length > 1 else range(0)
+        sound = range(sum(end <= length for end in ends))
         check_holds(journal, sound)
-        for i in range(len(sound), 4):
-            journal[i] = row(i)
+        journal.update((i, row(i)) for i in range(len(sound), 4))
         check_holds(Journal(path, STAMP), range(4))
     assert caplog.messages == []  # a torn file is no damage
 

@@ -10,7 +10,7 @@ import os
 import shutil
 from pathlib import Path
 
-from scan_process import TO_DISK, Scan
+from scan_process import Scan, on_disk
 
 from landscape_utils.errors import Lacking
 from landscape_utils.store import files
@@ -119,32 +119,28 @@ def crashes(monkeypatch, root, function, note):
         for state in disk.states():
             found[frozenset(state.items()), note(), disk.kept] = None
 
-    def hooked(name, original):
-        def call(*arguments, **options):
-            crash()
-            if name == "fsync":
-                disk.synced(*arguments)
-                return original(*arguments)
-            done = original(*arguments, **options)
-            if name == "write":
-                disk.wrote(arguments[0], arguments[1][:done])
-            elif name == "unlink":
-                disk.change({disk.name(arguments[0]): None})
-                disk.kept = 0 if disk.name(arguments[0]).endswith(".journal") else disk.kept
-            elif name in ("replace", "rename"):
-                old, new = map(disk.name, arguments)
-                disk.change({old: None, new: disk.ids[old]})
-            crash()
-            return done
-
-        return call
+    def call(name, original, *arguments, **options):
+        crash()
+        if name == "fsync":
+            disk.synced(*arguments)
+            return original(*arguments)
+        done = original(*arguments, **options)
+        if name == "write":
+            disk.wrote(arguments[0], arguments[1][:done])
+        elif name == "unlink":
+            disk.change({disk.name(arguments[0]): None})
+            disk.kept = 0 if disk.name(arguments[0]).endswith(".journal") else disk.kept
+        elif name in ("replace", "rename"):
+            old, new = map(disk.name, arguments)
+            disk.change({old: None, new: disk.ids[old]})
+        crash()
+        return done
 
     with monkeypatch.context() as patch:
         ticks = itertools.count(0.0, 0.3)  # seconds: every fourth row comes with an fsync
         patch.setattr("time.monotonic", lambda: next(ticks))
         patch.setattr(store_module, "check_writable", lambda path: files.check_writable(path, 8))
-        for name in TO_DISK:
-            patch.setattr(os, name, hooked(name, getattr(os, name)))
+        on_disk(call, patch.setattr)
         function()
         crash()
     return list(found)

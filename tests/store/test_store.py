@@ -3,11 +3,12 @@
 import errno
 import logging
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from scan_process import Scan
+from scan_process import Scan, on_disk
 
 from landscape_utils.errors import Lacking, UserError
 from landscape_utils.store.recipes import canonical, recipe_key
@@ -66,14 +67,13 @@ def test_an_interrupted_computation_goes_on_where_it_was(store, error):
     assert resumed.path.read_bytes() == undisturbed.path.read_bytes()
 
 
-@pytest.mark.parametrize("meta", [{"device": "cuda"}, {"versions_of": "tomorrow"}])
-def test_rows_of_another_device_or_version_are_not_mixed_in(store, caplog, meta):
+def test_rows_of_another_device_or_version_are_not_mixed_in(store, caplog):
     interrupt(store)
     scan = Scan()
-    compute(store, scan, **meta)
+    compute(store, scan, device="cuda")
     assert scan.computed == list(range(POINTS))
-    assert len(caplog.messages) == 1
-    assert "of another code, device or version" in caplog.messages[0]
+    (message,) = caplog.messages
+    assert "of another code, device or version" in message
 
 
 DAMAGES = {
@@ -141,18 +141,23 @@ def test_a_recipe_that_cannot_be_is_refused_before_any_work(store):
     assert scan.computed == []
 
 
-@pytest.mark.parametrize("failing", [".json.tmp", ".npz.tmp"])
-def test_a_disk_that_fills_up_at_the_end_costs_no_point(store, monkeypatch, failing):
-    scan, write, path = Scan(), os.write, store.path(*KEY)
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["write .json", "write .npz", "fsync .npz", "replace .npz"])
+def test_a_disk_that_fills_up_at_the_end_costs_no_point_and_leaves_no_half(store, monkeypatch, error, step):
+    """The message names the file, the reason and the way out."""
+    scan, path, (failing, suffix) = Scan(), store.path(*KEY), step.split()
 
-    def full(descriptor, data):
-        if scan.computed and os.readlink(f"/proc/self/fd/{descriptor}").endswith(failing):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(descriptor, data)
+    def call(name, original, target, *arguments, **options):
+        file = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else str(target)
+        if scan.computed and (name, Path(file).suffixes[-2:]) == (failing, [suffix, ".tmp"]):
+            raise error
+        return original(target, *arguments, **options)
 
-    with monkeypatch.context() as patch, pytest.raises(UserError, match="No space left on device"):
-        patch.setattr(os, "write", full)
+    with monkeypatch.context() as patch, pytest.raises((UserError, KeyboardInterrupt)) as caught:
+        on_disk(call, patch.setattr)
         compute(store, scan)
+    said = rf"^cannot write {path.with_suffix(suffix)}: No space left on device; .*results_dir.*$"
+    assert caught.match(said) if isinstance(error, OSError) else caught.value is error
     assert path.with_suffix(".journal").name in files(store)
     assert not path.exists()
     assert not any(name.endswith(".tmp") for name in files(store))
