@@ -193,7 +193,7 @@ def _in_pairs(headings: Collection[str], x: str, width: float) -> tuple[PageFigu
     figure = PageFigure(width, 2.7 * rows + 0.5)
     axes = [figure.add_subplot(rows, columns, k + 1) for k in range(len(headings))]
     for axis, heading in zip(axes, headings, strict=True):
-        axis.set_title(heading, parse_math=False)
+        axis.set_title(fill(heading, round(4.5 * width)), parse_math=False)
     for axis in axes[::2]:
         axis.set_ylabel(VALUE_NAMES["loss"])
     for axis in axes[-2:]:

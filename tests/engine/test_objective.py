@@ -66,7 +66,20 @@ def test_every_batch_keeps_to_its_budget(model):
 def test_padding_given_by_the_user_is_no_token(model, examples):
     padded = [{f: v if f == "labels" else v + [0] * 9 for f, v in example.items()} for example in examples]
     assert Objective(model, padded)() == Objective(model, examples)()
-    assert Objective(model, padded).tokens == Objective(model, examples).tokens
+    lengths = [len(example["input_ids"]) for example in examples]
+    bare = [{f: v for f, v in example.items() if f != "attention_mask"} for example in examples]
+    assert {Objective(model, given).tokens for given in (padded, examples, bare)} == {sum(lengths)}
+    assert Objective(model, bare)() == Objective(model, examples)()
+
+
+@pytest.mark.parametrize(("token", "padding"), [(None, 0), (0, 0), (1, 1), (60, 0)])
+def test_padding_is_the_models_token_and_type_0(model, examples, token, padding):
+    model.config.pad_token_id = token
+    for batch in Objective(model, examples).batches:
+        hidden = ~batch.inputs["attention_mask"][:, 0, 0]
+        assert hidden.any()
+        assert (batch.inputs["input_ids"][hidden] == padding).all()
+        assert (batch.inputs["token_type_ids"][hidden] == 0).all()
 
 
 def test_tensors_are_taken_as_examples(model, examples):

@@ -93,6 +93,9 @@ def test_what_does_not_fit_the_budget_is_recomputed(model):
     batches = len(objective.batches)
     assert batches + 5 < len(calls) < batches * POINTS
     np.testing.assert_allclose(partial.loss, scan(objective, plane, **GRID).loss, rtol=1e-6)
+    with Walk([objective], plane.origin, plane.directions).open() as walker:
+        assert len(walker._replay.outputs) == batches
+    assert not walker._replay.outputs, "the memory is given back"
 
 
 def test_a_budget_that_holds_no_batch_is_refused(model, examples):

@@ -82,9 +82,18 @@ def test_what_is_known_without_an_error_asks_for_no_point():
     np.testing.assert_array_equal(both.computed, alone.computed)
 
 
+def test_where_nothing_was_tested_the_bound_is_the_judged_error():
+    refinement = Refinement((AXIS, AXIS))
+    refinement.take(X.ravel()[refinement.todo][None], np.full((1, len(refinement.todo)), TOLERANCE))
+    np.testing.assert_allclose(
+        refinement.bound, 0 * X[None], atol=1e-12
+    )  # a plane is interpolated to rounding
+
+
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_surfaces_are_within_the_bound(name):
-    """The bound holds at 95 % of the interpolated points, what the check by lot is for; a rough one is computed."""
+    """The bound holds at 99 % of the interpolated points, and the tolerance wherever it is said to; a rough one is
+    computed."""
     values = np.array([PLANTED[name], 1 - np.exp(-PLANTED[name] / 2)])
     refinement = replay(values, TOLERANCE)
     computed, bound = refinement.computed, refinement.bound
@@ -94,10 +103,9 @@ def test_planted_surfaces_are_within_the_bound(name):
     assert computed.mean() < 0.3  # the two jumps, and what they have beside them, are the most
     errors = np.abs(filled(refinement, values) - values)
     assert (errors[:, computed] == 0).all() and (bound[:, computed] == 0).all()
-    assert (bound <= TOLERANCE).all()
-    assert (bound < TOLERANCE)[:, ~computed].mean() > 0.6, "it says more than that it was asked for"
-    assert (errors <= bound + 1e-12)[:, ~computed].mean() > 0.95
-    assert (errors <= TOLERANCE)[:, ~computed].mean() > 0.99
+    assert (bound <= TOLERANCE)[:, ~computed].mean() > 0.8, "most are as near as was asked for"
+    assert (errors <= bound + 1e-12)[:, ~computed].mean() > 0.99
+    assert (errors[bound <= TOLERANCE] <= TOLERANCE).all()
 
 
 def test_a_planted_wall_is_computed_all_along():
@@ -170,7 +178,7 @@ def test_the_course_is_the_same_after_a_kill_in_every_round_and_in_any_order_of_
         return asked
 
     whole = course({}, -1, np.random.default_rng(0))
-    assert len(whole) > 5 and sum(map(len, whole[:-1])) < GRID / 2
+    assert len(whole) > 5 and sum(map(len, whole[:-1])) < 0.6 * GRID
     for rounds in range(1, len(whole)):
         rows: dict = {}
         generator = np.random.default_rng(rounds)
@@ -192,22 +200,31 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     np.testing.assert_allclose(found[:, 7:10], found[:, 1:2] * [0.9, 0.95, 1], rtol=1e-12)
     np.testing.assert_allclose(found[:, [2, 3, 12, 13]], [[0.02, 0.02, 0.03, 0.03]] * len(found), rtol=1e-12)
     np.testing.assert_array_equal(found[GRID:], [row(i) for i in marked])
-    assert np.isfinite(found).all() and len(rows) < GRID / 2
+    assert np.isfinite(found).all() and len(rows) < 0.6 * GRID
 
 
 class OneRound:
-    """In place of a refinement."""
+    """In place of a refinement: one point of three is computed, interpolation goes wrong at the others."""
 
-    todo = np.array([0])
+    todo, computed = np.array([0]), np.array([True, False, False])
 
     def take(self, values, tolerance):
         self.todo, self.tolerance = self.todo[:0], tolerance
+
+    def fill(self, columns, guide):
+        return np.where(self.computed, columns, [0.0, 7.0, -7.0])
 
 
 def test_an_error_rate_may_be_off_by_its_standard_error_or_by_one_example():
     one, rows = OneRound(), {0: np.array([0.7, 0.2, 0.0, 0.0, 0.7, 0.2, 0.01, 0.05])}
     assert list(refined(one, rows, range(1, 2), (128, 64), "stderr")) == [range(1, 2), [0]]
     np.testing.assert_array_equal(one.tolerance[:, 0], [0.0, 1 / 128, 0.01, 0.05])
+
+
+def test_interpolated_losses_are_not_negative_and_error_rates_at_most_1():
+    row = np.array([0.7, 0.2, 0.1, 0.1, 0.7, 0.2])
+    found = interpolated(OneRound(), {0: row, 3: row}, range(3, 4), 1)
+    np.testing.assert_array_equal(found, [row, [7, 1, 7, 7, 7, 1], 0 * row, row])
 
 
 class Shuffled:

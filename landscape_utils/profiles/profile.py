@@ -1,8 +1,6 @@
-"""Profiles: everything a study depends on, checked before any work starts.
+"""What a profile holds, part by part, each checked as it is made.
 
-A profile is a TOML file: the built-in ones lie in `profiles/`, a user's own may lie anywhere. It holds
-the hyper-parameters of section 4 of the paper, the grid of sections 3.1 and 3.2 and the sample that surfaces
-are computed on. A profile is frozen: what differs is another profile.
+A profile is frozen: what differs is another profile.
 """
 
 from __future__ import annotations
@@ -10,10 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import reprlib
-import tomllib
 from collections.abc import Iterable
-from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,15 +19,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     model_validator,
 )
 
-from .errors import UserError
-from .names import TASK_NAMES, task_key
+from ..names import TASK_NAMES, task_key
 
-BUILTIN = Path(__file__).parent / "profiles"
+
+def among(name: str, allowed: Iterable[str]) -> str:
+    """The end of an error line: the allowed names, and the one that was perhaps meant."""
+    near = difflib.get_close_matches(str(name), list(allowed), n=1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    return f": choose from {', '.join(allowed)}{hint}"
 
 
 def _checked(name: str) -> str:
@@ -84,7 +82,7 @@ class Part(BaseModel):
     def _know_the_fields(cls, table: Any) -> Any:
         unknown = sorted(set(table) - set(cls.model_fields)) if isinstance(table, dict) else []
         if unknown:
-            raise ValueError(f"unknown field {unknown[0]!r}{_among(unknown[0], cls.model_fields)}")
+            raise ValueError(f"unknown field {unknown[0]!r}{among(unknown[0], cls.model_fields)}")
         return table
 
 
@@ -208,7 +206,7 @@ class Profile(Part):
     def _tasks_are_known(self) -> Profile:
         for name, spec in self.tasks.items():
             if spec.source != "files" and name not in TASK_NAMES:
-                raise ValueError(f"task {name!r} of source {spec.source!r}{_among(name, TASK_NAMES)}")
+                raise ValueError(f"task {name!r} of source {spec.source!r}{among(name, TASK_NAMES)}")
             if spec.other == name:
                 raise ValueError(
                     f"tasks.{name}.other is the task itself; delta_2 needs one of the other tasks"
@@ -216,116 +214,10 @@ class Profile(Part):
         named = [spec.other for spec in self.tasks.values()]
         for name in [*self.chosen, *named, self.overfitting.task, *self.layers.tasks]:
             if name not in self.tasks:
-                raise ValueError(f"unknown task {name!r}{_among(name, self.tasks)}")
+                raise ValueError(f"unknown task {name!r}{among(name, self.tasks)}")
         for seed in self.surface_seeds:
             if seed not in self.seeds:
                 raise ValueError(f"surface_seeds has {seed}, which is none of seeds = {self.seeds}")
         if not self.chosen:
             object.__setattr__(self, "chosen", list(self.tasks))
         return self
-
-
-def builtin_profiles() -> tuple[str, ...]:
-    """The names of the profiles that come with the package."""
-    return tuple(sorted(path.stem for path in BUILTIN.glob("*.toml")))
-
-
-# What a notebook's parameter sets in the profile.
-OVERRIDES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "tasks": (("chosen",),),
-    "seed": (("seeds",),),
-    "resolution": (("grid", "resolution"), ("grid", "curve_resolution")),
-    "span": (("grid", "span"),),
-    "examples": (("sample", "train"), ("sample", "dev")),
-    "data_dir": (("data_dir",),),
-}
-
-
-def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
-    """A built-in profile by name, a TOML file by path, or a profile at hand, with `overrides` put in.
-
-    Overrides: `tasks` ("all", "mrpc,rte" or a list), `seed`, `resolution`, `span`, `examples` (of each
-    split), `data_dir`. As the profile says: None, "" for `data_dir`, 0 for the others; but 0 is a seed.
-    Raises UserError, one line, for a profile, a field, a value or a task that is not known.
-    """
-    changes = {name: value for name, raw in overrides.items() if (value := _field(name, raw)) is not None}
-    base = profile if isinstance(profile, Profile) else _read(profile)
-    if not changes:
-        return base
-    table = base.model_dump()
-    for name, value in changes.items():
-        for *folder, leaf in OVERRIDES[name]:
-            reduce(dict.__getitem__, folder, table)[leaf] = value
-    if "seed" in changes:  # a training that was asked for by its seed has its surfaces
-        table["surface_seeds"] = []
-    try:
-        return Profile.model_validate(table)
-    except ValidationError as error:
-        raise UserError(_one_line(error, base.name, changes)) from None
-
-
-def _read(profile: str | Path) -> Profile:
-    """A built-in profile, or one in a TOML file."""
-    if not isinstance(profile, str | Path):
-        raise UserError(
-            f"profile must be a name, the path of a TOML file, or a Profile; got {type(profile).__name__}"
-        )
-    path = BUILTIN / f"{profile}.toml" if str(profile) in builtin_profiles() else Path(profile)
-    if path.suffix != ".toml":
-        known = _among(str(profile), builtin_profiles())
-        raise UserError(f"unknown profile {str(profile)!r}{known}; a path to a .toml file works too")
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-        return Profile.model_validate({"name": path.stem} | table, context={"folder": path.parent})
-    except OSError as error:
-        raise UserError(f"profile {str(path)!r} cannot be read: {error.strerror}") from None
-    except ValidationError as error:
-        raise UserError(_one_line(error, str(profile))) from None
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or brackets without end
-        raise UserError(f"profile {str(path)!r} is no TOML file: {' '.join(str(error).split())}") from None
-
-
-def _field(parameter: str, value: Any) -> Any:
-    """A parameter's value as the profile holds it; None: as the profile says."""
-    if parameter not in OVERRIDES:
-        raise UserError(f"unknown parameter {parameter!r}{_among(parameter, OVERRIDES)}")
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if value is None:
-        return None
-    if parameter == "seed":
-        return [value]
-    if parameter == "tasks" and isinstance(value, str):
-        return None if value.strip().lower() == "all" else [name.strip() for name in value.split(",")]
-    if isinstance(value, tuple | Path):
-        value = list(value) if isinstance(value, tuple) else str(value)
-    if parameter == "tasks" and value == []:
-        raise UserError('tasks = [] names none: give the names of some, or "all"')
-    unset = "" if parameter == "data_dir" else 0
-    return None if value == unset and type(value) is not bool else value
-
-
-def _among(name: str, allowed: Iterable[str]) -> str:
-    """The end of an error line: the allowed names, and the one that was perhaps meant."""
-    near = difflib.get_close_matches(str(name), list(allowed), n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    return f": choose from {', '.join(allowed)}{hint}"
-
-
-def _one_line(error: ValidationError, label: str, changes: Iterable[str] = ()) -> str:
-    """The first mistake of a profile in one line, under the name by which its maker knows the value."""
-    first = error.errors()[0]
-    place = tuple(first["loc"])
-    where = ".".join(str(step) if str(step).isidentifier() else repr(step) for step in place)
-    value = first["input"]
-    for name in changes:
-        if any(place[: len(target)] == target for target in OVERRIDES[name]):
-            where = name
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    if first["type"] == "missing":
-        message, shown = "is missing", where
-    elif first["type"] == "value_error":
-        shown = f"{where}:" if where else ""
-    else:
-        shown = f"{where} = {reprlib.repr(value)}"
-    return " ".join(f"profile {label!r}: {shown} {message}".split())
