@@ -19,7 +19,10 @@ from landscape_utils.training.pretraining import MuonAdamW, Recipe, initial_mode
 TINY = Recipe(pairs=200, steps=4, batch_size=8)
 
 
-def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monkeypatch):
+def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monkeypatch, capfd):
+    """Nothing is said, and nothing is written but the model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = pretrained_folder(tmp_path, TINY)
     expected = pretrain(TINY).state_dict()
     for name, weights in load_file(folder / "model.safetensors").items():
@@ -30,7 +33,8 @@ def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monk
     assert pretrained_folder(tmp_path, TINY) == folder
     with pytest.raises(KeyboardInterrupt):
         pretrained_folder(tmp_path, replace(TINY, steps=5))
-    assert [path for path in tmp_path.iterdir() if path.is_dir()] == [folder], "nothing half made"
+    assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == [folder], "nothing half made"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
