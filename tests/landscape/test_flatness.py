@@ -129,6 +129,9 @@ def test_section_of_a_surface_is_the_row_at_beta_0():
     assert {0.0, 1.0} <= set(alpha)
     np.testing.assert_allclose(loss[0], [20 + a**2 for a in alpha], atol=1e-12)
     assert loss.shape == (4, 42)
+    alpha, loss, _ = flatness.along(curve_of(lambda a: a**2, points=40))
+    assert len(alpha) == 42 and (np.diff(alpha) > 0).all()
+    np.testing.assert_allclose(loss, alpha**2, atol=1e-12)
 
 
 def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():
