@@ -30,7 +30,7 @@ class Worker:
 
 @dataclass(eq=False)
 class Future:
-    cluster: Cluster
+    cluster: Cluster  # whose time passes as the status is asked
     call: tuple[Any, ...] = ()
     data: Any = None
     state: str = "pending"
@@ -111,10 +111,8 @@ class Cluster:
     def run(self, function: Any, *args: Any, on_error: str) -> dict[str, Any]:
         self.step()
         answers = {name: self.at(worker, function, *args) for name, worker in self.workers.items()}
-        return {
-            name: self.noted("left while asked", OSError()) if self.chance() else a
-            for name, a in answers.items()
-        }
+        left = {name: self.noted("left while asked", OSError()) for name in answers if self.chance()}
+        return answers | left
 
     # What happens
 
@@ -132,8 +130,8 @@ class Cluster:
                 self.running.remove(run)
                 self.finish(*run[1:])
         busy = {name for _, _, name, _ in self.running}
-        for worker in [w for w in self.workers.values() if w.name not in busy]:
-            if self.waiting:
+        for worker in list(self.workers.values()):
+            if self.waiting and worker.name not in busy:
                 self.begin(self.waiting.pop(self.random.randrange(len(self.waiting))), worker)
 
     def begin(self, task: Future, worker: Worker) -> None:
@@ -150,10 +148,8 @@ class Cluster:
         """A worker, which may be taken for dead, has a result."""
         if task.state == "cancelled":
             return
-        if name not in self.workers:
-            self.noted("late", None)
-        if task.state == "finished":
-            self.noted("doubled", None)
+        self.happened["late"] += name not in self.workers
+        self.happened["doubled"] += task.state == "finished"
         try:
             value = self.at(worker, *(self.copy(worker, part) for part in task.call))
         except Exception as error:
@@ -173,7 +169,7 @@ class Cluster:
 
     def kill(self, name: str) -> None:
         worker = self.workers.pop(name)
-        self.noted("killed", None)
+        self.happened["killed"] += 1
         for run in [run for run in self.running if run[2] == name]:
             task = run[1]
             task.failures += 1
@@ -198,9 +194,7 @@ class Cluster:
         try:
             return function(*args)
         finally:
-            cluster_worker._computing.submit(
-                int
-            ).result()  # what was left to the thread that computes is done
+            cluster_worker._computing.submit(int).result()  # what was left to the other thread is done
 
     def chance(self) -> bool:
         return self.random.random() < self.trouble

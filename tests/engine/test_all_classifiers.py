@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
-from networks import make_examples
+from networks import make_examples, without
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as MAPPING
 
 from landscape_utils.engine.objective import Objective
@@ -35,17 +35,11 @@ SIZES = {
     1: "n_group topk_group n_shared_experts bos_token_id",
     0: "pad_token_id decoder_start_token_id",
 }
-ALWAYS = (
-    "pad_token_id",
-    "decoder_start_token_id",
-    "vocab_size",
-    "head_dim",
-    "num_key_value_heads",
-)  # if None, too
+# if None, too
+ALWAYS = ("pad_token_id", "decoder_start_token_id", "vocab_size", "head_dim", "num_key_value_heads")
+ROPE = {"full_attention": {"rope_type": "default", "rope_theta": 1e4}}
 OWN = {  # what some need to be built at all
-    "cohere_compass_text": {
-        "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 1e4}}
-    },
+    "cohere_compass_text": {"rope_parameters": ROPE},
     "funnel": {"block_sizes": [1, 1], "block_repeats": [1, 1]},
     "reformer": {"axial_pos_embds_dim": (32, 64), "axial_pos_shape": (8, 16)},
     "t5": {"decoder_start_token_id": 0},
@@ -115,7 +109,7 @@ def test_every_classifier_is_right_or_refused(config, kind):
             with pytest.raises(Exception):  # noqa: B017 - the model's own call fails, too
                 plainly(model, examples)
             return
-        examples = [{name: v for name, v in e.items() if name != "token_type_ids"} for e in examples]
+        examples = without(examples, "token_type_ids")
         objective = Objective(model, examples)
     np.testing.assert_allclose(objective()[:2], plainly(model, examples), atol=1e-5)
     space = ParameterSpace(model)

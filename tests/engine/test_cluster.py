@@ -227,30 +227,21 @@ def fake_client(**answers):
     )
 
 
-def test_a_folder_that_workers_do_not_share_is_refused_at_once(tmp_path):
-    with pytest.raises(UserError, match=r"b and 0 other workers do not see .*results_dir"):
-        cluster.join(fake_client(exists=(True, False)), "auto", tmp_path)
-    with pytest.raises(UserError, match="unlike devices"):
-        cluster.join(fake_client(exists=(True, True), check_device=("cpu", "cuda")), "auto", tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_worker_that_leaves_while_it_is_asked_is_left_out(tmp_path):
+def test_workers_are_asked_for_folder_and_device_and_one_that_leaves_is_left_out(tmp_path):
     gone = distributed.comm.CommClosedError("in <TCP (closed) Scheduler Broadcast>: Stream is closed")
     refused = UserError("no such device")
-    assert (
-        cluster.join(
-            fake_client(exists=(gone, True), check_device=(gone, "cpu")),
-            "auto",
-            tmp_path / "results" / "demo",
-        )
-        == "cpu"
-    )
+    one = fake_client(exists=(gone, True), check_device=(gone, "cpu"))
+    assert cluster.join(one, "auto", tmp_path / "results" / "demo") == "cpu"
     assert cluster.device_names(fake_client(device_name=("a card", gone)), "cuda") == "a card"
-    with pytest.raises(UserError, match=r"all workers left .*, a, b;"):
-        cluster.join(fake_client(exists=(gone, gone)), "auto", tmp_path)
-    with pytest.raises(UserError, match="no such device"):
-        cluster.join(fake_client(exists=(gone, True), check_device=(gone, refused)), "auto", tmp_path)
+    for answers, message in (
+        ({"exists": (True, False)}, r"b and 0 other workers do not see .*results_dir"),
+        ({"exists": (True, True), "check_device": ("cpu", "cuda")}, "unlike devices"),
+        ({"exists": (gone, gone)}, r"all workers left .*, a, b;"),
+        ({"exists": (gone, True), "check_device": (gone, refused)}, "no such device"),
+    ):
+        with pytest.raises(UserError, match=message):
+            cluster.join(fake_client(**answers), "auto", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
 def test_tasks_that_no_worker_outlives_are_given_up():

@@ -132,26 +132,26 @@ def test_bad_examples_are_named(model, given, message):
         Objective(model, [ONE, given])
 
 
-BERT = hf.BertConfig(**BERT_LIKE)
+BERT, NO_TYPES = make_model(), make_model("roberta", type_vocab_size=1)
 
 
 @pytest.mark.parametrize(
     ("model", "examples", "budget", "message"),
     [
-        (make_model(), [], None, "at least one example; got none"),
-        (make_model(), None, None, "at least one example; got NoneType"),
-        (make_model(), 5, None, "at least one example; got int"),
-        (make_model(), "text", None, "example 0 must be a mapping of fields to lists; got str"),
-        (hf.BertModel(BERT), [ONE], None, "BertModel is no classifier"),
-        (hf.BertForTokenClassification(BERT), [ONE], None, r"its output holds no logits of shape \(batch"),
-        (None, [ONE], None, "NoneType is no classifier"),
-        (make_model(), [ONE], 0, "tokens_per_batch must be a whole number, at least 1; got 0"),
+        (BERT, [], None, "at least one example; got none"),
+        (BERT, None, None, "at least one example; got NoneType"),
+        (BERT, 5, None, "at least one example; got int"),
+        (BERT, "text", None, "example 0 must be a mapping of fields to lists; got str"),
+        (BERT.bert, [ONE], None, "BertModel is no classifier"),
         (
-            make_model("roberta", type_vocab_size=1),
+            hf.BertForTokenClassification(BERT.config),
             [ONE],
             None,
-            "example 0 has token_type_ids that are no whole numbers from 0 to 0",
+            r"its output holds no logits of shape \(batch",
         ),
+        (None, [ONE], None, "NoneType is no classifier"),
+        (BERT, [ONE], 0, "tokens_per_batch must be a whole number, at least 1; got 0"),
+        (NO_TYPES, [ONE], None, "0 has token_type_ids that are no whole numbers from 0 to 0"),
     ],
 )
 def test_what_are_no_examples_no_classifier_and_no_budget_is_refused(model, examples, budget, message):
@@ -286,19 +286,19 @@ class AnyKeyword(hf.BertForSequenceClassification):
         return super().forward(input_ids, **keywords)
 
 
-class NoKeyword(hf.BertForSequenceClassification):
-    """Answers with the logits alone, and takes no `return_dict`."""
+class OnlyLogits(hf.BertForSequenceClassification):
+    """Takes no `return_dict`."""
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):
         return super().forward(input_ids, attention_mask, token_type_ids).logits
 
 
-class ATuple(NoKeyword):
+class ATuple(OnlyLogits):
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):
         return super().forward(input_ids, attention_mask, token_type_ids), None
 
 
-@pytest.mark.parametrize("kind", [AnyKeyword, NoKeyword, ATuple])
+@pytest.mark.parametrize("kind", [AnyKeyword, OnlyLogits, ATuple])
 def test_a_wrapper_is_asked_as_it_wants_to_be(kind, model, examples):
     expected = Objective(model, examples)()
     model.__class__ = kind

@@ -79,11 +79,13 @@ def test_losses_that_are_not_finite_agree_only_with_their_like():
     assert largest_difference(np.array([inf]), np.array([1.0])) == inf
 
 
-def test_what_the_device_has_not_is_refused(model, examples):
-    plane, objective = make_plane(model), Objective(model, examples)
-    with pytest.raises(
-        UserError, match=r"unknown precision 'float8'; allowed are float32, tf32, .*, bfloat16"
-    ):
-        scan(objective, plane, ALPHA, BETA, precision="float8")
-    with pytest.raises(UserError, match=r"'tf32' needs an NVIDIA GPU .* the model is on cpu"):
-        scan(objective, plane, ALPHA, BETA, precision="tf32")
+@pytest.mark.parametrize(
+    ("precision", "message"),
+    [
+        ("float8", "unknown precision 'float8'; allowed are float32, tf32, .*, bfloat16"),
+        ("tf32", "'tf32' needs an NVIDIA GPU .* the model is on cpu"),
+    ],
+)
+def test_what_the_device_has_not_is_refused(model, examples, precision, message):
+    with pytest.raises(UserError, match=message):
+        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, precision=precision)

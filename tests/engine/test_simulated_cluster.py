@@ -7,6 +7,7 @@ import logging
 import random
 from collections import Counter
 from contextlib import suppress
+from itertools import product
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def case():
     objectives = [Objective(model, make_examples(3, seed=seed)) for seed in (0, 1)]
     plane, journal = make_plane(model), {}
     expected = scan(objectives, plane, ALPHA, BETA, journal=journal)
-    points = [*((a, b) for a in ALPHA.tolist() for b in BETA.tolist()), (0.0, 0.0), (1.0, 0.0)]
+    points = [*product(ALPHA.tolist(), BETA.tolist()), (0.0, 0.0), (1.0, 0.0)]
     return objectives, plane, expected, {point: journal[i] for i, point in enumerate(points)}
 
 
@@ -77,10 +78,10 @@ def scanned(case, seed: int, copies: bool = True) -> Counter:
         with suppress(KeyboardInterrupt, UserError):
             scan(objectives, plane, ALPHA, BETA, client=client, journal=stopped)
         journal = dict(stopped)
-    while True:
+    found = None
+    while found is None:
         try:
             found = scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
-            break
         except UserError as error:  # all is lost, is said in a line: somebody looks after the cluster
             assert "what was computed is kept" in str(error)
             client.happened["given up"] += 1
@@ -101,16 +102,9 @@ def test_whatever_happens_the_bits_are_the_same(case, monkeypatch):
         except BaseException as error:
             error.add_note(f"seed {seed}")
             raise
-    seen = (
-        "joined",
-        "killed",
-        "killed its workers",
-        "late",
-        "doubled",
-        "lost on the way",
-        "lost with what it needs",
-    )
-    assert all(happened[what] for what in (*seen, "nobody to scatter to", "left while asked", "given up"))
+    trouble = "killed, killed its workers, late, doubled, lost on the way, lost with what it needs"
+    for what in f"joined, {trouble}, nobody to scatter to, left while asked, given up".split(", "):
+        assert happened[what], what
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -29,7 +29,6 @@ def test_read_is_a_copy_and_write_is_its_inverse(model):
     theta = space.read()
     space.write(theta + 1)
     assert torch.equal(space.read(), theta + 1)
-    assert not torch.equal(space.read(), theta)
     assert ParameterSpace(model.double()).read().dtype == torch.float64
 
 
@@ -71,11 +70,10 @@ def test_restrict_keeps_the_group_and_zeroes_the_rest(model):
 
 SIZES = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 32}
 MOBILEBERT = SIZES | {"embedding_size": 24, "intra_bottleneck_size": 24}
-BART = {"d_model": 32, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32}
 NO_STACK = [
     hf.XLMConfig(emb_dim=24, n_layers=3, n_heads=2),  # attentions, norms and feed-forward networks
     hf.FunnelConfig(block_sizes=[3] * 3, d_model=24, n_head=2, d_head=12, d_inner=32),  # lists of lists
-    hf.BartConfig(**BART, encoder_layers=6, decoder_layers=3),
+    hf.BartConfig(d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_layers=6, decoder_layers=3),
     hf.T5Config(d_model=24, num_layers=3, d_kv=12, d_ff=32, num_heads=2),
     hf.MobileBertConfig(num_hidden_layers=2, **MOBILEBERT),  # and in each, four networks
     hf.BertConfig(num_hidden_layers=2, **SIZES),
@@ -98,7 +96,7 @@ def test_a_longer_list_within_a_layer_is_not_the_stack():
         model = hf.MobileBertForSequenceClassification(hf.MobileBertConfig(num_hidden_layers=3, **MOBILEBERT))
     groups = layer_groups(model)
     assert {name.split(".")[2] for name in groups["low"]} == {"0"}
-    assert sum("ffn" in name for name in groups["high"]) > 0
+    assert any("ffn" in name for name in groups["high"])
 
 
 def test_what_is_no_vector_no_name_and_no_model_is_refused(model):

@@ -47,12 +47,15 @@ def test_surface_is_the_plain_float64_one(kind, dtype, bound, examples):
     np.testing.assert_allclose(found, [plain_float64(model, t, examples) for t in thetas], atol=bound)
 
 
-def test_curve_is_the_plane_without_beta(plane, objective):
+def test_curve_is_the_plane_without_beta_and_the_order_of_the_grid_does_not_matter(plane, objective):
+    """To the bit."""
     curve = scan(objective, Line(plane.origin, plane.x), ALPHA)
-    surface = scan(objective, plane, ALPHA, [0.0])
+    surface = scan(objective, plane, ALPHA, [0.0, *BETA])
+    backward = scan(objective, plane, ALPHA[::-1], [0.0, *BETA][::-1])
     assert type(curve) is Curve
     np.testing.assert_array_equal(curve.loss, surface.loss[:, 0])
-    assert curve.marks["end"] == surface.marks["end"]
+    assert curve.marks["end"] == surface.marks["end"] == backward.marks["end"]
+    np.testing.assert_array_equal(surface.loss, backward.loss[::-1, ::-1])
 
 
 def test_start_and_end_are_evaluated_at_their_own_place(model, plane, objective):
@@ -63,12 +66,6 @@ def test_start_and_end_are_evaluated_at_their_own_place(model, plane, objective)
     assert tuple(start[2:]) == objective()
     ParameterSpace(model).write(plane.at(1, 0))
     np.testing.assert_allclose(end[2:], objective(), atol=1e-5)
-
-
-def test_the_order_of_the_grid_does_not_matter_to_a_bit(plane, objective):
-    forward = scan(objective, plane, ALPHA, BETA)
-    backward = scan(objective, plane, ALPHA[::-1], BETA[::-1])
-    np.testing.assert_array_equal(forward.loss, backward.loss[::-1, ::-1])
 
 
 def test_several_objectives_share_a_visit(model, plane, objective):
