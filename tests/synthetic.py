@@ -1,7 +1,5 @@
 """Curves, surfaces, trajectories and runs with known properties, made of formulas: no model, no training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any

@@ -40,7 +40,6 @@ def test_every_claim_is_a_sentence_with_a_verdict():
     assert {claim.verdict for claim in claims} == {"holds"}
     left_out = "MNLI, RTE, SST-2 and MRPC are left out: no random sets of layers were rolled back."
     assert left_out in claims[2].markdown()
-    assert expected_by_chance(claims) == pytest.approx(sum(claim.primary.chance for claim in claims))
     assert expected_by_chance(claims) < 0.03, "four tasks, one and four: 0.0001, 0.02 and 0.0001"
 
 

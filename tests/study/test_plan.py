@@ -1,7 +1,5 @@
 """The plan: what it counts, against the profile's own numbers; what it times is multiplied."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

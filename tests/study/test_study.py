@@ -1,7 +1,5 @@
 """A study's results against what they are made of, and what it promises about keeping them."""
 
-from __future__ import annotations
-
 import shutil
 
 import numpy as np
@@ -94,11 +92,11 @@ def test_lost_snapshots_are_made_again_to_the_same_bits(study):
 def test_of_snapshots_of_another_training_than_the_stored_one_a_line_warns(tiny_profile, tmp_path, caplog):
     """As if another machine had trained it again: its dev loss at the end is another one."""
     study = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path)
-    run = study.run("mrpc")
-    with np.load(run.folder / HISTORY) as file:
+    path = study.run("mrpc").folder / HISTORY
+    with np.load(path) as file:
         history = dict(file)
     for change, warned in ((1e-5, False), (1e-2, True)):
-        np.savez(run.folder / HISTORY, **history | {"dev_loss": history["dev_loss"] * (1 + change)})
+        np.savez(path, **history | {"dev_loss": history["dev_loss"] * (1 + change)})
         study.trained(RunResult("mrpc", "pretrained", 0))
         assert ("another training than the stored one" in caplog.text) == warned
 

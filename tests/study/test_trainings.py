@@ -1,7 +1,5 @@
 """Results read where neither data nor model are: which data set they are of, and what is refused."""
 
-from __future__ import annotations
-
 import shutil
 import socket
 from functools import reduce
@@ -26,12 +24,11 @@ RUN = RunResult("mrpc", "pretrained", 0)
 def write_glue(folder: Path, examples: int = 48) -> Path:
     """Tasks of the embedded language, cut short, in the GLUE layout."""
     for name in TASKS:
-        layout, task = sources.GLUE[name], demo_language.make_task(name)
+        layout, task, place = sources.GLUE[name], demo_language.make_task(name), folder / TASK_NAMES[name]
+        place.mkdir(parents=True)
         for split, rows in (("train", task.train[:examples]), ("dev", task.dev[:32])):
-            path = folder / TASK_NAMES[name] / f"{split}.tsv"
-            path.parent.mkdir(parents=True, exist_ok=True)
             lines = [(*layout.text, layout.label), *((*text, layout.written[label]) for text, label in rows)]
-            path.write_text("".join("\t".join(line) + "\n" for line in lines), "utf-8")
+            (place / f"{split}.tsv").write_text("\n".join(map("\t".join, lines)) + "\n", "utf-8")
     return folder
 
 
@@ -49,8 +46,7 @@ def first(profile, tmp_path_factory) -> Study:
     """A study with its data, in whose store a training is."""
     folder = tmp_path_factory.mktemp("first")
     study = Study(profile, data_dir=write_glue(folder / "glue"), results_dir=folder / "results")
-    for task in TASKS:
-        study.facts(task)
+    list(map(study.facts, TASKS))
     study.run("mrpc")
     return study
 
@@ -103,15 +99,12 @@ def test_with_two_data_sets_the_folder_must_be_named_and_is_compared(first, prof
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [
-        (("tasks", "mrpc", "train_limit"), 16),
-        (("model", "max_length"), 39),
-        (("tasks", "mrpc", "pretrained", "learning_rate"), 2e-3),
-    ],
+    [("tasks.mrpc.train_limit", 16), ("model.max_length", 39), ("tasks.mrpc.pretrained.learning_rate", 2e-3)],
 )
 def test_a_changed_profile_finds_nothing(profile, results, no_network, place, value):
+    *above, name = place.split(".")
     table = profile.model_dump()
-    reduce(dict.__getitem__, place[:-1], table)[place[-1]] = value
+    reduce(dict.__getitem__, above, table)[name] = value
     study = Study(Profile.model_validate(table), results_dir=results, device="none")
     with pytest.raises(Lacking, match=r"^[^\n]*$"):
         study.run("mrpc")
@@ -120,13 +113,13 @@ def test_a_changed_profile_finds_nothing(profile, results, no_network, place, va
 def test_nothing_is_computed_or_loaded_on_no_device(profile, results, no_network):
     before = state(results)
     study = Study(profile, results_dir=results, device="none")
-    for call, named in [
+    for call, named in (
         (lambda: study.run("mrpc", "scratch"), "lacks runs mrpc-scratch-0"),
         (lambda: study.curve("mrpc"), "lacks curves mrpc-pretrained"),
         (lambda: study.trained(RUN), "no model"),
         (lambda: study.compute("rollbacks"), r"lacks \d+ results: .* is the first"),
         (lambda: study.facts("mrpc") and study.task("mrpc"), "give data_dir"),
-    ]:
+    ):
         with pytest.raises(UserError, match=named) as caught:
             call()
         assert "\n" not in str(caught.value)
@@ -162,12 +155,9 @@ def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(n
 def test_a_partner_that_is_not_in_the_folder_is_asked_for_with_the_reason(profile, tmp_path):
     glue = write_glue(tmp_path / "glue")
     shutil.rmtree(glue / "RTE")
-    wanted = (
-        r"has no folder 'RTE'; it holds 'MRPC'; RTE is wanted because it lends MRPC its second direction: put it "
-        r"there too, or name another task as tasks.mrpc.other"
-    )
-    with pytest.raises(UserError, match=wanted) as caught:
-        Study(profile, tasks="mrpc", data_dir=glue, results_dir=tmp_path)
-    assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match=r"has no folder 'RTE'; it holds 'MRPC'$"):
-        Study(profile, tasks="rte", data_dir=glue, results_dir=tmp_path)
+    lacks = "has no folder 'RTE'; it holds 'MRPC'"
+    reason = "; RTE is wanted because it lends MRPC its second direction: put it there too, or name another task as"
+    for task, said in (("mrpc", f"{lacks}{reason} tasks.mrpc.other"), ("rte", f"{lacks}$")):
+        with pytest.raises(UserError, match=said) as caught:
+            Study(profile, tasks=task, data_dir=glue, results_dir=tmp_path)
+        assert "\n" not in str(caught.value)

@@ -1,7 +1,5 @@
 """What is measured of a training's way: against the weights and the model themselves."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
