@@ -22,6 +22,16 @@ addEventListener("DOMContentLoaded", () => {
     });
   }
 });
+// A table that is wider than its place scrolls. Then the keyboard has to reach it.
+addEventListener("DOMContentLoaded", () => {
+  const sizes = new ResizeObserver((seen) => {
+    for (const { target } of seen) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  for (const table of document.querySelectorAll(".bd-article table")) sizes.observe(table);
+});
 // What the figures of a chapter show, as a table. The explorer of the page holds it.
 const cell = (value) => (typeof value === "number" ? String(Number(value.toPrecision(9))) : `"${String(value ?? "").replaceAll('"', '""')}"`);
 const tableOf = ({ views }) => {
