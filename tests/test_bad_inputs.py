@@ -33,7 +33,7 @@ TASKS, PROFILES = "choose from mnli, rte, sst2, mrpc", "bert-base, demo, minilm,
 COMMANDS = [
     ("", "book | run | plan | results", "--help"),
     ("runn", "'runn'", "--help"),
-    ("run --res 5", "--res", "--help"),
+    ("run --resol 5", "--resol", "--help"),
     ("run --profile dmo", "'dmo'", PROFILES, "did you mean 'demo'?", ".toml"),
     ("run --profile demo/../demo", "'demo/../demo'", PROFILES),
     ("run --profile nowhere.toml", "'nowhere.toml'", "No such file"),
@@ -81,6 +81,7 @@ COMMANDS = [
 
 PARAMETERS = [
     ({"resolutoin": 7}, "'resolutoin'", "tasks, seed, resolution"),
+    ({"resolutoin": None}, "'resolutoin'"),
     ({"profile": 5}, "path of a TOML file", "int"),
     ({"tasks": "mrp"}, "'mrp'", TASKS, "did you mean 'mrpc'?"),
     ({"tasks": []}, "tasks = []", '"all"'),

@@ -221,8 +221,8 @@ def test_labels_are_words_or_whole_numbers_that_the_model_and_the_train_file_kno
     """Names of classes that are not different are not used. A text may be a document."""
     long, two = "word " * 40_000, "t,l\na,x\nb,y\n"
     assert own(tmp_path, ".csv", f"t,l\n{long},pos\n,neg\n,-\n").labels == ("-", "neg", "pos")
-    numbers = own(tmp_path, ".csv", f"t,l\n{long},1\n,-1\n,0\n")
-    assert (numbers.labels, numbers.train[0]) == (("-1", "0", "1"), ((long,), 2))
+    numbers = own(tmp_path, ".csv", f"t,l\n{long},1\n,-1\n,-10\n")
+    assert (numbers.labels, numbers.train[0]) == (("-10", "-1", "1"), ((long,), 2))
     assert own(tmp_path, ".csv", two, names=["y", "x"]).train == [(("a",), 1), (("b",), 0)]
     line = the_line(own, tmp_path, ".csv", two, two, ["x", "y", "x"])
     assert "write these or their numbers, 0 to 2" in line
