@@ -115,13 +115,11 @@ def opened(browser):
 
 @pytest.fixture(scope="session")
 def tiny_profile(tmp_path_factory) -> Path:
-    """`profiles/tiny.toml` beside the folder `model` that it names: the demo's network, narrow, with random weights."""
+    """`profiles/tiny.toml` beside the folder `model` that it names: the demo's network with random weights."""
     folder = tmp_path_factory.mktemp("tiny")
     shutil.copy(Path(__file__).parent / "profiles" / "tiny.toml", folder)
     torch.manual_seed(5)
-    config = demo_config()
-    config.update({"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2})
-    hf.BertForPreTraining(config).save_pretrained(folder / "model")
+    hf.BertForPreTraining(demo_config()).save_pretrained(folder / "model")
     make_tokenizer().save_pretrained(folder / "model")
     return folder / "tiny.toml"
 

@@ -121,7 +121,7 @@ def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
     page.get_by_role("button", name="Scan").click()
     finer = lu.Study(study.profile, span=1.5, resolution=9, results_dir=study.store.folder.parent)
     file = finer.store.path(*finer.key(SurfaceResult("mrpc", "scratch", 0)))
-    expect(line).to_have_text(re.compile(f"Scanned in .* {re.escape(file.name)}$"))
+    expect(line).to_have_text(re.compile(f"Scanned in .*/{re.escape(file.name)}$"))
     assert file.exists()
     page.get_by_label("\u03b1", exact=True).first.fill("8")
     page.get_by_label("\u03b2", exact=True).first.fill("0")
