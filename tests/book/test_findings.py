@@ -66,8 +66,10 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert len(rows) == 5
     assert rows[0][0].endswith("random initialization” *(section 5)*")
     assert rows[0][1].startswith("**Fine-tuning reaches a higher accuracy: holds.** Dev accuracy is ")
-    assert rows[0][1].endswith("Of the 4 tasks, 4 speak for the sentence.")
-    assert rows[4][1].endswith("below zero: it speaks against the sentence."), "RTE is learned quickly here"
+    assert rows[0][1].endswith("All 4 tasks speak for the sentence.")
+    assert rows[4][1].endswith("below zero, which speaks against the sentence."), (
+        "RTE is learned quickly here"
+    )
     assert re.search(r'data-task="MNLI" data-quantity="[a-z ]+">MNLI-like</a>', text), (
         "a link sets the explorer"
     )
@@ -83,10 +85,11 @@ def test_what_it_means_follows_the_verdicts():
     unknown = [replace(claims[0], primary=lacking)]
     assert (
         findings.means(unknown)
-        == f"The results of this run are not enough to measure this sentence: *{claims[0].title}*."
+        == f"The results of this run are not enough to judge this sentence: *{claims[0].title}*."
     )
     assert "it was not trained" in findings.shows(unknown, SimpleNamespace(tasks=()))
     assert "could not be measured" in findings.answer(unknown)
+    assert "The reasons: it was not trained." in findings.answer(unknown)
     said = findings.conclusion(unknown)
     assert all(theme["open"] in said for theme in findings.THEMES)
 
