@@ -16,7 +16,13 @@ from landscape_utils.landscape.scan import scan
 STDERR = 0.02  # of planted surfaces: losses of order 1 on some thousand examples
 
 
-ERRORS = ("95 % error", "largest error", "within the tolerance", "within the stated bound")
+ERRORS = (
+    "95 % error",
+    "largest error",
+    "largest bound",
+    "within the bound",
+    "within the tolerance where it says so",
+)
 # name, axis, (4, A, A) loss, error and their standard errors at every point, and (4,) at the start
 Finished = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
@@ -58,10 +64,12 @@ def visits(finished: Finished, objective: Objective, plane: Plane, tolerance: fl
     others = ~surface.computed
     wrong = np.isnan(surface.loss) != np.isnan(loss)  # a number in the place of none, or none of one
     error = np.where(wrong, np.inf, np.nan_to_num(np.abs(surface.loss - loss)))[others]
-    allowed = stderr[others] if tolerance == "stderr" else tolerance
+    bound = surface.loss_bound[others]
+    allowed = stderr[others] if tolerance == "stderr" else np.full_like(error, float(tolerance))
     line = {"surface": name, "points": loss.size, "computed": int(surface.computed.sum())}
     if not len(error):
         return line | dict.fromkeys(ERRORS, "–")
-    share, bounded = np.mean(error <= allowed), np.mean(error <= surface.loss_bound[others])
-    found = (np.quantile(error, 0.95, method="higher"), error.max(), share, bounded)
+    said = bound <= allowed
+    shares = np.mean(error <= bound), np.mean((error <= allowed)[said]) if said.any() else np.nan
+    found = (np.quantile(error, 0.95, method="higher"), error.max(), bound.max(), *shares)
     return line | dict(zip(ERRORS, map(float, found), strict=True))

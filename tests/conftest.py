@@ -1,9 +1,7 @@
-"""Small random models and examples that the geometry's tests share."""
+"""What tests of several parts share: a small model, a tiny study's profile, the book made from it, Chromium."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -11,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 import transformers as hf
-from filelock import FileLock
+from explored import CHROMIUM, FLAGS, HUNG, listened
 from hypothesis import HealthCheck, settings
 from networks import make_examples, make_model
+from playwright.sync_api import Page, expect, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from landscape_utils import Study
 from landscape_utils.book import build as book
@@ -22,17 +22,32 @@ from landscape_utils.store.store import Store
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.pretraining import demo_config
 
-torch.set_num_threads(
-    1
-)  # as studies of tiny models do: the same sums in the same order, and no waiting on a busy core
+# As studies of tiny models do: the same sums in the same order, and no waiting on a busy core.
+torch.set_num_threads(1)
 
-signal.signal(
-    signal.SIGINT, signal.default_int_handler
-)  # a shell's background job starts with Ctrl-C ignored
+# A shell's background job starts with Ctrl-C ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test fails for being slow.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+# Files whose tests share something that takes long to make, the book or a study: one worker makes it and runs them.
+TOGETHER = dict.fromkeys(("test_pages", "test_notebooks", "test_explorer_chapters"), "book")
+TOGETHER |= dict.fromkeys(("test_live", "test_lab"), "study")
+
+
+class Together(LoadScopeScheduling):
+    """Hands out test by test, but for the files above, which come first: nobody waits for what another one makes."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return TOGETHER.get(Path(nodeid.partition("::")[0]).stem, nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log) -> Together:
+    return Together(config, log)
 
 
 def torch_settings() -> dict[str, object]:
@@ -67,81 +82,86 @@ def examples() -> list[dict]:
     return make_examples()
 
 
+@pytest.fixture(scope="module")
+def browser():
+    if not CHROMIUM:
+        pytest.fail("pages are checked in Chromium: install it (.ci/run does)")
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=HUNG)
+        expect.set_options(timeout=HUNG)
+        yield chromium
+        expect.set_options(timeout=5000)
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens pages with the settings of a browser's context; at the end there must have been no complaint."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_page(address: str, kinds: tuple[str, ...] = (), **settings) -> Page:
+        contexts.append(browser.new_context(**settings))
+        contexts[-1].set_default_timeout(HUNG)
+        page = listened(contexts[-1].new_page(), complaints, kinds)
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
 @pytest.fixture(scope="session")
 def tiny_profile(tmp_path_factory) -> Path:
-    """`profiles/tiny.toml` beside the folder `model` that it names: the demo's network with random weights."""
+    """`profiles/tiny.toml` beside the folder `model` that it names: the demo's network, narrow, with random weights."""
     folder = tmp_path_factory.mktemp("tiny")
     shutil.copy(Path(__file__).parent / "profiles" / "tiny.toml", folder)
     torch.manual_seed(5)
-    hf.BertForPreTraining(demo_config()).save_pretrained(folder / "model")
+    config = demo_config()
+    config.update({"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2})
+    hf.BertForPreTraining(config).save_pretrained(folder / "model")
     make_tokenizer().save_pretrained(folder / "model")
     return folder / "tiny.toml"
 
 
-def keep_as_reference(study: Study, profile: Path) -> None:
+def keep_as_reference(study: Study, tiny: Path) -> Path:
     """The results of a study as those of another profile in the same folder, which names GLUE as their source.
 
     Of a study on real data the repository has as much: histories and landscapes, no snapshots, no data.
     """
-    table = study.profile.model_dump(exclude={"name", "chosen"})
-    for task in table["tasks"].values():
-        task["source"] = "glue"
-    profile.write_text(toml(table), "utf-8")
-    folder = study.store.folder.with_name(profile.stem)
-    shutil.copytree(
-        study.store.folder, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.lock", "run.npz")
-    )
+    profile = tiny.with_name("reference.toml")
+    text = tiny.read_text("utf-8").replace('"tiny"', '"reference"').replace('"demo"', '"glue"')
+    profile.write_text(text, "utf-8")
+    folder = study.store.folder.with_name("reference")
+    left_out = shutil.ignore_patterns("*.safetensors", "*.lock", "run.npz")
+    shutil.copytree(study.store.folder, folder, ignore=left_out)
     store = Store(folder)
     for entry in list(store.entries()):
         if entry.kind == "tasks":
             found = read_result(entry.path)
             recipe, arrays = found.recipe | {"source": "glue"}, found.arrays
             store.compute(entry.kind, entry.name, recipe, lambda _, kept=arrays: kept)
-
-
-def toml(table: dict) -> str:
-    """A table of plain values as TOML, each on a line of its own."""
-
-    def lines(place: str, value: object) -> list[str]:
-        if isinstance(value, dict):
-            return [
-                line for key, inner in value.items() for line in lines(f"{place}{place and '.'}{key}", inner)
-            ]
-        return [] if value is None else [f"{place} = {json.dumps(value)}"]
-
-    return "\n".join(lines("", table))
+    return profile
 
 
 @pytest.fixture(scope="session")
 def site(tiny_profile, tmp_path_factory) -> Path:
-    """The book of the tiny profile, made once for all workers: the folder of its HTML.
+    """The book of the tiny profile: the folder of its HTML.
 
     The executed notebooks lie beside it, in `executed/tiny`. Its reference run is the same study's, read from a copy
     of the results without data and snapshots.
     """
-    shared = (
-        tmp_path_factory.getbasetemp().parent if "PYTEST_XDIST_WORKER" in os.environ else tiny_profile.parent
-    )
-    root = shared / "root"
-    with FileLock(shared / "root.lock"):
-        if not root.exists():
-            shutil.copytree(book.ROOT / "book", root / "book")
-            shutil.copytree(book.ROOT / "notebooks", root / "notebooks")
-            shutil.copy(book.ROOT / "_config.yml", root)
-            study, reference = Study(tiny_profile, results_dir=root / "results"), shared / "reference.toml"
-            study.compute()
-            keep_as_reference(study, reference)
-            claims = root / "notebooks" / "07_claims.ipynb"
-            beside = claims.read_text("utf-8").replace(
-                "columns(study, weighed)", f"columns(study, weighed, '{tiny_profile}', '{reference}')"
-            )
-            claims.write_text(beside, "utf-8")
-            book.build(
-                str(tiny_profile),
-                root=root,
-                reference=str(reference),
-                results_dir=str(study.store.folder.parent),
-            )
-    html = root / "_build" / "html"
-    assert (html / "index.html").exists(), "the book could not be made: see the first test that asked for it"
-    return html
+    root = tmp_path_factory.mktemp("site")
+    for part in ("book", "notebooks"):
+        shutil.copytree(book.ROOT / part, root / part)
+    shutil.copy(book.ROOT / "_config.yml", root)
+    study = Study(tiny_profile, results_dir=root / "results")
+    study.compute()
+    reference = keep_as_reference(study, tiny_profile)
+    claims = root / "notebooks" / "07_claims.ipynb"
+    columns = f"columns(study, weighed, '{tiny_profile}', '{reference}')"
+    claims.write_text(claims.read_text("utf-8").replace("columns(study, weighed)", columns), "utf-8")
+    results = str(root / "results")
+    return book.build(str(tiny_profile), root=root, reference=str(reference), results_dir=results).parent

@@ -10,19 +10,27 @@ from landscape_utils.engine.space import ParameterSpace, Plane
 ALPHA, BETA = np.array([-1.0, 0.5, 2.0]), np.array([-0.7, 1.3])
 
 
-def directions(size: int, count: int = 2, scale: float = 0.02) -> list[torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    return [scale * torch.randn(size, generator=generator) for _ in range(count)]
+def noise(size: int, seed: int = 1, scale: float = 1.0) -> torch.Tensor:
+    return scale * torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
-def make_plane(model) -> Plane:
+def make_plane(model, layers: tuple[int, ...] | None = None) -> Plane:
+    """Along two random directions, of all weights or of those of some layers alone."""
     space = ParameterSpace(model)
-    return Plane(space.read(), *directions(space.size))
+    both = [noise(space.size, seed, 0.02) for seed in (1, 2)]
+    if layers is not None:
+        names = tuple(n for n in space.names if any(f".{i}." in n for i in layers))
+        both = [space.restrict(vector, names) for vector in both]
+    return Plane(space.read(), *both)
 
 
-def keep_layers(model, vector: torch.Tensor, layers: tuple[int, ...]) -> torch.Tensor:
-    space = ParameterSpace(model)
-    return space.restrict(vector, tuple(n for n in space.names if any(f".{i}." in n for i in layers)))
+def with_layers(model, layers, theta: torch.Tensor, other: torch.Tensor, share: float = 1.0) -> torch.Tensor:
+    """Theta with some layers' weights, found by their names, moved to `other` or a share of the way."""
+    space, found = ParameterSpace(model), theta.clone()
+    for name in space.names:
+        if any(f"layer.{i}." in name for i in layers):
+            found[space.slices[name]] += share * (other - theta)[space.slices[name]]
+    return found
 
 
 class Acting(dict):
@@ -45,7 +53,4 @@ def interrupt() -> None:
 def assert_same(found, expected) -> None:
     """The same scans, one or several, to the bit."""
     for one, other in zip(found, expected, strict=True):
-        arrays, others = one.arrays(), other.arrays()
-        assert arrays.keys() == others.keys()
-        for name in others:
-            np.testing.assert_array_equal(arrays[name], others[name], err_msg=name)
+        np.testing.assert_equal(one.arrays(), other.arrays())

@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import copy
+import inspect
 
 import numpy as np
 import torch
 import transformers as hf
+from torch.nn.utils import vector_to_parameters
 
-SMALL = {"vocab_size": 60, "max_position_embeddings": 48, "num_labels": 3}
 BERT_LIKE = {
+    "vocab_size": 60,
+    "max_position_embeddings": 48,
+    "num_labels": 3,
     "hidden_size": 24,
     "num_hidden_layers": 3,
     "num_attention_heads": 2,
     "intermediate_size": 32,
-    **SMALL,
+}
+DEBERTA = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "type_vocab_size": 2}
+MODERN = {"pad_token_id": 0, "global_attn_every_n_layers": 2, "local_attention": 8}
+SETTINGS = {
+    "bert": ("Bert", {}),
+    "roberta": ("Roberta", {"pad_token_id": 1}),
+    "electra": ("Electra", {"embedding_size": 16}),
+    "mpnet": ("MPNet", {"pad_token_id": 1}),
+    "albert": ("Albert", {"embedding_size": 16}),
+    "deberta": ("DebertaV2", DEBERTA),
+    "distilbert": ("DistilBert", {"dim": 24, "n_layers": 3, "n_heads": 2, "hidden_dim": 32}),
+    "modernbert": ("ModernBert", MODERN),
 }
 MODELS = {
-    "bert": (hf.BertConfig, hf.BertForSequenceClassification, BERT_LIKE),
-    "roberta": (hf.RobertaConfig, hf.RobertaForSequenceClassification, BERT_LIKE | {"pad_token_id": 1}),
-    "electra": (hf.ElectraConfig, hf.ElectraForSequenceClassification, BERT_LIKE | {"embedding_size": 16}),
-    "mpnet": (hf.MPNetConfig, hf.MPNetForSequenceClassification, BERT_LIKE | {"pad_token_id": 1}),
-    "albert": (hf.AlbertConfig, hf.AlbertForSequenceClassification, BERT_LIKE | {"embedding_size": 16}),
-    "deberta": (
-        hf.DebertaV2Config,
-        hf.DebertaV2ForSequenceClassification,
-        BERT_LIKE | {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "type_vocab_size": 2},
-    ),
-    "distilbert": (
-        hf.DistilBertConfig,
-        hf.DistilBertForSequenceClassification,
-        {"dim": 24, "n_layers": 3, "n_heads": 2, "hidden_dim": 32, **SMALL},
-    ),
-    "modernbert": (
-        hf.ModernBertConfig,
-        hf.ModernBertForSequenceClassification,
-        BERT_LIKE | {"pad_token_id": 0, "global_attn_every_n_layers": 2, "local_attention": 8},
-    ),
+    kind: (getattr(hf, f"{name}Config"), getattr(hf, f"{name}ForSequenceClassification"), BERT_LIKE | own)
+    for kind, (name, own) in SETTINGS.items()
 }
+LAYERED = sorted(set(MODELS) - {"albert"})  # whose layers have weights of their own
 
 
 def make_model(kind: str = "bert", seed: int = 0, **changes) -> torch.nn.Module:
@@ -63,25 +61,27 @@ def make_examples(count: int = 13, seed: int = 0, classes: int = 3, longest: int
     return examples
 
 
-def plain_float64(model: torch.nn.Module, theta: torch.Tensor, examples: list[dict]) -> np.ndarray:
-    """Loss, error and their standard errors, (4,), one example at a time in float64, with theta put in by name."""
+def without(examples: list[dict], field: str) -> list[dict]:
+    return [{name: value for name, value in example.items() if name != field} for example in examples]
+
+
+def plain_outcomes(model: torch.nn.Module, theta: torch.Tensor, examples: list[dict]) -> np.ndarray:
+    """(2, n) loss and error, one example at a time in float64, with theta put in by PyTorch's own function."""
     twin = copy.deepcopy(model).double().eval()
-    start = 0
+    vector_to_parameters(theta.double(), twin.base_model.parameters())
+    taken = inspect.signature(model.forward).parameters.keys() - {"labels"}
+    found = []
     with torch.no_grad():
-        for p in twin.base_model.parameters():
-            p.copy_(theta[start : start + p.numel()].view_as(p))
-            start += p.numel()
-        losses, errors = [], []
         for example in examples:
-            fields = {k: torch.tensor([v]) for k, v in example.items() if k != "labels"}
-            if isinstance(
-                model, hf.DistilBertForSequenceClassification | hf.ModernBertForSequenceClassification
-            ):
-                fields.pop("token_type_ids", None)
-            logits = twin(**fields).logits[0]
-            losses.append(float(logits.logsumexp(0) - logits[example["labels"]]))
-            errors.append(float(int(logits.argmax()) != example["labels"]))
-    n = len(examples)
-    return np.array(
-        [np.mean(losses), np.mean(errors), np.std(losses, ddof=1) / n**0.5, np.std(errors, ddof=1) / n**0.5]
-    )
+            logits = twin(**{name: torch.tensor([example[name]]) for name in example.keys() & taken}).logits[
+                0
+            ]
+            label = example["labels"]
+            found.append((float(logits.logsumexp(0) - logits[label]), int(logits.argmax()) != label))
+    return np.array(found).T
+
+
+def plain_float64(model: torch.nn.Module, theta: torch.Tensor, examples: list[dict]) -> np.ndarray:
+    """Loss, error and their standard errors, (4,)."""
+    found = plain_outcomes(model, theta, examples)
+    return np.concatenate([found.mean(axis=1), found.std(axis=1, ddof=1) / len(examples) ** 0.5])

@@ -5,9 +5,6 @@ sample: each example has its own smooth field over the plane, and the bootstrap 
 is true holds for the population; a claim sees the sample. Scans have one training, everything else has three.
 """
 
-from __future__ import annotations
-
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,7 +83,7 @@ class Planted:
         ends = self.accuracies(task, how)
         accuracy = rng.binomial(DEV, np.clip(ends + rng.normal(0, 0.004), 0, 1)) / DEV
         return run_of(
-            loss, task=task, how=how, seed=seed or 0, epochs=16 if scratch else 8, folder=Path("nowhere"),
+            loss, task=task, how=how, seed=seed or 0, epochs=16 if scratch else 8,
             dev_accuracy=np.array([0.5, accuracy]), dev_loss=np.array([0.7, 0.4]),
         )  # fmt: skip
 

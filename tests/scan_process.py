@@ -1,59 +1,21 @@
-"""A scan into a store, in processes that tests kill, starve and lock out.
+"""A scan into a store, in processes that tests kill, starve and lock out: forks, so that a start takes milliseconds."""
 
-Run as `python scan_process.py`, it reads jobs (JSON, one a line) from its input and does each in a fork of its own:
-numpy only, so that a start takes milliseconds. It prints the process id, what the job does, and its exit code.
-"""
-
-import contextlib
-import json
+import encodings.cp437  # noqa: F401 - zipfile asks for it late, when another user may not read the interpreter
 import logging
 import os
 import resource
 import signal
-import subprocess
-import sys
 import types
-from pathlib import Path
+from functools import partial
+from itertools import count
 
 import numpy as np
 
+from landscape_utils.store import store
+
 KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
 TO_DISK = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
-
-
-class Worker(contextlib.AbstractContextManager):
-    """A process that does jobs, one at a time."""
-
-    def __init__(self):
-        command = [sys.executable, __file__]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
-        )
-
-    def begin(self, **job):
-        """Start a job; its process id."""
-        print(json.dumps(job, default=str), file=self.process.stdin)
-        self.said = []
-        return int(self.process.stdout.readline())
-
-    def wait_for(self, said):
-        """Return when the job says this line."""
-        while not self.said or self.said[-1] != said:
-            line = self.process.stdout.readline()
-            assert line, f"the worker ended before it said {said!r}"
-            self.said.append(line.strip())
-
-    def end(self):
-        """Wait for the job; its exit code, or minus the signal that killed it. What it said is in `said`."""
-        self.wait_for("end of job")
-        return int(self.process.stdout.readline())
-
-    def do(self, **job):
-        self.begin(**job)
-        return self.end()
-
-    def __exit__(self, *_):
-        self.process.communicate()
+WRITE = os.write  # whatever stands for it later
 
 
 def row(point, width=3, code=""):
@@ -67,8 +29,8 @@ class Scan:
     """Computes the points that its journal lacks, and notes them; stops once, before `stop_at`, by raising `error`."""
 
     def __init__(self, points=5, width=3, code="", stop_at=None, error=None):
-        self.points, self.width, self.code, self.computed = points, width, code, []
-        self.stop_at, self.error = stop_at, error
+        self.points, self.width, self.code, self.stop_at, self.error = points, width, code, stop_at, error
+        self.computed = []
 
     def __call__(self, journal):
         for point in range(self.points):
@@ -89,93 +51,86 @@ class Scan:
         pass
 
 
-def die_at(number, half):
-    """SIGKILL this process at its call `number` that reaches the disk: before it, or with half of its bytes written."""
-    count, write = 0, os.write
+class Process:
+    """A process of its own that computes a scan, and says line by line what it begins, has done and meets with.
 
-    def counting(name, original):
-        def call(*arguments, **options):
-            nonlocal count
-            count += 1
-            if count == number:
-                if half and name == "write":
-                    write(arguments[0], arguments[1][: len(arguments[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return original(*arguments, **options)
+    Args:
+        pause_at: the point before which it waits for a signal.
+        die, half: it dies at this call that reaches the disk: before it, or with half of its bytes written.
+        largest_file, user: what it may write, and as whom it runs.
+    """
 
-        return call
+    def __init__(self, folder, points, width=3, **how):
+        store.library_versions()  # looked up once, for all forks
+        reader, writer = os.pipe()
+        self.said, self.pid = [], os.fork()
+        if self.pid == 0:
+            try:
+                work(writer, folder, points, width, **how)
+            finally:
+                os._exit(0)
+        os.close(writer)
+        self.lines = os.fdopen(reader)
 
+    def wait_for(self, said):
+        while not self.said or self.said[-1] != said:
+            self.said.append(next(self.lines).strip())
+
+    def end(self):
+        """It, with all that it said, and its exit code, or minus the signal that killed it."""
+        with self.lines:
+            self.said += map(str.strip, self.lines)
+        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self
+
+    def points(self, what):
+        return [int(line.split()[1]) for line in self.said if line.startswith(what)]
+
+
+def on_disk(call, put=setattr):
+    """Let call(name, original, *arguments) stand for each function of `os` that reaches the disk."""
     for name in TO_DISK:
-        setattr(os, name, counting(name, getattr(os, name)))
+        put(os, name, partial(call, name, getattr(os, name)))
 
 
-def work(job):
-    from landscape_utils.store import store
+def die_at(number, half):
+    calls = count(1)
 
-    write = os.write
+    def call(name, original, *arguments, **options):
+        if next(calls) == number:
+            if half and name == "write":
+                original(arguments[0], arguments[1][: len(arguments[1]) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **options)
 
+    on_disk(call)
+
+
+def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=False, **limits):
     def say(text):
-        write(1, f"{text}\n".encode())
+        WRITE(pipe, f"{text}\n".encode())
 
-    class Telling(Scan):
-        def begin(self, point):
-            if point == job.get("pause_at"):
-                say("paused")
-                signal.pause()
-            say(f"begin {point}")
+    def begin(point):
+        if point == pause_at:
+            say("paused")
+            signal.pause()
+        say(f"begin {point}")
 
-        def done(self, point):
-            say(f"done {point}")
-
-    store.PATIENCE = 0.0
-    store.logger.setLevel(logging.INFO)
-    store.logger.handlers = [
-        logging.StreamHandler(types.SimpleNamespace(write=lambda t: write(1, t.encode())))
-    ]
+    scan = Scan(points, width)
+    scan.begin, scan.done = begin, lambda point: say(f"done {point}")
+    signal.alarm(600)  # seconds: of a test that fails nobody ends it
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if "die_at" in job:
-        die_at(job["die_at"], job["half"])
-    if "largest_file" in job:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], resource.RLIM_INFINITY))
-    if "user" in job:
-        os.seteuid(job["user"])
+    stream = types.SimpleNamespace(write=lambda text: WRITE(pipe, text.encode()))
+    store.logger.handlers, store.PATIENCE = [logging.StreamHandler(stream)], 0.0
+    store.logger.setLevel(logging.INFO)
+    if "largest_file" in limits:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits["largest_file"], resource.RLIM_INFINITY))
+    if "user" in limits:
+        os.seteuid(limits["user"])
+    if die is not None:
+        die_at(die, half)
     try:
-        scan = Telling(job["points"], job.get("width", 3))
-        store.Store(job["folder"]).compute(KIND, job.get("name", NAME), RECIPE, scan, device="cpu")
+        store.Store(folder).compute(KIND, name, RECIPE, scan, device="cpu")
         say("finished")
     except BaseException as error:
         say(f"{type(error).__name__}: {error}")
-
-
-def serve():
-    for line in sys.stdin:
-        told, tell = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            try:
-                os.read(
-                    told, 1
-                )  # until its process id is printed: the job may be quick, and is to speak after that
-                work(json.loads(line))
-                os._exit(0)
-            finally:
-                os._exit(1)
-        print(pid, flush=True)
-        os.write(tell, b".")
-        os.close(told)
-        os.close(tell)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        print(f"end of job\n{code}", flush=True)
-
-
-if __name__ == "__main__":
-    # the package without its __init__, which imports torch
-    package = types.ModuleType("landscape_utils")
-    package.__path__ = [str(Path(__file__).resolve().parents[1] / "landscape_utils")]
-    sys.modules["landscape_utils"] = package
-    import encodings.cp437  # noqa: F401 - zipfile asks for it late, when another user may not read the interpreter
-
-    from landscape_utils.store.store import library_versions
-
-    library_versions()  # imported and looked up once, for all forks
-    serve()

@@ -132,7 +132,10 @@ def draw_front(study: Study, path: Path) -> Path:
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = study.heading(task)
-    save(plots.surface_grid({name: surfaces}, trajectories={name: paths}), path, bbox_inches="tight")
+    figure = plots.surface_grid({name: surfaces}, trajectories={name: paths})
+    save(figure, path, bbox_inches="tight")
+    with path.open("a", encoding="utf-8") as file:
+        file.write(figure.narrow_svg())  # light_pages makes two files of them
     fine_tuned, scratch = (100 * study.run(task, how).dev_accuracy[-1] for how in HOWS)
     said = f"Here the task is {name}. Dev accuracy is {fine_tuned:.1f} % fine-tuned and {scratch:.1f} % from scratch."
     path.with_suffix(".md").write_text(said, "utf-8")

@@ -41,13 +41,18 @@ class PageFigure(Figure):
         PageCanvas(self)
         self.on_phone: Callable[[], Figure] | None = None
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook holds of a figure beside its SVG: the same for a phone, drawn when it is shown."""
+    def narrow_svg(self) -> str:
+        """The SVG of the drawing for a phone; "" where there is none."""
         if self.on_phone is None:
-            return {}
+            return ""
         drawn = io.StringIO()
         self.on_phone().savefig(drawn, format="svg", bbox_inches="tight")
-        return {ON_PHONE: drawn.getvalue()}
+        return drawn.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook holds of a figure beside its SVG: the same for a phone, drawn when it is shown."""
+        narrow = self.narrow_svg()
+        return {ON_PHONE: narrow} if narrow else {}
 
 
 def for_pages(draw: Callable[..., PageFigure]) -> Callable[..., PageFigure]:

@@ -24,10 +24,9 @@ import numpy as np
 from scipy.ndimage import binary_dilation, maximum_filter
 
 CELLS = 9  # steps of the coarsest lattice an axis, at least
-STRICT = 2.25  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
+STRICT = 1.25  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
 CHECKS = 40  # points drawn to check the others: at most a quarter of them, at least the square root of their number
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
-COVERED = 0.99  # share of the known misses that the stated bound covers
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
 TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed
 TINY = 1e-12
@@ -175,8 +174,8 @@ class Refinement:
     def bound(self) -> np.ndarray:
         """(fields, *the grid's shape): the stated error of the points not computed, 0 at the others.
 
-        It is the judged error and that share of the tolerance with which it covers `COVERED` of the misses known;
-        never more than the tolerance.
+        It is the judged error, and on top the largest share of the tolerance by which a known value, judged alike, was
+        off by more than judged. It may say more than the tolerance; where it does not, the tolerance holds.
         """
         bounds = np.zeros_like(self._judged)
         for bound, judged, allowed, misses in zip(
@@ -184,8 +183,7 @@ class Refinement:
         ):
             near = self._tested & (judged <= 2 * STRICT * allowed) & (allowed > 0)
             over = (misses - judged)[near] / allowed[near]
-            share = max(0.0, np.quantile(over, COVERED)) if over.size else 0.0
-            bound[~self._known] = np.minimum(judged + share * allowed, allowed)[~self._known]
+            bound[~self._known] = (judged + over.max(initial=0.0) * allowed)[~self._known]
         return self._given(bounds)
 
     def take(self, values: np.ndarray, tolerance: np.ndarray) -> None:

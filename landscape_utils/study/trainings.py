@@ -47,6 +47,7 @@ class ProfileTrainings(Trainings):
         self.overfitted = profile.overfitting.task
         self._tasks: dict[str, Task] = {}
         self._facts: dict[str, dict[str, Any]] = {}
+        self._warned: set[str] = set()
         if profile.data_dir:  # a folder that lacks a task is found out now, not after an hour
             for name in profile.chosen:
                 self.task(name)
@@ -213,7 +214,9 @@ class ProfileTrainings(Trainings):
             ):  # somebody may be at it: a worker, perhaps of a client that was killed
                 found = load_run(folder) or self._train(run, folder)
         stored = self.store.load(run.folder, run.name, self.recipe(run))
-        if stored and not np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True):
+        same = not stored or np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True)
+        if stored and not same and run.name not in self._warned:
+            self._warned.add(run.name)
             theirs, ours = stored.arrays["dev_loss"][-1], found.dev_loss[-1]
             logger.warning(
                 "%s was trained again because its snapshots were gone, and it is another training than the stored one "

@@ -16,41 +16,27 @@ from landscape_utils.book import build as book
 from landscape_utils.book.staging import REFERENCE, YOURS, Part
 from landscape_utils.errors import Lacking, UserError
 
-TOC = """\
-format: jb-book
-root: index
-parts:
-  - chapters:
-      - file: reference_run/01_one
-      - file: reference_run/02_two
-  - chapters:
-      - file: notebooks/01_one
-      - file: notebooks/02_two
-"""
-
-
-def write_root(root: Path, page: str, contents: str = TOC) -> Path:
-    """The root of a small book with the project's own configuration."""
-    (root / "book").mkdir(parents=True)
-    shutil.copy(book.ROOT / "_config.yml", root)
-    for shared in ("_ext", "_static"):
-        shutil.copytree(book.ROOT / "book" / shared, root / "book" / shared)
-    shutil.copy(book.ROOT / "book" / "references.bib", root / "book")
-    (root / "book" / "_toc.yml").write_text(contents)
-    (root / "book" / "index.md").write_text(page)
-    Figure(figsize=(1, 1)).savefig(root / "front.svg")
-    return root
+NAMES = ("01_one", "02_two")
+TOC = "format: jb-book\nroot: index\nparts:\n" + "".join(
+    "  - chapters:\n" + "".join(f"      - file: {part}/{name}\n" for name in NAMES)
+    for part in (REFERENCE, YOURS)
+)
 
 
 @pytest.fixture
-def yours():
-    """(root, *sources) -> a part of the notebooks that the table of contents names."""
+def root(tmp_path) -> Path:
+    """The root of a small book with the project's own configuration."""
+    root = tmp_path / "root"
+    shared = shutil.ignore_patterns("*.md", "examples")
+    shutil.copytree(book.ROOT / "book", root / "book", ignore=shared)
+    shutil.copy(book.ROOT / "_config.yml", root)
+    (root / "book" / "_toc.yml").write_text(TOC)
+    write_page(root, "")
+    return root
 
-    def part(root: Path, *sources: str) -> Part:
-        notebooks = [as_executed(root / "out" / f"{name}.ipynb", *sources) for name in ("01_one", "02_two")]
-        return Part(YOURS, "your run", "Under the profile `demo`.", notebooks)
 
-    return part
+def write_page(root: Path, text: str) -> None:
+    (root / "book" / "index.md").write_text(f"# Front\n\n{text}\n")
 
 
 def test_notebooks_are_found_in_the_order_of_their_numbers(tmp_path):
@@ -61,50 +47,49 @@ def test_notebooks_are_found_in_the_order_of_their_numbers(tmp_path):
     assert [path.stem for path in book.find_notebooks(tmp_path)] == ["01_a", "02_b", "10_c"]
 
 
-def test_a_warning_of_sphinx_is_an_error(tmp_path, yours):
-    root = write_root(tmp_path / "root", "# Front\n\n[](nowhere.md)\n")
+def test_a_warning_of_sphinx_is_an_error(root):
+    write_page(root, "[](nowhere.md)")
+    notebooks = [as_executed(root / "out" / f"{name}.ipynb") for name in NAMES]
     with pytest.raises(UserError, match="book was not made"):
-        book.render(root, [yours(root)], root / "front.svg")
+        book.render(root, [Part(YOURS, "your run", "", notebooks)])
 
 
-def test_an_unfinished_notebook_is_refused_before_rendering(tmp_path):
-    root = write_root(tmp_path / "root", "# Front\n")
-    unfinished = write_notebook(tmp_path / "01_one.ipynb", "1")
+def test_an_unfinished_notebook_is_refused_before_rendering(root):
+    unfinished = write_notebook(root / "01_one.ipynb", "1")
     with pytest.raises(UserError, match="not executed by papermill"):
-        book.render(root, [Part(YOURS, "your run", "", [unfinished])], root / "front.svg")
+        book.render(root, [Part(YOURS, "your run", "", [unfinished])])
     assert not (root / "_build" / "html").exists()
 
 
-class FakeStudy:
+def fake_study(profile: str, results_dir: Path | str = "results", **parameters: str) -> SimpleNamespace:
     """A study of a book whose notebooks ask for none."""
-
-    def __init__(self, profile: str, results_dir: Path | str = "results", **parameters: str):
-        self.profile = SimpleNamespace(name=profile, tasks={})
-        states = [SimpleNamespace(state=state) for state in ("sound", "earlier", "unfinished")]
-        folder = Path(results_dir) / profile
-        self.store = SimpleNamespace(folder=folder, verify=lambda current: states)
-        self.tasks = ()
-
-    def compute(self) -> None:
-        pass
-
-    def claims(self) -> list:
-        outcomes = ("holds", "holds", "not measured")
-        return [SimpleNamespace(primary=SimpleNamespace(outcome=outcome)) for outcome in outcomes]
+    states = [SimpleNamespace(state=state) for state in ("sound", "earlier", "unfinished")]
+    outcomes = ("holds", "holds", "not measured")
+    return SimpleNamespace(
+        profile=SimpleNamespace(name=profile, tasks={}),
+        store=SimpleNamespace(folder=Path(results_dir) / profile, verify=lambda current: states),
+        tasks=(),
+        compute=lambda: None,
+        claims=lambda: [SimpleNamespace(primary=SimpleNamespace(outcome=outcome)) for outcome in outcomes],
+    )
 
 
-def draw(study: FakeStudy, path: Path) -> Path:
-    Figure(figsize=(1, 1)).savefig(path)
-    path.with_suffix(".md").touch()
-    return path
+def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(root, monkeypatch, caplog):
+    drawn = []
 
+    def draw(study, path):
+        drawn.append(study.profile.name)
+        if study.profile.name == "minilm":
+            raise Lacking("no surfaces")
+        Figure(figsize=(1, 1)).savefig(path)
+        path.with_suffix(".md").touch()
+        return path
 
-def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(book, "Study", FakeStudy)
+    monkeypatch.setattr(book, "Study", fake_study)
     monkeypatch.setattr(book, "draw_front", draw)
-    root = write_root(
-        tmp_path / "root",
-        "# Front\n\n[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n\n```{include} tally.md\n```\n\n"
+    write_page(
+        root,
+        "[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n\n```{include} tally.md\n```\n\n"
         "![what it shows](front.svg) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
     )
     stale = root / "_build" / "html" / "_static" / "stale.js"
@@ -115,61 +100,35 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(tmp_pa
     (root / "results" / "minilm").mkdir(parents=True)
     with caplog.at_level(logging.WARNING):
         html = book.build("demo", root=root).parent
-    assert [r.getMessage() for r in caplog.records] == [
-        "left out of the reference run: 02_two; no surface of mrpc"
-    ]
-    pages = {
-        name: BeautifulSoup((html / f"{name}.html").read_text(), "html.parser").article
-        for name in ("index", "notebooks/01_one", "notebooks/02_two", "reference_run/01_one")
-    }
+    assert caplog.messages == ["left out of the reference run: 02_two; no surface of mrpc"]
+    assert drawn == ["minilm", "demo"], "what the reference run cannot draw is the reader's"
     assert not stale.exists()
-    assert pages["index"].img["src"].endswith("front.svg")
     assert not (html / REFERENCE / "02_two.html").exists()
-    assert "minilm" in pages["reference_run/01_one"].select_one(".cell_output").text
-    assert "demo" in pages["notebooks/01_one"].select_one(".cell_output").text
-    assert "1 were computed by an earlier version" in pages["notebooks/01_one"].select_one(".run").text
-    tally = "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be measured."
-    assert tally in pages["index"].text
-    links = {
-        name: [a["href"] for a in page.select("p a[href*='one.html'], p a[href*='two.html']")]
-        for name, page in pages.items()
-    }
-    assert links == {
-        "index": ["reference_run/01_one.html", "notebooks/02_two.html"],
-        "notebooks/01_one": ["../reference_run/01_one.html"],
-        "notebooks/02_two": [],
-        "reference_run/01_one": ["../notebooks/01_one.html"],
-    }
+    front, mine, theirs = (
+        BeautifulSoup((html / f"{page}.html").read_text(), "html.parser").article
+        for page in ("index", "notebooks/01_one", "reference_run/01_one")
+    )
+    assert front.img["src"].endswith("front.svg")
+    assert "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be measured." in front.text
+    links = [a["href"] for a in front.select("p a[href*='one.html'], p a[href*='two.html']")]
+    assert links == ["reference_run/01_one.html", "notebooks/02_two.html"]
+    assert mine.select_one(".run a")["href"] == "../reference_run/01_one.html"
+    assert theirs.select_one(".run a")["href"] == "../notebooks/01_one.html"
+    assert "demo" in mine.select_one(".cell_output").text
+    assert "minilm" in theirs.select_one(".cell_output").text
+    assert "1 were computed by an earlier version" in mine.select_one(".run").text
 
 
-def test_only_named_chapters_are_read_and_only_if_there_are_results(tmp_path, caplog):
-    root = write_root(tmp_path / "root", "# Front\n")
-    for name in ("01_one", "02_two", "03_mine"):
+def test_only_named_chapters_are_read_and_only_if_there_are_results(root, caplog):
+    for name in (*NAMES, "03_mine"):
         write_notebook(root / "notebooks" / f"{name}.ipynb")
-    study = FakeStudy("minilm", root / "results")
+    study = fake_study("minilm", root / "results")
     assert book.readings(root, "minilm", study) == []
     with caplog.at_level(logging.WARNING):
         book.tell_lacking([], {}, study)
-    assert [r.getMessage() for r in caplog.records] == [
-        f"the book has no reference run: there is no {study.store.folder}"
-    ]
+    assert caplog.messages == [f"the book has no reference run: there is no {study.store.folder}"]
     study.store.folder.mkdir(parents=True)
     found = book.readings(root, "minilm", study)
     assert [(one.notebook.stem, one.only_reads) for one in found] == [("01_one", True), ("02_two", True)]
     results = str(root / "results")
     assert found[0].parameters == {"profile": "minilm", "device": "none", "results_dir": results}
-
-
-def test_the_front_picture_is_the_reference_runs_or_else_the_readers(tmp_path, monkeypatch):
-    drawn = []
-
-    def drawing(study, path):
-        drawn.append(study)
-        if study == "lacks":
-            raise Lacking("no surfaces")
-        return path
-
-    monkeypatch.setattr(book, "draw_front", drawing)
-    assert book.front_picture("reads", "mine", tmp_path) == tmp_path
-    assert book.front_picture("lacks", "mine", tmp_path) == tmp_path
-    assert drawn == ["reads", "lacks", "mine"]

@@ -8,8 +8,8 @@ import pytest
 from book_cases import cells
 from planted import Planted
 
-from landscape_utils.book import comparison as beside
-from landscape_utils.book.comparison import Column
+from landscape_utils.book import comparison
+from landscape_utils.book.comparison import ABSENT, Column, setup, setups, verdicts
 from landscape_utils.book.findings import PHRASES
 from landscape_utils.claims import paper
 from landscape_utils.claims.claims import CLAIMS, weigh
@@ -28,21 +28,14 @@ def column(head: str, world: str, *names: str) -> Column:
 
 def test_verdicts_stand_in_the_column_of_their_run_with_the_chapter():
     names = ("accuracy", "overfitting", "low-layers")
-    head, *rows = cells(
-        beside.verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])])
-    )
+    text = verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])])
+    head, *rows = cells(text)
     assert head == ["sentence of the paper", "chapter", "demo", "minilm"]
-    assert [row[1] for row in rows] == [
-        "[1](01_fine_tuning.ipynb)",
-        "[5](05_overfitting.ipynb)",
-        "[6](06_layer_rollback.ipynb)",
+    assert [row[1:] for row in rows] == [
+        ["[1](01_fine_tuning.ipynb)", "**holds** 4/0/0", "**does not hold** 0/4/0"],
+        ["[5](05_overfitting.ipynb)", "**holds** 1/0/0", "**does not hold** 0/1/0"],
+        ["[6](06_layer_rollback.ipynb)", "**holds** 4/0/0", ABSENT],
     ]
-    assert [row[2:] for row in rows] == [
-        ["**holds** 4/0/0", "**does not hold** 0/4/0"],
-        ["**holds** 1/0/0", "**does not hold** 0/1/0"],
-        ["**holds** 4/0/0", beside.ABSENT],
-    ]
-    text = beside.verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])])
     assert text.endswith("**In all**: demo: 3 hold; minilm: 2 do not hold.")
     chapters = {phrase["chapter"] for phrase in PHRASES.values()}
     assert all((ROOT / "notebooks" / f"{name}.ipynb").exists() for name in chapters)
@@ -51,29 +44,29 @@ def test_verdicts_stand_in_the_column_of_their_run_with_the_chapter():
 def test_the_costliest_rollback_of_each_run_stands_above_that_of_the_paper():
     groups = ("low-layers", "middle-layers", "high-layers")
     run = column("demo", "true", *groups)
-    head, ours, printed = cells(beside.costliest([run, column("minilm", "true", "accuracy")]))
+    head, ours, printed = cells(comparison.costliest([run, column("minilm", "true", "accuracy")]))
     assert printed == ["the paper", "high (53.7)", "high (28.2)", "high (34.8)", "high (12)"], (
         "as in its Table 1"
     )
     for k, task in enumerate(head[1:]):
         costs = [next(e.values[0] for e in run.claims[group].evidence if e.task == task) for group in groups]
         assert ours[1 + k] == f"{('low', 'middle', 'high')[costs.index(max(costs))]} ({number(max(costs))})"
-    assert beside.most({"low": -1.0, "high": 0.0}) == "none"
+    assert comparison.most({"low": -1.0, "high": 0.0}) == "none"
 
 
 @pytest.fixture
-def demo(tmp_path) -> Column:
-    return Column("demo", Study("demo", results_dir=tmp_path, device="none"), {})
+def demo(tmp_path) -> Study:
+    return Study("demo", results_dir=tmp_path, device="none")
 
 
 def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
-    text = beside.setups([demo])
+    text = setups([Column("demo", demo, {})])
     found = {row[0]: row[1:] for row in cells(text)}
-    profile, task = demo.study.profile, demo.study.task("rte")
+    profile = demo.profile
     assert found["model"] == ["BERT-large", "a small BERT"]
     assert found["layers"] == ["24", "6"]
     assert found["training examples"][0] == "MNLI: 392,702, RTE: 2,490, SST-2: 67,349, MRPC: 3,668"
-    assert f"RTE: {len(task.train):,}" in found["training examples"][1]
+    assert f"RTE: {len(demo.task('rte').train):,}" in found["training examples"][1]
     assert found["points of a surface"] == [
         "40 × 40",
         f"{profile.grid.resolution} × {profile.grid.resolution}",
@@ -86,37 +79,30 @@ def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
 
 
 def test_each_part_of_a_set_up_that_the_paper_leaves_open_is_a_row(demo):
-    theirs = beside.setup(Study("paper", device="none"))
+    theirs = setup(Study("paper", device="none"))
     assert set(paper.SETUP) <= set(theirs)
-    assert list(theirs) == list(beside.setup(demo.study))
+    assert list(theirs) == list(setup(demo))
     assert theirs["parameters of the encoder"] == "333.6 million"
-    assert theirs["dev examples"] == ", ".join(
-        f"{display_name(task)}: {dev:,}" for task, (_, dev, *_) in GLUE_SIZES.items()
-    )
+    dev = [f"{display_name(task)}: {sizes[1]:,}" for task, sizes in GLUE_SIZES.items()]
+    assert theirs["dev examples"] == ", ".join(dev)
 
 
 def test_other_runs_are_read_from_the_same_folder_as_far_as_they_go(monkeypatch, tmp_path):
-    opened = []
+    def study(name, results_dir=tmp_path, device="none"):
+        assert (results_dir, device) == (tmp_path, "none")
 
-    def study(name, results_dir, device):
         def claims():
             if name == "empty":
                 raise Lacking("no data set")
-            return [
-                SimpleNamespace(name=claim, evidence=claim != "obstacle", primary=None) for claim in CLAIMS
-            ]
+            return [SimpleNamespace(name=claim, evidence=claim != "obstacle") for claim in CLAIMS]
 
-        opened.append((name, results_dir, device))
-        folder = tmp_path / name
-        folder.mkdir(exist_ok=True)
-        return SimpleNamespace(
-            profile=SimpleNamespace(name=name), store=SimpleNamespace(folder=folder), claims=claims
-        )
+        (tmp_path / name).mkdir(exist_ok=True)
+        store = SimpleNamespace(folder=tmp_path / name)
+        return SimpleNamespace(profile=SimpleNamespace(name=name), store=store, claims=claims)
 
-    monkeypatch.setattr(beside, "Study", study)
-    mine = study("mine", None, None)
-    found = beside.columns(mine, [SimpleNamespace(name="accuracy")], "mine", "other", "empty")
+    monkeypatch.setattr(comparison, "Study", study)
+    weighed = [SimpleNamespace(name="accuracy")]
+    found = comparison.columns(study("mine"), weighed, "mine", "other", "empty")
     assert [run.head for run in found] == ["mine (this run)", "other"]
     assert list(found[0].claims) == ["accuracy"]
     assert list(found[1].claims) == [name for name in CLAIMS if name != "obstacle"]
-    assert set(opened[1:]) == {(name, tmp_path, "none") for name in ("mine", "other", "empty")}

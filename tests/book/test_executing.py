@@ -10,39 +10,33 @@ from landscape_utils.book.executing import Execution, check_executed, check_para
 from landscape_utils.errors import Lacking, UserError
 
 
-def test_parameters_of_the_declared_types_pass(tmp_path):
-    notebook = write_notebook(tmp_path / "01_one.ipynb")
-    check_parameters(notebook, {"profile": "minilm", "resolution": 7, "span": 2.5})
-    check_parameters(notebook, {"span": 2})  # an int where a float is declared
+@pytest.fixture
+def run(tmp_path):
+    """Executes a notebook of these cells, with an int where it declares a float."""
+    given = {"span": 2}
 
+    def executed(*sources, **options):
+        notebook = write_notebook(tmp_path / "01_one.ipynb", *sources)
+        check_parameters(notebook, given)
+        one = Execution(notebook, tmp_path / "out" / "01_one.ipynb", given, **options)
+        return one.output, execute([one])
 
-def test_notebooks_are_executed_with_the_parameters(tmp_path):
-    code = ("print(resolution * 6)", "import os; os.environ['LANDSCAPE_PROGRESS']")
-    sources = [write_notebook(tmp_path / f"0{i}_n.ipynb", *code) for i in (1, 2, 3)]
-    outputs = [tmp_path / "out" / source.name for source in sources]
-    ones = [Execution(s, o, {"resolution": 7}) for s, o in zip(sources, outputs, strict=True)]
-    assert execute(ones) == {}
-    for path in outputs:
-        printed, switch = nbformat.read(path, as_version=4).cells[-2:]
-        assert printed.outputs[0].text == "42\n"
-        assert switch.outputs[0].data["text/plain"] == "'off'"
-    assert not nbformat.read(sources[0], as_version=4).cells[-1].outputs
+    return executed
 
 
 @pytest.mark.parametrize(
     ("source", "named"),
     [
         (
-            "raise ValueError('first line\\nsecond')",
-            r"01_one.ipynb, cell \d: ValueError: first line second \(in full: ",
+            "raise ValueError('first\\nsecond')",
+            r"01_one.ipynb, cell \d: ValueError: first second \(in full: ",
         ),
         ("import os; os._exit(1)", r"01_one.ipynb was not executed to its end: .*Kernel died"),
     ],
 )
-def test_a_notebook_that_fails_or_dies_is_refused(tmp_path, source, named):
-    notebook = write_notebook(tmp_path / "01_one.ipynb", source, "print('after')")
+def test_a_notebook_that_fails_or_dies_is_refused(run, source, named):
     with pytest.raises(UserError, match=named) as caught:
-        execute([Execution(notebook, tmp_path / "out" / notebook.name, {})])
+        run(source, "print('after')")
     assert "\n" not in str(caught.value)
 
 
@@ -59,11 +53,8 @@ def test_a_notebook_that_papermill_did_not_run_to_its_end_is_refused(tmp_path):
         check_executed(path)
 
 
-def test_what_is_lacking_leaves_out_a_notebook_that_only_reads_and_stops_any_other(tmp_path):
-    notebook, output = write_notebook(tmp_path / "01_one.ipynb", LACKS), tmp_path / "out.ipynb"
-    assert execute([Execution(notebook, output, {}, only_reads=True)]) == {output: "no surface of mrpc"}
+def test_what_is_lacking_leaves_out_a_notebook_that_only_reads_and_stops_any_other(run):
+    output, lacking = run(LACKS, only_reads=True)
+    assert lacking == {output: "no surface of mrpc"}
     with pytest.raises(Lacking, match=r"^no surface of mrpc$"):
-        execute([Execution(notebook, output, {})])
-    write_notebook(notebook, "1 / 0")
-    with pytest.raises(UserError, match="ZeroDivisionError"):
-        execute([Execution(notebook, output, {}, only_reads=True)])
+        run(LACKS)

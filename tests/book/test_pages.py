@@ -14,27 +14,22 @@ import torch
 import yaml
 from bs4 import BeautifulSoup
 from networks import make_model
-from playwright.sync_api import sync_playwright
 
 from landscape_utils.book.build import ROOT
 from landscape_utils.profiles import load_profile
 from landscape_utils.study.study import Study
 from landscape_utils.training.demo_language import VOCABULARY, make_tokenizer
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = (
-    "--no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
-FIGURES = {"01": 1, "02": 2, "03": 3, "04": 2, "05": 1, "06": 2, "07": 1, "08": 3}  # with a caption
 TWINS = [page for page in PAGES if page.startswith("reference_run/")]
+FIGURES = {"01": 1, "02": 2, "03": 3, "04": 2, "05": 1, "06": 2, "07": 1, "08": 3}  # with a caption
 EXAMPLES = ROOT / "book" / "examples"
-PHONE = {"width": 390, "height": 844}
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1300, "height": 900}
 
 pytestmark = pytest.mark.slow
+each_page = pytest.mark.parametrize("page", PAGES)
 
 
 @cache
@@ -42,47 +37,19 @@ def parsed(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text("utf-8"), "html.parser")
 
 
-def soup(site: Path, page: str) -> BeautifulSoup:
-    return parsed(site / f"{page}.html")
-
-
 def content(site: Path, page: str) -> BeautifulSoup:
-    return soup(site, page).select_one("article")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        pytest.fail("the pages are checked in Chromium: install it (.ci/run does)")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+    return parsed(site / f"{page}.html").article
 
 
 @pytest.fixture
-def tab(browser):
-    """A tab without a network, with everything that went wrong in it in `tab.complaints`."""
-    context = browser.new_context(offline=True, viewport=PHONE)
-    page = context.new_page()
-    page.complaints = []
-    page.on("console", lambda m: page.complaints.append(m.text) if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: page.complaints.append(str(error)))
-    page.on("request", lambda r: None if local(r.url) else page.complaints.append(f"asked for {r.url}"))
-    page.on("requestfailed", lambda r: page.complaints.append(f"did not get {r.url}"))
-    yield page
-    context.close()
+def tab(opened, site):
+    """Opens pages without a network, on a phone or another screen; no error or warning, nothing asked from outside."""
 
+    def shown(page: str, viewport=PHONE, of_address: str = ""):
+        address = (site / f"{page}.html").as_uri() + of_address
+        return opened(address, ("error", "warning"), offline=True, viewport=viewport)
 
-def local(url: str) -> bool:
-    return url.startswith(("file:", "data:", "blob:"))
-
-
-def test_the_explorer_has_no_light_frame_in_the_dark(site, tab):
-    tab.goto((site / "notebooks/03_loss_surfaces_2d.html").as_uri())
-    ground = """dark => {
-        document.documentElement.dataset.theme = dark;
-        return getComputedStyle(document.querySelector(".landscape-explorer").parentElement).backgroundColor;
-    }"""
-    assert [tab.evaluate(ground, theme) for theme in ("dark", "light")] == ["rgba(0, 0, 0, 0)"] * 2
+    return shown
 
 
 def test_every_notebook_is_a_chapter():
@@ -90,63 +57,54 @@ def test_every_notebook_is_a_chapter():
     assert [f"notebooks/{path.stem}" for path in notebooks] == CHAPTERS
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_needs_nothing_from_outside(site, page):
-    found = soup(site, page)
+@each_page
+def test_a_page_needs_nothing_from_outside_its_links_lead_somewhere_and_pictures_are_described(site, page):
+    file = site / f"{page}.html"
+    found = parsed(file)
     sources = [tag[a] for a in ("src", "data-src", "poster") for tag in found.select(f"[{a}]")]
     sources += [tag["href"] for tag in found.select("link[href]") if "canonical" not in tag.get("rel", [])]
-    styles = " ".join(tag.text for tag in found.select("style"))
-    sources += re.findall(r"url\(['\"]?([^'\")]+)", styles)
+    sources += re.findall(r"url\(['\"]?([^'\")]+)", " ".join(tag.text for tag in found.select("style")))
     assert [source for source in sources if re.match(r"(https?:)?//", source)] == []
     assert re.findall(r"<[\w.]+ object[^>]*>", found.article.text) == [], "an object where text was to be"
-
-
-def test_styles_need_nothing_from_outside(site):
-    for sheet in (site / "_static").rglob("*.css"):
-        assert not re.findall(
-            r"(?:url\(|@import)\s*['\"]?(?:https?:)?//[^'\")]+", sheet.read_text("utf-8")
-        ), sheet
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_opens_without_a_network_and_fits_a_phone(site, tab, page):
-    tab.goto((site / f"{page}.html").as_uri(), timeout=0)
-    tab.wait_for_load_state("load", timeout=0)
-    if content(site, page).select(".math"):
-        tab.wait_for_selector("article mjx-container", timeout=300_000)
-    assert tab.locator("mjx-merror").count() == 0
-    wider = tab.evaluate("document.scrollingElement.scrollWidth") - PHONE["width"]
-    assert wider <= 0, f"{wider} pixels wider than the screen"
-    broken = "imgs => imgs.filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)"
-    assert tab.eval_on_selector_all("article img:not([loading=lazy])", broken) == []
-    assert tab.complaints == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere_and_pictures_are_described(site, page):
-    for link in content(site, page).select("a[href]"):
+    for link in found.article.select("a[href]"):
         if re.match(r"\w+:", link["href"]):
             continue
         path, anchor = urldefrag(unquote(link["href"]))
-        target = (site / f"{page}.html").parent / path if path else site / f"{page}.html"
+        target = file.parent / path if path else file
         assert target.exists(), link["href"]
         if anchor and target.suffix == ".html":
             assert parsed(target.resolve()).find(id=anchor), link["href"]
-    for picture in content(site, page).select("img"):
+    for picture in found.article.select("img"):
         words = picture.get("alt", "").split()
         assert len(words) >= 5, f"alt text {picture.get('alt')!r} of {picture['src']}"
 
 
+def test_styles_need_nothing_from_outside(site):
+    outside = r"(?:url\(|@import)\s*['\"]?(?:https?:)?//[^'\")]+"
+    sheets = list((site / "_static").rglob("*.css"))
+    assert sheets
+    assert [sheet for sheet in sheets if re.search(outside, sheet.read_text("utf-8"))] == []
+
+
+@each_page
+def test_a_page_opens_without_a_network_and_fits_a_phone(site, tab, page):
+    shown = tab(page)
+    if content(site, page).select(".math"):
+        shown.wait_for_selector("article mjx-container")
+    assert shown.locator("mjx-merror").count() == 0
+    wider = shown.evaluate("document.scrollingElement.scrollWidth") - PHONE["width"]
+    assert wider <= 0, f"{wider} pixels wider than the screen"
+    broken = "imgs => imgs.filter(i => !(i.complete && i.naturalWidth)).map(i => i.src)"
+    assert shown.eval_on_selector_all("article img:not([loading=lazy])", broken) == []
+
+
 @pytest.mark.parametrize("page", TWINS)
-def test_a_chapter_and_its_twin_lead_to_one_another(site, page):
-    name = page.partition("/")[2]
-    theirs, mine = content(site, page), content(site, f"notebooks/{name}")
-    assert theirs.select(".run a")[-1]["href"] == f"../notebooks/{name}.html"
-    assert mine.select(".run a")[-1]["href"] == f"../{page}.html"
+def test_a_chapter_and_its_twin_tell_their_data_and_have_the_same_figures(site, page):
+    theirs, mine = content(site, page), content(site, page.replace("reference_run", "notebooks"))
     assert f"{theirs.h1.text.rstrip('#')} (your run)" == mine.h1.text.rstrip("#")
     assert "data sets are generated" in mine.select_one(".run").text
-    assert len(theirs.select(".cell_output img")) == len(mine.select(".cell_output img"))
     assert "48 of 392,702 training" in theirs.select_one(".run").text
+    assert len(theirs.select(".cell_output img")) == len(mine.select(".cell_output img"))
     assert page in " ".join(link["href"] for link in content(site, "index").select("td a"))
 
 
@@ -161,46 +119,44 @@ def test_a_chapter_shows_results_and_nothing_left_over(site, page):
         assert not re.search(r"\d+%\|| object at 0x|Progress\(|Figure\(|\bnan\b", output.text), output.text
 
 
-def test_a_sentence_sets_the_explorer_and_a_figure_gives_its_data(site, browser):
-    """The links of chapter 3 name a quantity and a place; the table has all points of all surfaces and curves."""
-    page = browser.new_page(viewport={"width": 1300, "height": 900})
-    page.goto((site / "notebooks/03_loss_surfaces_2d.html").as_uri(), timeout=0)
-    page.wait_for_selector("figcaption a.data", timeout=0)
+def test_a_sentence_sets_the_explorer_and_a_figure_gives_its_data(tab):
+    """The links of chapter 3 name a quantity and a place; the table has all points of all surfaces and curves.
+
+    In the dark the explorer has no light frame.
+    """
+    page = tab("notebooks/03_loss_surfaces_2d", DESK)
+    page.wait_for_selector("figcaption a.data")
     page.locator("a.lx-show[data-quantity='dev error'][data-alpha='1']").last.click()
-    page.wait_for_function("document.querySelector('.lx-readout').textContent.includes('(end)')", timeout=0)
+    page.wait_for_function("document.querySelector('.lx-readout').textContent.includes('(end)')")
     assert page.locator(".lx select").first.input_value() == "dev error"
-    with page.expect_download(timeout=0) as download:
+    with page.expect_download() as download:
         page.locator("figcaption a.data").first.click()
     assert download.value.suggested_filename == "03_loss_surfaces_2d.csv"
     head, *rows = Path(download.value.path()).read_text().splitlines()
     assert head == '"task","training","layers","point","alpha","beta","training loss","dev error"'
-    views = page.evaluate(
-        "document.querySelector('.landscape-explorer').explorer.views.map(v => v.alpha.length)"
-    )
-    assert sum('"surface"' in row for row in rows) == sum(n * n for n in views)
-    page.close()
+    lengths = "document.querySelector('.landscape-explorer').explorer.views.map(v => v.alpha.length)"
+    assert sum('"surface"' in row for row in rows) == sum(n * n for n in page.evaluate(lengths))
+    ground = """theme => {
+        document.documentElement.dataset.theme = theme;
+        return getComputedStyle(document.querySelector(".landscape-explorer").parentElement).backgroundColor;
+    }"""
+    assert [page.evaluate(ground, theme) for theme in ("dark", "light")] == ["rgba(0, 0, 0, 0)"] * 2
 
 
-def test_the_search_finds_chapters_first_and_shows_what_it_found(site, tab):
-    tab.goto((site / "search.html").as_uri() + "?q=trajectory", timeout=0)
-    tab.wait_for_selector("#search-results li p", timeout=0)
-    tab.wait_for_function(
-        "document.querySelector('.search-summary').textContent.includes('found')", timeout=0
-    )
-    pages = tab.eval_on_selector_all(
-        "#search-results li > a", "all => all.map(a => a.pathname.split('/').pop())"
-    )
-    late = [page == "reference.html" for page in pages]
+def test_the_search_finds_chapters_first_and_shows_what_it_found(tab):
+    page = tab("search", of_address="?q=trajectory")
+    page.wait_for_selector("#search-results li p")
+    page.wait_for_function("document.querySelector('.search-summary').textContent.includes('found')")
+    names = "all => all.map(a => a.pathname.split('/').pop())"
+    late = [n == "reference.html" for n in page.eval_on_selector_all("#search-results li > a", names)]
     assert late == sorted(late)
     assert not all(late)
 
 
-def test_the_answer_to_all_claims_fits_a_few_screens(site, browser):
+def test_the_answer_to_all_claims_fits_a_few_screens(tab):
     """DESIGN: the chapter of the claims is at most 8,000 pixels high at a width of 1,300."""
-    page = browser.new_page(viewport={"width": 1300, "height": 900})
-    page.goto((site / "notebooks/07_claims.html").as_uri())
-    assert page.evaluate("document.querySelector('article').getBoundingClientRect().height") <= 8000
-    page.close()
+    height = "document.querySelector('article').getBoundingClientRect().height"
+    assert tab("notebooks/07_claims", DESK).evaluate(height) <= 8000
 
 
 def test_every_reference_is_cited():
@@ -208,11 +164,6 @@ def test_every_reference_is_cited():
     pages = [*(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
     cited = re.findall(r"\{cite:\w+\}`([^`]+)`", " ".join(path.read_text("utf-8") for path in pages))
     assert {key for keys_ in cited for key in re.split(r"[,\s]+", keys_)} == keys
-
-
-def blocks(page: str, language: str) -> list[str]:
-    text = (ROOT / "book" / f"{page}.md").read_text("utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
 def test_the_code_for_your_own_model_runs(tmp_path, monkeypatch, capsys):
@@ -223,8 +174,9 @@ def test_the_code_for_your_own_model_runs(tmp_path, monkeypatch, capsys):
     make_tokenizer().save_pretrained("end")
     for seed, folder in enumerate(("start", "end", "other")):
         make_model("bert", seed, vocab_size=len(VOCABULARY), num_labels=2).save_pretrained(folder)
+    page = (ROOT / "book" / "your_model.md").read_text("utf-8")
     names: dict = {}
-    for block in blocks("your_model", "python"):
+    for block in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S):
         exec(compile(block.replace('="results"', f'="{tmp_path}"'), "your_model.md", "exec"), names)
     surface = names["surface"]
     assert surface.loss.shape == (13, 13)
@@ -243,15 +195,12 @@ def test_the_example_of_a_profile_makes_a_study_of_its_files(tmp_path, monkeypat
     make_tokenizer().save_pretrained(tmp_path / "model")
     text = re.sub(r"{ epochs = \d+", "{ epochs = 2", (EXAMPLES / "reviews.toml").read_text())
     assert text.count('source = "minilm"') == 1
-    for path in EXAMPLES.iterdir():
-        shutil.copy(path, tmp_path)
+    shutil.copytree(EXAMPLES, tmp_path, dirs_exist_ok=True)
     (tmp_path / "reviews.toml").write_text(text.replace('source = "minilm"', 'source = "model"'))
     study = Study(tmp_path / "reviews.toml", resolution=3, results_dir=tmp_path)
     assert study.tasks == ("reviews", "questions")
-    counts = {
-        task: tuple(study.facts(task)[f"{s}_examples"] for s in ("train", "dev")) for task in study.tasks
-    }
-    assert counts == {"reviews": (12, 6), "questions": (12, 6)}
+    for task in study.tasks:
+        assert [study.facts(task)[f"{split}_examples"] for split in ("train", "dev")] == [12, 6]
     assert np.isfinite(study.surface("reviews", "scratch").loss).all()
     assert np.isfinite(study.layer_surface("questions", "low").loss).all()
     assert study.overfitting().alpha.shape == (1 + 2 + 20,)

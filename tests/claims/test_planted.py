@@ -4,8 +4,6 @@ Each claim is weighed on 100 independent studies of each world. The verdict must
 Where the effect is zero (at the threshold, for claims that have one), at most 5 may have a verdict at all.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

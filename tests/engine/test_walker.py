@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from geometry import keep_layers, make_plane
-from networks import MODELS, make_examples, make_model
+from geometry import make_plane, noise
+from networks import LAYERED, MODELS, make_examples, make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from landscape_utils.engine.objective import Objective, same
@@ -39,44 +39,12 @@ def test_moving_is_the_support():
     assert moving([torch.zeros(4)]) == slice(0, 0)
 
 
-def layer_plane(model, layers) -> Plane:
-    plane = make_plane(model)
-    return Plane(plane.origin, *(keep_layers(model, v, layers) for v in plane.directions))
-
-
 def read_every_token(model) -> None:
     """Let the head read the mean over all tokens."""
-    model.base_model.pooler.register_forward_pre_hook(
-        lambda module, args: (args[0].mean(dim=1, keepdim=True),)
-    )
+    model.base_model.pooler.register_forward_pre_hook(lambda _, args: (args[0].mean(dim=1, keepdim=True),))
 
 
-@pytest.mark.parametrize("layers", [(2,), (1,), (1, 2), (0,)])
-@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"albert"}))
-def test_replay_changes_no_digit(kind, layers):
-    model = make_model(kind)
-    objective = Objective(model, make_examples(20), tokens_per_batch=40)
-    plane = layer_plane(model, layers)
-    kept, computed = scan(objective, plane, **GRID), scan(objective, plane, **GRID, cache_bytes=0)
-    np.testing.assert_allclose(kept.loss, computed.loss, rtol=1e-6)
-    np.testing.assert_array_equal(kept.error, computed.error)
-
-
-@pytest.mark.parametrize("kind", sorted(set(MODELS) - {"albert"}))
-def test_still_layers_are_run_once(kind):
-    model = make_model(kind)
-    objective = Objective(model, make_examples(20), tokens_per_batch=40)
-    plane = layer_plane(model, (2,))
-    calls = count_calls(model, layer=0)
-    scan(objective, plane, **GRID)
-    # once for each batch to record it, and on one batch to check replay and first token
-    assert len(calls) <= len(objective.batches) + 7
-    calls.clear()
-    scan(objective, plane, **GRID, cache_bytes=0)
-    assert len(calls) >= len(objective.batches) * POINTS
-
-
-def count_calls(model, layer: int) -> list:
+def count_calls(model, layer: int = 0) -> list:
     """The calls of a layer's first product: of a layer that is replayed none is computed."""
     calls: list = []
     linear = next(m for m in layer_stack(model)[1][layer].modules() if isinstance(m, torch.nn.Linear))
@@ -84,75 +52,97 @@ def count_calls(model, layer: int) -> list:
     return calls
 
 
+def objective_of(model) -> Objective:
+    return Objective(model, make_examples(20), tokens_per_batch=40)
+
+
+def assert_as_computed(kept, objective, region, alpha, beta=None) -> None:
+    """The same as without replay, to rounding in float32."""
+    computed = scan(objective, region, alpha, beta, cache_bytes=0)
+    np.testing.assert_allclose(kept.loss, computed.loss, rtol=1e-6)
+    np.testing.assert_array_equal(kept.error, computed.error)
+
+
+@pytest.mark.parametrize("layers", [(2,), (1,), (1, 2), (0,)])
+@pytest.mark.parametrize("kind", LAYERED)
+def test_still_layers_are_run_once_and_replay_changes_no_digit(kind, layers):
+    model = make_model(kind)
+    objective, plane, calls = objective_of(model), make_plane(model, layers), count_calls(model)
+    kept, batches = scan(objective, plane, **GRID), len(objective.batches)
+    # once for each batch to record it, and on one batch to check replay and first token
+    assert len(calls) >= batches * POINTS if 0 in layers else len(calls) <= batches + 7
+    calls.clear()
+    assert_as_computed(kept, objective, plane, **GRID)
+    assert len(calls) >= batches * POINTS
+
+
 def test_what_does_not_fit_the_budget_is_recomputed(model):
-    objective = Objective(model, make_examples(20), tokens_per_batch=40)
-    plane = layer_plane(model, (2,))
-    calls = count_calls(model, layer=0)
+    objective, plane, calls = objective_of(model), make_plane(model, (2,)), count_calls(model)
     room = 3 * 40 * model.config.hidden_size * 4  # bytes of three batches' float32 hidden states
-    partial = scan(objective, plane, **GRID, cache_bytes=room)
-    batches = len(objective.batches)
+    partial, batches = scan(objective, plane, **GRID, cache_bytes=room), len(objective.batches)
     assert batches + 5 < len(calls) < batches * POINTS
-    np.testing.assert_allclose(partial.loss, scan(objective, plane, **GRID).loss, rtol=1e-6)
-
-
-def test_a_budget_that_holds_no_batch_is_refused(model, examples):
+    assert_as_computed(partial, objective, plane, **GRID)
+    with Walk([objective], plane.origin, plane.directions).open() as walker:
+        assert len(walker._replay.outputs) == batches
+    assert not walker._replay.outputs, "the memory is given back"
     with pytest.raises(UserError, match=r"cache_bytes=10 does not hold one batch \(\d+ bytes\)"):
-        scan(Objective(model, examples), layer_plane(model, (2,)), **GRID, cache_bytes=10)
+        scan(objective, plane, **GRID, cache_bytes=10)
 
 
-def test_a_moving_embedding_stops_the_replay(model, examples):
-    plane = layer_plane(model, (2,))
+def test_a_moving_embedding_stops_the_replay(model):
+    objective, plane, calls = objective_of(model), make_plane(model, (2,)), count_calls(model)
     x = plane.x.clone()
     x[0] = 1.0  # one entry of the embeddings
-    plane = Plane(plane.origin, x, plane.y)
-    objective = Objective(model, examples)
-    calls = count_calls(model, layer=0)
-    scan(objective, plane, **GRID)
+    scan(objective, Plane(plane.origin, x, plane.y), **GRID)
     assert len(calls) >= len(objective.batches) * POINTS
 
 
-def test_an_encoder_with_side_ways_is_not_replayed(examples):
+def test_an_encoder_with_side_ways_is_not_replayed(model):
     """The pooler reads the first layer's output too: replay would be wrong, and is found to be."""
-    model = make_model()
     seen = []
     model.base_model.encoder.layer[0].register_forward_hook(lambda module, args, output: seen.append(output))
-    model.base_model.pooler.register_forward_pre_hook(
-        lambda module, args: (args[0] + seen[-1] * args[0].mean(),)
-    )
-    plane, objective = layer_plane(model, (2,)), Objective(model, examples)
-    kept, computed = scan(objective, plane, **GRID), scan(objective, plane, **GRID, cache_bytes=0)
-    np.testing.assert_array_equal(kept.loss, computed.loss)
+    model.base_model.pooler.register_forward_pre_hook(lambda _, x: (x[0] + seen[-1] * x[0].mean(),))
+    plane, objective = make_plane(model, (2,)), objective_of(model)
+    assert_as_computed(scan(objective, plane, **GRID), objective, plane, **GRID)
+
+
+def test_what_feeds_still_layers_from_behind_them_stops_the_replay():
+    """MPNet's table of relative positions stands after the layers, and every layer reads it."""
+    model = make_model("mpnet")
+    space, objective = ParameterSpace(model), objective_of(model)
+    table = tuple(name for name in space.names if "relative_attention_bias" in name)
+    line = Line(space.read(), space.restrict(noise(space.size, scale=1e-6), table))
+    assert_as_computed(scan(objective, line, [3e6]), objective, line, [3e6])
+
+
+def test_an_encoder_that_does_not_call_its_layers_is_not_replayed(model):
+    for layer in model.base_model.encoder.layer:
+        kind = type(layer)
+        layer.__class__ = type("Uncalled", (kind,), {"__call__": kind.forward})
+    objective, plane = objective_of(model), make_plane(model, (2,))
+    assert_as_computed(scan(objective, plane, **GRID), objective, plane, **GRID)
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "deberta"])
 def test_the_first_token_is_all_that_the_last_layer_computes(kind, monkeypatch):
     model = make_model(kind)
-    objective, plane = Objective(model, make_examples(20), tokens_per_batch=40), make_plane(model)
-    widths = []
+    objective, plane, widths = objective_of(model), make_plane(model), []
     feed_forward = layer_stack(model)[1][-1].intermediate
     feed_forward.register_forward_hook(lambda module, args, output: widths.append(output.shape[1]))
     short = scan(objective, plane, **GRID)
     assert widths.count(1) >= POINTS * len(objective.batches)
     widths.clear()
     monkeypatch.setattr("landscape_utils.engine.walker.first_token_only", lambda *_: None)
-    whole = scan(objective, plane, **GRID)
+    assert_as_computed(short, objective, plane, **GRID)
     assert 1 not in widths
-    np.testing.assert_allclose(short.loss, whole.loss, rtol=1e-6)
-    np.testing.assert_array_equal(short.error, whole.error)
-
-
-def test_a_head_that_reads_every_token_gets_them_all(examples):
-    model = make_model()
-    read_every_token(model)
-    objective = Objective(model, examples)
-    assert scan(objective, make_plane(model), [0.0], [0.0]).loss[0, 0] == objective().loss
 
 
 @pytest.mark.parametrize("tokens_per_batch", [20, 10_000])
 @pytest.mark.parametrize("direction", [-1.0, 1e19])
-def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(direction, tokens_per_batch):
+def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(
+    model, direction, tokens_per_batch
+):
     """At alpha = 1 the encoder is all zero, or saturated: there a cut would change nothing."""
-    model = make_model()
     read_every_token(model)
     space = ParameterSpace(model)
     objective = Objective(model, make_examples(12), tokens_per_batch=tokens_per_batch)
@@ -169,41 +159,15 @@ def test_a_head_that_refuses_one_token_leaves_no_trace(model, examples):
 
     model.base_model.pooler.register_forward_pre_hook(refuse)
     objective = Objective(model, examples)
-    surface = scan(objective, make_plane(model), [0.0], [0.0])
-    assert surface.loss[0, 0] == objective().loss
-    output = layer_stack(model)[1][-1].attention.output
-    assert not output._forward_pre_hooks
-
-
-def test_what_feeds_still_layers_from_behind_them_stops_the_replay():
-    """MPNet's table of relative positions stands after the layers, and every layer reads it."""
-    model = make_model("mpnet")
-    space, objective = ParameterSpace(model), Objective(model, make_examples(12))
-    table = tuple(name for name in space.names if "relative_attention_bias" in name)
-    x = space.restrict(1e-6 * torch.randn(space.size, generator=torch.Generator().manual_seed(0)), table)
-    line = Line(space.read(), x)
-    found = scan(objective, line, [3e6])
-    np.testing.assert_allclose(found.loss, scan(objective, line, [3e6], cache_bytes=0).loss, rtol=1e-6)
-
-
-def test_an_encoder_that_does_not_call_its_layers_is_not_replayed(model):
-    encoder = model.base_model.encoder
-    for layer in encoder.layer:
-        layer.__class__ = type(
-            "Uncalled", (type(layer),), {"__call__": lambda self, *a, **k: self.forward(*a, **k)}
-        )
-    objective, plane = Objective(model, make_examples(12)), layer_plane(model, (2,))
-    found = scan(objective, plane, **GRID)
-    np.testing.assert_allclose(found.loss, scan(objective, plane, **GRID, cache_bytes=0).loss, rtol=1e-6)
+    assert scan(objective, make_plane(model), [0.0], [0.0]).loss[0, 0] == objective().loss
+    assert not layer_stack(model)[1][-1].attention.output._forward_pre_hooks
 
 
 def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, examples):
     plane = make_plane(model)
     with Walk([Objective(model, examples)], plane.origin, plane.directions).open() as walker:
-        size = ParameterSpace(model).size
-        assert walker.buffer.numel() == size
-        held = [walker.origin, *walker.directions]
-        given = [plane.origin, plane.x, plane.y]
+        assert walker.buffer.numel() == ParameterSpace(model).size
+        held, given = [walker.origin, *walker.directions], [plane.origin, plane.x, plane.y]
         assert [v.data_ptr() for v in held] == [v.data_ptr() for v in given], "not copied"
         storages = {p.untyped_storage().data_ptr() for p in model.base_model.parameters()}
         assert storages == {walker.buffer.untyped_storage().data_ptr()}
@@ -222,26 +186,19 @@ class Reads(TorchDispatchMode):
 OTHER_MASKS = {"mpnet", "modernbert"}  # they take a mask (B, 1, 1, T) for something else
 
 
-@pytest.mark.parametrize("kind", sorted(set(MODELS) - OTHER_MASKS))
-def test_within_a_point_the_host_reads_nothing(kind):
-    model, plane = make_model(kind), make_plane(make_model(kind))
-    objective = Objective(model, make_examples(20), tokens_per_batch=60)
-    assert any("attention_mask" in batch.inputs for batch in objective.batches)
-    walk = Walk([objective], plane.origin, plane.directions, draws=2)
-    with walk.open() as walker, Reads() as reads:
-        walker((0.5, -1.0))
-    assert reads.count == 0
-
-
 @pytest.mark.parametrize("kind", MODELS)
-def test_masks_as_the_attention_takes_them_change_no_digit(kind, monkeypatch):
+def test_masks_as_the_attention_takes_them_change_no_digit_and_let_the_host_read_nothing(kind, monkeypatch):
     model, examples = make_model(kind), make_examples(20)
-    wide = Objective(model, examples, tokens_per_batch=60)
-    monkeypatch.setattr(Objective, "_choose_masks", lambda *_: None)
-    narrow = Objective(model, examples, tokens_per_batch=60)
+    wide, plane = Objective(model, examples, tokens_per_batch=60), make_plane(model)
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "_choose_masks", lambda *_: None)
+        narrow = Objective(model, examples, tokens_per_batch=60)
     shapes = [b.inputs["attention_mask"].ndim for b in wide.batches if "attention_mask" in b.inputs]
     assert set(shapes) == {2 if kind in OTHER_MASKS else 4}
     np.testing.assert_array_equal(wide(), narrow())
+    with Walk([wide], plane.origin, plane.directions, draws=2).open() as walker, Reads() as reads:
+        walker((0.5, -1.0))
+    assert kind in OTHER_MASKS or reads.count == 0
 
 
 @pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
@@ -254,26 +211,9 @@ def test_tensors_are_the_same_to_rounding_in_their_dtype(dtype, rounding):
 
 def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):
     objective, plane = Objective(model, make_examples(20), tokens_per_batch=10_000), make_plane(model)
-    expected = scan(objective, plane, **GRID)
+    expected, logits = scan(objective, plane, **GRID), objective.logits
     assert len(objective.batches) == 1
-    tight(objective, monkeypatch, rows=6)
-    found = scan(objective, plane, **GRID)
-    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
-    np.testing.assert_array_equal(found.error, expected.error)
-    assert max(len(batch.labels) for batch in objective.batches) == 5
-    assert caplog.text.count("batches are halved") == 2
-
-
-def test_one_example_that_does_not_fit_is_said_so(model, monkeypatch):
-    objective, plane = Objective(model, make_examples(3)), make_plane(model)
-    tight(objective, monkeypatch, rows=0)
-    with pytest.raises(UserError, match="out of memory on cpu with one example at a time"):
-        scan(objective, plane, **GRID)
-
-
-def tight(objective: Objective, monkeypatch, rows: int) -> None:
-    """A device that holds batches of up to `rows` examples."""
-    logits = objective.logits
+    rows = 6  # that the device holds
 
     def limited(batch):
         if len(batch.labels) > rows:
@@ -281,6 +221,14 @@ def tight(objective: Objective, monkeypatch, rows: int) -> None:
         return logits(batch)
 
     monkeypatch.setattr(objective, "logits", limited)
+    found = scan(objective, plane, **GRID)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
+    np.testing.assert_array_equal(found.error, expected.error)
+    assert max(len(batch.labels) for batch in objective.batches) == 5
+    assert caplog.text.count("batches are halved") == 2
+    rows = 0
+    with pytest.raises(UserError, match="out of memory on cpu with one example at a time"):
+        scan(objective, plane, **GRID)
 
 
 def test_a_grid_is_visited_coarsely_first():

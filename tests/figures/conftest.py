@@ -1,12 +1,12 @@
-"""Chromium, and pages with an explorer opened in it as a reader opens them: as files."""
+"""Pages with an explorer, opened in Chromium as a reader opens them: as files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from explored import CHROMIUM, FLAGS, HUNG, PAGE, listened, settle
-from playwright.sync_api import Page, expect, sync_playwright
+from explored import PAGE, settle
+from playwright.sync_api import Page
 
 import landscape_utils as lu
 from landscape_utils.figures.explorer import page as figure
@@ -22,37 +22,17 @@ def study(tiny_profile: Path, tmp_path_factory) -> lu.Study:
     return study
 
 
-@pytest.fixture(scope="module")
-def browser():
-    if not CHROMIUM:
-        pytest.fail("the explorer is checked in Chromium: install it")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=HUNG)
-        expect.set_options(timeout=HUNG)
-        yield chromium
-        expect.set_options(timeout=5000)
-        chromium.close()
-
-
 @pytest.fixture
-def context(browser):
-    """Opens pages with the settings of a browser's context; at the end there must have been no complaint."""
-    complaints: list[str] = []
-    contexts = []
+def context(opened):
+    """Opens pages with the settings of a browser's context, and waits for their explorer."""
 
-    def opened(address: str, kinds: tuple[str, ...] = (), **settings) -> Page:
-        contexts.append(browser.new_context(**{"viewport": {"width": 1200, "height": 900}} | settings))
-        contexts[-1].set_default_timeout(HUNG)
-        page = listened(contexts[-1].new_page(), complaints, kinds)
-        page.goto(address)
+    def shown(address: str, kinds: tuple[str, ...] = (), **settings) -> Page:
+        page = opened(address, kinds, **{"viewport": {"width": 1200, "height": 900}} | settings)
         page.wait_for_selector(".lx canvas:visible")
         settle(page)
         return page
 
-    yield opened
-    for each in contexts:
-        each.close()
-    assert not complaints
+    return shown
 
 
 @pytest.fixture

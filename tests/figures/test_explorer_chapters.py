@@ -27,13 +27,21 @@ def study(site: Path, tiny_profile: Path) -> lu.Study:
 
 @pytest.fixture
 def chapter(context, site: Path):
-    """Opens a chapter without a network; at the end there must have been no error, warning or request."""
-    return lambda name: context(
-        (site / f"{name}.html").as_uri(), ("error", "warning"), offline=True, reduced_motion="reduce"
-    )
+    """Opens a chapter without a network and makes choices; at the end there must have been no error or warning."""
+
+    def shown(name: str, choices=(), **steps: int) -> Page:
+        address = (site / f"{name}.html").as_uri()
+        page = context(address, ("error", "warning"), offline=True, reduced_motion="reduce")
+        for label, option in dict(choices).items():
+            page.get_by_label(label, exact=True).select_option(option)
+        for label, step in steps.items():
+            slide(page, label, step)
+        return page
+
+    return shown
 
 
-def controls(page: Page, selector: str):
+def controls(page, selector: str):
     """The controls of this kind that can be moved now."""
     return [c for c in page.locator(f".lx {selector}").all() if c.is_visible() and c.is_enabled()]
 
@@ -46,14 +54,25 @@ def coordinate(value: float) -> str:
     return f"{round(float(value), 3) + 0.0:g}".translate(MINUS)
 
 
-def measured(scan, at, kind: str) -> str:
-    """A value and its standard error, as the readout prints them."""
-    return f"{printed(getattr(scan, kind)[at])} \u00b1 {printed(getattr(scan, f'{kind}_stderr')[at], 2)}"
+def measured(result, of: tuple[str, str], at) -> str:
+    """Values and their standard errors at a point of a curve or a surface, as the readout prints them."""
+    train, dev = result(*of), result(*of, "dev")
+    loss = f"training loss {printed(train.loss[at])} \u00b1 {printed(train.loss_stderr[at], 2)}"
+    return f"{loss}; dev error {printed(dev.error[at])} \u00b1 {printed(dev.error_stderr[at], 2)}"
 
 
 @pytest.mark.parametrize("name", EXPLORED)
-def test_every_control_moves_by_keyboard_and_by_mouse(chapter, name):
+def test_it_is_light_accessible_and_moves_by_keyboard_and_by_mouse(chapter, site, name):
+    source = BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
+    (explorer,) = source.select(".landscape-explorer")
+    module = explorer.find_next("script", type="module")
+    assert len(str(explorer)) + len(str(module)) <= 300_000
+    assert source.select("article img"), "a static figure beside it"
+    assert not source.select('script[type="application/vnd.jupyter.widget-state+json"]')
     page = chapter(name)
+    found = Axe().run(page, context=".landscape-explorer", options={"preload": False}).response
+    assert len(found["passes"]) > 10
+    assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
     for box in controls(page, "input[type=checkbox]"):
         before = box.is_checked()
         box.press("Space")
@@ -89,59 +108,31 @@ def test_every_control_moves_by_keyboard_and_by_mouse(chapter, name):
     for canvas in controls(page, "canvas"):
         canvas.press("ArrowLeft")
         canvas.click()
-    settle(page)
     assert readout(page)[0]
 
 
-@pytest.mark.parametrize("name", EXPLORED)
-def test_it_is_accessible_light_and_beside_a_static_figure(chapter, site, name):
-    found = Axe().run(chapter(name), context=".landscape-explorer", options={"preload": False}).response
-    assert len(found["passes"]) > 10
-    assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
-    page = BeautifulSoup((site / f"{name}.html").read_text(encoding="utf-8"), "html.parser")
-    (explorer,) = page.select(".landscape-explorer")
-    module = explorer.find_next("script", type="module")
-    assert len(str(explorer)) + len(str(module)) <= 300_000
-    assert page.select("article img")
-    assert not page.select('script[type="application/vnd.jupyter.widget-state+json"]')
-
-
 def test_01_says_the_history(chapter, study):
-    page = chapter(EXPLORED[0])
-    page.get_by_label("task", exact=True).select_option("SST-2")
-    page.get_by_label("training", exact=True).select_option("fine-tuned")
-    slide(page, "epoch", 1)
+    said = readout(chapter(EXPLORED[0], {"task": "SST-2", "training": "fine-tuned"}, epoch=1))[0]
     run = study.run("sst2")
-    wanted = f"SST-2, fine-tuned: epoch = 1: training loss {printed(run.loss[:3].mean())} \u00b1 "
-    assert readout(page)[0].startswith(wanted)  # 48 examples in batches of 16
-    dev = f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}"
-    assert dev in readout(page)[0]
+    loss = printed(run.loss[:3].mean())  # 48 examples in batches of 16
+    assert said.startswith(f"SST-2, fine-tuned: epoch = 1: training loss {loss} \u00b1 ")
+    assert f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}" in said
 
 
 def test_02_says_the_curve(chapter, study):
-    page = chapter(EXPLORED[1])
-    slide(page, "\u03b1", 40)
-    loss, dev = study.curve("mnli", "scratch"), study.curve("mnli", "scratch", "dev")
-    wanted = f"\u03b1 = 4: training loss {measured(loss, 40, 'loss')}; dev error {measured(dev, 40, 'error')}"
-    assert wanted in readout(page)[0]
+    page = chapter(EXPLORED[1], **{"\u03b1": 40})
+    assert f"\u03b1 = 4: {measured(study.curve, ('mnli', 'scratch'), 40)}" in readout(page)[0]
 
 
 def test_03_says_the_surface_on_both_sides(chapter, study):
-    page = chapter(EXPLORED[2])
-    page.get_by_label("task", exact=True).select_option("RTE")
-    page.get_by_label("task (right)", exact=True).select_option("MRPC")
-    slide(page, "\u03b1", 3)
-    slide(page, "\u03b2", 0)
-    for said, task, how in zip(readout(page), ("rte", "mrpc"), ("scratch", "pretrained"), strict=True):
-        loss, dev = study.surface(task, how), study.surface(task, how, "dev")
-        assert "\u03b1 = 2, \u03b2 = \u22124 (grid point)" in said
-        assert f"training loss {measured(loss, (3, 0), 'loss')}" in said
-        assert f"dev error {measured(dev, (3, 0), 'error')}" in said
+    page = chapter(EXPLORED[2], {"task": "RTE", "task (right)": "MRPC"}, **{"\u03b1": 3, "\u03b2": 0})
+    for said, of in zip(readout(page), (("rte", "scratch"), ("mrpc", "pretrained")), strict=True):
+        place = "\u03b1 = 2, \u03b2 = \u22124 (grid point)"
+        assert f"{place}: {measured(study.surface, of, (3, 0))}" in said
 
 
 def test_04_says_the_way(chapter, study):
-    page = chapter(EXPLORED[3])
-    slide(page, "epoch", 1)
+    page = chapter(EXPLORED[3], epoch=1)
     for index, method in enumerate(("plane", "paper")):
         page.get_by_label("projection", exact=True).select_option(index=index)
         way = study.trajectory("mnli", "pretrained", method)
@@ -150,22 +141,18 @@ def test_04_says_the_way(chapter, study):
 
 
 def test_05_says_the_epochs_beyond(chapter, study):
-    page = chapter(EXPLORED[4])
-    slide(page, "epoch", 4)
-    further = study.run("mrpc", "continued")
-    said = text(page, "Trajectory")
+    page = chapter(EXPLORED[4], epoch=4)
+    further, said = study.run("mrpc", "continued"), text(page, "Trajectory")
+    error = printed(1 - further.dev_accuracy[2])
     assert f"epoch 4 of 4: \u03b1 = {coordinate(study.overfitting().alpha[4])}" in said
-    assert (
-        f"dev loss {printed(further.dev_loss[2])}; dev error {printed(1 - further.dev_accuracy[2])}" in said
-    )
+    assert f"dev loss {printed(further.dev_loss[2])}; dev error {error}" in said
     end = study.surface("mrpc", split="dev").marks["end"]
     page.get_by_role("button", name="to the end").click()
     expect(page.locator(".lx-readout")).to_contain_text(f"(end): dev error {printed(end.error)} \u00b1 ")
 
 
 def test_06_says_the_rollbacks(chapter, study):
-    page = chapter(EXPLORED[5])
-    page.get_by_label("layers", exact=True).select_option("high layers")
+    page = chapter(EXPLORED[5], {"layers": "high layers"})
     page.get_by_role("button", name="to the rolled back").click()
     rolled = printed(study.layer_surface("mnli", "high").marks["rolled back"].loss)
     wanted = f"MNLI, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
+from book_cases import written
 from explored import HUNG
 from playwright.sync_api import Browser, Page, expect
 
@@ -24,27 +25,24 @@ from landscape_utils.study.scan_results import SurfaceResult
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def notebook(study: lu.Study, tiny_profile: Path, tmp_path_factory):
+@pytest.fixture
+def notebook(study: lu.Study, tiny_profile: Path, tmp_path: Path):
     """The address of a notebook in a running JupyterLab."""
-    folder = tmp_path_factory.mktemp("notebooks")
     code = (
         "import landscape_utils as lu\nfrom landscape_utils.figures.widgets import explore\n"
         f"study = lu.Study({str(tiny_profile)!r}, tasks='mrpc', results_dir={str(study.store.folder.parent)!r})\n"
         "live = explore(study, 'mrpc')\nlive"
     )
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = [nbformat.v4.new_code_cell(code)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "explore.ipynb")
-    own = {f"JUPYTER_{name}_DIR": str(folder / name) for name in ("CONFIG", "DATA")}
+    written(tmp_path / "explore.ipynb", [nbformat.v4.new_code_cell(code)], {})
+    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA")}
     # The kernel's sockets are files (`landscape_utils.book.papermill` says why); the system takes short paths alone.
     with TemporaryDirectory() as runtime:
         own["JUPYTER_RUNTIME_DIR"] = runtime
         options = ["--no-browser", "--allow-root", "--KernelManager.transport=ipc"]
-        options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
+        options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}", "--LabApp.news_url=None"]
         command = [sys.executable, "-m", "jupyterlab", *options]
         environment = os.environ | own | {"OMP_NUM_THREADS": "1"}
-        with (folder / "log").open("w") as log:
+        with (tmp_path / "log").open("w") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
             try:
                 yield f"{address(server, Path(runtime))}lab/tree/explore.ipynb"
@@ -94,32 +92,26 @@ def run_first_cell(page: Page) -> None:
     raise AssertionError("the kernel takes no cell")
 
 
-def message(page: Page, words: str | re.Pattern[str]) -> str:
-    """The line under the explorer, once it has these words."""
-    line = page.locator(".jp-OutputArea .widget-html-content").first
-    expect(line).to_have_text(re.compile(words))
-    return line.inner_text()
-
-
 def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
-    readout = page.locator(".lx-readout")
+    readout, line = page.locator(".lx-readout"), page.locator(".jp-OutputArea .widget-html-content").first
 
     # A slider moves the cursor, to what the store says.
     page.get_by_label("\u03b1", exact=True).first.fill("0")
-    loss = study.surface("mrpc", "scratch").loss[0, 2]
-    expect(readout).to_contain_text(f"\u03b1 = \u22124, \u03b2 = 0 (grid point): training loss {loss:.4g}")
+    surface = study.surface("mrpc", "scratch")
+    loss = f"{surface.loss[0, 2]:.4g}"
+    expect(readout).to_contain_text(f"\u03b1 = \u22124, \u03b2 = 0 (grid point): training loss {loss}")
 
     # A point off the grid: the model is asked, and the explorer shows the answer as a mark.
     page.get_by_role("button", name="to the end").click()
     page.get_by_role("button", name="Evaluate here").click()
-    said = message(page, r"at \u03b1 = 1, \u03b2 = 0")
-    end = study.surface("mrpc", "scratch").marks["end"]
-    assert f"training loss {end.loss:.4g} \u00b1 {end.loss_stderr:.2g}" in said
+    expect(line).to_contain_text("at \u03b1 = 1, \u03b2 = 0")
+    end = surface.marks["end"]
+    expect(line).to_contain_text(f"training loss {end.loss:.4g} \u00b1 {end.loss_stderr:.2g}")
     expect(page.get_by_role("button", name="to the asked 1")).to_be_visible()
 
     # Sentences, classified there.
     page.get_by_label("Sentences").select_option(index=[0, 1])
-    message(page, "Classified at \u03b1 = 1, \u03b2 = 0")
+    expect(line).to_contain_text("Classified at \u03b1 = 1, \u03b2 = 0")
     expect(page.locator(".jp-OutputArea td")).to_have_count(8)
 
     # A scan: in the explorer, and in the store.
@@ -127,13 +119,12 @@ def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
     page.get_by_label("span").fill("1.5")
     page.get_by_label("span").press("Tab")
     page.get_by_role("button", name="Scan").click()
-    said = message(page, "Scanned in")
-    (file,) = study.store.folder.glob(f"{said.split('the result is ')[1]}")
     finer = lu.Study(study.profile, span=1.5, resolution=9, results_dir=study.store.folder.parent)
-    assert finer.store.path(*finer.key(SurfaceResult("mrpc", "scratch", 0))) == file
+    file = finer.store.path(*finer.key(SurfaceResult("mrpc", "scratch", 0)))
+    expect(line).to_have_text(re.compile(f"Scanned in .* {re.escape(file.name)}$"))
+    assert file.exists()
     page.get_by_label("\u03b1", exact=True).first.fill("8")
     page.get_by_label("\u03b2", exact=True).first.fill("0")
-    loss = finer.surface("mrpc", "scratch").loss[8, 0]
-    expect(readout).to_contain_text(
-        f"scanned now: \u03b1 = 1.5, \u03b2 = \u22121.5 (grid point): training loss {loss:.4g}"
-    )
+    loss = f"{finer.surface('mrpc', 'scratch').loss[8, 0]:.4g}"
+    there = "\u03b1 = 1.5, \u03b2 = \u22121.5 (grid point)"
+    expect(readout).to_contain_text(f"scanned now: {there}: training loss {loss}")

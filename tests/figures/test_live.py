@@ -18,14 +18,14 @@ from landscape_utils.study.scan_results import SurfaceResult
 pytestmark = pytest.mark.slow  # it trains four tiny models
 
 
-@pytest.fixture(scope="module")
-def first(study: lu.Study) -> Live:
-    return explore(study, "mrpc")
-
-
 @pytest.fixture
-def live(study: lu.Study, first: Live) -> Live:
+def live(study: lu.Study) -> Live:
     return explore(study, "mrpc")
+
+
+def again(study: lu.Study, **parameters) -> lu.Study:
+    """The same results under other parameters."""
+    return lu.Study(study.profile, results_dir=study.store.folder.parent, **parameters)
 
 
 def settled(live: Live) -> str:
@@ -35,16 +35,8 @@ def settled(live: Live) -> str:
     return live.message.value
 
 
-def test_shows_both_ways_of_training(live):
-    assert [v["how"] for v in live.explorer.payload["views"]] == ["from scratch", "fine-tuned"]
-    assert set(live.explorer.payload["views"][0]["trajectories"]) == {"plane", "paper"}
-    bundle = live._repr_mimebundle_()
-    assert bundle["text/html"] == live.explorer._repr_mimebundle_()[0]["text/html"]
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-
-
 @pytest.mark.parametrize("how", HOWS)
-def test_a_place_on_the_grid_measures_what_was_scanned_there(study, first, how):
+def test_a_place_on_the_grid_measures_what_was_scanned_there(study, how):
     place = Place(study, "mrpc", how)
     before = {name: p.clone() for name, p in place.model.named_parameters()}
     for split in ("train", "dev"):
@@ -56,7 +48,7 @@ def test_a_place_on_the_grid_measures_what_was_scanned_there(study, first, how):
     assert all(torch.equal(p, before[name]) for name, p in place.model.named_parameters())
 
 
-def test_classify_is_the_models_softmax(study, first):
+def test_classify_is_the_models_softmax(study):
     place = Place(study, "mrpc", "pretrained")
     examples = study.task("mrpc").dev[:3]
     shares = place.classify(examples, 1.0, 0.0)
@@ -72,16 +64,15 @@ def test_evaluate_puts_a_mark_where_it_was_asked_for(live, study):
     live.alpha.value, live.beta.value = 0.37, -0.21
     live.evaluate.click()
     said = settled(live)
-    mark = live.explorer.payload["views"][0]["marks"][-1]
+    asked, other = (view["marks"] for view in live.explorer.payload["views"])
     wanted = Place(study, "mrpc", "scratch").measure(0.37, -0.21)
-    assert (mark["alpha"], mark["beta"]) == (0.37, -0.21)
-    assert mark["values"]["training loss"] == pytest.approx(
-        [wanted["train"].loss, wanted["train"].loss_stderr]
-    )
-    assert mark["values"]["dev error"] == [wanted["dev"].error, wanted["dev"].error_stderr]
+    train, dev = wanted["train"], wanted["dev"]
+    assert (asked[-1]["alpha"], asked[-1]["beta"]) == (0.37, -0.21)
+    assert asked[-1]["values"]["training loss"] == pytest.approx([train.loss, train.loss_stderr])
+    assert asked[-1]["values"]["dev error"] == [dev.error, dev.error_stderr]
     assert live.explorer.cursor == {"alpha": 0.37, "beta": -0.21}
-    assert f"training loss {wanted['train'].loss:.4g}" in said
-    assert len(live.explorer.payload["views"][1]["marks"]) == 2
+    assert f"training loss {train.loss:.4g}" in said
+    assert len(other) == 2
 
 
 def test_sliders_follow_the_cursor_and_sentences_the_sliders(live):
@@ -105,7 +96,7 @@ def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     said = settled(live)
     assert [len(view["alpha"]) for view in seen] == [2, 3, 5, 9]
     assert {view["how"] for view in seen} == {"from scratch" + NOW}
-    plain = lu.Study(study.profile, span=1.5, resolution=9, examples=8, results_dir=study.store.folder.parent)
+    plain = again(study, span=1.5, resolution=9, examples=8)
     path = plain.store.path(*plain.key(SurfaceResult("mrpc", "scratch", 0)))
     assert path.exists()
     assert said.endswith(path.name)
@@ -114,41 +105,38 @@ def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     assert live.stop.disabled
 
 
-def test_a_watched_scan_has_the_bits_of_an_unwatched_one_and_its_coarse_grids_are_thinned(study, first):
+def test_a_watched_scan_has_the_bits_of_an_unwatched_one_and_its_coarse_grids_are_thinned(study):
     rows: dict[int, np.ndarray] = {}
-    again = study.under("float32", span=1.1, resolution=5)
-    coarse, kind = Coarse(again, "mrpc", study.plane("mrpc")), SurfaceResult("mrpc", "pretrained", 0)
+    finer = study.under("float32", span=1.1, resolution=5)
+    coarse, kind = Coarse(finer, "mrpc", study.plane("mrpc")), SurfaceResult("mrpc", "pretrained", 0)
     assert coarse.take({}) is None
-    whole = again.get(kind, lambda journal: Watched(journal, rows.update))["train"]
+    whole = finer.get(kind, lambda journal: Watched(journal, rows.update))["train"]
     found = coarse.take(rows)
     assert found is not None
     assert np.array_equal(found["train"].loss, whole.loss[::2, ::2])
     assert np.array_equal(found["train"].alpha, whole.alpha[::2])
     assert found["train"].marks["end"].loss == whole.marks["end"].loss
     assert coarse.take(rows) is None
-    again.store.path(*again.key(kind)).unlink()
-    plain = lu.Study(study.profile, span=1.1, resolution=5, results_dir=study.store.folder.parent)
-    assert np.array_equal(plain.surface("mrpc").loss, whole.loss)
+    finer.store.path(*finer.key(kind)).unlink()
+    assert np.array_equal(again(study, span=1.1, resolution=5).surface("mrpc").loss, whole.loss)
 
 
-def test_a_stopped_scan_goes_on(live, study, monkeypatch):
+def test_a_stopped_scan_goes_on(live):
     counted = []
 
     def stop_soon(change) -> None:
         counted.append(change["new"])
-        if change["new"] == 7:
+        if counted[-1] == 7:
             live.stop.click()
 
     live.progress.observe(stop_soon, "value")
     live.span.value, live.resolution.value = 2.5, 6
     live.scan.click()
     assert settled(live).startswith("Stopped at 7 of 36")
-    live.progress.unobserve(stop_soon, "value")
-    before = len(counted)
-    live.progress.observe(lambda change: counted.append(change["new"]), "value")
+    counted.clear()
     live.scan.click()
     assert settled(live).startswith("Scanned in")
-    assert min(n for n in counted[before:] if n) > 7
+    assert min(n for n in counted if n) > 7
 
 
 @pytest.mark.parametrize(("control", "value"), [("span", -1.0), ("resolution", 1), ("examples", -3)])
@@ -168,14 +156,13 @@ def test_what_is_said_is_text(live):
     assert "<img" not in table([("a", "b"), ("<img src=x>", "&")])
 
 
-def test_a_study_that_only_reads_has_the_figure_and_no_panel(study, first):
-    reading = lu.Study(study.profile, results_dir=study.store.folder.parent, device="none")
-    found = explore(reading, "mrpc")
+def test_a_study_that_only_reads_has_the_figure_and_no_panel(study, live):
+    found = explore(again(study, device="none"), "mrpc")
     assert isinstance(found, Explorer)
-    assert found.payload == first.explorer.payload
+    assert found.payload == live.explorer.payload
 
 
-def test_what_explore_takes(study, first):
+def test_what_explore_takes(study):
     surface, curve = study.surface("mrpc"), study.curve("mrpc")
     assert explore(surface).payload["views"][0]["alpha"] == surface.alpha.tolist()
     mixed = explore({"mine": surface, "line": curve}).payload["views"]
@@ -185,12 +172,8 @@ def test_what_explore_takes(study, first):
     layers = explore(study, "mrpc", show="layers").payload
     assert [v["layers"] for v in layers["views"]] == ["low layers", "middle layers", "high layers"]
     assert layers["cubes"][0]["axis"] == [-1, -0.75, -0.5, -0.25, 0]
-    for wrong, words in [
-        ((3,), "Surface"),
-        (({"a": 3},), "int"),
-        ((study, "nope"), "task"),
-        (([],), "nothing"),
-    ]:
+    refused = [((3,), "Surface"), (({"a": 3},), "int"), ((study, "nope"), "task"), (([],), "nothing")]
+    for wrong, words in refused:
         with pytest.raises(UserError, match=words):
             explore(*wrong)
     with pytest.raises(UserError, match="histories, surfaces, curves, overfitting, layers"):

@@ -1,56 +1,143 @@
-"""A figure for a page: what a notebook holds of it, and what a phone shows."""
+"""Every kind of figure as a page has it: its file, its letters, its second drawing for a phone, its dark colours."""
 
 from __future__ import annotations
 
+import io
+import re
 import xml.etree.ElementTree as ET
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from explored import HUNG, settle
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
+from PIL import Image
 from synthetic import curve_of, run_of, surface_of, trajectory_of
 
 from landscape_utils.figures import plots
+from landscape_utils.figures.ladder import VERDICTS
 from landscape_utils.figures.page import ON_PHONE
+from landscape_utils.figures.style import (
+    CHALK,
+    COLOUR_MAPS,
+    INK,
+    MUTED,
+    ON_DARK,
+    PAPER,
+    ink_on,
+    luminance,
+    save,
+)
 from landscape_utils.landscape.rollback import Rollback
 
 HOWS, TASKS, GROUPS = ("scratch", "pretrained"), ("MNLI", "RTE", "SST-2", "MRPC"), ("low", "middle", "high")
-
-
-COLUMN = 358 * 72 / 96  # points
+HOSTILE = "<script>alert('$x_')</script> & \"β\""
+COLUMN = 358 * 72 / 96  # points: of a page 390 pixels wide
 
 
 def bowl(x, y=0.0):
     return 0.1 + (x - 1) ** 2 + y**2
 
 
-def of_each(what, names=HOWS):
-    return {task: dict.fromkeys(names, what) for task in TASKS}
-
-
 SURFACE, CURVE, RUN = surface_of(bowl, 9), curve_of(bowl), run_of(lambda epoch: 1 / epoch)
-DRAWN = {
-    "maps": lambda: plots.surface_grid(of_each(SURFACE)),
-    "layers": lambda: plots.surface_grid(of_each(SURFACE, GROUPS)),
-    "curves": lambda: plots.curves(of_each(CURVE), against="distance"),
-    "histories": lambda: plots.loss_histories(of_each([RUN])),
-    "overfitting": lambda: plots.overfitting(
-        SURFACE, trajectory_of(np.linspace(0, 1.5, 9), np.zeros(9)), RUN, RUN
-    ),
-    "rollbacks": lambda: plots.rollback_bars(
-        dict.fromkeys(TASKS, Rollback(9, 0.9, 0.1, *(dict.fromkeys(GROUPS, x) for x in (0.8, 0.1)), {}, {}))
-    ),
+PATH = trajectory_of(np.linspace(0, 1.5, 9), np.zeros(9))
+ROLLBACK = Rollback(9, 0.9, 0.1, dict.fromkeys(GROUPS, 0.8), dict.fromkeys(GROUPS, 0.1), {}, {})
+
+
+def of_each(tasks, what, names=HOWS):
+    return {task: dict.fromkeys(names, what) for task in tasks}
+
+
+KINDS = {
+    "maps": lambda *tasks: plots.surface_grid(of_each(tasks, SURFACE)),
+    "maps of error": lambda *tasks: plots.surface_grid(of_each(tasks, SURFACE), value="error"),
+    "layers": lambda *tasks: plots.surface_grid(of_each(tasks[:2], SURFACE, GROUPS)),
+    "curves": lambda *tasks: plots.curves(of_each(tasks, CURVE), against="distance"),
+    "histories": lambda *tasks: plots.loss_histories(of_each(tasks, [RUN])),
+    "rollbacks": lambda *tasks: plots.rollback_bars(dict.fromkeys(tasks, ROLLBACK)),
+    "overfitting": lambda *_: plots.overfitting(SURFACE, PATH, RUN, RUN),
 }
+each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
-@pytest.mark.parametrize("name", DRAWN)
-def test_a_notebook_holds_a_second_drawing_as_narrow_as_a_phone(name):
+def sizes(figure) -> list[float]:
+    return [text.get_fontsize() for text in figure.findobj(Text) if text.get_text()]
+
+
+@each_kind
+def test_a_figure_is_of_vectors_at_its_width_and_its_headings_are_words(kind, tmp_path):
+    """760 pixels of a page are 570 points. Publishers refuse Type 3; a FontFile2 is an embedded TrueType font.
+
+    Neither mathematics nor markup in a name is carried out.
+    """
+    figure, file = KINDS[kind](HOSTILE), tmp_path / "figure.pdf"
+    save(figure, file, bbox_inches="tight")  # as a notebook shows it
+    content = file.read_bytes()
+    (width,) = re.findall(rb"/MediaBox \[ 0 0 (\S+) ", content)
+    assert 570 <= float(width) <= 590
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    pixels = figure.findobj(lambda artist: artist.get_rasterized())
+    assert (b"/Subtype /Image" in content) == bool(pixels)
+    assert all(p.axes.get_label() == "<colorbar>" or isinstance(p, Line2D) for p in pixels)
+    assert min(sizes(figure)) >= 9
+    headings = [text for text in figure.findobj(Text) if HOSTILE in text.get_text()]
+    assert headings or kind == "overfitting"
+    assert not any(text.get_parse_math() for text in headings)
+
+
+@each_kind
+def test_a_notebook_holds_a_second_drawing_as_narrow_as_a_phone(kind):
     """Letters of 9 points have 8 or more, where a drawing is made as narrow as the column of 390 pixels, 358."""
-    figure = DRAWN[name]()
+    before = dict(mpl.rcParams)
+    figure = KINDS[kind](*TASKS)
     drawing = ET.fromstring(figure._repr_mimebundle_()[ON_PHONE])
     assert float(drawing.get("width").removesuffix("pt")) <= 9 / 8 * COLUMN
     narrow = figure.on_phone()
     narrow.draw_without_rendering()
-    assert min(text.get_fontsize() for text in narrow.findobj(Text) if text.get_text()) >= 9
+    assert min(sizes(narrow)) >= 9
     lefts = {round(axis.get_position().x0, 1) for axis in narrow.axes if axis.get_label() != "<colorbar>"}
     assert len(lefts) <= 2, "two panels side by side at most"
     assert narrow._repr_mimebundle_() == {}, "the narrow one has none of its own"
+    assert dict(mpl.rcParams) == before, "the reader's style is as it was"
+
+
+@pytest.mark.parametrize("colour", [INK, MUTED, *VERDICTS.values()])
+def test_what_is_written_can_be_read_on_a_dark_page(colour):
+    """4.5 is what WCAG 2 asks of small letters."""
+    ground, letters = (luminance(to_rgb(ON_DARK[c])) + 0.05 for c in (PAPER, colour))
+    assert letters / ground >= 4.5
+
+
+@pytest.mark.parametrize("name", ["loss", "error"])
+def test_colour_maps_survive_grey_print(name):
+    """Luminance rises with every step, so that the order of the values is that of the greys."""
+    rgb = COLOUR_MAPS[name](np.linspace(0, 1, 64))[:, :3]
+    grey = rgb @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(grey) > 0).all()
+    assert grey[0] < 0.15 < 0.8 < grey[-1]
+    assert [ink_on(rgb[0]), ink_on(rgb[-1])] == [CHALK, "black"]
+
+
+def test_a_figure_follows_the_scheme_that_its_page_gives_it(browser, tmp_path):
+    """The ground turns dark, the map keeps its colours; a figure made twice is the same file, down to its bytes."""
+    files = tmp_path / "figure.svg", tmp_path / "again.svg"
+    for file in files:
+        save(plots.surface_grid({"MRPC": {"scratch": SURFACE}}), file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    page, shown = browser.new_page(), []
+    page.set_default_timeout(HUNG)
+    (tmp_path / "page.html").write_text('<body style="margin: 0"><img src="figure.svg">')
+    page.goto((tmp_path / "page.html").as_uri())
+    for scheme, ground in ("light", 255), ("dark", 0x12):
+        page.evaluate("scheme => (document.querySelector('img').style.colorScheme = scheme)", scheme)
+        settle(page)
+        shown.append(np.asarray(Image.open(io.BytesIO(page.locator("img").screenshot())).convert("RGB")))
+        assert (shown[-1][2, 2] == ground).all()
+    page.close()
+    # Of the map, not of a line or a label.
+    light, dark = (np.median(picture[100:160, 100:160], axis=(0, 1)) for picture in shown)
+    assert np.array_equal(light, dark)
+    assert np.ptp(light) > 20  # colours, not paper

@@ -12,88 +12,64 @@ from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Line, Plane
 from landscape_utils.landscape.trajectory import project
 
-
-@pytest.fixture
-def plane() -> Plane:
-    generator = torch.Generator().manual_seed(0)
-    origin, x, y = torch.randn(3, 200, generator=generator, dtype=torch.float64)
-    return Plane(origin, x, y + 0.3 * x)
+GENERATOR = torch.Generator().manual_seed(0)
+ORIGIN, X, Y, *AWAY = torch.randn(7, 200, generator=GENERATOR, dtype=torch.float64)
+PLANE = Plane(ORIGIN, X, Y + 0.3 * X)
 
 
-def test_points_of_the_plane_keep_their_coordinates(plane):
+def test_points_of_the_plane_keep_their_coordinates():
     places = np.array([[0.0, 0.0], [1.0, 0.0], [-0.5, 2.0], [3.0, -1.0]])
-    found = project([plane.at(*place) for place in places], plane)
+    found = project([PLANE.at(*place) for place in places], PLANE)
     np.testing.assert_allclose(np.stack([found.alpha, found.beta], axis=1), places, atol=1e-12)
-    np.testing.assert_allclose(found.in_plane[1:], 1, atol=1e-12)
-    assert np.isnan(found.in_plane[0])
+    np.testing.assert_allclose(found.in_plane, [np.nan, 1, 1, 1], atol=1e-12)
+    paper = project([ORIGIN, PLANE.at(1, 0)], PLANE, method="paper")
+    # the root of a rounding error
+    np.testing.assert_allclose([paper.alpha, paper.beta], [[0, 1], [0, 0]], atol=1e-7)
 
 
-def test_plane_is_the_least_squares_projection(plane):
-    thetas = [plane.origin + torch.randn(200, dtype=torch.float64) for _ in range(4)]
-    found = project(thetas, plane)
-    basis = torch.stack([plane.x, plane.y], dim=1).numpy()
-    for i, theta in enumerate(thetas):
-        delta = (theta - plane.origin).numpy()
+def test_projections_are_least_squares_and_equations_3_to_5():
+    thetas = [ORIGIN + delta for delta in AWAY]
+    plane, paper = project(thetas, PLANE), project(thetas, PLANE, method="paper")
+    basis = torch.stack([PLANE.x, PLANE.y], dim=1).numpy()
+    x = PLANE.x.numpy()
+    for i, delta in enumerate(map(np.asarray, AWAY)):
         best, *_ = np.linalg.lstsq(basis, delta, rcond=None)
-        np.testing.assert_allclose([found.alpha[i], found.beta[i]], best, atol=1e-12)
         share = np.linalg.norm(basis @ best) / np.linalg.norm(delta)
-        np.testing.assert_allclose(found.in_plane[i], share, atol=1e-12)
-
-
-def test_paper_is_equations_3_to_5(plane):
-    thetas = [plane.origin + torch.randn(200, dtype=torch.float64) for _ in range(4)]
-    found = project(thetas, plane, method="paper")
-    x = plane.x.numpy()
-    for i, theta in enumerate(thetas):
-        delta = (theta - plane.origin).numpy()
+        found = [plane.alpha[i], plane.beta[i], plane.in_plane[i]]
+        np.testing.assert_allclose(found, [*best, share], atol=1e-12)
         cosine = delta @ x / (np.linalg.norm(delta) * np.linalg.norm(x))
-        alpha = cosine * np.linalg.norm(delta) / np.linalg.norm(x)
-        beta = np.sqrt((np.linalg.norm(delta) / np.linalg.norm(x)) ** 2 - alpha**2)
-        np.testing.assert_allclose(
-            [found.cosine[i], found.alpha[i], found.beta[i]], [cosine, alpha, beta], atol=1e-12
-        )
-    assert (found.beta >= 0).all()
+        norm = np.linalg.norm(delta) / np.linalg.norm(x)
+        alpha = cosine * norm
+        found = [paper.cosine[i], paper.norm[i], paper.alpha[i], paper.beta[i]]
+        np.testing.assert_allclose(found, [cosine, norm, alpha, np.sqrt(norm**2 - alpha**2)], atol=1e-12)
+    assert (paper.beta >= 0).all()
 
 
-def test_the_end_is_at_one_zero_by_either_method(plane):
-    for method in ("plane", "paper"):
-        end = project([plane.origin, plane.at(1, 0)], plane, method=method)
-        # the root of a rounding error
-        np.testing.assert_allclose([end.alpha, end.beta], [[0, 1], [0, 0]], atol=1e-7)
-
-
-def test_snapshots_are_held_one_at_a_time(plane):
+def test_snapshots_are_held_one_at_a_time():
     made: list[weakref.ref] = []
 
     def snapshots():
         for i in range(4):
             assert sum(ref() is not None for ref in made) <= 1
-            theta = plane.at(i / 2, 0)
+            theta = PLANE.at(i / 2, 0)
             made.append(weakref.ref(theta))
             yield theta
             del theta
 
-    assert len(project(snapshots(), plane).alpha) == 4
-
-
-def test_what_cannot_be_projected_is_refused(plane):
-    with pytest.raises(UserError, match="unknown method 'cross'; allowed are plane and paper"):
-        project([plane.origin], plane, method="cross")
-    with pytest.raises(UserError, match=r"snapshot must be a tensor of shape \(200,\), .* got \(3,\)"):
-        project([torch.zeros(3)], plane)
-    with pytest.raises(UserError, match="parallel"):
-        project([plane.origin], Plane(plane.origin, plane.x, -2 * plane.x))
+    assert len(project(snapshots(), PLANE).alpha) == 4
 
 
 @pytest.mark.parametrize(
-    ("thetas", "plane", "found"),
+    ("thetas", "plane", "method", "message"),
     [
-        ([np.zeros(200, np.float32)], None, "got ndarray"),
-        (None, None, "got NoneType and Plane"),
-        ([], Line(torch.zeros(200), torch.ones(200)), "got list and Line"),
+        ([ORIGIN], PLANE, "cross", "unknown method 'cross'; allowed are plane and paper"),
+        ([torch.zeros(3)], PLANE, "plane", r"must be a tensor of shape \(200,\), .* got \(3,\)"),
+        ([ORIGIN], Plane(ORIGIN, X, -2 * X), "plane", "parallel"),
+        ([np.zeros(200, np.float32)], PLANE, "plane", "got ndarray"),
+        (None, PLANE, "plane", "got NoneType and Plane"),
+        ([], Line(ORIGIN, X), "plane", "got list and Line"),
     ],
 )
-def test_what_are_no_snapshots_of_a_plane_is_refused(thetas, plane, found):
-    whole = Plane(torch.zeros(200), torch.ones(200), torch.randn(200))
-    with pytest.raises(UserError, match=found):
-        project(thetas, plane or whole)
+def test_what_cannot_be_projected_is_refused(thetas, plane, method, message):
+    with pytest.raises(UserError, match=message):
+        project(thetas, plane, method)

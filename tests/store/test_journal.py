@@ -13,19 +13,16 @@ from hypothesis import strategies as st
 from landscape_utils.errors import UserError
 from landscape_utils.store.journal import Journal
 
-STAMP, OTHER = "0123456789abcdef", "fedcba9876543210"
+STAMP = "0123456789abcdef"
 
 
 def row(i):
     return np.random.default_rng(i).normal(size=3)
 
 
-def filled(path, rows=4, stamp=STAMP):
+def filled(path, rows=4):
     """The bytes of a journal of so many rows."""
-    journal = Journal(path, stamp)
-    for i in range(rows):
-        journal[i] = row(i)
-    journal.close()
+    Journal(path, STAMP).update((i, row(i)) for i in range(rows))
     return path.read_bytes()
 
 
@@ -63,14 +60,13 @@ def test_a_row_that_was_handed_out_or_in_cannot_change_the_journal(path):
 
 def test_truncated_at_every_byte_it_goes_on(path, caplog):
     whole = filled(path)
-    ends = [i + 1 for i in range(len(whole)) if whole[i : i + 1] == b"\n" and whole[i - 1 : i] != b"\n"]
+    ends = [i + 1 for i in range(1, len(whole)) if whole[i : i + 1] == b"\n" != whole[i - 1 : i]]
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
         journal = Journal(path, STAMP)
-        sound = range(sum(end <= length for end in ends[1:])) if length > 1 else range(0)
+        sound = range(sum(end <= length for end in ends))
         check_holds(journal, sound)
-        for i in range(len(sound), 4):
-            journal[i] = row(i)
+        journal.update((i, row(i)) for i in range(len(sound), 4))
         check_holds(Journal(path, STAMP), range(4))
     assert caplog.messages == []  # a torn file is no damage
 
@@ -88,17 +84,6 @@ def test_a_flip_of_any_bit_costs_one_row_at_most(path, caplog):
         assert len(caplog.messages) <= 1
 
 
-@pytest.mark.parametrize("foreign", [b"hello\nworld\n", b"PK\x03\x04" * 99, bytes(200)])
-@pytest.mark.parametrize("rows", [0, 2])
-def test_foreign_bytes_are_no_rows(path, foreign, rows):
-    """After a power cut a file may end in blocks of zeros."""
-    path.write_bytes((filled(path, rows) if rows else b"") + foreign)
-    journal = Journal(path, STAMP)
-    check_holds(journal, range(rows))
-    journal[rows] = row(rows)
-    check_holds(Journal(path, STAMP), range(rows + 1))
-
-
 def test_rows_with_a_right_checksum_that_are_no_rows_are_damage(path, caplog):
     contents = [b"", b"x", b"a b c d", STAMP.encode() + b" 1 0.5 " + base64.b64encode(b"1234567")]
     path.write_bytes(b"".join(b"%08x %s\n" % (zlib.crc32(content), content) for content in contents))
@@ -108,11 +93,10 @@ def test_rows_with_a_right_checksum_that_are_no_rows_are_damage(path, caplog):
 
 def test_rows_of_another_recipe_are_not_mixed_in(path, caplog):
     filled(path, rows=3)
-    journal = Journal(path, OTHER)
+    journal = Journal(path, "fedcba9876543210")
     assert not journal
     assert "3 rows are computed anew: they are of another code, device or version" in caplog.messages[0]
     journal[0] = row(5)
-    assert Journal(path, OTHER)[0].tobytes() == row(5).tobytes()
     check_holds(Journal(path, STAMP), range(3))  # whoever goes back to the first one has its rows
 
 
@@ -123,10 +107,10 @@ def test_it_does_not_write_through_a_link(path, tmp_path):
     assert not (tmp_path / "victim").exists()
 
 
-@pytest.mark.parametrize("bad", [1.0, [[1.0]]])
-def test_what_is_no_row_is_refused(path, bad):
-    with pytest.raises(ValueError, match="rows of numbers"):
-        Journal(path, STAMP)[0] = bad
+def test_what_is_no_row_is_refused(path):
+    for bad in (1.0, [[1.0]]):
+        with pytest.raises(ValueError, match="rows of numbers"):
+            Journal(path, STAMP)[0] = bad
     assert not path.exists()
 
 
@@ -169,14 +153,12 @@ def test_rows_reach_the_disk_within_about_a_second(path, monkeypatch):
 def test_seconds_add_up_over_all_starts(path, monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
-    for start in (100.0, 7000.0):  # killed after two rows of 3 s, of 5 s
-        clock[0] = start
+    for seconds in (3, 5):  # killed after two rows
         journal = Journal(path, STAMP)
         for _ in range(2):
-            clock[0] += 3 if start == 100 else 5
+            clock[0] += seconds
             journal[len(journal)] = row(0)
         clock[0] += 1000  # the time of a row that the kill took with it does not count
-    clock[0] = 9000.0
     journal = Journal(path, STAMP)
     clock[0] += 0.5
     assert journal.seconds == 2 * 3 + 2 * 5 + 0.5

@@ -8,11 +8,9 @@ fsync (files made, renamed, removed), each change may be there or not, in any co
 import itertools
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
-import pytest
-from scan_process import TO_DISK, Scan
+from scan_process import Scan, on_disk
 
 from landscape_utils.errors import Lacking
 from landscape_utils.store import files
@@ -22,6 +20,11 @@ from landscape_utils.store.store import Store
 KEY = ("surfaces", "mrpc", {"task": "mrpc"})
 RUN = ("runs", "mrpc", {"seed": 1})
 POINTS = 6
+HOWS = ("missing", "torn", "zeros", "there")
+
+
+def present(entries):
+    return {name: number for name, number in entries.items() if number is not None}
 
 
 class Disk:
@@ -29,16 +32,12 @@ class Disk:
 
     def __init__(self, root: Path):
         self.root = root
-        self.ids: dict[str, int] = {}  # path -> number of its file (a folder: -1), as programs see it
-        self.entries: dict[str, int] = {}  # the same, as it is on the disk for sure
-        self.renamed: list[
-            dict[str, int | None]
-        ] = []  # changes of entries since the last fsync of their folder
-        self.contents: dict[int, bytes] = {}  # file -> what is on the disk for sure
-        self.pending: dict[
-            int, list[tuple[int, bytes | None]]
-        ] = {}  # (where, what) since; None: cut off there
-        self.lengths: dict[int, int] = {}
+        self.ids = {}  # path -> number of its file (a folder: -1), as programs see it
+        self.entries = {}  # the same, as it is on the disk for sure
+        self.renamed = []  # changes of entries since the last fsync of their folder; to None: removed
+        self.contents = {}  # file -> what is on the disk for sure
+        self.lengths = {}  # file -> as long as programs see it
+        self.pending = {}  # file -> (where, what) was written since; None: cut off there
         self.kept = 0  # rows of the journal that is there, as of its last fsync
 
     def look(self) -> None:
@@ -51,15 +50,15 @@ class Disk:
                 number = -1 if path.is_dir() else len(self.contents)
                 if path.is_file():
                     self.contents[number], self.pending[number], self.lengths[number] = b"", [], 0
-                self._change({name: number})
+                self.change({name: number})
             length = path.stat().st_size
             if path.is_file() and length < self.lengths[self.ids[name]]:
                 self.pending[self.ids[name]].append((length, None))
                 self.lengths[self.ids[name]] = length
 
-    def _change(self, change: dict[str, int | None]) -> None:
+    def change(self, change: dict[str, int | None]) -> None:
         self.renamed.append(change)
-        self.ids = {name: number for name, number in (self.ids | change).items() if number is not None}
+        self.ids = present(self.ids | change)
 
     def name(self, path) -> str:
         return str(Path(path).relative_to(self.root))
@@ -78,7 +77,7 @@ class Disk:
                 self.kept = self.contents[number].count(b"\n") // 2
             return
         for change in [c for c in self.renamed if (self.root / next(iter(c))).parent == path]:
-            self.entries = {n: i for n, i in (self.entries | change).items() if i is not None}
+            self.entries = present(self.entries | change)
             self.renamed.remove(change)
 
     def states(self):
@@ -87,87 +86,64 @@ class Disk:
             entries = dict(self.entries)
             for change in itertools.compress(self.renamed, kept):
                 entries.update(change)
-            entries = {name: number for name, number in entries.items() if number is not None}
-            reached = {
-                n: i for n, i in entries.items() if all(str(p) in entries for p in [*Path(n).parents][:-1])
-            }
-            variants = [self._variants(number) for number in reached.values()]
-            for contents in itertools.product(*variants):
+            entries = present(entries)
+            reached = [name for name in entries if {*map(str, Path(name).parents)} <= {".", *entries}]
+            for contents in itertools.product(*(self.variants(entries[name]) for name in reached)):
                 yield dict(zip(reached, contents, strict=True))
 
-    def _variants(self, number: int) -> list[bytes | None]:
+    def variants(self, number: int) -> list[bytes | None]:
         if number == -1:
             return [None]
         found = set()
-        for hows in itertools.product(
-            ("missing", "torn", "zeros", "there"), repeat=len(self.pending[number])
-        ):
+        for hows in itertools.product(HOWS, repeat=len(self.pending[number])):
             content = bytearray(self.contents[number])
             for (place, data), how in zip(self.pending[number], hows, strict=True):
                 if how == "missing":
                     continue
                 if data is None:
                     del content[place:]
-                    continue
-                part = {"torn": data[: len(data) // 2], "zeros": bytes(len(data)), "there": data}[how]
-                content.extend(bytes(max(0, place - len(content))))
-                content[place : place + len(part)] = part
+                else:
+                    part = {"torn": data[: len(data) // 2], "zeros": bytes(len(data)), "there": data}[how]
+                    content.extend(bytes(max(0, place - len(content))))
+                    content[place : place + len(part)] = part
             found.add(bytes(content))
         return sorted(found)
 
 
-@pytest.fixture
-def crashes(monkeypatch):
-    """Runs a function on a folder: the states after a crash at any call, what `note` says then, and rows kept."""
+def crashes(monkeypatch, root, function, note):
+    """Run a function on a folder: the states after a crash at any call, what `note` says then, and rows kept."""
+    disk, found = Disk(root), {}
 
-    def of(root: Path, function, note):
-        disk, found = Disk(root), {}
+    def crash():
+        disk.look()
+        for state in disk.states():
+            found[frozenset(state.items()), note(), disk.kept] = None
 
-        def crash():
-            disk.look()
-            for state in disk.states():
-                found.setdefault((frozenset(state.items()), note(), disk.kept), None)
+    def call(name, original, *arguments, **options):
+        crash()
+        if name == "fsync":
+            disk.synced(*arguments)
+            return original(*arguments)
+        done = original(*arguments, **options)
+        if name == "write":
+            disk.wrote(arguments[0], arguments[1][:done])
+        elif name == "unlink":
+            disk.change({disk.name(arguments[0]): None})
+            disk.kept = 0 if disk.name(arguments[0]).endswith(".journal") else disk.kept
+        elif name in ("replace", "rename"):
+            old, new = map(disk.name, arguments)
+            disk.change({old: None, new: disk.ids[old]})
+        crash()
+        return done
 
-        def hooked(name):
-            original = getattr(os, name)
-
-            def call(*arguments, **options):
-                crash()
-                if name == "fsync":
-                    disk.synced(*arguments)
-                    return original(*arguments)
-                done = original(*arguments, **options)
-                if name == "write":
-                    disk.wrote(arguments[0], arguments[1][:done])
-                elif name == "unlink":
-                    disk._change({disk.name(arguments[0]): None})
-                    disk.kept = 0 if disk.name(arguments[0]).endswith(".journal") else disk.kept
-                elif name in ("replace", "rename"):
-                    old, new = map(disk.name, arguments)
-                    disk._change({old: None, new: disk.ids[old]})
-                crash()
-                return done
-
-            return call
-
-        with monkeypatch.context() as patch:
-            ticks = itertools.count(0.0, 0.3)  # seconds: every fourth row comes with an fsync
-            patch.setattr("time.monotonic", lambda: next(ticks))
-            patch.setattr(store_module, "check_writable", lambda path: files.check_writable(path, 8))
-            for name in TO_DISK:
-                patch.setattr(os, name, hooked(name))
-            function()
-            crash()
-        return list(found)
-
-    return of
-
-
-@pytest.fixture
-def memory():
-    """A folder in memory, where there is such a disk: thousands of states are laid out in it."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
-        yield Path(folder)
+    with monkeypatch.context() as patch:
+        ticks = itertools.count(0.0, 0.3)  # seconds: every fourth row comes with an fsync
+        patch.setattr("time.monotonic", lambda: next(ticks))
+        patch.setattr(store_module, "check_writable", lambda path: files.check_writable(path, 8))
+        on_disk(call, patch.setattr)
+        function()
+        crash()
+    return list(found)
 
 
 def lay_out(state: frozenset, root: Path) -> None:
@@ -181,7 +157,7 @@ def expected(root: Path, code: str) -> bytes:
     return Store(root / "results").compute(*KEY, Scan(POINTS, code=code), code=code).path.read_bytes()
 
 
-def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, crashes):
+def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, monkeypatch):
     """A folder of checkpoints, a scan, and the same scan by other code, which takes the place of the first result."""
     root = memory / "disk"
     root.mkdir()
@@ -196,7 +172,7 @@ def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, crashes):
         store.compute(*KEY, second, code="b")
         phases.append("second")
 
-    states = crashes(root, study, lambda: phases[-1])
+    states = crashes(monkeypatch, root, study, lambda: phases[-1])
     wanted = {code: expected(memory / code, code) for code in "ab"}
     again = memory / "again"
     for state, phase, kept in states:
@@ -213,12 +189,11 @@ def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, crashes):
             assert served is None or served.earlier == (there == wanted["a"])
         except Lacking:
             assert there not in wanted.values()
-        assert list(reopened.verify()) is not None
+        list(reopened.verify())
         for code in "ab" if phase in ("start", "folder") else "b":
             scan = Scan(POINTS, code=code)
             result = reopened.compute(*KEY, scan, code=code)
             assert result.path.read_bytes() == wanted[code]
             computing = code == ("b" if phase == "first" else "a")
             assert len(scan.computed) <= (0 if there == wanted[code] else POINTS - kept * computing)
-    print(f"{len(states)} states")
     assert len(states) > 500

@@ -3,18 +3,19 @@
 import errno
 import logging
 import os
-import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from scan_process import Scan
+from scan_process import Scan, on_disk
 
 from landscape_utils.errors import Lacking, UserError
 from landscape_utils.store.recipes import canonical, recipe_key
 from landscape_utils.store.store import Store
 
 RECIPE = {"task": "mrpc", "seed": 1, "grid": {"alpha": np.linspace(-1, 1, 9)}}
+KEY = ("curves", "mrpc", RECIPE)
 POINTS = 5
 
 
@@ -32,25 +33,25 @@ def compute(store, scan=None, name="mrpc", recipe=RECIPE, **meta):
     return store.compute("curves", name, recipe, scan or Scan(), **({"device": "cpu"} | meta))
 
 
-def test_computed_once_then_loaded(store):
+def interrupt(store, name="mrpc", at=3):
+    with pytest.raises(KeyboardInterrupt):
+        compute(store, Scan(stop_at=at, error=KeyboardInterrupt()), name)
+
+
+def test_computed_once_then_loaded_and_to_look_is_not_to_write(store):
+    assert store.load(*KEY) is None
+    assert not store.folder.exists()
     scan = Scan()
-    first = compute(store, scan)
-    second = compute(store, scan)
+    first, second = compute(store, scan), compute(store, scan)
     assert scan.computed == list(range(POINTS))
-    assert first.path == second.path == store.path("curves", "mrpc", RECIPE)
+    assert first.path == second.path == store.path(*KEY)
     assert first.arrays["loss"].tobytes() == second.arrays["loss"].tobytes()
-    assert first.recipe == {"task": "mrpc", "seed": 1, "grid": {"alpha": RECIPE["grid"]["alpha"].tolist()}}
+    assert first.recipe == RECIPE | {"grid": {"alpha": RECIPE["grid"]["alpha"].tolist()}}
     assert {"device": "cpu", "kind": "curves", "name": "mrpc"}.items() <= first.meta.items()
     assert {"numpy", "torch", "transformers"} <= first.meta["versions"].keys()
     assert first.meta["seconds"] >= 0
     assert files(store) == [first.path.with_suffix(".json").name, first.path.name]
-
-
-def test_what_is_not_there_is_none_and_to_look_is_not_to_write(store):
-    assert store.load("curves", "mrpc", RECIPE) is None
-    assert not store.folder.exists()
-    computed = compute(store)
-    assert store.load("curves", "mrpc", RECIPE).meta == computed.meta
+    assert store.load(*KEY).meta == first.meta
     assert store.load("curves", "mrpc", RECIPE | {"seed": 2}) is None
 
 
@@ -59,22 +60,20 @@ def test_an_interrupted_computation_goes_on_where_it_was(store, error):
     scan = Scan(stop_at=3, error=error)
     with pytest.raises(type(error)):
         compute(store, scan)
-    assert files(store) == [store.path("curves", "mrpc", RECIPE).with_suffix(".journal").name]
+    assert files(store) == [store.path(*KEY).with_suffix(".journal").name]
     resumed = compute(store, scan)  # in the same process: the lock is free
     assert scan.computed == list(range(POINTS))
     undisturbed = compute(Store(store.folder.parent / "other"))
     assert resumed.path.read_bytes() == undisturbed.path.read_bytes()
 
 
-@pytest.mark.parametrize("meta", [{"device": "cuda"}, {"versions_of": "tomorrow"}])
-def test_rows_of_another_device_or_version_are_not_mixed_in(store, caplog, meta):
-    with pytest.raises(KeyboardInterrupt):
-        compute(store, Scan(stop_at=3, error=KeyboardInterrupt()))
+def test_rows_of_another_device_or_version_are_not_mixed_in(store, caplog):
+    interrupt(store)
     scan = Scan()
-    compute(store, scan, **meta)
+    compute(store, scan, device="cuda")
     assert scan.computed == list(range(POINTS))
-    assert len(caplog.messages) == 1
-    assert "of another code, device or version" in caplog.messages[0]
+    (message,) = caplog.messages
+    assert "of another code, device or version" in message
 
 
 DAMAGES = {
@@ -94,7 +93,7 @@ def test_a_damaged_file_is_put_aside_reported_in_one_line_and_computed_anew(stor
     path.write_bytes(damaged)
     scan = Scan()
     if first == "load":
-        assert store.load("curves", "mrpc", RECIPE) is None
+        assert store.load(*KEY) is None
         assert not path.exists()
     compute(store, scan)
     assert scan.computed == list(range(POINTS))
@@ -105,60 +104,32 @@ def test_a_damaged_file_is_put_aside_reported_in_one_line_and_computed_anew(stor
     assert "\n" not in caplog.messages[0]
 
 
-def test_the_sound_result_of_another_recipe_is_not_taken_for_this_one(store, caplog):
-    other = compute(store, recipe=RECIPE | {"seed": 2}).path
-    path = store.path("curves", "mrpc", RECIPE)
-    path.write_bytes(other.read_bytes())
-    assert store.load("curves", "mrpc", RECIPE) is None
-    assert "under another name" in caplog.messages[0]
+def test_a_damaged_file_that_another_process_mends_meanwhile_is_taken(store, monkeypatch, caplog):
+    path, lock = compute(store).path, store.lock
+    sound = path.read_bytes()
+
+    def waits(asked):
+        """The lock of a file that another one held before, and has mended."""
+        asked.write_bytes(sound)
+        return lock(asked)
+
+    monkeypatch.setattr(store, "lock", waits)
+    path.write_bytes(b"")
+    assert store.load(*KEY).path == path
+    assert (path.read_bytes(), caplog.messages) == (sound, [])
 
 
-HOSTILE = ["../../x", "/etc/passwd", "a/b", "..", "", "CON", "x" * 999, "\0", "a\\..\\b", "~root"]
-
-
-@pytest.mark.parametrize("name", HOSTILE, ids=lambda name: repr(name[:12]))
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "..", "", "x" * 999, "\0", "a\\..\\b"], ids=ascii)
 def test_hostile_names_stay_in_the_folder(store, name):
+    folder = store.folder_for(name, name, RECIPE)
+    with store.lock(folder):
+        assert not folder.exists(), "it is named, and not made"
     result = store.compute(name, name, RECIPE, lambda journal: {"x": np.zeros(1)})
-    assert result.path.parent.parent == store.folder
-    assert result.path.resolve().is_relative_to(store.folder.resolve())
+    assert result.path.with_suffix("") == folder
+    assert result.path.resolve().parent.parent == store.folder.resolve()
     assert store.load(name, name, RECIPE).meta["name"] == name
-    assert store.folder_for(name, name, RECIPE) == result.path.with_suffix("")
     everything = {path for path in store.folder.parents[1].rglob("*") if path.is_file()}
     assert everything == {path for path in store.folder.rglob("*") if path.is_file()}
-
-
-def test_folder_for_goes_by_the_recipe_and_is_not_made(store):
-    folder = store.folder_for("runs", "mrpc", RECIPE)
-    assert folder == store.folder / "runs" / f"mrpc-{recipe_key(RECIPE)}"
-    with store.lock(folder):
-        assert not folder.exists()
-
-
-def test_who_waits_for_another_says_so_once_and_takes_what_that_one_has_mended(store, monkeypatch, caplog):
-    monkeypatch.setattr("landscape_utils.store.store.PATIENCE", 0.0)
-    path = compute(store).path
-    sound, held, free = path.read_bytes(), threading.Event(), threading.Event()
-
-    def mend():
-        with Store(store.folder).lock(path):
-            held.set()
-            free.wait()
-            path.write_bytes(sound)
-
-    class Freeing(logging.Handler):
-        def emit(self, record):
-            free.set()  # whoever waits has said so
-
-    path.write_bytes(b"")
-    other, handler = threading.Thread(target=mend), Freeing()
-    other.start()
-    held.wait()
-    logging.getLogger("landscape_utils").addHandler(handler)
-    with caplog.at_level(logging.INFO, "landscape_utils"):
-        assert store.load("curves", "mrpc", RECIPE).path.read_bytes() == sound
-    logging.getLogger("landscape_utils").removeHandler(handler)
-    other.join()
-    assert caplog.messages == [f"waiting for another process that works on {path}"]
 
 
 def test_a_recipe_that_cannot_be_is_refused_before_any_work(store):
@@ -170,38 +141,23 @@ def test_a_recipe_that_cannot_be_is_refused_before_any_work(store):
     assert scan.computed == []
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_disk_that_takes_nothing_stops_before_the_work_in_one_line(store, monkeypatch, number):
-    scan = Scan()
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["write .json", "write .npz", "fsync .npz", "replace .npz"])
+def test_a_disk_that_fills_up_at_the_end_costs_no_point_and_leaves_no_half(store, monkeypatch, error, step):
+    """The message names the file, the reason and the way out."""
+    scan, path, (failing, suffix) = Scan(), store.path(*KEY), step.split()
 
-    def refuse(*_):
-        raise OSError(number, os.strerror(number))
+    def call(name, original, target, *arguments, **options):
+        file = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else str(target)
+        if scan.computed and (name, Path(file).suffixes[-2:]) == (failing, [suffix, ".tmp"]):
+            raise error
+        return original(target, *arguments, **options)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", refuse)
-        with pytest.raises(UserError, match=os.strerror(number)) as caught:
-            compute(store, scan)
-    assert "\n" not in str(caught.value)
-    assert scan.computed == []
-    assert files(store) == []
-    compute(store, scan)
-
-
-@pytest.mark.parametrize("failing", [".json.tmp", ".npz.tmp"])
-def test_a_disk_that_fills_up_at_the_end_costs_no_point(store, monkeypatch, failing):
-    scan = Scan()
-    write = os.write
-
-    def full(descriptor, data):
-        if scan.computed and os.readlink(f"/proc/self/fd/{descriptor}").endswith(failing):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(descriptor, data)
-
-    path = store.path("curves", "mrpc", RECIPE)
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
-        with pytest.raises(UserError, match="No space left on device"):
-            compute(store, scan)
+    with monkeypatch.context() as patch, pytest.raises((UserError, KeyboardInterrupt)) as caught:
+        on_disk(call, patch.setattr)
+        compute(store, scan)
+    said = rf"^cannot write {path.with_suffix(suffix)}: No space left on device; .*results_dir.*$"
+    assert caught.match(said) if isinstance(error, OSError) else caught.value is error
     assert path.with_suffix(".journal").name in files(store)
     assert not path.exists()
     assert not any(name.endswith(".tmp") for name in files(store))
@@ -224,9 +180,8 @@ def test_results_are_found_by_a_part_of_their_recipe(store):
 def test_a_store_that_only_reads_computes_and_changes_nothing(store):
     path = compute(store).path
     before = sorted(store.folder.rglob("*"))
-    reading = Store(store.folder, read_only=True)
-    assert compute(reading, scan=None).path == path
-    scan = Scan()
+    reading, scan = Store(store.folder, read_only=True), Scan()
+    assert compute(reading, scan).path == path
     with pytest.raises(Lacking, match=r"lacks curves rte: there is no rte-[0-9a-f]{16}\.npz"):
         compute(reading, scan, name="rte")
     path.write_bytes(path.read_bytes()[:-1])
@@ -236,60 +191,41 @@ def test_a_store_that_only_reads_computes_and_changes_nothing(store):
     assert sorted(store.folder.rglob("*")) == before
 
 
-def littered(store):
-    """A store with a file of every state; path -> state and detail."""
+def test_verify_finds_the_state_of_every_file_and_changes_nothing(store):
     sound, damaged = compute(store).path, compute(store, name="rte").path
     damaged.write_bytes(damaged.read_bytes()[:-1])
     aside, half = (sound.with_name(f"{sound.name}{end}") for end in (".damaged-1", ".tmp"))
     aside.touch()
     half.write_bytes(b"PK")
-    with pytest.raises(KeyboardInterrupt):
-        compute(store, Scan(stop_at=2, error=KeyboardInterrupt()), name="sst2")
+    interrupt(store, "sst2", at=2)
     unfinished = store.path("curves", "sst2", RECIPE).with_suffix(".journal")
     (store.folder / "curves" / "notes.txt").write_text("not ours")
     (store.folder / "runs" / "mrpc-0123456789abcdef").mkdir(parents=True)
-    checksum = "its checksum does not match: truncated, altered, or not written by landscape_utils"
-    return {
+    before = files(store)
+    found = {entry.path: entry for entry in store.verify()}
+    assert {path: (entry.state, entry.detail) for path, entry in found.items()} == {
         sound: ("sound", ""),
-        damaged: ("damaged", checksum),
+        damaged: (
+            "damaged",
+            "its checksum does not match: truncated, altered, or not written by landscape_utils",
+        ),
         aside: ("put aside", ""),
         half: ("half-written", ""),
         unfinished: ("unfinished", "2 points, 0 damaged"),
     }
-
-
-def test_verify_finds_the_state_of_every_file_and_changes_nothing(store):
-    states = littered(store)
-    before = files(store)
-    found = {entry.path: entry for entry in store.verify()}
-    assert {path: (entry.state, entry.detail) for path, entry in found.items()} == states
     assert files(store) == before
     assert [(entry.name, entry.state) for entry in store.entries()] == [("mrpc", "sound"), ("rte", "damaged")]
     assert list(Store(store.folder / "missing").entries()) == []
-    sound = found[next(iter(states))]
-    assert (sound.kind, sound.name, sound.size) == ("curves", "mrpc", sound.path.stat().st_size)
+    entry = found[sound]
+    assert (entry.kind, entry.name, entry.size) == ("curves", "mrpc", sound.stat().st_size)
 
 
-def test_explain_tells_the_recipe_in_words(store):
-    told = store.explain(compute(store).path)
+def test_explain_tells_the_recipe_in_words_and_export_takes_words_for_paths(store, tmp_path):
+    path = compute(store).path
+    told = store.explain(path)
     assert told.startswith("name: mrpc\nkind: curves\nkey: ")
     told = yaml.safe_load(told)
-    assert told["recipe"] == canonical(RECIPE)
-    assert told["arrays"] == {"loss": "float64 (5, 3)"}
-    assert told["device"] == "cpu"
+    assert (told["key"], told["recipe"]) == (recipe_key(RECIPE), canonical(RECIPE))
+    assert (told["arrays"], told["device"]) == ({"loss": "float64 (5, 3)"}, "cpu")
     assert {"numpy", "torch"} <= told["versions"].keys()
-
-
-def test_export(store, tmp_path):
-    arrays = {"alpha": np.array([0.0, 0.5]), "loss": np.array([1.0, np.inf])}
-    path = store.compute("curves", "mrpc", RECIPE, lambda journal: arrays).path
-    assert store.export(path, tmp_path / "out.csv").read_text() == "alpha,loss\n0.0,1.0\n0.5,inf\n"
     assert store.export(str(path), str(tmp_path / "out.nc")).read_bytes()[:3] == b"CDF"
-    with pytest.raises(UserError, match=r"out\.xlsx: the name must end in \.csv or \.nc"):
-        store.export(path, tmp_path / "out.xlsx")
-    path.write_bytes(b"")
-    for ask in (store.explain, lambda path: store.export(path, tmp_path / "out.csv")):
-        with pytest.raises(UserError, match="there is no result"):
-            ask(path.with_name("x.npz"))
-        with pytest.raises(UserError, match="is damaged"):
-            ask(path)

@@ -1,158 +1,99 @@
 """The store under SIGKILL, full disks, locked folders and rivals: real processes, and the same bits in the end."""
 
-import contextlib
 import os
 import signal
-import tempfile
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 import pytest
-from scan_process import KIND, NAME, RECIPE, Worker, row
+from scan_process import KIND, NAME, RECIPE, Process, Scan, row
 
 from landscape_utils.store.store import Store
-
-
-@pytest.fixture(scope="module")
-def workers():
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Worker()) for _ in range(3)]
-
-
-@pytest.fixture
-def tmp_path(tmp_path):
-    """In memory where there is such a disk: kills do not ask for durability, and a loaded disk takes minutes."""
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path
-    with tempfile.TemporaryDirectory(dir=shared) as folder:
-        yield Path(folder)
 
 
 def result_path(folder):
     return Store(folder).path(KIND, NAME, RECIPE)
 
 
-def undisturbed(worker, folder, **job):
-    """The bytes of the result of a scan that nothing disturbs."""
-    assert worker.do(folder=folder, **job) == 0
-    return result_path(folder).read_bytes()
-
-
-def check_is_complete(folder, expected, points, width=3):
-    path = result_path(folder)
-    assert path.read_bytes() == expected
+def check_is_complete(folder, points, width=3):
+    """To the bits of a scan that nothing disturbs."""
+    path, undisturbed = result_path(folder), folder.with_name("undisturbed")
+    expected = Store(undisturbed).compute(KIND, NAME, RECIPE, Scan(points, width), device="cpu")
+    assert path.read_bytes() == expected.path.read_bytes()
     left = {p.name for p in path.parent.iterdir()}
     assert left == {path.name, f"{path.name}.lock", path.with_suffix(".json").name}
-    loss = Store(folder).load(KIND, NAME, RECIPE).arrays["loss"]
-    assert loss.tobytes() == np.stack([row(i, width) for i in range(points)]).tobytes()
-
-
-def points_of(said, what):
-    return [int(line.split()[1]) for line in said if line.startswith(what)]
-
-
-def check_nothing_done_is_done_again(*starts):
-    """What each start of a job said: a point that was done is not begun by a later one."""
-    done = set()
-    for said in starts:
-        assert not done & set(points_of(said, "begin"))
-        done |= set(points_of(said, "done"))
+    assert expected.arrays["loss"].tobytes() == np.stack([row(i, width) for i in range(points)]).tobytes()
 
 
 @pytest.mark.parametrize("half", [False, True], ids=["before the call", "half of a write done"])
-def test_killed_at_every_call_that_reaches_the_disk(tmp_path, workers, half):
-    worker, points = workers[0], 3
-    expected = undisturbed(worker, tmp_path / "reference", points=points)
+def test_killed_at_every_call_that_reaches_the_disk(memory, half):
     for number in count(1):
-        job = {"folder": tmp_path / f"{number}", "points": points}
-        code, first, path = (
-            worker.do(**job, die_at=number, half=half),
-            worker.said,
-            result_path(job["folder"]),
-        )
-        assert not path.exists() or path.read_bytes() == expected
-        if code == 0:
+        job = {"folder": memory / f"{number}", "points": 3}
+        first, path = Process(**job, die=number, half=half).end(), result_path(job["folder"])
+        if first.code == 0:
             break
-        assert code == -signal.SIGKILL
+        assert first.code == -signal.SIGKILL
         if path.exists():  # killed while it cleaned up: the journal is not read any more
             path.with_suffix(".journal").unlink(missing_ok=True)
-        assert worker.do(**job) == 0
-        check_nothing_done_is_done_again(first, worker.said)
-        check_is_complete(**job, expected=expected)
+        assert not {*first.points("done")} & {*Process(**job).end().points("begin")}
+        check_is_complete(**job)
+    check_is_complete(**job)
     # 2 folders made and synced, a probe, a journal of 3 rows, two files written, renamed and synced
     assert number > 25
 
 
-def test_of_several_that_want_it_one_computes_and_the_others_read(tmp_path, workers):
-    job = {"folder": tmp_path / "x", "points": 20}
-    for worker in workers:
-        worker.begin(**job)
-    assert [worker.end() for worker in workers] == [0] * len(workers)
-    assert sorted(point for worker in workers for point in points_of(worker.said, "begin")) == list(range(20))
-    assert all("finished" in worker.said for worker in workers)
-    check_is_complete(**job, expected=undisturbed(workers[0], tmp_path / "reference", points=20))
+def test_of_several_that_want_it_one_computes_and_the_others_read(memory):
+    job = {"folder": memory / "x", "points": 20}
+    begun = [Process(**job) for _ in range(3)]
+    ended = [process.end() for process in begun]
+    assert [process.said[-1] for process in ended] == 3 * ["finished"]
+    assert sorted(point for process in ended for point in process.points("begin")) == list(range(20))
+    check_is_complete(**job)
 
 
-def test_when_the_one_that_computes_is_killed_the_one_that_waits_goes_on(tmp_path, workers):
-    first, second, job = *workers[:2], {"folder": tmp_path / "x", "points": 10}
-    pid = first.begin(**job, pause_at=5)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 0)])
+def test_when_the_one_that_computes_is_killed_or_stopped_the_one_that_waits_goes_on(memory, number, code):
+    """After Ctrl-C too what is done is kept and the lock is free."""
+    job = {"folder": memory / "x", "points": 10}
+    first = Process(**job, pause_at=5)
     first.wait_for("paused")
-    second.begin(**job)
+    second = Process(**job)
     second.wait_for(f"waiting for another process that works on {result_path(job['folder'])}")
-    os.kill(pid, signal.SIGKILL)
-    assert first.end() == -signal.SIGKILL
-    assert second.end() == 0
-    assert points_of(second.said, "begin") == list(range(5, 10))
-    check_is_complete(**job, expected=undisturbed(first, tmp_path / "reference", points=10))
-
-
-def test_ctrl_c_keeps_what_is_done_and_frees_the_lock(tmp_path, workers):
-    first, second, job = *workers[:2], {"folder": tmp_path / "x", "points": 10}
-    pid = first.begin(**job, pause_at=5)
-    first.wait_for("paused")
-    os.kill(pid, signal.SIGINT)
-    assert first.end() == 0
-    assert "KeyboardInterrupt:" in first.said
-    assert second.do(**job) == 0
-    assert points_of(second.said, "begin") == list(range(5, 10))
-    check_is_complete(**job, expected=undisturbed(first, tmp_path / "reference", points=10))
+    os.kill(first.pid, number)
+    assert first.end().code == code
+    assert ("KeyboardInterrupt:" in first.said) == (code == 0)
+    assert second.end().points("begin") == list(range(5, 10))
+    check_is_complete(**job)
 
 
 MEGABYTE = 2**20  # what the check before the work tries to write
-LARGE = {"points": 500, "width": 300}  # 1.2 MB of rows: more than that
 
 
 @pytest.mark.parametrize("largest_file", [0, 1000, MEGABYTE - 1, MEGABYTE + 999])
-def test_a_limit_on_what_can_be_written_stops_in_one_line_and_loses_no_point(tmp_path, workers, largest_file):
-    worker, job = workers[0], {"folder": tmp_path / "x", **LARGE}
-    assert worker.do(**job, largest_file=largest_file) == 0
-    first = worker.said
-    assert first[-2].startswith("UserError: cannot write")
-    assert "File too large" in first[-2]
+def test_a_limit_on_what_can_be_written_stops_in_one_line_and_loses_no_point(memory, largest_file):
+    job = {"folder": memory / "x", "points": 500, "width": 300}  # 1.2 MB of rows: more than the check
+    first = Process(**job, largest_file=largest_file).end()
+    assert first.said[-1].startswith("UserError: cannot write")
+    assert "File too large" in first.said[-1]
     before_the_work = largest_file < MEGABYTE
-    assert (points_of(first, "begin") == []) == before_the_work
-    left = [p.suffix for p in (tmp_path / "x" / KIND).iterdir() if p.suffix != ".lock"]
+    assert (first.points("begin") == []) == before_the_work
+    left = [p.suffix for p in (memory / "x" / KIND).iterdir() if p.suffix != ".lock"]
     assert left == ([] if before_the_work else [".journal"])
-    assert worker.do(**job) == 0
-    check_nothing_done_is_done_again(first, worker.said)
-    check_is_complete(**job, expected=undisturbed(worker, tmp_path / "reference", **LARGE))
+    assert not {*first.points("done")} & {*Process(**job).end().points("begin")}
+    check_is_complete(**job)
 
 
-def test_a_folder_of_another_user_serves_what_it_has_and_refuses_the_rest_at_once(tmp_path, workers):
-    worker, job = workers[0], {"folder": tmp_path / "x", "points": 3}
-    undisturbed(worker, **job)
-    tmp_path.chmod(0o755)
-    (tmp_path / "x" / KIND).chmod(0o555)
+def test_a_folder_of_another_user_serves_what_it_has_and_refuses_the_rest_at_once(memory):
+    job, path = {"folder": memory / "x", "points": 3}, result_path(memory / "x")
+    Process(**job).end()
+    memory.chmod(0o755)
+    path.parent.chmod(0o555)
     other = {"user": 65534} if os.geteuid() == 0 else {}  # to root nothing is read-only
-    said = []
-    for name, damage in ((NAME, False), ("rte", False), (NAME, True)):
-        if damage:
-            result_path(tmp_path / "x").write_bytes(b"")
-        assert worker.do(**job, **other, name=name) == 0
-        said += worker.said[:-1]
-    loaded, refused, damaged = said
-    assert loaded == "finished"
+    assert Process(**job, **other).end().said == ["finished"]
+    (refused,) = Process(**job, **other, name="rte").end().said
     assert refused.startswith("UserError: cannot lock")
     assert "Permission denied" in refused
-    assert damaged.startswith(f"UserError: {result_path(tmp_path / 'x')} is damaged (it is empty)")
-    (tmp_path / "x" / KIND).chmod(0o755)
+    path.write_bytes(b"")
+    (damaged,) = Process(**job, **other).end().said
+    assert damaged.startswith(f"UserError: {path} is damaged (it is empty)")
+    path.parent.chmod(0o755)

@@ -6,9 +6,8 @@ import math
 
 import pytest
 
-from landscape_utils import UserError
 from landscape_utils.study import plan
-from landscape_utils.study.plan import Item, Rates, duration, estimate, report
+from landscape_utils.study.plan import Item, Rates, estimate, report
 from landscape_utils.study.study import Study
 
 RATES = Rates(visit=1e-3, exact=3e-3, step=1e-2)
@@ -52,10 +51,9 @@ def test_each_kind_costs_what_it_takes(demo, paced):
 
 def test_what_others_need_is_counted_once_and_what_is_there_not_again(demo, paced):
     found = estimate(demo)
-    names = [item.kind.label for item in found]
-    assert len(set(names)) == len(names)
-    other = demo.profile.tasks["mrpc"].other
-    assert {f"runs {other}-pretrained-0", "runs mrpc-continued-0"} <= set(names)
+    names = {item.kind.label for item in found}
+    assert len(names) == len(found)
+    assert {f"runs {demo.partner('mrpc')}-pretrained-0", "runs mrpc-continued-0"} <= names
     lines = list(report(demo, found, [1, 4]))
     assert len(lines) == len(found) + 3
     assert f"to do: {len(found)} of {len(found)} results" in lines[-2]
@@ -64,8 +62,7 @@ def test_what_others_need_is_counted_once_and_what_is_there_not_again(demo, pace
 
 def test_the_paper_is_planned_without_data_or_model(tmp_path, paced):
     found = items(Study("paper", results_dir=tmp_path), "runs", "surfaces")
-    grid = found["surfaces mnli-pretrained"].cost
-    assert grid.visits == 40 * 40 + 2
+    assert found["surfaces mnli-pretrained"].cost.visits == 40 * 40 + 2
     assert found["runs mnli-pretrained-0"].cost.disk > 4 * 333_579_264 * 3
 
 
@@ -73,15 +70,3 @@ def test_rates_are_measured_on_this_machine(demo):
     rates = plan.measure(demo.profile, plan.network_config(demo.profile.model), "cpu")
     assert rates.visit == rates.exact > 0  # the demo is scanned in float32
     assert rates.step > rates.visit, "a step goes forward and back"
-
-
-def test_a_study_that_only_reads_has_no_plan(tmp_path):
-    with pytest.raises(UserError, match="computes nothing"):
-        estimate(Study("demo", results_dir=tmp_path, device="none"))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(48, "48 s"), (1860, "31 min"), (18_720, "5.2 h"), (786_240, "9.1 days")]
-)
-def test_durations_are_said_in_a_unit_that_fits(seconds, said):
-    assert duration(seconds) == said
