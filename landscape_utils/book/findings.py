@@ -151,8 +151,12 @@ def answer(weighed: Sequence[Claim]) -> str:
             f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if c.primary.outcome == kind
         ]
         parts += [f"**{head}** ({len(links)} of {len(weighed)}): {'; '.join(links)}."] if links else []
+    unmeasured = [claim.primary for claim in weighed if not claim.evidence]
+    # Which training it was not computed for stands in the details.
     reasons = dict.fromkeys(
-        reason for claim in weighed if not claim.evidence for reason in claim.primary.left_out.values()
+        reason.partition(" has been computed")[0]
+        for found in unmeasured
+        for reason in found.left_out.values()
     )
     if reasons:
         parts[-1] += f" The reasons: {'; '.join(reasons)}."
