@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ..claims import paper
-from ..claims.evidence import Claim, table
+from ..claims.evidence import Claim, Measured, table
+from ..claims.intervals import number
 from ..environment import NOTHING
 from ..errors import Lacking
-from ..names import display_name
+from ..names import GROUPS, display_name
 from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
 from ..training.published import network_config
-from .findings import PHRASES
+from .findings import PHRASES, counted
 
 RUNS = ("demo", "minilm", "mpnet")  # from the smallest network to the largest
 ABSENT = "–"
@@ -65,10 +66,12 @@ def verdicts(runs: Sequence[Column]) -> str:
         cells = [told(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
         rows.append([claim.title, f"[{int(page[:2])}]({page}.ipynb)", *cells])
     note = (
-        "The numbers say how many tasks speak for the sentence / against it / neither way. "
+        "The three numbers say how many tasks speak for the sentence, how many against it, and how many leave it open. "
         f"{ABSENT}: no results."
     )
-    return f"{table(['sentence of the paper', 'chapter', *(run.head for run in runs)], rows)}\n\n{note}"
+    tallies = [f"{run.head}: {counted([c.primary.outcome for c in run.claims.values()])}" for run in runs]
+    head = ["sentence of the paper", "chapter", *(run.head for run in runs)]
+    return f"{table(head, rows)}\n\n{note}\n\n**In all**: {'; '.join(tallies)}."
 
 
 def told(claim: Claim) -> str:
@@ -76,6 +79,39 @@ def told(claim: Claim) -> str:
     words = [evidence.word for evidence in claim.evidence]
     counts = "/".join(str(words.count(word)) for word in ("for", "against", "open"))
     return f"**{claim.primary.outcome}** {counts}" if claim.primary.voting else claim.primary.outcome
+
+
+def costliest(runs: Sequence[Column]) -> str:
+    """The layer group whose rollback costs the most dev accuracy, for each run and as the paper prints it."""
+    costs = {run.head: costs_of({name: c.primary for name, c in run.claims.items()}) for run in runs}
+    printed = {name: c.printed for run in runs for name, c in run.claims.items() if c.printed}
+    costs["the paper"] = costs_of(printed)
+    tasks = list(dict.fromkeys(task for of in costs.values() for task in of))
+    rows = [
+        [head, *(most(of[task]) if task in of else ABSENT for task in tasks)]
+        for head, of in costs.items()
+        if of
+    ]
+    lead = "The group of layers whose rollback costs the most dev accuracy, and how many points it costs:"
+    return f"{lead}\n\n{table(['', *tasks], rows)}" if rows else ""
+
+
+def costs_of(measured: Mapping[str, Measured]) -> dict[str, dict[str, float]]:
+    """task -> group -> points that the rollback costs, of the tasks that have all three."""
+    groups = {
+        group: {e.task: e.values[0] for e in measured[f"{group}-layers"].evidence}
+        for group in GROUPS
+        if f"{group}-layers" in measured
+    }
+    tasks = groups[GROUPS[0]] if len(groups) == len(GROUPS) else {}
+    return {
+        t: {g: of[t] for g, of in groups.items()} for t in tasks if all(t in of for of in groups.values())
+    }
+
+
+def most(costs: Mapping[str, float]) -> str:
+    group = max(costs, key=costs.__getitem__)
+    return f"{group} ({number(costs[group])})" if costs[group] > 0 else "none"
 
 
 def setups(runs: Sequence[Column]) -> str:
@@ -87,7 +123,7 @@ def setups(runs: Sequence[Column]) -> str:
     cells = {name: [of[name] for of in described] for name in theirs}
     rows = [[name, *of] for name, of in cells.items() if len(set(of)) > 1]
     alike = [f"{name} ({of[0]})" for name, of in cells.items() if len(set(of)) == 1]
-    note = f"Alike in all: {', '.join(alike)}." if alike else "Nothing is alike."
+    note = f"The same everywhere: {', '.join(alike)}." if alike else "Nothing is the same everywhere."
     return f"{table(['', 'paper', *(run.head for run in runs)], rows)}\n\n{note}"
 
 
@@ -118,20 +154,20 @@ def setup(study: Study) -> dict[str, str]:
         "vocabulary": f"{config.vocab_size:,}",
         "parameters of the encoder": f"{scale.parameters / 1e6:.1f} million",
         "layers": f"{scale.layers}",
-        "width of its vectors": f"{config.hidden_size:,}",
-        "tokens of an example, at most": f"{profile.model.max_length}",
+        "width of its layers": f"{config.hidden_size:,}",
+        "longest example, in tokens": f"{profile.model.max_length}",
         "training examples": each(lambda task: f"{scale.examples[task][0]:,}"),
         "dev examples": each(lambda task: f"{scale.examples[task][1]:,}"),
         "epochs from scratch": each(lambda task: tasks[task].scratch.epochs),
         "epochs of fine-tuning": each(lambda task: tasks[task].pretrained.epochs),
         "learning rate from scratch": each(lambda task: f"{tasks[task].scratch.learning_rate:g}"),
-        "learning rate chosen": "on the dev set that is reported; from scratch took it over",
+        "learning rate chosen": "by accuracy on the dev set, for fine-tuning; from scratch it is the same",
         "learning rate of fine-tuning": each(lambda task: f"{tasks[task].pretrained.learning_rate:g}"),
         "examples in a batch": each(lambda task: tasks[task].pretrained.batch_size),
         "Adam's β₁, β₂ and ε": ", ".join(f"{x:g}" for x in (*training.betas, training.epsilon)),
         "Adam's bias correction": "yes",
-        "the optimiser in the further epochs": "begins anew, with its own warm-up",
-        "order of the examples": "at random, in batches of like length",
+        "the optimiser in the further epochs": "starts anew, with a warm-up",
+        "order of the examples": "at random, in batches of similar length",
         "dropout": f"{getattr(config, 'hidden_dropout_prob', 'its own')}",
         "weight decay": f"{training.weight_decay:g}",
         "warm-up": f"{training.warmup:.0%} of the steps",

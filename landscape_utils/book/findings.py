@@ -30,9 +30,7 @@ COUNTED = {  # of one sentence, and of several
     "undecided": ("is undecided", "are undecided"),
     NOT_MEASURED: ("could not be measured", "could not be measured"),
 }
-SHOW_ME = (
-    "The name of a task in the right-hand column is a link, which shows this task in the explorer below."
-)
+SHOW_ME = "The name of a task in the right-hand column is a link. It shows this task in the explorer below."
 RULE_TITLE = "How a verdict is reached"
 
 
@@ -78,8 +76,12 @@ def numbers(claim: Claim, explored: Mapping[str, str] | None = None) -> str:
 
     most, least = (pick(claim.evidence, key=lambda e: e.effect) for pick in (max, min))
     if most is least:
-        return f"{phrase['numbers']} {said(most)}."
-    return f"{phrase['numbers']} {said(most)}, which agrees most with the paper, and {said(least)}, which agrees least."
+        others = ", and no different on the other tasks" if len(claim.evidence) > 1 else ""
+        return f"{phrase['numbers']} {said(most)}{others}."
+    return (
+        f"{phrase['numbers']} {said(most)}, the task that comes closest to the paper's sentence, and {said(least)}, "
+        "the one that is furthest from it."
+    )
 
 
 def votes(claim: Claim) -> str:
@@ -92,13 +94,21 @@ def votes(claim: Claim) -> str:
             else ""
         )
     if len(words) == 1:
-        side = {"for": "above zero: it speaks for", "against": "below zero: it speaks against"}
-        lies = side.get(words[0], "around zero: it decides nothing about")
-        return f"The interval of the effect lies {lies} the sentence."
-    kinds = {"for": "for the sentence", "against": "against the sentence", "open": "neither way"}
+        side = {
+            "for": "lies above zero, which speaks for the sentence",
+            "against": "lies below zero, which speaks against the sentence",
+        }
+        return f"The interval of the effect {side.get(words[0], 'contains zero, so it decides nothing')}."
+    kinds = {
+        "for": ("speaks for the sentence", "speak for the sentence"),
+        "against": ("speaks against the sentence", "speak against the sentence"),
+        "open": ("leaves it open", "leave it open"),
+    }
     counts = [(words.count(word), said) for word, said in kinds.items() if word in words]
-    spoken = listed([f"{count} speak{'s' if count == 1 else ''} {said}" for count, said in counts])
-    return f"Of the {len(words)} tasks, {spoken}."
+    if counts[0][0] == len(words):
+        every = "Both" if len(words) == 2 else f"All {len(words)}"
+        return f"{every} tasks {counts[0][1][1]}."
+    return f"Of the {len(words)} tasks, {listed([f'{n} {said[n > 1]}' for n, said in counts])}."
 
 
 def shows(weighed: Sequence[Claim], study: Study) -> str:
@@ -118,7 +128,7 @@ def means(weighed: Sequence[Claim]) -> str:
     said = [PHRASES[claim.name][claim.verdict] for claim in weighed if claim.verdict != "undecided"]
     for kind, head in (
         ("undecided", "The evidence of this run leaves open"),
-        (NOT_MEASURED, "The results of this run are not enough to measure"),
+        (NOT_MEASURED, "The results of this run are not enough to judge"),
     ):
         titles = [f"*{claim.title}*" for claim in weighed if claim.primary.outcome == kind]
         if titles:
@@ -141,8 +151,17 @@ def answer(weighed: Sequence[Claim]) -> str:
             f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if c.primary.outcome == kind
         ]
         parts += [f"**{head}** ({len(links)} of {len(weighed)}): {'; '.join(links)}."] if links else []
+    unmeasured = [claim.primary for claim in weighed if not claim.evidence]
+    # Which training it was not computed for stands in the details.
+    reasons = dict.fromkeys(
+        reason.partition(" has been computed")[0]
+        for found in unmeasured
+        for reason in found.left_out.values()
+    )
+    if reasons:
+        parts[-1] += f" The reasons: {'; '.join(reasons)}."
     chance = number(expected_by_chance(list(weighed)))
-    parts.append(f"If there were no effect anywhere, chance alone would lead to about {chance} verdicts.")
+    parts.append(f"If there were no effect anywhere, one would expect {chance} verdicts by chance.")
     return "\n\n".join(parts)
 
 

@@ -13,18 +13,20 @@ from ..claims.intervals import number
 from ..claims.subject import SIDES, WAYS
 from ..errors import Lacking
 from ..landscape.rollback import Rollback
+from ..landscape.walk import random_walk_cosine
 from ..names import display_name
 from ..study.checkpoints import Checkpoints
 from ..study.study import Study
+from ..training.finetune import Run
 from ..training.published import GLUE_SIZES
 
 HOW = dict(zip(WAYS, SIDES, strict=True))
 UNSEEN_WORDS = """### Known words and unseen words
 
-The generated language tells more than a real data set can: which dev examples are made of words that the task's
-training examples contain, and which have other words too. A network that starts from random weights cannot know a word
-that it has never met. One that was pre-trained has met every word in the corpus. The test set in the last column was
-used for no choice at all, neither of hyper-parameters nor of epochs.
+The generated language tells more than a real data set can. It is known which dev examples consist of words from the
+training examples of the task, and which have other words too. A network that starts from random weights cannot know a
+word that it has never met, whereas a pre-trained one has met every word in the corpus. The test set in the last column
+was not used for any choice, neither of hyper-parameters nor of epochs.
 """
 
 
@@ -43,8 +45,8 @@ def setup(study: Study) -> str:
             sizes = [f"{n:,}" for n in data]
             rows.append([study.heading(task), *sizes, percent(facts["majority"]), *settings])
     partly = samples(study)
-    note = "The largest class is given in % of the dev set. Of two numbers, the first is from scratch."
-    return f"{table(head, rows)}\n\n{note}{partly and f' Parts of data sets: {partly}.'}"
+    note = "The largest class is given in % of the dev set. Of two numbers, the first is for training from scratch."
+    return f"{table(head, rows)}\n\n{note}{partly and f' Only a part of a data set is used: {partly}.'}"
 
 
 def samples(study: Study) -> str:
@@ -81,7 +83,7 @@ def accuracies(study: Study) -> str:
     seeds = "one training each" if several == 1 else f"the mean of up to {several} trainings, with the range"
     note = (
         f"Accuracy in % on all dev examples that this run has: {seeds}. Hyper-parameters were chosen on the same dev "
-        "set, so these numbers are a little optimistic. † A training ended no better than the largest class."
+        "set, so these numbers are a little optimistic. † A training ended at most 2 points above the largest class."
     )
     return f"{table(['task', 'largest class', *SIDES], rows)}\n\n{note}"
 
@@ -100,8 +102,8 @@ def learning_rates(study: Study) -> str:
                     [study.heading(task), *([f"**{c}**" for c in cells] if rate == chosen else cells)]
                 )
     said = (
-        "Accuracy of one fine-tuning in %. The learning rate in bold was chosen for its accuracy on this dev set, and "
-        "training from scratch took it over."
+        "Accuracy of one fine-tuning in %. The learning rate in bold was chosen for its accuracy on this dev set. "
+        "Training from scratch uses the same one."
     )
     return f"{table(['task', 'learning rate', 'dev accuracy'], rows)}\n\n{said}" if rows else ""
 
@@ -141,7 +143,7 @@ def directions(study: Study, tasks: Iterable[str]) -> str:
 
 def shares(study: Study, tasks: Iterable[str]) -> str:
     """How much of the way gone lies in the plane: after the first epoch, halfway and at the end."""
-    columns = ("distance, in ‖δ₁‖", "cosine with δ₁", "share in the plane", "β, projected", "β, Eq. 5")
+    columns = ("distance in ‖δ₁‖", "cosine with δ₁", "share in the plane", "β, projected", "β, Eq. 5")
     rows = []
     for task in tasks:
         for how in study.ways:
@@ -153,6 +155,31 @@ def shares(study: Study, tasks: Iterable[str]) -> str:
                     [study.heading(task), HOW.get(how, how), f"{epoch}", *(fixed(v[epoch]) for v in values)]
                 )
     return table(["task", "training", "epoch", *columns], rows)
+
+
+def straightness(study: Study, tasks: Iterable[str]) -> str:
+    """Cosine with delta_1 after a quarter of the steps, beside that of a random walk of the same learning rates."""
+    rows = []
+    for task in tasks:
+        for how in study.ways:
+            chance, cosine = random_walk_cosine(study.schedule(task, how)), np.nan
+            with suppress(Lacking):
+                cosine = study.walk(task, how).quarter[1]
+            cells = (number(x) if np.isfinite(x) else "n/a" for x in (cosine, chance, cosine - chance))
+            rows.append([study.heading(task), HOW.get(how, how), *cells])
+    return table(["task", "training", "cosine after a quarter", "of a random walk", "difference"], rows)
+
+
+def further_epochs(first: Run, further: Run) -> str:
+    """Dev error and loss before the further epochs of Figure 4 and after them."""
+    rows = [
+        [name, *map(number, (before, after))]
+        for name, before, after in (
+            ("dev error, in %", *(100 * (1 - run.dev_accuracy[-1]) for run in (first, further))),
+            ("dev loss, in nats", first.dev_loss[-1], further.dev_loss[-1]),
+        )
+    ]
+    return table(["", f"after {first.epochs} epochs", f"after {further.epochs} more"], rows)
 
 
 def rollbacks(study: Study, tasks: Iterable[str]) -> str:
@@ -190,7 +217,7 @@ def checkpoints(study: Checkpoints) -> str:
     return (
         f"{table(head, rows)}\n\nThe task {study.heading(task)} has {facts['train_examples']:,} training examples, and "
         f"the encoder {study.size:,} parameters. Accuracy is given in % on {facts['dev_examples']:,} dev examples, of "
-        f"which {percent(facts['majority'])} % are of the largest class. A checkpoint without a head has none (n/a)."
+        f"which {percent(facts['majority'])} % belong to the largest class. Without a head there is no accuracy (n/a)."
     )
 
 

@@ -75,7 +75,7 @@ class Measured:
     def rows(self) -> str:
         """A table with a row for each task that could be weighed."""
         interval = f"{100 * (1 - 2 * self.tail):g} % interval"
-        head = ["task", *self.sides, "effect", interval, "taken over", "for or against"]
+        head = ["task", *self.sides, "effect", interval, "interval over", "for or against"]
         rows = [
             [e.task, *map(number, e.values), number(e.effect), e.interval, e.over, e.word]
             for e in self.evidence
@@ -122,11 +122,14 @@ class Claim:
     @property
     def text(self) -> str:
         """The outcome, and how likely chance alone would bring one about."""
+        if not self.evidence:
+            return "The claim **could not be measured**."
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
         if not self.primary.voting:
             return f"The claim {outcome}, because no task has an interval."
         chance = number(100 * self.primary.chance)
-        return f"The claim {outcome}. If there were no effect, {chance} % of such studies would still reach a verdict."
+        by_chance = f"If there were no effect, {chance} % of such studies would reach a verdict by chance."
+        return f"The claim {outcome}. {by_chance}"
 
     @property
     def place(self) -> str:
@@ -160,4 +163,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "---:" if rows and all(NUMBER.fullmatch(row[i]) for row in rows) else "---" for i in range(len(head))
     ]
     sides[0] = "---"
-    return "\n".join(f"| {' | '.join(line)} |" for line in (head, sides, *rows))
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, sides, *rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -121,5 +121,5 @@ class Measure:
             share = loss_of_epoch(run, run.epochs)[0] / guessing(study, task)
             if share > UNFITTED:
                 raise LeftOut(
-                    f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so there is no optimum"
+                    f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so it has no optimum to measure"
                 )

@@ -118,7 +118,9 @@ def area_of_error(study: Subject, task: str, seed: int) -> Reading:
     for how in WAYS:
         accuracy = float(study.run(task, how, seed).dev_accuracy[-1])
         if accuracy - facts["majority"] < Z * np.sqrt(accuracy * (1 - accuracy) / facts["dev_examples"]):
-            raise LeftOut(f"{TRAININGS[how]} is no better on the dev set than the largest class")
+            raise LeftOut(
+                f"{TRAININGS[how]} is hardly better on the dev set than always naming the largest class"
+            )
     regions = [in_plane(study.surface(task, how, "dev", seed=seed), "error") for how in WAYS]
     level = (1 - facts["majority"] + np.maximum(*(region.end for region in regions))) / 2
     scratch, tuned = (bounds(region, level, 0.0) for region in regions)

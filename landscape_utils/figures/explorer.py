@@ -54,7 +54,7 @@ def page(payload: dict[str, Any]) -> str:
     return (
         f'<div class="landscape-explorer" id="explorer"><style>{STYLE}</style>'
         f'<script type="application/json">{embedded(payload)}</script>'
-        "<noscript>This figure moves, with JavaScript; the one beside it says the essential without.</noscript></div>"
+        "<noscript>This figure needs JavaScript. The figures above show the essential without it.</noscript></div>"
         f'<script type="module">{MODULE}\nmountAll();</script>'
     )
 

@@ -56,7 +56,7 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
         columnspacing=1,
         handletextpad=0.2,
     )
-    note(figure, "No mark: the run has no result, or the claim is not about the task.")
+    note(figure, "Where a mark is missing, the run has no result, or the claim is not about the task.")
     return figure
 
 

@@ -23,7 +23,7 @@ from .drawing import (
     neighbourhood,
 )
 from .notes import leaves, percent, scan_note
-from .page import PageFigure, fit_height, for_pages, note
+from .page import PageFigure, fit_height, for_pages, legend_above, note
 from .style import COLOUR_MAPS, HOW_NAMES, PHONE, WIDTH, how_name, lines_of
 
 COLUMN = 16  # letters that stand above the narrowest of four maps
@@ -78,6 +78,8 @@ def surface_grid(
             axis.label_outer()
         _name_panels(panels, heading, list(by_name), upright)
     _finish(figure, axes, scales, value, share == "all", upright)
+    if axes[0][0].get_legend_handles_labels()[1]:  # within the maps of a phone it would take all their room
+        legend_above(figure, axes[0][0])
     note(figure, said)
     fit_height(figure)
     for axis in chain.from_iterable(axes):
@@ -133,7 +135,6 @@ def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> Non
     looks = lines_of(paths)
     for name, path in paths.items():
         draw_trajectory(axis, path, colour=looks[name]["color"], name=how_name(name))
-    axis.legend(loc="lower right", fontsize=9, frameon=True)
     return None
 
 

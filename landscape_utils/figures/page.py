@@ -109,6 +109,6 @@ def fit_height(figure: Figure) -> None:
     """Make a figure as high as its panels and the small print need: panels of fixed shape leave a strip empty."""
     figure.draw_without_rendering()
     panels = Bbox.union([box for axis in figure.axes if (box := axis.get_tightbbox())])
-    print_below = sum(text.get_window_extent().height for text in figure.texts)
-    figure.set_figheight((panels.height + print_below) / figure.dpi + 0.2)
+    around = sum(part.get_window_extent().height for part in (*figure.texts, *figure.legends))
+    figure.set_figheight((panels.height + around) / figure.dpi + 0.2)
     figure.draw_without_rendering()

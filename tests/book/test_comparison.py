@@ -13,6 +13,7 @@ from landscape_utils.book.comparison import ABSENT, Column, setup, setups, verdi
 from landscape_utils.book.findings import PHRASES
 from landscape_utils.claims import paper
 from landscape_utils.claims.claims import CLAIMS, weigh
+from landscape_utils.claims.intervals import number
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import Lacking
 from landscape_utils.names import display_name
@@ -27,15 +28,30 @@ def column(head: str, world: str, *names: str) -> Column:
 
 def test_verdicts_stand_in_the_column_of_their_run_with_the_chapter():
     names = ("accuracy", "overfitting", "low-layers")
-    head, *rows = cells(verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])]))
+    text = verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])])
+    head, *rows = cells(text)
     assert head == ["sentence of the paper", "chapter", "demo", "minilm"]
     assert [row[1:] for row in rows] == [
         ["[1](01_fine_tuning.ipynb)", "**holds** 4/0/0", "**does not hold** 0/4/0"],
         ["[5](05_overfitting.ipynb)", "**holds** 1/0/0", "**does not hold** 0/1/0"],
         ["[6](06_layer_rollback.ipynb)", "**holds** 4/0/0", ABSENT],
     ]
+    assert text.endswith("**In all**: demo: 3 hold; minilm: 2 do not hold.")
     chapters = {phrase["chapter"] for phrase in PHRASES.values()}
     assert all((ROOT / "notebooks" / f"{name}.ipynb").exists() for name in chapters)
+
+
+def test_the_costliest_rollback_of_each_run_stands_above_that_of_the_paper():
+    groups = ("low-layers", "middle-layers", "high-layers")
+    run = column("demo", "true", *groups)
+    head, ours, printed = cells(comparison.costliest([run, column("minilm", "true", "accuracy")]))
+    assert printed == ["the paper", "high (53.7)", "high (28.2)", "high (34.8)", "high (12)"], (
+        "as in its Table 1"
+    )
+    for k, task in enumerate(head[1:]):
+        costs = [next(e.values[0] for e in run.claims[group].evidence if e.task == task) for group in groups]
+        assert ours[1 + k] == f"{('low', 'middle', 'high')[costs.index(max(costs))]} ({number(max(costs))})"
+    assert comparison.most({"low": -1.0, "high": 0.0}) == "none"
 
 
 @pytest.fixture

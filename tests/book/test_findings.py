@@ -64,8 +64,10 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert len(rows) == 5
     assert rows[0][0].endswith("random initialization” *(section 5)*")
     assert rows[0][1].startswith("**Fine-tuning reaches a higher accuracy: holds.** Dev accuracy is ")
-    assert rows[0][1].endswith("Of the 4 tasks, 4 speak for the sentence.")
-    assert rows[4][1].endswith("below zero: it speaks against the sentence."), "RTE is learned quickly here"
+    assert rows[0][1].endswith("All 4 tasks speak for the sentence.")
+    assert rows[4][1].endswith("below zero, which speaks against the sentence."), (
+        "RTE is learned quickly here"
+    )
     link = r'data-task="MNLI" data-quantity="[a-z ]+">MNLI-like</a>'
     assert re.search(link, text), "it sets the explorer"
     assert text.endswith(findings.SHOW_ME)
@@ -81,10 +83,11 @@ def test_what_it_means_follows_the_verdicts(world, verdict):
 def test_what_was_not_measured_is_said(true):
     lacking = replace(true[0].primary, evidence=(), left_out={"MRPC": "it was not trained"})
     unknown = [replace(true[0], primary=lacking)]
-    said = f"The results of this run are not enough to measure this sentence: *{true[0].title}*."
+    said = f"The results of this run are not enough to judge this sentence: *{true[0].title}*."
     assert findings.means(unknown) == said
     assert "it was not trained" in findings.shows(unknown, SimpleNamespace(tasks=()))
     assert "could not be measured" in findings.answer(unknown)
+    assert "The reasons: it was not trained." in findings.answer(unknown)
     assert all(theme["open"] in findings.conclusion(unknown) for theme in THEMES)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from book_cases import cells
 from synthetic import make_study, run_of
@@ -34,7 +36,7 @@ def test_parts_of_glue_are_told_from_the_whole():
         "MNLI, 3,600 of 392,702 training and 400 of 9,815 dev examples; "
         "MRPC, 3,600 of 3,668 training and 400 of 408 dev examples"
     )
-    assert tables.setup(study).endswith(f"Parts of data sets: {said}.")
+    assert tables.setup(study).endswith(f"Only a part of a data set is used: {said}.")
     for spec in study.profile.tasks.values():
         spec.source = "demo"
     assert tables.samples(study) == ""
@@ -82,6 +84,26 @@ def test_directions_have_length_cosine_and_angle():
         ["MNLI", "from scratch", "RTE", "6", "0.05", "87°"],
         ["MNLI", "fine-tuned", "RTE", "2", "0.05", "87°"],
     ]
+
+
+def test_straightness_stands_beside_a_random_walk_of_the_same_steps():
+    def walk(task, how):
+        if how == "scratch":
+            raise Lacking("no walk")
+        return SimpleNamespace(quarter=np.array([1.0, 0.8]))
+
+    study = make_study(walk=walk, schedule=lambda task, how: np.ones(100))
+    rows = {row[1]: row[2:] for row in cells(tables.straightness(study, ["mrpc"]))}
+    assert rows["fine-tuned"] == ["0.8", "0.5", "0.3"], "equal steps: the root of a quarter"
+    assert rows["from scratch"] == ["n/a", "0.5", "n/a"]
+
+
+def test_the_further_epochs_have_their_error_and_loss():
+    first = run_of(np.exp, dev_accuracy=np.array([0.5, 0.8]), dev_loss=np.array([0.7, 0.4]), epochs=1)
+    further = run_of(np.exp, dev_accuracy=np.array([0.8, 0.75]), dev_loss=np.array([0.4, 1.2]), epochs=1)
+    head, *rows = cells(tables.further_epochs(first, further))
+    assert head[1:] == ["after 1 epochs", "after 1 more"]
+    assert rows == [["dev error, in %", "20", "25"], ["dev loss, in nats", "0.4", "1.2"]]
 
 
 def test_shares_show_first_middle_and_last_epoch():

@@ -81,7 +81,7 @@ def test_an_exact_number_of_one_training_does_not_count():
     [
         ("flatter", "run", lambda _: run_of(lambda epoch: 0.8 * GUESS), ("rte", "scratch"), "ends at 80% of the loss"),
         # 2,000 examples: 1.96 standard errors of 51.5 % are 2.2 points
-        ("error-surface", "run", fields(dev_accuracy=np.array([0.515])), ("rte", "scratch"), "is no better on"),
+        ("error-surface", "run", fields(dev_accuracy=np.array([0.515])), ("rte", "scratch"), "is hardly better on"),
         ("overfitting", "run", fields(dev_accuracy=np.array([0.96])), ("mrpc",), "only 4.0 % before the further"),
         ("low-layers", "rollback", fields(correct=np.zeros((0, 0), bool)), ("rte",), "made by an earlier version"),
         ("straight", "walk", fields(quarter=np.full(2, np.nan)), ("rte",), "kept no weights"),

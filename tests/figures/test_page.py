@@ -141,3 +141,11 @@ def test_a_figure_follows_the_scheme_that_its_page_gives_it(browser, tmp_path):
     light, dark = (np.median(picture[100:160, 100:160], axis=(0, 1)) for picture in shown)
     assert np.array_equal(light, dark)
     assert np.ptp(light) > 20  # colours, not paper
+
+
+def test_the_names_of_several_paths_leave_the_maps_of_a_phone_their_room():
+    """Two maps side by side have a third of the column each, at least."""
+    paths = of_each(TASKS[:2], {"Eq. 3 to 5": PATH, "projected onto the plane": PATH})
+    narrow = plots.surface_grid(of_each(TASKS[:2], SURFACE), trajectories=paths, window=1.2).on_phone()
+    maps = [axis for axis in narrow.axes if axis.get_label() != "<colorbar>"]
+    assert min(axis.get_window_extent().width for axis in maps) * 72 / narrow.dpi > COLUMN / 3
