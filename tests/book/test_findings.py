@@ -68,7 +68,7 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert rows[0][1].startswith("**Fine-tuning reaches a higher accuracy: holds.** Dev accuracy is ")
     assert rows[0][1].endswith("Of the 4 tasks, 4 speak for the sentence.")
     assert rows[4][1].endswith("below zero: it speaks against the sentence."), "RTE is learned quickly here"
-    assert re.search(r'data-task="MNLI" data-quantity="[a-z ]+">MNLI-like</a>', text), (
+    assert re.search(r'data-task="MNLI-like" data-quantity="[a-z ]+">MNLI-like</a>', text), (
         "a link sets the explorer"
     )
     assert text.endswith(findings.SHOW_ME)

@@ -108,12 +108,14 @@ def test_it_is_accessible_light_and_beside_a_static_figure(chapter, site, name):
 
 def test_01_says_the_history(chapter, study):
     page = chapter(EXPLORED[0])
-    page.get_by_label("task", exact=True).select_option("SST-2")
+    page.get_by_label("task", exact=True).select_option(study.heading("sst2"))
     page.get_by_label("training", exact=True).select_option("fine-tuned")
     slide(page, "epoch", 1)
     run = study.run("sst2")
-    wanted = f"SST-2, fine-tuned: epoch = 1: training loss {printed(run.loss[:3].mean())} \u00b1 "
-    assert readout(page)[0].startswith(wanted)  # 48 examples in batches of 16
+    told = f"epoch = 1: training loss {printed(run.loss[:3].mean())} \u00b1 "
+    assert readout(page)[0].startswith(
+        f"{study.heading('sst2')}, fine-tuned: {told}"
+    )  # 48 examples in batches of 16
     dev = f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}"
     assert dev in readout(page)[0]
 
@@ -128,8 +130,8 @@ def test_02_says_the_curve(chapter, study):
 
 def test_03_says_the_surface_on_both_sides(chapter, study):
     page = chapter(EXPLORED[2])
-    page.get_by_label("task", exact=True).select_option("RTE")
-    page.get_by_label("task (right)", exact=True).select_option("MRPC")
+    page.get_by_label("task", exact=True).select_option(study.heading("rte"))
+    page.get_by_label("task (right)", exact=True).select_option(study.heading("mrpc"))
     slide(page, "\u03b1", 3)
     slide(page, "\u03b2", 0)
     for said, task, how in zip(readout(page), ("rte", "mrpc"), ("scratch", "pretrained"), strict=True):
@@ -168,7 +170,7 @@ def test_06_says_the_rollbacks(chapter, study):
     page.get_by_label("layers", exact=True).select_option("high layers")
     page.get_by_role("button", name="to the rolled back").click()
     rolled = printed(study.layer_surface("mnli", "high").marks["rolled back"].loss)
-    wanted = f"MNLI, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"
+    wanted = f"{study.heading('mnli')}, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"
     expect(page.locator(".lx-readout")).to_contain_text(wanted)
     cube = rollback_cube(study, "mnli")
     for index in ((0, 4, 2), (1, 1, 1)):
