@@ -42,7 +42,7 @@ from landscape_utils.landscape.flatness import region_around, width_below
 from landscape_utils.landscape.scan import Mark
 
 NOT_BELOW = "is not below"
-RANKS = "ranks: training loss less dev error"
+RANKS = "ranks: loss less error"
 LEFT, TOP, RIGHT = 44, 12, 74  # pixels between the map and the edges of its canvas
 CHART = 48, 12  # and of a chart
 

@@ -15,7 +15,7 @@ const unpackField = (f) => ({
 const unpackFields = (fields) => new Map(fields.map((f) => [f.name, unpackField(f)]));
 
 /** The quantity that tells two maps apart: how training loss and dev error rank the same points. */
-const RANKS = "ranks: training loss less dev error";
+const RANKS = "ranks: loss less error";
 
 /** Gives the rank of a value among `values`, from 0 (the lowest) to 1; equal values share their mean rank. */
 function rankAmong(values) {
