@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,10 @@ def counted(outcomes: Sequence[str]) -> str:
     return listed([f"{n} {COUNTED[kind][n > 1]}" for kind, n in numbers.items()])
 
 
-def numbers(claim: Claim, explored: Mapping[str, str] | None = None) -> str:
+def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
     """A sentence with the values of the task that agrees most with the paper and of the one that agrees least.
 
-    The tasks named in `explored` become links that set the explorer of the page, which knows them by its values.
+    The tasks named in `explored` become links that set the explorer of the page.
     """
     if not claim.evidence:
         return claim.primary.missing
@@ -71,8 +71,8 @@ def numbers(claim: Claim, explored: Mapping[str, str] | None = None) -> str:
         values = phrase["each"].format(*("∞ (never)" if np.isinf(v) else number(v) for v in e.values))
         if e.task == EVERY:
             return values
-        task = (explored or {}).get(e.task)
-        return f"{values} on {show_me(e.task, task=task, **phrase.get('show', {})) if task else e.task}"
+        linked = e.task in explored
+        return f"{values} on {show_me(e.task, task=e.task, **phrase.get('show', {})) if linked else e.task}"
 
     most, least = (pick(claim.evidence, key=lambda e: e.effect) for pick in (max, min))
     if most is least:
@@ -113,7 +113,7 @@ def votes(claim: Claim) -> str:
 
 def shows(weighed: Sequence[Claim], study: Study) -> str:
     """The paper's sentences, and beside each what this run shows, with links that set the explorer of the page."""
-    explored = {study.heading(task): display_name(task) for task in study.tasks}
+    explored = [study.heading(task) for task in study.tasks]
     rows = []
     for claim in weighed:
         quotation = " ".join(claim.quotation.split())

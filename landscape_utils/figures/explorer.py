@@ -73,7 +73,8 @@ def show_me(
     """A link (HTML) that sets the explorer of its page and leads to it; what is left out stays as the reader has it.
 
     Args:
-        task, how, layers: as the page or as a study names them: "MRPC" or "mrpc", "fine-tuned" or "pretrained".
+        task: as `study.heading` names it; of data that were not generated "mrpc" does as well as "MRPC".
+        how, layers: as the page or as a study names them: "fine-tuned" or "pretrained".
         quantity: "training loss", "dev error", ...
         alpha, beta: a place; the nearest one that was evaluated is shown.
         epoch: of the trajectory.

@@ -16,11 +16,12 @@ from ..errors import UserError
 from ..landscape.scan import Curve, Mark, Surface
 from ..landscape.trajectory import Trajectory
 from .drawing import MARKERS, spans_decades
-from .style import COLOUR_MAPS
+from .style import COLOUR_MAPS, DIVERGING
 
 STOPS = 32  # of a colour map; the browser interpolates
 FOCUS = ("end", "fine-tuned")  # marks around which an optimum's width and area are taken
 KINDS = ("loss", "error")
+COLOURS = {**COLOUR_MAPS, "rank": DIVERGING}
 NO_COUNT = 65535
 
 
@@ -113,7 +114,7 @@ def payload(views: Sequence[View], cubes: Sequence[Cube] = ()) -> dict[str, Any]
         "views": packed,
         "cubes": [cube.packed() for cube in cubes],
         "quantities": quantities(views),
-        "colours": {kind: [to_hex(COLOUR_MAPS[kind](x)) for x in np.linspace(0, 1, STOPS)] for kind in KINDS},
+        "colours": {kind: [to_hex(c(x)) for x in np.linspace(0, 1, STOPS)] for kind, c in COLOURS.items()},
     }
 
 

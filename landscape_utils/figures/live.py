@@ -17,7 +17,7 @@ import ipywidgets
 
 from ..errors import UserError
 from ..landscape.scan import Surface
-from ..names import METHODS, display_name
+from ..names import METHODS
 from ..profiles import Profile
 from ..progress import no_bars
 from ..study.scan_results import SurfaceResult
@@ -53,7 +53,7 @@ class Live(ipywidgets.VBox):
     def __init__(self, study: Study, explorer: Explorer):
         self.study, self.explorer = study, explorer
         self.runs = {
-            (display_name(task), how_name(how) + when): (task, how)
+            (study.heading(task), how_name(how) + when): (task, how)
             for task in study.tasks
             for how in study.ways
             for when in ("", NOW)
@@ -158,7 +158,7 @@ class Live(ipywidgets.VBox):
         mark = pack_mark(
             f"asked {self._asked}", {title: found[split] for title, split in SPLITS.items()}, PAPERS
         )
-        run = {"task": display_name(place.task), "how": how_name(place.how)}
+        run = {"task": self.study.heading(place.task), "how": how_name(place.how)}
         views = [
             view | {"marks": [*view["marks"], mark]} if run.items() <= view.items() else view
             for view in self.explorer.payload["views"]
@@ -232,7 +232,7 @@ class Live(ipywidgets.VBox):
             curves = {title: self.study.curve(task, how, split) for title, split in SPLITS.items()}
             trajectories = [self.study.trajectory(task, how, method) for method in METHODS]
             name = how_name(how) + NOW
-            view = View(surfaces, curves, trajectories, display_name(task), name, quantities=PAPERS)
+            view = View(surfaces, curves, trajectories, self.study.heading(task), name, quantities=PAPERS)
             self.explorer.scanned = view.packed()
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import UserError
 from ..landscape.rollback import AXIS
 from ..landscape.scan import Curve
-from ..names import CONTINUED, GROUPS, METHODS, display_name
+from ..names import CONTINUED, GROUPS, METHODS
 from ..study.study import Study
 from ..training.finetune import Run
 from .explorer_data import Cube, View
@@ -27,7 +27,7 @@ def histories(study: Study, tasks: Sequence[str]) -> Shown:
     return [
         View(
             curves=history(study.run(task, how), study.facts(task)),
-            task=display_name(task),
+            task=study.heading(task),
             how=how_name(how),
             quantities=("training loss", "dev loss", "dev error"),
             axis="epoch",
@@ -70,7 +70,7 @@ def curves(study: Study, tasks: Sequence[str]) -> Shown:
     return [
         View(
             curves={name: study.curve(task, how, split) for name, split in SPLITS.items()},
-            task=display_name(task),
+            task=study.heading(task),
             how=how_name(how),
             quantities=PAPERS,
         )
@@ -86,7 +86,7 @@ def surfaces(study: Study, tasks: Sequence[str]) -> Shown:
             {name: study.surface(task, how, split) for name, split in SPLITS.items()},
             {name: study.curve(task, how, split) for name, split in SPLITS.items()},
             [study.trajectory(task, how, method) for method in METHODS],
-            display_name(task),
+            study.heading(task),
             how_name(how),
             history=recorded(study.run(task, how)),
             quantities=PAPERS,
@@ -108,7 +108,7 @@ def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
             scanned,
             {},
             trajectories,
-            display_name(task),
+            study.heading(task),
             history=history,
             turn=first.epochs,
             quantities=PAPERS,
@@ -132,7 +132,7 @@ def layers(study: Study, tasks: Sequence[str]) -> Shown:
     return [
         View(
             {name: study.layer_surface(task, group, split) for name, split in SPLITS.items()},
-            task=display_name(task),
+            task=study.heading(task),
             layers=f"{group} layers",
             quantities=PAPERS,
         )
@@ -145,7 +145,7 @@ def rollback_cube(study: Study, task: str) -> Cube:
     """The three layer groups of a task's fine-tuned run, each rolled back by any share."""
     found = study.cube(task)
     groups = [f"{group} layers" for group in GROUPS]
-    return Cube(display_name(task), groups, AXIS, found["accuracy"], int(found["examples"]))
+    return Cube(study.heading(task), groups, AXIS, found["accuracy"], int(found["examples"]))
 
 
 SHOWN: dict[str, Callable[[Study, Sequence[str]], Shown]] = {

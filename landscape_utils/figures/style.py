@@ -91,6 +91,7 @@ def _from_dark(name: str) -> Colormap:
 
 
 COLOUR_MAPS = {"loss": _from_dark("mako"), "error": _from_dark("rocket")}
+DIVERGING = sns.color_palette("vlag", as_cmap=True)  # of differences: blue below zero, red above
 
 
 def ink_on(colour: Sequence[float]) -> str:

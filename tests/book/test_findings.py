@@ -68,7 +68,7 @@ def test_beside_the_papers_sentence_stands_what_the_run_shows():
     assert rows[4][1].endswith("below zero, which speaks against the sentence."), (
         "RTE is learned quickly here"
     )
-    link = r'data-task="MNLI" data-quantity="[a-z ]+">MNLI-like</a>'
+    link = r'data-task="MNLI-like" data-quantity="[a-z ]+">MNLI-like</a>'
     assert re.search(link, text), "it sets the explorer"
     assert text.endswith(findings.SHOW_ME)
 

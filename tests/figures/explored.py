@@ -35,8 +35,7 @@ def scanned(n: int, width: float, split: str = "train", m: int = 0, **changes) -
     """A round bowl about the end, n x (m or n) points: below level t lies a disc of radius width * sqrt(t - 0.2)."""
     share = 1.1 if split == "dev" else 1
     surface = surface_of(lambda a, b: share * bowl(a, b, width), n, cosine=0.6)
-    m = m or n
-    return measured(replace(surface, beta=surface.beta[:m], loss=surface.loss[:, :m]), **changes)
+    return measured(replace(surface, beta=surface.beta[: m or n], loss=surface.loss[:, : m or n]), **changes)
 
 
 def line(width: float, **changes) -> Curve:

@@ -112,10 +112,12 @@ def test_it_is_light_accessible_and_moves_by_keyboard_and_by_mouse(chapter, site
 
 
 def test_01_says_the_history(chapter, study):
-    said = readout(chapter(EXPLORED[0], {"task": "SST-2", "training": "fine-tuned"}, epoch=1))[0]
+    said = readout(chapter(EXPLORED[0], {"task": study.heading("sst2"), "training": "fine-tuned"}, epoch=1))[
+        0
+    ]
     run = study.run("sst2")
     loss = printed(run.loss[:3].mean())  # 48 examples in batches of 16
-    assert said.startswith(f"SST-2, fine-tuned: epoch = 1: training loss {loss} \u00b1 ")
+    assert said.startswith(f"{study.heading('sst2')}, fine-tuned: epoch = 1: training loss {loss} \u00b1 ")
     assert f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}" in said
 
 
@@ -125,7 +127,8 @@ def test_02_says_the_curve(chapter, study):
 
 
 def test_03_says_the_surface_on_both_sides(chapter, study):
-    page = chapter(EXPLORED[2], {"task": "RTE", "task (right)": "MRPC"}, **{"\u03b1": 3, "\u03b2": 0})
+    tasks = {"task": study.heading("rte"), "task (right)": study.heading("mrpc")}
+    page = chapter(EXPLORED[2], tasks, **{"\u03b1": 3, "\u03b2": 0})
     for said, of in zip(readout(page), (("rte", "scratch"), ("mrpc", "pretrained")), strict=True):
         place = "\u03b1 = 2, \u03b2 = \u22124 (grid point)"
         assert f"{place}: {measured(study.surface, of, (3, 0))}" in said
@@ -155,7 +158,7 @@ def test_06_says_the_rollbacks(chapter, study):
     page = chapter(EXPLORED[5], {"layers": "high layers"})
     page.get_by_role("button", name="to the rolled back").click()
     rolled = printed(study.layer_surface("mnli", "high").marks["rolled back"].loss)
-    wanted = f"MNLI, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"
+    wanted = f"{study.heading('mnli')}, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"
     expect(page.locator(".lx-readout")).to_contain_text(wanted)
     cube = rollback_cube(study, "mnli")
     for index in ((0, 4, 2), (1, 1, 1)):

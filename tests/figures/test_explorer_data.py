@@ -14,123 +14,101 @@ from landscape_utils.figures.explorer import MODULE, STYLE, Explorer, page
 from landscape_utils.figures.explorer_data import View, embedded, payload
 
 
-def floats(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), "<f4")
+def decoded(text: str, kind: str = "<f4") -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), kind)
 
 
-def counts(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), "<u2")
+def fields(name: str = "", **changes) -> list[dict]:
+    return View({name: scanned(3, 2.0, **changes)}).packed()["fields"]
 
 
 def test_values_arrive_as_float32_and_axes_exactly():
     surface = scanned(7, 2.0, m=5)
     packed = View({"training": surface}).packed()
-    assert packed["alpha"] == surface.alpha.tolist()
-    assert packed["beta"] == surface.beta.tolist()
+    assert (packed["alpha"], packed["beta"]) == (surface.alpha.tolist(), surface.beta.tolist())
     loss, error = packed["fields"]
     assert (loss["name"], error["name"]) == ("training loss", "training error")
-    assert np.array_equal(floats(loss["values"]), surface.loss.astype(np.float32).ravel())
-    assert np.array_equal(floats(loss["stderr"]), surface.loss_stderr.astype(np.float32).ravel())
-    assert np.array_equal(counts(error["counts"]) / 100, surface.error.ravel())
+    assert np.array_equal(decoded(loss["values"]), surface.loss.astype(np.float32).ravel())
+    assert np.array_equal(decoded(loss["stderr"]), surface.loss_stderr.astype(np.float32).ravel())
+    assert np.array_equal(decoded(error["counts"], "<u2") / 100, surface.error.ravel())
     assert error["stderr"] is None
     assert packed["marks"][1]["values"]["training loss"] == [surface.marks["end"].loss, 0.01]
     assert packed["marks"][packed["focus"]]["name"] == "end"
+    one = View({"training": surface}, quantities=("training error",)).packed()
+    assert [f["name"] for f in one["fields"]] == list(one["marks"][0]["values"]) == ["training error"]
 
 
 def test_values_that_are_not_finite_arrive_as_such():
     loss = np.array([[np.nan, np.inf, -np.inf], [1e300, 1, 2], [3, 4, 5]])
     mark = scanned(3, 2.0).marks["end"]._replace(loss=np.nan)
-    odd = scanned(3, 2.0, loss=loss, marks={"end": mark})
-    data = payload([View({"": odd})])
-    got = floats(data["views"][0]["fields"][0]["values"])
-    assert np.isnan(got[0])
-    assert got[1] == got[3] == np.inf
-    assert got[2] == -np.inf
+    data = payload([View({"": scanned(3, 2.0, loss=loss, marks={"end": mark})})])
+    got = decoded(data["views"][0]["fields"][0]["values"])
+    assert np.array_equal(got[:4], [np.nan, np.inf, -np.inf, np.inf], equal_nan=True)
     assert data["views"][0]["marks"][0]["values"]["loss"] == [None, 0.01]
     json.loads(embedded(data))
 
 
 def test_error_rates_that_are_no_counts_arrive_as_float32():
     error = np.where(np.eye(3) > 0, np.nan, 0.25)
-    (_, packed) = View({"": scanned(3, 2.0, error=error)}).packed()["fields"]
-    assert counts(packed["counts"]).tolist() == [65535, 25, 25, 25, 65535, 25, 25, 25, 65535]
+    wanted = np.where(np.eye(3) > 0, 65535, 25)
+    assert np.array_equal(decoded(fields(error=error)[1]["counts"], "<u2"), wanted.ravel())
     for odd, examples in ((error + 0.001, 100), (error, 65535)):
-        _, packed = View({"": scanned(3, 2.0, error=odd, examples=examples)}).packed()["fields"]
-        assert np.array_equal(floats(packed["values"]), odd.astype(np.float32).ravel(), equal_nan=True)
+        values = decoded(fields(error=odd, examples=examples)[1]["values"])
+        assert np.array_equal(values, odd.astype(np.float32).ravel(), equal_nan=True)
 
 
 def test_bounds_of_interpolated_losses_are_never_less_than_they_are():
-    surface = scanned(5, 1.0)
-    assert View({"": surface}).packed()["fields"][0]["bound"] is None
-    bound = np.linspace(0, 0.037, 25).reshape(5, 5)
-    object.__setattr__(surface, "loss_bound", bound)
-    packed = View({"": surface}).packed()["fields"][0]["bound"]
-    codes = np.frombuffer(base64.b64decode(packed["codes"]), "u1")
+    assert fields()[0]["bound"] is None
+    bound = np.linspace(0, 0.037, 9)
+    packed = fields(loss_bound=bound.reshape(3, 3))[0]["bound"]
+    codes = decoded(packed["codes"], "u1")
     stated = codes * packed["max"] / 255
-    assert (stated >= bound.ravel() * (1 - 1e-12)).all()
-    assert (stated <= bound.ravel() + 0.037 / 255).all()
+    assert (stated >= bound * (1 - 1e-12)).all()
+    assert (stated <= bound + 0.037 / 255).all()  # one of 255 steps
     assert codes[0] == 0
-
-
-def test_only_the_quantities_asked_for():
-    view = View({"training": scanned(3, 1.0), "dev": scanned(3, 1.0, "dev")}, quantities=("dev error",))
-    packed = view.packed()
-    assert [f["name"] for f in packed["fields"]] == ["dev error"]
-    assert list(packed["marks"][0]["values"]) == ["dev error"]
 
 
 def test_the_scale_is_logarithmic_where_losses_span_more_than_twenty_times():
     for low, log in ((1.0, False), (0.1, True), (-0.1, False)):
         loss = np.linspace(low, 10, 25).reshape(5, 5)
-        data = payload([View({"": scanned(5, 1.0, loss=loss)})])
-        assert data["quantities"] == {
-            "loss": {"kind": "loss", "log": log},
-            "error": {"kind": "error", "log": False},
-        }
+        found = payload([View({"": scanned(5, 1.0, loss=loss)})])["quantities"]
+        assert found == {"loss": {"kind": "loss", "log": log}, "error": {"kind": "error", "log": False}}
 
 
-def test_nothing_in_a_name_ends_the_script():
+def test_a_widget_carries_its_page_and_nothing_in_a_name_ends_a_script():
     data = payload([View({EVIL: scanned(3, 1.0)}, task=EVIL)])
-    text = embedded(data)
-    assert "<" not in text
-    assert json.loads(text) == data
+    told = embedded(data)
+    assert "<" not in told
+    assert json.loads(told) == data
     assert "</script" not in MODULE.lower()
     assert "<!--" not in MODULE
     assert "</style" not in STYLE.lower()
+    bundle, _ = Explorer(payload=data)._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert told in bundle["text/html"]
+    assert bundle["text/html"].count("<script") == 2
 
 
 def test_a_page_of_the_papers_size_is_light():
     """Four tasks, both ways to train, 40 x 40 points: with the module at most 300 kB."""
     surfaces = {"training": scanned(40, 2.0), "dev": scanned(40, 2.0, "dev")}
-    shown = ("training loss", "dev error")
+    curves = {"training": line(2.0), "dev": line(2.0)}
     trajectories = [path("plane", 16), path("paper", 16)]
-    view = View(surfaces, {"training": line(2.0), "dev": line(2.0)}, trajectories, "MRPC", quantities=shown)
+    view = View(surfaces, curves, trajectories, "MRPC", quantities=("training loss", "dev error"))
     assert len(page(payload([view] * 8, [cube()] * 4)).encode()) <= 300_000
 
 
-def test_a_widget_carries_its_page():
-    data = payload([View({"": scanned(3, 1.0)}, task=EVIL)])
-    bundle, _ = Explorer(payload=data)._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    assert embedded(data) in bundle["text/html"]
-    assert bundle["text/html"].count("<script") == 2
-
-
 @pytest.mark.parametrize(
-    ("view", "words"),
+    ("views", "words"),
     [
-        (View(), "neither a surface nor a curve"),
-        (View({"": scanned(3, 1.0, alpha=np.array([0.0, 2.0, 1.0]))}), "ascending"),
-        (View({"": scanned(3, 1.0, beta=np.array([0.0, 1.0, 1.0]))}), "ascending"),
-        (View({"a": scanned(3, 1.0), "b": scanned(4, 1.0)}), "same alpha"),
+        ([], "one surface or curve"),
+        ([View()], "neither a surface nor a curve"),
+        ([View({"": scanned(3, 1.0, alpha=np.array([0.0, 2.0, 1.0]))})], "ascending"),
+        ([View({"": scanned(3, 1.0, beta=np.array([0.0, 1.0, 1.0]))})], "ascending"),
+        ([View({"a": scanned(3, 1.0), "b": scanned(4, 1.0)})], "same alpha"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(view, words):
+def test_what_cannot_be_drawn_is_refused(views, words):
     with pytest.raises(UserError, match=words) as refused:
-        payload([view])
+        payload(views)
     assert "\n" not in str(refused.value)
-
-
-def test_nothing_is_refused():
-    with pytest.raises(UserError, match="one surface or curve"):
-        payload([])

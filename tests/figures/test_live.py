@@ -90,7 +90,7 @@ def test_sliders_follow_the_cursor_and_sentences_the_sliders(live):
 def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     seen: list[dict] = []
     live.explorer.observe(lambda change: seen.append(change["new"]), "scanned")
-    live.explorer.selection = {"task": "MRPC", "how": "from scratch", "layers": ""}
+    live.explorer.selection = {"task": study.heading("mrpc"), "how": "from scratch", "layers": ""}
     live.span.value, live.resolution.value, live.examples.value = 1.5, 9, 8
     live.scan.click()
     said = settled(live)

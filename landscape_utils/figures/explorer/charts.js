@@ -14,7 +14,7 @@ function drawChart(pen, { width, height }, chart, theme) {
   clipped(pen, { x: box.x - 7, y: box.y - 7, w: box.w + 14, h: box.h + 14 }, () => {
     for (const line of chart.lines) drawBand(pen, line, x, y);
     for (const line of chart.lines) drawLine(pen, line, x, y);
-    if (chart.level !== undefined) strokePath(pen, [[box.x, y(chart.level)], [box.x + box.w, y(chart.level)]], theme.level, 1.5, [6, 3]);
+    if (Number.isFinite(chart.level)) strokePath(pen, [[box.x, y(chart.level)], [box.x + box.w, y(chart.level)]], theme.level, 1.5, [6, 3]);
     for (const c of chart.cursors ?? []) strokePath(pen, [[x(c), box.y], [x(c), box.y + box.h]], theme.ink, 1, [2, 3]);
     for (const m of chart.marks ?? [])
       if (Number.isFinite(m.y)) drawMark(pen, m.shape, [x(m.x), y(m.y)], { fill: m.colour, line: theme.ink }, 4.5);
@@ -23,15 +23,13 @@ function drawChart(pen, { width, height }, chart, theme) {
 }
 
 function drawChartFrame(pen, box, domain, chart, x, y, theme) {
-  const heights = ticks(chart.scale, 4);
-  tickTexts(heights).forEach((text, k) => {
-    strokePath(pen, [[box.x, y(heights[k])], [box.x + box.w, y(heights[k])]], theme.grid, 1);
-    write(pen, text, box.x - 6, y(heights[k]), theme.ink, "right");
-  });
+  for (const [v, text] of tickTexts(chart.scale, 4)) {
+    strokePath(pen, [[box.x, y(v)], [box.x + box.w, y(v)]], theme.grid, 1);
+    write(pen, text, box.x - 6, y(v), theme.ink, "right");
+  }
   const whole = chart.lines.every((line) => line.x.every(Number.isInteger)); // epochs
-  const all = ticks({ lo: domain[0], hi: domain[1] }, Math.max(4, Math.round(box.w / 60)));
-  const places = whole ? all.filter(Number.isInteger) : all;
-  tickTexts(places).forEach((text, k) => write(pen, text, x(places[k]), box.y + box.h + 12, theme.ink, "center"));
+  for (const [t, text] of tickTexts({ lo: domain[0], hi: domain[1] }, Math.max(4, Math.round(box.w / 60))))
+    if (!whole || Number.isInteger(t)) write(pen, text, x(t), box.y + box.h + 12, theme.ink, "center");
   write(pen, chart.title, 4, 10, theme.ink);
   write(pen, chart.axis, box.x + box.w / 2, box.y + box.h + 29, theme.ink, "center");
 }

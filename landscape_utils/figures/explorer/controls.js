@@ -16,8 +16,6 @@ class Controls {
     ];
   }
 
-  // ---- making them, once
-
   select(text, names, onchange) {
     const select = h("select", { onchange: (e) => onchange(e.target.value) });
     labelled(text, select);
@@ -43,11 +41,9 @@ class Controls {
 
   makeZoom() {
     const { explorer } = this;
-    const zoom = h("span", { class: "lx-row" },
+    return h("span", { class: "lx-row", hidden: !explorer.isLandscape },
       button("Neighbourhood", () => explorer.neighbourhood()), button("Zoom in", () => explorer.zoomBy(0.5)),
       button("Zoom out", () => explorer.zoomBy(2)), button("Show all", () => explorer.zoomTo(null)));
-    zoom.hidden = !explorer.isLandscape;
-    return zoom;
   }
 
   /** A chart along alpha, beta, the epochs or the rolled-back share: pointing at it and the arrow keys move the cursor. */
@@ -95,9 +91,7 @@ class Controls {
     this.level = input;
     this.width = h("p", { class: "lx-text", role: "status" });
     this.ratio = h("p", { class: "lx-answer" });
-    const threshold = group("Threshold", label, this.ratio, this.width);
-    threshold.hidden = !explorer.isLandscape;
-    return threshold;
+    return (this.threshold = group("Threshold", label, this.ratio, this.width));
   }
 
   makeTrajectory() {
@@ -109,9 +103,8 @@ class Controls {
     this.playButton = button("Play", () => explorer.play());
     this.where = h("p", { class: "lx-text" });
     this.epochs = this.makeChart("epoch");
-    const choices = h("div", { class: "lx-row" }, this.playButton, this.projection.parentElement);
-    this.trajectory = group("Trajectory", label, choices, this.where, this.epochs.el);
-    return this.trajectory;
+    const choices = h("div", { class: "lx-row lx-one" }, this.playButton, this.projection.parentElement);
+    return (this.trajectory = group("Trajectory", label, choices, this.where, this.epochs.el));
   }
 
   makeRollback() {
@@ -119,8 +112,7 @@ class Controls {
     this.groups = ["low layers", "middle layers", "high layers"].map((name) => slider(name, move));
     this.accuracy = h("p", { class: "lx-text", role: "status" });
     this.rollbackChart = this.makeChart("rollback");
-    this.rollback = group("Roll layers back", ...this.groups.map((g) => g[0]), this.accuracy, this.rollbackChart.el);
-    return this.rollback;
+    return (this.rollback = group("Roll layers back", ...this.groups.map((g) => g[0]), this.accuracy, this.rollbackChart.el));
   }
 
   makeDownloads() {
@@ -149,8 +141,6 @@ class Controls {
     return [...surfaces, ...charts];
   }
 
-  // ---- keeping them in step with the state
-
   show() {
     this.showChoices();
     this.showPoint();
@@ -164,6 +154,7 @@ class Controls {
     const { state, fieldNames } = this.explorer;
     fillSelect(this.field, fieldNames, state.field);
     this.log.value = SCALES[state.log];
+    this.log.parentElement.hidden = this.explorer.kind === "rank";
     for (const key of ["relief", "compare", "shared"]) this[key].checked = state[key];
   }
 
@@ -174,7 +165,7 @@ class Controls {
     setRange(this.alpha, views[0].axes.alpha.length - 1, point.i, coordinate(point.alpha));
     setRange(this.beta, views[0].axes.beta.length - 1, point.j, coordinate(point.beta));
     this.beta.parentElement.hidden = !views[0].beta;
-    this.readout.textContent = views.map((v) => describePoint(v, explorer.point(v))).join("\n");
+    this.readout.textContent = views.map((v) => describePoint(v, explorer.point(v), explorer.state.field)).join("\n");
     const names = views[0].marks.map((m) => m.name).join();
     if (this.marks.dataset.names === names) return;
     this.marks.dataset.names = names;
@@ -184,6 +175,8 @@ class Controls {
   showThreshold() {
     const { explorer } = this;
     const { field, level } = explorer.state;
+    this.threshold.hidden = !Number.isFinite(level);
+    if (this.threshold.hidden) return;
     setRange(this.level, LEVELS, Math.round(LEVELS * explorer.shownScale().at(level)), number(level, 3));
     const views = explorer.shown.map((p) => p.view);
     const sizes = [];

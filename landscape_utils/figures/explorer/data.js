@@ -14,15 +14,41 @@ const unpackField = (f) => ({
 });
 const unpackFields = (fields) => new Map(fields.map((f) => [f.name, unpackField(f)]));
 
+/** The quantity that tells two maps apart: how training loss and dev error rank the same points. */
+const RANKS = "ranks: loss less error";
+
+/** Gives the rank of a value among `values`, from 0 (the lowest) to 1; equal values share their mean rank. */
+function rankAmong(values) {
+  const atMost = (sign) => {
+    const sorted = [-Infinity, ...Array.from(values, (v) => sign * v).sort((a, b) => a - b), Infinity];
+    return (v) => locate(sorted, sign * v)[0];
+  };
+  const [notAbove, notBelow] = [atMost(1), atMost(-1)];
+  return (v) => clamp((notAbove(v) + values.length - notBelow(v) - 1) / 2 / Math.max(1, values.length - 1), 0, 1);
+}
+
+/** Adds to a surface with both quantities, and to its marks, the rank of training loss less that of dev error, among the
+    points where both are finite. Returns the marks. */
+function addRanks(fields, marks) {
+  const names = ["training loss", "dev error"];
+  if (!names.every((name) => fields.has(name))) return marks;
+  const [loss, error] = names.map((name) => fields.get(name).values);
+  const both = (_, k) => Number.isFinite(loss[k] + error[k]);
+  const [ofLoss, ofError] = [loss, error].map((values) => rankAmong(values.filter(both)));
+  const difference = (l, e) => (Number.isFinite(l) && Number.isFinite(e) ? ofLoss(l) - ofError(e) : NaN);
+  fields.set(RANKS, { name: RANKS, values: Float64Array.from(loss, (l, k) => difference(l, error[k])) });
+  const ofMark = ({ values }) => ({ ...values, [RANKS]: [difference(...names.map((name) => values[name][0])), NaN] });
+  return marks.map((m) => ({ ...m, values: ofMark(m) }));
+}
+
 function unpackView(raw) {
   const fields = unpackFields(raw.fields);
   const curve = raw.curve && { ...raw.curve, fields: unpackFields(raw.curve.fields) };
   const name = FACETS.map((f) => raw[f]).filter(Boolean).join(", ");
   const axes = { alpha: raw.alpha ?? curve.alpha, beta: raw.beta ?? [0] };
-  return { ...raw, name, fields, curve, axes, quantities: unique([...fields.keys(), ...(curve?.fields.keys() ?? [])]) };
+  const marks = addRanks(fields, raw.marks);
+  return { ...raw, name, fields, curve, marks, axes, quantities: unique([...fields.keys(), ...(curve?.fields.keys() ?? [])]) };
 }
-
-const unpackCube = (raw) => ({ ...raw, accuracy: decodeFloats(raw.accuracy) });
 
 /** What tells views apart, and how their selects are labelled. */
 const FACETS = ["task", "how", "layers"];

@@ -3,7 +3,7 @@
    Every event changes `state` and asks for one redraw in the next frame. Nothing else holds state, but for
    caches that can be thrown away. */
 
-const PROJECTIONS = { plane: "orthogonal (least squares)", paper: "the paper's (Eq. 3\u20135)" };
+const PROJECTIONS = { plane: "orthogonal", paper: "the paper's (Eq. 3\u20135)" };
 const SCALES = { false: "linear", true: "logarithmic" };
 
 class Explorer {
@@ -11,7 +11,6 @@ class Explorer {
     this.model = model;
     this.root = h("div", { class: "lx" });
     el.append(this.root);
-    this.revision = 0;
     this.hover = null;
     this.panels = [new Panel(this, 0), new Panel(this, 1)];
     this.load();
@@ -22,8 +21,6 @@ class Explorer {
     this.draw();
   }
 
-  // ---- data
-
   load() {
     const payload = this.model.get("payload");
     const live = this.model.get("scanned");
@@ -33,11 +30,11 @@ class Explorer {
     this.views = views.map(unpackView);
     this.fieldNames = unique(this.views.flatMap((v) => v.quantities));
     this.isLandscape = this.views[0].axis === "\u03b1"; // a history, whose axis is time, has no width
-    this.cubes = (payload.cubes ?? []).map(unpackCube);
-    this.quantities = payload.quantities;
+    this.cubes = (payload.cubes ?? []).map((cube) => ({ ...cube, accuracy: decodeFloats(cube.accuracy) }));
+    this.quantities = { ...payload.quantities, [RANKS]: { kind: "rank", log: false } };
     this.luts = Object.fromEntries(Object.entries(payload.colours).map(([kind, stops]) => [kind, makeLut(stops)]));
-    this.revision++;
     this.caches = new Map();
+    for (const panel of this.panels) panel.base.key = "";
     const again = (view) => view && this.views.find((v) => sameFacets(v, view));
     const others = this.views.slice(1);
     const partner = others.find((v) => v.task === this.views[0].task) ?? others[0];
@@ -72,8 +69,8 @@ class Explorer {
     return { alpha: span(alpha), beta: span(beta) };
   }
 
-  nonFinite(field) {
-    return this.cached(field, () => field.values.reduce((n, v) => n + !Number.isFinite(v), 0));
+  get kind() {
+    return this.quantities[this.state.field].kind;
   }
 
   /** The range of a view's values that are seen, or of these with a standard error either way. */
@@ -88,9 +85,11 @@ class Explorer {
     });
   }
 
+  /** The range of several views; that of differences has 0 in its middle. */
   sharedDomain(views, errors) {
-    const domains = views.map((v) => this.domain(v, errors)).filter(Boolean);
-    return domains.length ? [Math.min(...domains.map((d) => d[0])), Math.max(...domains.map((d) => d[1]))] : null;
+    const [lo, hi] = extent(views.map((v) => this.domain(v, errors) ?? []), false) ?? [];
+    const far = Math.max(Math.abs(lo), Math.abs(hi));
+    return lo === undefined ? null : this.kind === "rank" ? [-far, far] : [lo, hi];
   }
 
   /** The colour scale of a view: shared by all views of its task, or its own. */
@@ -126,9 +125,11 @@ class Explorer {
   /** Values along alpha through a point: the surface's row with the marks put in, or the 1D curve. */
   row(view, at) {
     const { field } = this.state;
-    if (view.beta && view.fields.has(field)) return rowThrough(view, field, at);
+    const surface = view.beta && view.fields.get(field);
     const curve = view.curve?.fields.get(field);
-    return curve ? withMarks(view, field, Array.from(view.curve.alpha, (a, k) => [a, curve.values[k]]), at) : [];
+    if (!surface && !curve) return [];
+    const value = (a, k) => (surface ? interpolate(view, surface.values, a, at.beta) : curve.values[k]);
+    return withMarks(view, field, Array.from((surface ? view : view.curve).alpha, (a, k) => [a, value(a, k)]), at);
   }
 
   path(view) {
@@ -144,8 +145,6 @@ class Explorer {
   get cube() {
     return this.cubes.find((c) => c.task === this.panels[0].view.task);
   }
-
-  // ---- events
 
   listen() {
     const redraw = () => this.redraw();
@@ -200,9 +199,9 @@ class Explorer {
   }
 
   pointAt(alpha, beta, hold) {
-    this.hover = hold ? null : { alpha, beta };
-    if (hold) this.hold(alpha, beta);
-    else this.redraw();
+    if (hold) return this.hold(alpha, beta);
+    this.hover = { alpha, beta };
+    this.redraw();
   }
 
   /** Puts the cursor on the evaluated point nearest to a place, to stay there, and tells the host. */
@@ -303,8 +302,6 @@ class Explorer {
     this.speaking = setTimeout(() => (this.controls.status.textContent = this.controls.readout.textContent), 400);
   }
 
-  // ---- drawing
-
   redraw() {
     cancelAnimationFrame(this.frame);
     this.frame = requestAnimationFrame(() => this.draw());
@@ -312,7 +309,7 @@ class Explorer {
 
   draw() {
     this.theme = readTheme(this.root);
-    this.theme.level = this.quantities[this.state.field].kind === "loss" ? this.theme.accent : this.theme.cool;
+    this.theme.level = this.kind === "loss" ? this.theme.accent : this.theme.cool;
     if (!Number.isFinite(this.state.level)) this.state.level = this.firstLevel();
     this.panels[1].el.hidden = !this.state.compare;
     this.root.classList.toggle("lx-compare", this.state.compare);
@@ -321,8 +318,9 @@ class Explorer {
     this.controls.show();
   }
 
-  /** A threshold to begin with, which outlines something around the focus of every view shown. */
+  /** A threshold to begin with, which outlines something around the focus of every view shown; NaN where none has a sense. */
   firstLevel() {
+    if (!this.isLandscape || this.kind === "rank") return NaN;
     const views = this.shown.map((p) => p.view);
     const value = (view, point) => measuredAt(view, this.state.field, point)?.[0];
     const marked = views.flatMap((v) => v.marks.map((m) => value(v, m)));

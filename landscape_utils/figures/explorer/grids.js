@@ -126,13 +126,6 @@ function withMarks(view, name, row, at) {
   return row.concat(marks.map((m) => [m.alpha, m.values[name][0] ?? NaN])).sort((p, q) => p[0] - q[0]);
 }
 
-/** The values along alpha through a point: the surface interpolated at the point's beta, and the marks. */
-function rowThrough(view, name, at) {
-  const { values } = view.fields.get(name);
-  const row = Array.from(view.alpha, (a) => [a, interpolate(view, values, a, at.beta)]);
-  return withMarks(view, name, row, at);
-}
-
 /** The interval around `x` in which the piecewise linear `row` stays below `level`; null if x is not below it. */
 function intervalBelow(row, x, level) {
   const start = row.findIndex(([a]) => a === x);

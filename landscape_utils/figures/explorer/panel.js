@@ -4,7 +4,8 @@ class Panel {
   constructor(explorer, index) {
     this.explorer = explorer;
     this.selects = FACETS.map((f) => h("select", { onchange: (e) => explorer.choose(index, f, e.target.value) }));
-    const heads = this.selects.map((select, k) => labelled(FACET_LABELS[k] + (index ? " (right)" : ""), select));
+    const heads = this.selects.map((select, k) => labelled(FACET_LABELS[k], select));
+    if (index) this.selects.forEach((select, k) => select.setAttribute("aria-label", `${FACET_LABELS[k]} (right)`));
     this.canvas = h("canvas", { class: "lx-surface", tabindex: 0, role: "application" });
     this.note = h("p", { class: "lx-note" });
     this.el = h("div", { class: "lx-panel" }, h("div", { class: "lx-row" }, ...heads), this.canvas, this.note);
@@ -42,22 +43,18 @@ class Panel {
     const field = view.fields.get(state.field);
     const at = explorer.focus(view);
     const point = explorer.point(view);
-    const width = this.width;
+    const { width } = this;
     return {
-      view, field, point, at, width,
+      ...state, view, field, point, at, width,
       height: surfaceHeight(width),
       density: Math.min(window.devicePixelRatio || 1, 2),
       scale: explorer.scale(view),
       region: explorer.region(view),
       path: explorer.path(view),
-      nonFinite: explorer.nonFinite(field),
-      lut: explorer.luts[explorer.quantities[state.field].kind],
+      nonFinite: explorer.cached(field, () => field.values.reduce((n, v) => n + !Number.isFinite(v), 0)),
+      kind: explorer.kind,
+      lut: explorer.luts[explorer.kind],
       theme: explorer.theme,
-      level: state.level,
-      zoom: state.zoom,
-      relief: state.relief,
-      turn: state.turn,
-      tilt: state.tilt,
     };
   }
 
@@ -79,10 +76,10 @@ class Panel {
 
   /** What stays while cursor, threshold and epoch move, kept until something of it changes. */
   keptBase(scene) {
-    const { state, revision, views } = this.explorer;
+    const { state, views } = this.explorer;
     const placed = [state.zoom, ...(state.relief ? [state.turn, state.tilt] : [])];
     const { lo, hi, log } = scene.scale;
-    const key = JSON.stringify([revision, views.indexOf(this.view), state.field, placed, scene.width, scene.density, lo, hi, log, scene.theme]);
+    const key = JSON.stringify([views.indexOf(this.view), state.field, placed, scene.width, scene.density, lo, hi, log, scene.theme]);
     if (key !== this.base.key) {
       drawBase(fitCanvas(this.base.canvas, scene.width, scene.height), surfaceBox(scene.width), scene);
       this.base.key = key;
@@ -94,7 +91,8 @@ class Panel {
     const text = describeView(this.view, this.explorer.state.field, scene.scale, scene.nonFinite);
     const hint = this.explorer.state.relief ? "Drag or arrow keys turn it." : "Point, or arrow keys move the cursor; + and - zoom, 0 shows all.";
     this.canvas.setAttribute("aria-label", `${text} ${hint}`);
-    this.note.textContent = [describeNumbers(this.view), describeNonFinite(scene.nonFinite, scene.field.values.length)]
+    const meaning = scene.kind === "rank" ? RANK_COLOURS : "";
+    this.note.textContent = [meaning, describeNumbers(this.view), describeNonFinite(scene.nonFinite, scene.field.values.length)]
       .filter(Boolean).join(". ");
   }
 }

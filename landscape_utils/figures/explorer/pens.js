@@ -44,10 +44,8 @@ class SvgPen {
   }
 }
 
-const FONT = "12px system-ui, sans-serif";
-
 function write(pen, text, x, y, colour, align = "left") {
-  Object.assign(pen, { font: FONT, fillStyle: colour, textAlign: align, textBaseline: "middle" });
+  Object.assign(pen, { font: "12px system-ui, sans-serif", fillStyle: colour, textAlign: align, textBaseline: "middle" });
   pen.fillText(text, x, y);
 }
 

@@ -28,12 +28,11 @@ function drawHeights(pen, map, s) {
   const corners = map.flat.domainA.flatMap((a) => map.flat.domainB.map((b) => [a, b]));
   const left = corners.reduce((p, q) => (map.project(...q, 0)[0] < map.project(...p, 0)[0] ? q : p));
   strokePath(pen, [map.project(...left, 0), map.project(...left, 1)], s.theme.line, 1);
-  const values = ticks(s.scale, 5);
-  tickTexts(values).forEach((text, k) => {
-    const [x, y] = map.project(...left, s.scale.at(values[k]));
+  for (const [v, text] of tickTexts(s.scale, 5)) {
+    const [x, y] = map.project(...left, s.scale.at(v));
     strokePath(pen, [[x - 4, y], [x, y]], s.theme.line, 1);
     write(pen, text, x - 7, y, s.theme.ink, "right");
-  });
+  }
 }
 
 function drawFloor(pen, map, s) {
@@ -53,12 +52,7 @@ function drawQuads(pen, map, s) {
   const B = s.view.beta.length;
   const is = inside(s.view.alpha, map.flat.domainA);
   const js = inside(s.view.beta, map.flat.domainB);
-  const screen = is.map((i) =>
-    js.map((j) => {
-      const h = s.scale.at(s.field.values[i * B + j]);
-      return [...map.project(s.view.alpha[i], s.view.beta[j], Number.isFinite(h) ? h : 0), s.field.values[i * B + j]];
-    }),
-  );
+  const screen = is.map((i) => js.map((j) => [...map(s.view.alpha[i], s.view.beta[j]), s.field.values[i * B + j]]));
   const order = (n, ascending) => Array.from({ length: n - 1 }, (_, k) => (ascending ? k : n - 2 - k));
   pen.lineWidth = 0.6;
   for (const p of order(is.length, map.sin < 0))
@@ -70,7 +64,7 @@ function drawQuads(pen, map, s) {
       quad.forEach(([x, y], k) => (k ? pen.lineTo(x, y) : pen.moveTo(x, y)));
       pen.closePath();
       pen.fillStyle = `rgb(${s.lut[Math.round(255 * mean)]})`;
-      pen.strokeStyle = contourColour(mean);
+      pen.strokeStyle = contourColour(s.lut, mean);
       pen.fill(), pen.stroke();
     }
 }

@@ -2,8 +2,7 @@
 
 /** Smallest and largest finite (with log: positive) value of several arrays; null where there is none. */
 function extent(arrays, log) {
-  let lo = Infinity;
-  let hi = -Infinity;
+  let [lo, hi] = [Infinity, -Infinity];
   for (const values of arrays)
     for (const v of values) if (Number.isFinite(v) && (!log || v > 0)) (lo = Math.min(lo, v)), (hi = Math.max(hi, v));
   return lo <= hi ? [lo, hi] : null;
@@ -12,8 +11,7 @@ function extent(arrays, log) {
 /** A scale maps values to 0..1 and back; equal values everywhere lie in the middle. */
 function makeScale(domain, log) {
   const [lo, hi] = domain ?? [log ? 0.1 : 0, 1];
-  const f = log ? Math.log : (v) => v;
-  const inverse = log ? Math.exp : (v) => v;
+  const [f, inverse] = log ? [Math.log, Math.exp] : [(v) => v, (v) => v];
   const width = f(hi) - f(lo);
   return {
     lo, hi, log,
@@ -22,14 +20,12 @@ function makeScale(domain, log) {
   };
 }
 
-/**
- * A level above some values: half way from the highest of them to the highest mark, as the scale counts, or, where the
- * marks are hardly higher, a share of the way to the scale's end.
- */
-function levelAbove(scale, values, marks, near = 0.05, share = 0.3) {
+/** A level above some values: half way from the highest of them to the highest mark, as the scale counts, or, where the
+    marks are hardly higher, a part of the way to the scale's end. */
+function levelAbove(scale, values, marks) {
   const highest = (of) => Math.max(0, ...of.filter(Number.isFinite).map(scale.at));
   const [base, top] = [highest(values), highest(marks)];
-  return scale.invert(top - base > near ? (base + top) / 2 : base + share * (1 - base));
+  return scale.invert(top - base > 0.05 ? (base + top) / 2 : base + 0.3 * (1 - base));
 }
 
 /** Round ticks inside a domain. */
@@ -43,11 +39,12 @@ function ticks(scale, count) {
   return Array.from({ length: Math.floor(scale.hi / step + 1e-9) - first + 1 }, (_, k) => (first + k) * step);
 }
 
-/** Ticks as text, with as many digits as tell them apart. */
-function tickTexts(values) {
+/** Round ticks and their texts, with as many digits as tell them apart. */
+function tickTexts(scale, count) {
+  const values = ticks(scale, count);
   const step = values.length > 1 ? Math.abs(values[1] - values[0]) : 0;
   const digits = step ? Math.ceil(Math.log10(Math.max(...values.map(Math.abs)) / step)) + 1 : 3;
-  return values.map((v) => number(v, clamp(digits, 2, 12)));
+  return values.map((v) => [v, number(v, clamp(digits, 2, 12))]);
 }
 
 function decades(lo, hi, count) {

@@ -53,7 +53,7 @@ function sectionChart(explorer, along) {
     title: state.field,
     axis: along === "alpha" ? views[0].axis : "\u03b2",
     scale: explorer.shownScale(true),
-    level: explorer.isLandscape ? state.level : undefined,
+    level: state.level,
     lines: each((v, p, style) => sectionLines(v, state.field, p, along, style, theme)),
     marks: each((v, p, style) => sectionMarks(v, state.field, p, along, style.colour)),
     domain: state.zoom?.[along],
@@ -73,8 +73,10 @@ function sectionCaption(explorer, along) {
     const fixed = along === "alpha" ? `\u03b2 = ${coordinate(point.beta)}` : `\u03b1 = ${coordinate(point.alpha)}`;
     return `${stroke}: ${view.name} at ${fixed}`;
   });
-  const dotted = along === "alpha" && views.some((v) => v.beta && v.curve);
-  return `Along ${along === "alpha" ? views[0].axis : "\u03b2"}. ${parts.join("; ")}${dotted ? "; dotted: the 1D curve (\u03b2 = 0), scanned on its own" : ""}. Bands: \u00b1 one standard error.`;
+  const dotted = along === "alpha" && views.some((v) => v.beta && v.curve?.fields.has(explorer.state.field));
+  const scanned = dotted ? "; dotted: the 1D curve (\u03b2 = 0), scanned on its own" : "";
+  const bands = explorer.kind === "rank" ? "" : " Bands: \u00b1 one standard error.";
+  return `Along ${along === "alpha" ? views[0].axis : "\u03b2"}. ${parts.join("; ")}${scanned}.${bands}`;
 }
 
 /** The quantity on show after each epoch, as the training itself recorded it. */

@@ -6,11 +6,20 @@ const pointName = (view, point) => {
   return `${place}${view.beta || point.name ? ` (${point.name ?? "grid point"})` : ""}`;
 };
 
-function describePoint(view, point) {
+const RANK_COLOURS = "Blue: training loss ranks the point lower (better) than dev error does; red: higher (worse); 1 is from the best point to the worst";
+
+function describeRanks([difference]) {
+  const how = difference ? `${number(Math.abs(difference), 2)} ${difference > 0 ? "higher (worse) than" : "lower (better) than"}` : "as";
+  return Number.isFinite(difference) ? `training loss ranks this point ${how} dev error does` : "training loss and dev error cannot be ranked here";
+}
+
+/** What was measured at a point; the difference of ranks only where it is on show. */
+function describePoint(view, point, shown) {
   const values = view.quantities
+    .filter((name) => name !== RANKS || name === shown)
     .map((name) => [name, measuredAt(view, name, point)])
     .filter(([, m]) => m && (view.beta || Number.isFinite(m[0]) || view.axis === "\u03b1"))
-    .map(([name, m]) => `${name} ${measured(m)}`);
+    .map(([name, m]) => (name === RANKS ? describeRanks(m) : `${name} ${measured(m)}`));
   return `${view.name}: ${pointName(view, point)}: ${values.join("; ") || "not evaluated"}`;
 }
 
@@ -57,7 +66,6 @@ function describeEpoch(view, epoch, projection) {
 /** What is worth knowing of a surface as a whole: the canvas's text alternative. */
 function describeView(view, name, scale, nonFinite) {
   const field = view.fields.get(name);
-  if (!field) return `${view.name}: ${name} was not scanned.`;
   const size = `${view.alpha.length} by ${view.beta.length} points`;
   const finite = field.values.length === nonFinite ? "no finite value" : `${number(scale.own[0], 3)} to ${number(scale.own[1], 3)}`;
   return [`${view.name}: ${name}, ${size}, ${finite}.`, describeNonFinite(nonFinite, field.values.length)].filter(Boolean).join(" ");

@@ -8,8 +8,7 @@ const span = (axis) => (axis.length > 1 ? [axis[0], axis[axis.length - 1]] : [ax
 
 /** The heat map of a window as a canvas of n x n pixels, bilinear; transparent where a value that counts is not finite. */
 function heatImage(view, values, scale, lut, n, { domainA, domainB }) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = n;
+  const canvas = h("canvas", { width: n, height: n });
   const context = canvas.getContext("2d");
   const image = context.createImageData(n, n);
   const places = ([first, last]) => Array.from({ length: n }, (_, p) => first + ((p + 0.5) / n) * (last - first));
@@ -50,12 +49,9 @@ function drawFrame(pen, box, map, theme) {
   Object.assign(pen, { strokeStyle: theme.line, lineWidth: 1 });
   pen.beginPath(), pen.rect(box.x, box.y, box.w, box.h), pen.stroke();
   const count = Math.max(4, Math.round(box.w / 60));
-  const labels = ([lo, hi], place) => {
-    const values = ticks({ lo, hi }, count);
-    tickTexts(values).forEach((text, k) => place(text, values[k]));
-  };
-  labels(map.domainA, (text, t) => write(pen, text, map(t, 0)[0], box.y + box.h + 12, theme.ink, "center"));
-  labels(map.domainB, (text, t) => write(pen, text, box.x - 6, map(0, t)[1], theme.ink, "right"));
+  const labels = ([lo, hi]) => tickTexts({ lo, hi }, count);
+  for (const [t, text] of labels(map.domainA)) write(pen, text, map(t, 0)[0], box.y + box.h + 12, theme.ink, "center");
+  for (const [t, text] of labels(map.domainB)) write(pen, text, box.x - 6, map(0, t)[1], theme.ink, "right");
   write(pen, "\u03b1, along \u03b4\u2081", box.x + box.w / 2, box.y + box.h + 30, theme.ink, "center");
   write(pen, "\u03b2", 6, box.y + box.h / 2, theme.ink);
 }
@@ -67,11 +63,10 @@ function drawColourBar(pen, box, scale, lut, theme) {
     pen.fillRect(x, box.y + box.h - ((k + 1) * box.h) / 64, 12, box.h / 64 + 0.6);
   }
   const y = (v) => box.y + box.h - scale.at(v) * box.h;
-  const values = ticks(scale, 6);
-  tickTexts(values).forEach((text, k) => {
-    strokePath(pen, [[x + 12, y(values[k])], [x + 16, y(values[k])]], theme.ink, 1);
-    write(pen, text, x + 19, y(values[k]), theme.ink);
-  });
+  for (const [v, text] of tickTexts(scale, 6)) {
+    strokePath(pen, [[x + 12, y(v)], [x + 16, y(v)]], theme.ink, 1);
+    write(pen, text, x + 19, y(v), theme.ink);
+  }
 }
 
 /** The threshold's place on the colour bar. */
@@ -80,8 +75,8 @@ function drawLevel(pen, box, { scale, level, theme }) {
   if (level >= scale.lo && level <= scale.hi) strokePath(pen, [[x, y], [x + 20, y]], theme.level, 2.5);
 }
 
-/** Colours of contour lines: light on the dark half of the scale, dark on the light half. */
-const contourColour = (p) => (p < 0.5 ? "rgba(255,255,255,.45)" : "rgba(0,0,0,.35)");
+/** Colours of contour lines: light on dark colours, dark on light ones. */
+const contourColour = (lut, p) => (Math.max(...lut[Math.round(255 * p)]) < 160 ? "rgba(255,255,255,.45)" : "rgba(0,0,0,.35)");
 
 /** Heat map, contours, hatching and axes. */
 function drawFlat(pen, box, map, s) {
@@ -90,8 +85,8 @@ function drawFlat(pen, box, map, s) {
   const pixels = clamp(Math.round(box.w * s.density), 64, 720);
   pen.drawImage(heatImage(s.view, values, s.scale, s.lut, pixels, map), box.x, box.y, box.w, box.h);
   clipped(pen, box, () => {
-    for (let k = 1; k < 10; k++)
-      strokeSegments(pen, contour(s.view, values, s.scale.invert(k / 10)), map, contourColour(k / 10), 1);
+    for (const k of s.kind === "rank" ? [5] : [1, 2, 3, 4, 5, 6, 7, 8, 9])
+      strokeSegments(pen, contour(s.view, values, s.scale.invert(k / 10)), map, contourColour(s.lut, k / 10), 1);
   });
   drawFrame(pen, box, map, s.theme);
 }
