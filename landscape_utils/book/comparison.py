@@ -98,15 +98,12 @@ def costliest(runs: Sequence[Column]) -> str:
 
 def costs_of(measured: Mapping[str, Measured]) -> dict[str, dict[str, float]]:
     """task -> group -> points that the rollback costs, of the tasks that have all three."""
-    groups = {
-        group: {e.task: e.values[0] for e in measured[f"{group}-layers"].evidence}
-        for group in GROUPS
-        if f"{group}-layers" in measured
-    }
-    tasks = groups[GROUPS[0]] if len(groups) == len(GROUPS) else {}
-    return {
-        t: {g: of[t] for g, of in groups.items()} for t in tasks if all(t in of for of in groups.values())
-    }
+    costs: dict[str, dict[str, float]] = {}
+    for group in GROUPS:
+        if found := measured.get(f"{group}-layers"):
+            for e in found.evidence:
+                costs.setdefault(e.task, {})[group] = e.values[0]
+    return {task: of for task, of in costs.items() if len(of) == len(GROUPS)}
 
 
 def most(costs: Mapping[str, float]) -> str:

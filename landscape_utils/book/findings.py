@@ -14,6 +14,7 @@ from ..claims.claims import expected_by_chance
 from ..claims.claims import weigh as weigh_claims
 from ..claims.evidence import EVERY, NOT_MEASURED, RULE, Claim, Measured, listed, table
 from ..claims.intervals import Evidence, number
+from ..claims.measure import NOT_COMPUTED
 from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study
@@ -154,9 +155,7 @@ def answer(weighed: Sequence[Claim]) -> str:
     unmeasured = [claim.primary for claim in weighed if not claim.evidence]
     # Which training it was not computed for stands in the details.
     reasons = dict.fromkeys(
-        reason.partition(" has been computed")[0]
-        for found in unmeasured
-        for reason in found.left_out.values()
+        reason.partition(NOT_COMPUTED)[0] for found in unmeasured for reason in found.left_out.values()
     )
     if reasons:
         parts[-1] += f" The reasons: {'; '.join(reasons)}."

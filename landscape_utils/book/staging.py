@@ -109,10 +109,9 @@ def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "
             cell.metadata.tags.append("hide-input")
             cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
         for output in cell.get("outputs", ()):
+            # Sphinx copies both drawings in one file, of which light_pages makes two.
             if narrow := output.get("data", {}).pop(ON_PHONE, None):
-                output.data["image/svg+xml"] += (
-                    narrow  # Sphinx copies both; light_pages makes two files of them
-                )
+                output.data["image/svg+xml"] += narrow
     number_figures(content, folder.name)
     title, _, text = content.cells[0].source.partition("\n")
     content.cells[0].source = "\n\n".join((f"{title}{after_title}", line, text.strip()))

@@ -13,7 +13,10 @@ from .evidence import EVERY, TOLD, Measured
 from .intervals import ALONE, TAIL, LeftOut, Reading, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
 
-# Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
+NOT_COMPUTED = (
+    # Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
+    " has been computed"  # of a reason: what is lacking stands before it, for which training after it
+)
 UNFITTED = 0.75
 
 
@@ -112,7 +115,7 @@ class Measure:
             found = set(study.seeds_of(kind, name, how))
             common = found if common is None else common & found
             if not common:
-                raise LeftOut(f"no {TOLD['results'][kind]} has been computed for {TRAININGS[how]}")
+                raise LeftOut(f"no {TOLD['results'][kind]}{NOT_COMPUTED} for {TRAININGS[how]}")
         return sorted(common or ())
 
     def require_fitted(self, study: Subject, task: str, seed: int) -> None:

@@ -20,9 +20,8 @@ from matplotlib.transforms import Bbox
 
 from .style import MUTED, ON_DARK, PHONE, style
 
-ON_PHONE = (
-    "image/vnd.phone+svg"  # the type of the narrow drawing in a notebook; `book.staging` takes it from there
-)
+# The type of the narrow drawing in a notebook; `book.staging` takes it from there.
+ON_PHONE = "image/vnd.phone+svg"
 
 ON_DARK_PAGE = "".join(
     f'[style*="{what}: {light}"]{{{what}:{dark}!important}}'

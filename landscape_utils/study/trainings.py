@@ -213,9 +213,8 @@ class ProfileTrainings(Trainings):
                 folder
             ):  # somebody may be at it: a worker, perhaps of a client that was killed
                 found = load_run(folder) or self._train(run, folder)
-        stored = self.store.load(run.folder, run.name, self.recipe(run))
-        same = not stored or np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True)
-        if stored and not same and run.name not in self._warned:
+        stored = None if run.name in self._warned else self.store.load(run.folder, run.name, self.recipe(run))
+        if stored and not np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True):
             self._warned.add(run.name)
             theirs, ours = stored.arrays["dev_loss"][-1], found.dev_loss[-1]
             logger.warning(
