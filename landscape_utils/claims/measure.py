@@ -13,10 +13,9 @@ from .evidence import EVERY, TOLD, Measured
 from .intervals import ALONE, TAIL, LeftOut, Reading, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
 
-NOT_COMPUTED = (
-    # Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
-    " has been computed"  # of a reason: what is lacking stands before it, for which training after it
-)
+# Parts a reason: what is lacking stands before it, and of which training after it.
+NOT_COMPUTED = " has been computed"
+# Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
 UNFITTED = 0.75
 
 
