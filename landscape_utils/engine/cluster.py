@@ -1,20 +1,19 @@
 """Cluster: the points of a scan, or calls of any object's methods, spread over the workers of `dask.distributed`.
 
-What all calls share (model, examples, directions) is sent to the workers once; a worker that joins later fetches it
-from another one. Workers may leave and die: dask gives their calls to others, and what was lost with its last holder is
-sent anew. Results come back to the client's side, which alone keeps them.
+What all calls share (model, examples, directions) is sent once, and workers fetch it from one another. They may leave,
+die and join: dask gives their calls to others. Results come back to the client's side, which alone keeps them.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import pickle
 import tempfile
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +31,8 @@ ANSWER = 10.0  # seconds for a scheduler to answer
 PATIENCE = 600.0  # seconds without any worker after which a call gives up
 POLL = 0.005  # seconds between two looks at what is in flight
 LOOKS = 200  # after so many it is asked who has joined
-LOSSES = 3  # times that all in flight may be lost before anything comes back
 
 Client = Any  # a `distributed.Client`, of which the tests have a simulated one
-Task = tuple[Any, tuple[Any, ...]]  # a name, and the arguments of a function
 
 
 def connect(address: str) -> Any:
@@ -91,63 +88,53 @@ def apart(
 
 
 def call(
-    client: Client, function: Callable[..., Any], subject: Any, tasks: Iterable[Task]
+    client: Client, function: Callable[..., Any], subject: Any, tasks: Iterable[tuple[Any, tuple[Any, ...]]]
 ) -> Generator[tuple[Any, Any]]:
-    """(name, function(subject, *arguments)) of every task, computed by the workers, as they come.
+    """(name, function(subject, *arguments)) of every task, (name, arguments), computed by the workers, as they come.
 
     Workers use as many threads as are used here, for the same sums in the same order. Tasks are taken as workers become
     free, so whoever ends them early waits for none.
 
     Raises:
-        UserError: no worker for `PATIENCE` seconds; workers die of whatever they are given.
+        UserError: no worker for `PATIENCE` seconds; workers die of a task.
         Exception: what the function raises.
     """
-    threads = torch.get_num_threads()
-    remaining, lost = iter(tasks), list[Task]()
-    flying: dict[Any, tuple[Task, Any]] = {}
-    shared, losses = None, 0
+    import dask
+    from cloudpickle import dumps
+    from distributed import KilledWorker
+
+    threads, remaining = torch.get_num_threads(), iter(tasks)
+    flying: dict[Any, tuple[Any, str]] = {}  # future -> name, the worker meant
+    present = workers_of(client)
+    # A task like the others, so that dask computes it again if all that have its result are lost.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+        shared = client.submit(pickle.loads, dumps(subject), pure=False)
     try:
         while True:
-            shared = shared or sent(client, subject)
-            free = max(1, sum(client.nthreads().values())) - len(flying)
-            if lost:
-                remaining, lost = chain(lost, remaining), []
-            for task in islice(remaining, max(0, free)):
-                future = client.submit(alone, threads, function, shared, *task[1], pure=False)
-                flying[future] = task, shared
+            for worker, count in present.items():
+                free = count - sum(meant == worker for _, meant in flying.values())
+                for name, arguments in islice(remaining, max(0, free)):
+                    # Left to itself dask spares the transfer of what is shared, and lets workers idle.
+                    place = {"workers": [worker], "allow_other_workers": True, "pure": False}
+                    future = client.submit(alone, threads, function, shared, *arguments, **place)
+                    flying[future] = name, worker
             if not flying:
                 return
             for future in landed(flying):
-                task, given = flying.pop(future)
-                if answer := fetched(future):
-                    losses = 0
-                    yield task[0], answer[0]
-                    continue
-                lost.append(task)
-                if given is shared:  # which may be lost as well
-                    logger.warning("a worker was lost: its tasks are sent again")
-                    shared, losses = None, losses + 1
-            if losses == LOSSES:
-                raise UserError(
-                    f"all workers that tried one of {len(lost) + len(flying)} tasks were lost; see their logs (too "
-                    f"little memory?), then start again: what was computed is kept"
-                )
+                name, _ = flying.pop(future)
+                yield name, future.result()
+            present = workers_of(client)
+    except KilledWorker:
+        raise UserError(
+            "all workers that tried a task were lost; see their logs (too little memory?), then start again: what was "
+            "computed is kept"
+        ) from None
     finally:
-        client.cancel(list(flying))
-
-
-def sent(client: Client, subject: Any) -> Any:
-    """The subject at the workers: what tasks are submitted with."""
-    while True:
-        wait_for_worker(client)
-        try:
-            return client.scatter(subject, broadcast=True, hash=False)
-        except TimeoutError:  # the only worker has left meanwhile
-            logger.warning("no worker took what was sent")
+        client.cancel([*flying, shared])
 
 
 def landed(flying: Collection[Any]) -> list[Any]:
-    """The futures that are done or lost, as soon as there are some; after a second without any, none."""
+    """The futures that are done, as soon as there are some; after a second without any, none."""
     for _ in range(LOOKS):
         if done := [future for future in flying if future.status != "pending"]:
             return done
@@ -155,31 +142,19 @@ def landed(flying: Collection[Any]) -> list[Any]:
     return []
 
 
-def fetched(future: Any) -> tuple[Any] | None:
-    """The result in a tuple; None if it was lost with its worker, be it on the way here."""
-    from distributed import KilledWorker
-
-    if future.status in ("cancelled", "lost"):  # which `result` would wait for
-        return None
-    try:
-        return (future.result(),)
-    except (CancelledError, KilledWorker):
-        return None
-
-
-def wait_for_worker(client: Client) -> None:
-    """Return as soon as there is a worker. Raises UserError if there is none for `PATIENCE` seconds."""
-    if client.nthreads():
-        return
-    address = client.scheduler_info()["address"]
-    logger.warning("no worker at %s; waiting for one", address)
-    try:
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except TimeoutError:
-        raise UserError(
-            f"no worker joined {address} within {PATIENCE:g} s; start some by `dask worker {address}`, "
-            f"then start again: what was computed is kept"
-        ) from None
+def workers_of(client: Client) -> dict[str, int]:
+    """How many threads each worker has, as soon as there is one. Raises UserError if there is none for `PATIENCE`."""
+    while not (threads := client.nthreads()):
+        address = client.scheduler_info()["address"]
+        logger.warning("no worker at %s; waiting for one", address)
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise UserError(
+                f"no worker joined {address} within {PATIENCE:g} s; start some by `dask worker {address}`, "
+                f"then start again: what was computed is kept"
+            ) from None
+    return threads
 
 
 def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
@@ -189,7 +164,7 @@ def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) ->
         UserError: no worker for `PATIENCE` seconds, or all of them left.
         Exception: what the function raises at a worker.
     """
-    wait_for_worker(client)
+    workers_of(client)
     answers = client.run(function, *arguments, on_error="return")
     stayed = {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
     for answer in stayed.values():
