@@ -14,7 +14,7 @@ from typing import Any
 
 from distributed import KilledWorker
 
-from landscape_utils.engine import cluster_worker
+from landscape_utils.engine import cluster
 
 FAILURES = 1  # of workers that a task survives; dask allows 3
 FOREVER = 50_000  # steps: a scan of 20 points takes some hundred
@@ -198,11 +198,11 @@ class Cluster:
 
     def at(self, worker: Worker, function: Any, *args: Any) -> Any:
         """`function(*args)` in the process of a worker."""
-        cluster_worker._opened = worker.opened
+        cluster._opened = worker.opened
         try:
             return function(*args)
         finally:
-            cluster_worker._computing.submit(int).result()  # what was left to the other thread is done
+            cluster._computing.submit(int).result()  # what was left to the other thread is done
 
     def chance(self) -> bool:
         return self.random.random() < self.trouble

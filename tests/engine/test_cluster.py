@@ -23,7 +23,7 @@ from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples, make_model
 
 from landscape_utils import __main__ as cli
-from landscape_utils.engine import cluster, cluster_worker
+from landscape_utils.engine import cluster
 from landscape_utils.engine.objective import Objective
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Line, scan
@@ -80,7 +80,7 @@ def connected(tmp_path_factory):
 def client(connected):
     """A client of two workers, each of which has imported what it needs."""
     connected.wait_for_workers(2, timeout=120)
-    cluster.everywhere(connected, cluster_worker.close)
+    cluster.everywhere(connected, cluster.close)
     return connected
 
 
@@ -118,7 +118,7 @@ def test_workers_use_as_many_threads_as_this_side(client, landscape):
 
 
 def threads_of_a_worker() -> int:
-    return cluster_worker._computing.submit(torch.get_num_threads).result()
+    return cluster._computing.submit(torch.get_num_threads).result()
 
 
 @pytest.mark.slow
@@ -207,7 +207,7 @@ def test_workers_are_asked_for_folder_and_device_and_one_that_leaves_is_left_out
 @pytest.mark.slow
 def test_a_task_that_no_worker_outlives_is_given_up(client):
     with pytest.raises(UserError, match="all workers that tried a task were lost"):
-        list(cluster.call(client, lambda _: os.kill(os.getpid(), signal.SIGKILL), None, [("one", ())]))
+        list(cluster.call(client, lambda _: os.kill(os.getpid(), signal.SIGKILL), None, [[("one", ())]]))
 
 
 def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples, make_model
 from simulated_cluster import Cluster
 
-from landscape_utils.engine import cluster, cluster_worker
+from landscape_utils.engine import cluster
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.walker import Walk
 from landscape_utils.errors import UserError
@@ -59,12 +59,12 @@ def case():
 def quick(monkeypatch):
     """No time passes but the simulated; what workers leave open is theirs."""
     monkeypatch.setattr(cluster, "POLL", 0.0)
-    monkeypatch.setattr(cluster_worker, "_opened", {})
+    monkeypatch.setattr(cluster, "_opened", {})
     logging.getLogger("landscape_utils").setLevel(logging.ERROR)
     yield
     logging.getLogger("landscape_utils").setLevel(logging.NOTSET)
     # The walkers of several processes, in one thread here, are not closed in order, or only as they are collected.
-    cluster_worker._opened.clear()
+    cluster._opened.clear()
     gc.collect()
     torch.set_grad_enabled(True)
 
