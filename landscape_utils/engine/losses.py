@@ -1,7 +1,5 @@
 """Losses: what the labels of a classifier are, and the loss and the error that suit them."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import math
@@ -106,11 +104,9 @@ def _names(code: CodeType) -> list[str]:
 
 
 def problem_of(model: Any, label: Any) -> str:
-    """What a label is of: `config.problem_type`, or what `transformers` takes where that is None.
-
-    Refused are an unknown type, and a single label for one logit, whose cross-entropy is always 0.
-    """
+    """What a label is of: `config.problem_type`, or what `transformers` takes where that is None."""
     said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
+    # of one logit the cross-entropy with a single label is always 0
     if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
         allowed = (SINGLE, SEVERAL, REGRESSION)[classes == 1 :]
         raise UserError(
