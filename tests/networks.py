@@ -1,7 +1,5 @@
 """Small random classifiers and examples, and the plain way to measure them."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 

@@ -1,7 +1,5 @@
 """Objective against one example at a time in float64, and against what it must refuse."""
 
-from __future__ import annotations
-
 import math
 from functools import partial
 

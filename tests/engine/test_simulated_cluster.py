@@ -1,7 +1,5 @@
 """Scans on a simulated cluster that loses, delays and doubles: the bits of a scan without one, and no hang."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import random

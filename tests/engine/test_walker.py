@@ -1,7 +1,5 @@
 """The engine's shortcuts change no digit: fused writing, replay of still layers, the memory they take."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

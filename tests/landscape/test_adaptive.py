@@ -1,7 +1,5 @@
 """Adaptive scans: interpolants that are exact, planted surfaces, and the same course whatever happens to the rows."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Flatness against analytic quadratics: J = c + a (alpha - 1)^2 / 2 + b beta^2 / 2, whose minimum is the end (1, 0)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

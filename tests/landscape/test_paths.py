@@ -1,7 +1,5 @@
 """Ways through weight space against one model at a time, and the geometry of a walk against numpy."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
