@@ -128,8 +128,8 @@ class Objective:
         self.model.to(self.device)
         self.batches = [batch.to(self.device) for batch in self.batches]
 
-    def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
-        """Each field of the rows, padded, (B, T)."""
+    def _inputs(self, rows: Sequence[Row], wide_masks: bool = False) -> dict[str, Tensor]:
+        """Each field of the rows, padded, (B, T); the attention mask perhaps (B, 1, 1, T) bool."""
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
         padding = {"input_ids": token or 0} if token in range(vocabulary(self.model)) else {}
         inputs = {}
@@ -137,14 +137,14 @@ class Objective:
             values = [torch.tensor(row[field]) for row in rows]  # (T,) each
             padded = pad_sequence(values, batch_first=True, padding_value=padding.get(field, 0))
             inputs[field] = padded.to(self.device)
+        if wide_masks and "attention_mask" in inputs:
+            inputs["attention_mask"] = inputs["attention_mask"].bool()[:, None, None, :]
         return inputs
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
-        inputs = self._inputs(rows)
+        inputs = self._inputs(rows, self._wide_masks)
         if "attention_mask" in inputs and inputs["attention_mask"].all():
             del inputs["attention_mask"]  # nothing is padded: attention without a mask is faster
-        elif self._wide_masks:
-            inputs |= widened(inputs)
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
         return Batch(inputs, labels if self._problem == SINGLE else labels.double().reshape(len(rows), -1))
 
@@ -154,11 +154,9 @@ class Objective:
         Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits. Models
         that take another mask for something else, such as MPNet, show it with the most padding, in these two rows.
         """
-        inputs = self._inputs(rows)
-        if "attention_mask" in inputs:
-            narrow, wide = (attempt(self._forward, given) for given in (inputs, inputs | widened(inputs)))
-            both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
-            self._wide_masks = both and torch.equal(narrow, wide)
+        narrow, wide = (attempt(self._forward, self._inputs(rows, wide)) for wide in (False, True))
+        both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
+        self._wide_masks = both and torch.equal(narrow, wide)
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         """Rows, in order of length, in batches as the model can take them: of one length if it reads padding, as FNet
@@ -236,11 +234,6 @@ def fields_taken(model: nn.Module, example: Example) -> list[str]:
     any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     fields = dict.fromkeys([*example, "attention_mask"])
     return [f for f in fields if f != "labels" and (any_keyword or f in parameters)]
-
-
-def widened(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The attention mask, (B, T) of 0 and 1, as (B, 1, 1, T) bool."""
-    return {"attention_mask": inputs["attention_mask"].bool()[:, None, None, :]}
 
 
 def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..errors import UserError
 from . import bootstrap
 from .fused import Fused, fusible
-from .objective import Measurement, Objective, attempt, evaluating, statistics
+from .objective import Objective, attempt, evaluating, statistics
 from .precision import DTYPES, Rounds, check_precision
 from .shortcuts import Replay, first_token_only
 from .space import ParameterSpace
@@ -75,11 +75,6 @@ class Walk:
     cache_bytes: int = CACHE_BYTES
     draws: int = 0
 
-    @property
-    def width(self) -> int:
-        """How many numbers a point gives: 4 + 2 draws for each objective."""
-        return len(self.objectives) * (len(Measurement._fields) + 2 * self.draws)
-
     def open(self, precision: str = "float32") -> Walker:
         """The walker, to be used as a context manager."""
         return Walker(self, precision)
@@ -93,7 +88,7 @@ class Walk:
         return replace(self, objectives=objectives, origin=origin, directions=directions)
 
     def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:
-        """(index, row) of every point, one after the other; a row is (width,) float64, objective by objective."""
+        """(index, row) of every point, one after the other; a row is float64, of each objective 4 + 2 draws numbers."""
         points = chain.from_iterable(rounds)
         for first in points:  # without any, the walk is not opened
             with self.open(precision) as walker:
