@@ -141,31 +141,23 @@ def test_the_order_of_the_axes_does_not_matter():
     np.testing.assert_array_equal(mixed.bound[0], straight.bound[0][np.ix_(*orders)])
 
 
-COARSE = (AXIS[::2], AXIS[::4])
-GRID = 41 * 21
-MARKED = range(GRID, GRID + len(PLACES))
-
-
-def row(point: int) -> np.ndarray:
-    """(2 * (4 + 2 draws),): what two objectives give at a point of a plane, or at a mark after it."""
-    x, y = [*itertools.product(*COARSE), *PLACES][point]
-    loss = np.log1p(np.exp(2 * x - y))
-    error = 1 / (1 + np.exp(-2 * x))
-    one = [loss, error, 0.02, 0.02, *loss * np.linspace(0.9, 1.1, 3), *error * np.linspace(0.9, 1, 3)]
-    return np.array([*one, *1.5 * np.array(one)])
-
-
 def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     """A draw that is a multiple of the loss stays that multiple."""
-    refinement, rows = Refinement(COARSE, PLACES), {}
-    for indices in refined(refinement, rows, MARKED, (128, 128), "stderr"):
-        rows.update((i, row(i)) for i in indices)
-    found = interpolated(refinement, rows, MARKED, 2)
+    axes, marked = (AXIS[::2], AXIS[::4]), range(41 * 21, 41 * 21 + len(PLACES))
+    x, y = np.array([*itertools.product(*axes), *PLACES]).T
+    loss, error, stderr = np.log1p(np.exp(2 * x - y)), 1 / (1 + np.exp(-2 * x)), 0.02 + 0 * x
+    draws = [*np.outer([0.9, 1, 1.1], loss), *np.outer([0.9, 0.95, 1], error)]
+    one = np.stack([loss, error, stderr, stderr, *draws], axis=1)
+    table = np.concatenate([one, 1.5 * one], axis=1)  # of two objectives, (points, 2 * (4 + 2 draws))
+    refinement, rows = Refinement(axes, PLACES), {}
+    for indices in refined(refinement, rows, marked, (128, 128), "stderr"):
+        rows.update((i, table[i]) for i in indices)
+    found = interpolated(refinement, rows, marked, 2)
     np.testing.assert_allclose(found[:, 4:7], found[:, :1] * [0.9, 1, 1.1], rtol=1e-12)
     np.testing.assert_allclose(found[:, 7:10], found[:, 1:2] * [0.9, 0.95, 1], rtol=1e-12)
     np.testing.assert_allclose(found[:, [2, 3, 12, 13]], [[0.02, 0.02, 0.03, 0.03]] * len(found), rtol=1e-12)
-    np.testing.assert_array_equal(found[GRID:], [row(i) for i in MARKED])
-    assert np.isfinite(found).all() and len(rows) < 0.6 * GRID
+    np.testing.assert_array_equal(found[marked.start :], table[marked.start :])
+    assert np.isfinite(found).all() and len(rows) < 0.6 * marked.start
 
 
 class OneRound:
