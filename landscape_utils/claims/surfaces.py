@@ -135,7 +135,7 @@ def agreement(
     The draws' losses carry random errors of the size of rounding and interpolation.
     """
     train, dev = (study.surface(task, how, split, seed=seed) for split in ("train", "dev"))
-    where = flatness.near(train, within)
+    where = flatness.distance_from(train) <= within
     loss, error = versions(train).loss[:, where], versions(dev).error[:, where]
     off = train.precision_error + np.broadcast_to(getattr(train, "loss_bound", 0.0), where.shape)[where]
     loss[1:] += off * np.random.default_rng(0).uniform(-1, 1, loss[1:].shape)

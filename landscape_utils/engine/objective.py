@@ -93,7 +93,7 @@ class Objective:
 
     @cached_property
     def loss_name(self) -> str:
-        """What tells the loss from another in the key of a result; see `losses.name_of`."""
+        """What tells the loss from another in the key of a result."""
         return name_of(self._loss)
 
     def __call__(self) -> Measurement:
@@ -131,27 +131,16 @@ class Objective:
         self.model.to(self.device)
         self.batches = [batch.to(self.device) for batch in self.batches]
 
-    def halve(self) -> None:
-        """Cut every batch in two, the order of the examples unchanged.
-
-        Raises:
-            UserError: every batch is one example already.
-        """
-        if all(len(batch.labels) == 1 for batch in self.batches):
-            raise UserError(
-                f"out of memory on {self.device} with one example at a time; use a larger device or the CPU"
-            )
-        self.batches = [half for batch in self.batches for half in batch.halves()]
-
     def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
         """Each field of the rows, padded, (B, T)."""
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
-        padding = {"input_ids": token if token and token in range(vocabulary(self.model)) else 0}
-        fields = {f: [torch.tensor(row[f]) for row in rows] for f in self._fields}  # (T,) each
-        padded = {
-            f: pad_sequence(v, batch_first=True, padding_value=padding.get(f, 0)) for f, v in fields.items()
-        }
-        return {field: values.to(self.device) for field, values in padded.items()}
+        padding = {"input_ids": token or 0} if token in range(vocabulary(self.model)) else {}
+        inputs = {}
+        for field in self._fields:
+            values = [torch.tensor(row[field]) for row in rows]  # (T,) each
+            padded = pad_sequence(values, batch_first=True, padding_value=padding.get(field, 0))
+            inputs[field] = padded.to(self.device)
+        return inputs
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
         inputs = self._inputs(rows)
@@ -165,22 +154,20 @@ class Objective:
     def _choose_masks(self, rows: Sequence[Row]) -> None:
         """Give the attention its masks as (B, 1, 1, T) in the place of (B, T), where the logits are equal to the bit.
 
-        Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits for the
-        answer. The shortest and the longest row have the most padding: a model that takes another mask for something
-        else, as MPNet does, shows it there.
+        Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits. Models
+        that take another mask for something else, such as MPNet, show it with the most padding, in these two rows.
         """
         inputs = self._inputs(rows)
         if "attention_mask" in inputs:
             narrow, wide = (attempt(self._forward, given) for given in (inputs, inputs | widened(inputs)))
-            self._wide_masks = (
-                isinstance(wide, Tensor) and isinstance(narrow, Tensor) and torch.equal(narrow, wide)
-            )
+            both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
+            self._wide_masks = both and torch.equal(narrow, wide)
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         """Rows, in order of length, in batches as the model can take them.
 
-        Some models read what they should not: XLNet's head the last position, FNet every one. Their batches hold
-        examples of one length. A decoder without a padding token takes no batch at all.
+        Some read padding: XLNet's head the last position, FNet every one. Their batches hold examples of one length. A
+        decoder without a padding token takes no batch at all.
         """
         first, last = rows[0], rows[-1]
         if len(rows) == 1 or self._as_alone([first, last]):
@@ -214,13 +201,11 @@ class Objective:
             ours = self._answer(i, self._batch([rows[i]]).inputs)
             if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
                 raise UserError(
-                    f"{kind} is no sequence classifier (its output holds no logits of shape (batch, num_labels)); "
-                    f"load it with AutoModelForSequenceClassification"
+                    f"{kind} is no sequence classifier: its output holds no logits of shape (batch, num_labels)"
                 )
             if not same(own, ours, max(1e-3, rounding()), equal_nan=True):
                 raise UserError(
-                    f"{kind} gives other logits for example {i} as it is given than without its padding; "
-                    f"give examples without padding"
+                    f"{kind} gives other logits for example {i} as it is given than without its padding; remove that"
                 )
 
     def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
@@ -240,18 +225,16 @@ class Objective:
         logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
         found = self.outcome(logits, self._batch([row, row]).labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
-            raise UserError(
-                f"loss {plain_name(self._loss)} must give floats of shape (B,); for B = 2 it gave {found!r:.60}"
-            )
+            name = plain_name(self._loss)
+            raise UserError(f"loss {name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}")
 
 
 def check_classifier(model: Any) -> None:
-    """Refuse what is no sequence classifier, and one whose weights are not all parameters."""
+    """Refuse what is no sequence classifier, or has weights that are no parameters."""
     classes = getattr(getattr(model, "config", None), "num_labels", 0)
     if getattr(model, "base_model", model) is model or classes < 1:
-        raise UserError(
-            f"{type(model).__name__} is no classifier; load it with AutoModelForSequenceClassification"
-        )
+        kind = type(model).__name__
+        raise UserError(f"{kind} is no classifier; load it with AutoModelForSequenceClassification")
     check_weights(model)
 
 

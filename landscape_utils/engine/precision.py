@@ -24,44 +24,32 @@ PROBED = -1  # the place of the probe's finding in a journal of points
 RANDOM_CELLS = 4
 
 Point = tuple[float, ...]
-Visits = Callable[[Iterable[tuple[int, Point]], str], Iterable[tuple[int, np.ndarray]]]
+Rounds = Iterable[Iterable[tuple[int, Point]]]  # (index, point), of each round
+Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
-def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int) -> float:
-    """The largest difference of a loss from float32 that `precision` makes on `points`.
+def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int, width: int) -> np.ndarray:
+    """The largest difference of a loss from float32 that `precision` makes on `points`, as a row for a journal.
 
-    Args:
-        visits: of a walk: (index, row) of every point in a given precision.
-        objectives: how many of them a row is of.
-
-    Raises:
-        UserError: an unknown precision, or one that the device does not have or the model does not compute in.
+    `visits`: of a walk, (index, row) of every point in a given precision; a row, (width,), is of so many objectives.
     """
 
     def losses(name: str) -> np.ndarray:  # (points, objectives)
-        rows = dict(visits(enumerate(points), name))
+        rows = dict(visits([enumerate(points)], name))
         return np.array([rows[i].reshape(objectives, -1)[:, 0] for i in range(len(points))])
 
-    return 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
-
-
-def finding(precision: str, difference: float, width: int) -> np.ndarray:
-    """What a probe found as a row for a journal, (width,) float64, that `found` reads."""
+    difference = 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
     row = np.full(width, math.nan)
     row[:2] = PRECISIONS.index(precision), difference
     return row
 
 
 def found(row: np.ndarray, precision: str) -> float:
-    """The largest difference of the loss, from a row made by `finding`.
-
-    Raises:
-        UserError: the journal's points are of another precision.
-    """
+    """The largest difference of the loss, from a row that `probe` gave; refused if it is of another precision."""
     begun = PRECISIONS[int(row[0])]
     if begun != precision:
         raise UserError(
-            f"the journal's points are in {begun}, not in {precision}; use {begun} or another journal"
+            f"the journal's points are in {begun}, not in {precision}; use that or another journal"
         )
     return float(row[1])
 
@@ -87,9 +75,7 @@ def check_precision(precision: str, device: str) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision {precision!r}; allowed are {', '.join(PRECISIONS)}")
     if precision == "tf32" and not (device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)):
-        raise UserError(
-            f"precision 'tf32' needs an NVIDIA GPU of the Ampere generation or later; the model is on {device}"
-        )
+        raise UserError(f"precision 'tf32' needs an NVIDIA GPU, Ampere or later; the model is on {device}")
 
 
 def rounding() -> float:
@@ -98,8 +84,7 @@ def rounding() -> float:
 
 
 def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
-    """Whether two results of a forward pass are one tensor, within a tolerance, absolute and relative: 0.01 for those
-    of less than 32 bits."""
+    """Whether two outputs are one tensor, within a tolerance, absolute and relative: 0.01 for less than 32 bits."""
     if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
         return False
     least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2

@@ -1,11 +1,9 @@
 """Shortcuts: parts of a forward pass that need not be computed at every point, or at all.
 
-Two hold for many encoders, and each is tried against the whole forward pass before it is taken:
-
-- Where the directions leave the layers below k alone, these layers' output is the same at every point. It is computed
-  once for each batch, as far as a memory budget goes, and replayed.
-- A head that reads the first token alone needs no more of the last layer: behind its attention, its projections and
-  feed-forward network are computed for that token only.
+Two hold for many encoders, and each is tried against the whole forward pass before it is taken. Layers below the first
+one that a direction moves have the same output at every point: it is computed once for each batch, as far as a memory
+budget goes, and replayed. And of a head that reads the first token alone, the last layer is computed for that token
+only, behind its attention.
 """
 
 from __future__ import annotations
@@ -13,10 +11,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
 
 from ..errors import UserError
 from .examples import Batch
@@ -36,8 +36,8 @@ def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -
     """Cut the last layer down to its first token behind the attention, until `stack` is closed.
 
     Encoders built like BERT have a module `attention.output` there, which takes (B, T, D) twice: the attention's result
-    and the residual. It is cut where the logits depend on the first token, do not depend on what stands in the others,
-    and are the same without them; that is tried on the longest batch at the present weights.
+    and the residual. It is cut where on the longest batch the logits depend on the first token alone, and are the same
+    without the others.
     """
     layers = layer_stack(model)
     output = getattr(getattr(layers[1][-1], "attention", None), "output", None) if layers else None
@@ -48,25 +48,23 @@ def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -
     def changed(change: Callable[[Tensor], Tensor]) -> Any:
         return output.register_forward_pre_hook(lambda module, hidden: tuple(map(change, hidden)))
 
-    def altered(change: Callable[[Tensor], Tensor]) -> Any:
+    def first(hidden: Tensor) -> Tensor:  # (B, T, D) -> (B, 1, D)
+        return hidden[:, :1]
+
+    def agrees(change: Callable[[Tensor], Tensor]) -> bool:
         hook = changed(change)
-        try:
-            return attempt(objective.logits, batch)  # which fails where somebody needs the other tokens
+        try:  # it fails where somebody needs the other tokens
+            return same(full, attempt(objective.logits, batch))
         finally:
             hook.remove()
 
     full = objective.logits(batch)
     if (
-        same(full, altered(lambda x: scrambled(x, slice(1, None))))
-        and same(full, altered(first_token))
-        and not same(full, altered(lambda x: scrambled(x, slice(0, 1))))
+        agrees(lambda x: scrambled(x, slice(1, None)))
+        and agrees(first)
+        and not agrees(lambda x: scrambled(x, slice(0, 1)))
     ):
-        stack.callback(changed(first_token).remove)
-
-
-def first_token(hidden: Tensor) -> Tensor:
-    """(B, T, D) -> (B, 1, D)."""
-    return hidden[:, :1]
+        stack.callback(changed(first).remove)
 
 
 def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
@@ -80,8 +78,7 @@ def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
 class Replay:
     """The layers below the first one that moves, replaced for known batches by their recorded output.
 
-    Args:
-        part: the entries of theta that move.
+    `part`: the entries of theta that move.
     """
 
     def __init__(self, model: nn.Module, space: ParameterSpace, part: slice):
@@ -96,10 +93,8 @@ class Replay:
     def prepare(self, batches: Sequence[tuple[Objective, Batch]], limit: int, stack: ExitStack) -> None:
         """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed.
 
-        Raises:
-            UserError: the limit does not hold one batch.
+        Raises UserError if they do not hold one.
         """
-        self.outputs.clear()  # of batches that were halved since
         stack.callback(self.outputs.clear)
         used = 0
         for objective, batch in batches:
@@ -116,34 +111,27 @@ class Replay:
                 f"cache_bytes={limit} does not hold one batch ({used} bytes); give at least that, or 0 to keep nothing"
             )
         for layer in self.below:
-            compute_by(layer, self._played_or(layer.forward, layer is self.below[-1]), stack)
+            compute_by(layer, partial(self._played_or, layer.forward, layer is self.below[-1]), stack)
 
-    def _played_or(self, computed: Callable[..., Any], last: bool) -> Callable[..., Any]:
-        """A layer's forward pass, or the recorded output; whoever reads a lower layer's output than the last one's gets
-        no number, so that the logits tell of it."""
-
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            output = getattr(self._played, "output", None)
-            if output is None:
-                return computed(*args, **kwargs)
-            return output if last else blank(output)
-
-        return forward
+    def _played_or(self, computed: Callable[..., Any], last: bool, *args: Any, **kwargs: Any) -> Any:
+        """A layer's output, computed or recorded; whoever reads that of a lower layer than the last gets no number, so
+        that the logits tell of it."""
+        output = getattr(self._played, "output", None)
+        if output is None:
+            return computed(*args, **kwargs)
+        return output if last else tree_map(blank, output)
 
     def verify(self, batches: Sequence[tuple[Objective, Batch]]) -> None:
         """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model.
 
         Something beside the layers below may feed them (a table of relative positions, say), or read their output.
         """
-        recorded = [(objective, batch) for objective, batch in batches if batch in self.outputs]
-        if not recorded:
-            return
-        objective, batch = recorded[-1]
-        with outputs_of(self.below[-1]) as seen:
-            full = objective.logits(batch)
-        still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
-        if not (still and same(full, attempt(self.logits, objective, batch))):
-            self.outputs.clear()
+        for objective, batch in [pair for pair in batches if pair[1] in self.outputs][-1:]:
+            with outputs_of(self.below[-1]) as seen:
+                full = objective.logits(batch)
+            still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
+            if not (still and same(full, attempt(self.logits, objective, batch))):
+                self.outputs.clear()
 
     def logits(self, objective: Objective, batch: Batch) -> Tensor:
         """The objective's forward pass, with replay for the recorded batches."""
@@ -165,15 +153,12 @@ def outputs_of(layer: nn.Module) -> Iterator[list[object]]:
         handle.remove()
 
 
-def blank(output: Any) -> Any:
-    """A layer's output with NaN in the place of every number, which take no memory."""
-    if isinstance(output, tuple | list):
-        return type(output)(map(blank, output))
-    numbers = isinstance(output, Tensor) and output.is_floating_point()
-    return output.new_full((), torch.nan).expand(output.shape) if numbers else output
+def blank(x: Any) -> Any:
+    """NaN in the place of every number, which take no memory."""
+    numbers = isinstance(x, Tensor) and x.is_floating_point()
+    return x.new_full((), torch.nan).expand(x.shape) if numbers else x
 
 
 def tensors(output: object) -> list[Tensor]:
     """The tensors in a layer's output."""
-    items = output if isinstance(output, tuple | list) else (output,)
-    return [x for x in items if isinstance(x, Tensor)]
+    return [x for x in tree_leaves(output) if isinstance(x, Tensor)]

@@ -43,9 +43,11 @@ class Extent:
 def versions(scan: Curve) -> Versions:
     """The scan itself and each of its bootstrap draws."""
     count, shape = scan.loss.size, scan.loss.shape
-    marks = scan.marks.values()
     itself = np.array(
-        [[*scan.loss.ravel(), *(m.loss for m in marks)], [*scan.error.ravel(), *(m.error for m in marks)]]
+        [
+            [*getattr(scan, of).ravel(), *(getattr(m, of) for m in scan.marks.values())]
+            for of in ("loss", "error")
+        ]
     )
     every = np.concatenate([itself[None], scan.draws.astype(float).reshape(-1, *itself.shape)])
     loss, error = (every[:, i, :count].reshape(-1, *shape) for i in (0, 1))
@@ -58,8 +60,7 @@ def along(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     marks = np.array([(mark.alpha, mark.loss, mark.loss_stderr) for mark in curve.marks.values()])
     points = np.concatenate([np.c_[curve.alpha, curve.loss, curve.loss_stderr], marks.reshape(-1, 3)])
     _, first = np.unique(points[:, 0], return_index=True)
-    alpha, loss, stderr = points[first].T
-    return alpha, loss, stderr
+    return tuple(points[first].T)
 
 
 def losses_along(scan: Curve) -> tuple[np.ndarray, np.ndarray]:
@@ -70,17 +71,13 @@ def losses_along(scan: Curve) -> tuple[np.ndarray, np.ndarray]:
         loss = bilinear(scan, loss, np.c_[scan.alpha, np.zeros(len(scan.alpha))])
     marks = {name: mark.alpha for name, mark in scan.marks.items() if mark.beta == 0}
     alpha, first = np.unique([*scan.alpha, *marks.values()], return_index=True)
-    return alpha, np.concatenate([loss, *(found.mark_loss[name][:, None] for name in marks)], axis=1)[
-        :, first
-    ]
+    every = np.concatenate([loss, *(found.mark_loss[name][:, None] for name in marks)], axis=1)
+    return alpha, every[:, first]
 
 
 def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
-    """The distance, (V, ...), at which the loss, walking along the last axis, first exceeds the level.
-
-    Args:
-        distance: (..., N) from the start, rising; `loss`: (V, ..., N); `level`: (V,).
-    """
+    """The distance, (V, ...), at which the loss, (V, ..., N), first exceeds the level, (V,), walking along the last
+    axis; `distance`, (..., N), rises from the start."""
     level = level.reshape(-1, *[1] * (loss.ndim - 1))  # (V, 1, ...)
     loss = np.where(np.isfinite(loss), loss, HIGH)
     distance = np.broadcast_to(distance, loss.shape)
@@ -159,19 +156,11 @@ def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callab
 
 
 def largest_rise(loss: np.ndarray) -> np.ndarray:
-    """The obstacle, (V,): the most that the loss, (V, N), climbs above an earlier value; 0 if it only falls.
-
-    Infinite where a loss is not finite.
-    """
+    """The obstacle, (V,): the most that the loss, (V, N), climbs above an earlier value; or infinite, if it is not."""
     finite = np.isfinite(loss).all(axis=-1)
     path = np.where(finite[:, None], loss, 0.0)
     rise = (path - np.minimum.accumulate(path, axis=-1)).max(axis=-1)
     return np.where(finite, rise, np.inf)
-
-
-def near(surface: Surface, radius: float, at: str = "end") -> np.ndarray:
-    """(A, B) bool: the scanned points within `radius` of a mark."""
-    return distance_from(surface, at) <= radius
 
 
 def distance_from(surface: Surface, at: str = "end") -> np.ndarray:

@@ -23,6 +23,7 @@ from .scan import Plane, scan
 
 FINE_TUNED, ROLLED_BACK = "fine-tuned", "rolled back"
 LAYER_MARKS = {FINE_TUNED: (0.0, 0.0), ROLLED_BACK: (-1.0, 0.0)}
+AXIS = np.linspace(-1, 0, 5)  # in quarters
 RANDOM_SETS = 8  # of layers, rolled back beside the three groups
 PER_EXAMPLE = ("loss", "correct", "random_sets")
 
@@ -90,11 +91,8 @@ def roll_back(
 ) -> Rollback:
     """Measure f(-1, 0) of section 7 for each layer group: J(theta_1 - delta_1^G) on `examples`.
 
-    `random_sets`: how many random sets of as many layers as the high group has are set back beside, or all that there
-    are if they are fewer. `loss`: as `Objective` takes it.
-
-    Raises:
-        UserError: an encoder without layer groups, weights of another size.
+    Beside, `random_sets` random sets of as many layers as the high group has are set back, or all if they are fewer.
+    `loss`: as `Objective` takes it.
     """
     space, groups = ParameterSpace(model), layer_groups(model)
     objective = Objective(model, examples, loss=loss)
@@ -109,18 +107,19 @@ def roll_back(
     losses, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
     accuracy = 1 - wrong.mean(axis=1)
     stderr = wrong.std(axis=1, ddof=1) / np.sqrt(objective.size) if objective.size > 1 else accuracy * np.nan
-    return Rollback(
-        examples=objective.size,
-        fine_tuned=float(accuracy[0]),
-        fine_tuned_stderr=float(stderr[0]),
-        groups=dict(zip(GROUPS, accuracy[1:4].tolist(), strict=True)),
-        stderr=dict(zip(GROUPS, stderr[1:4].tolist(), strict=True)),
-        layers=ranges,
-        moved={g: float(space.restrict(delta, groups[g]).double().norm()) for g in GROUPS},
-        loss=losses.astype(np.float32),
-        correct=wrong == 0,
-        random_sets=np.array(sets),
-    )
+    fine_tuned, *of_groups = np.stack([accuracy, stderr], axis=1)[:4]
+    moved = [float(space.restrict(delta, groups[g]).double().norm()) for g in GROUPS]
+    arrays = {
+        "examples": np.array(objective.size),
+        "fine_tuned": fine_tuned,
+        "groups": np.array(of_groups),
+        "layers": np.array([ranges[g] for g in GROUPS]),
+        "moved": np.array(moved),
+        "loss": losses.astype(np.float32),
+        "correct": wrong == 0,
+        "random_sets": np.array(sets),
+    }
+    return Rollback.from_arrays(arrays)
 
 
 def outcomes(objective: Objective, theta: Tensor) -> np.ndarray:
@@ -134,14 +133,10 @@ def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:
     """`count` different sets of `size` out of so many layers, always the same ones; all of them if they are fewer."""
     if math.comb(layers, size) <= count:
         return list(combinations(range(layers), size))
-    generator = np.random.default_rng(0)
-    found: set[tuple[int, ...]] = set()
+    generator, found = np.random.default_rng(0), set[tuple[int, ...]]()
     while len(found) < count:
         found.add(tuple(sorted(generator.choice(layers, size, replace=False).tolist())))
     return sorted(found)
-
-
-AXIS = np.linspace(-1, 0, 5)  # in quarters
 
 
 def roll_back_together(
@@ -152,11 +147,7 @@ def roll_back_together(
     axis: np.ndarray,
     journal: MutableMapping[int, np.ndarray],
 ) -> np.ndarray:
-    """Accuracy on `examples`, (n, n, n) over low, middle and high layers, each along `axis`, (n,).
-
-    Raises:
-        UserError: an encoder with fewer than three layers.
-    """
+    """Accuracy on `examples`, (n, n, n) over low, middle and high layers, each along `axis`, (n,)."""
     space, objective = ParameterSpace(model), Objective(model, examples)
     low, middle, high = (space.restrict(theta_1 - theta_0, names) for names in layer_groups(model).values())
     for i, a in enumerate(axis.tolist()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
@@ -18,13 +18,12 @@ from numpy.typing import ArrayLike
 
 from ..engine.cluster import Client, Spread
 from ..engine.objective import Measurement, Objective
-from ..engine.precision import PROBED, finding, found, probe, probe_points
+from ..engine.precision import PROBED, found, probe, probe_points
 from ..engine.space import Line, ParameterSpace, Plane
 from ..engine.walker import CACHE_BYTES, Walk, coarse_first
 from ..errors import UserError
 from ..progress import bar
-from .adaptive import Refinement
-from .rounds import interpolated, refined
+from .adaptive import Refinement, interpolated, refined
 
 MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
@@ -107,14 +106,10 @@ class Curve:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Surface(Curve):
-    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta.
-
-    Attributes:
-        cosine: of the angle between the two directions.
-    """
+    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta."""
 
     beta: np.ndarray
-    cosine: float
+    cosine: float  # of the angle between the two directions
 
 
 def scan(
@@ -169,38 +164,35 @@ def scan(
     check_tolerance(tolerance)
     places = check_places(MARKS if marks is None else marks, len(axes))
     points = [*itertools.product(*(axis.tolist() for axis in axes)), *places.values()]
+    marked = range(len(points) - len(places), len(points))
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
 
     walk = Walk(objectives, region.origin, region.directions, cache_bytes, draws)
     visits = walk.visits if client is None else Spread(client, walk, device).visits
     if PROBED not in rows:
-        difference = probe(visits, probe_points(axes, places), precision, len(objectives))
-        rows[PROBED] = finding(precision, difference, walk.width)
-    common: dict[str, Any] = {"precision": precision, "precision_error": found(rows[PROBED], precision)}
-    shape = tuple(map(len, axes))
-    marked = range(math.prod(shape), len(points))
-    rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first(shape)]]
+        rows[PROBED] = probe(visits, probe_points(axes, places), precision, len(objectives), walk.width)
+    told: dict[str, Any] = {"precision": precision, "precision_error": found(rows[PROBED], precision)}
+    rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first([len(axis) for axis in axes])]]
     refinement = None
     if tolerance is not None:
         refinement = Refinement(axes, places.values())
         rounds = refined(refinement, rows, marked, [o.size for o in objectives], tolerance)
+    missing = filter(None, ([(i, points[i]) for i in indices if i not in rows] for indices in rounds))
     total = None if refinement else sum(i not in rows for i in range(len(points)))
-    missing: Iterator[Iterable[int]]
-    missing = filter(None, ([i for i in indices if i not in rows] for indices in rounds))
-    if client is None and (first := next(missing, None)) is not None:  # one walk goes through all rounds
-        missing = iter([itertools.chain(first, itertools.chain.from_iterable(missing))])
-    with bar(total=total, what=what, unit="point") as progress:
-        for indices in missing:
-            with closing(visits(((i, points[i]) for i in indices), precision)) as visited:
-                for i, row in visited:
-                    rows[i] = row
-                    progress.update()
+    with (
+        bar(total=total, what=what, unit="point") as progress,
+        closing(visits(missing, precision)) as visited,
+    ):
+        for i, row in visited:
+            rows[i] = row
+            progress.update()
 
-    values = interpolated(refinement, rows, marked, len(objectives))
+    values = np.split(interpolated(refinement, rows, marked, len(objectives)), len(objectives), axis=1)
     results = []
-    for k, (o, of_one) in enumerate(zip(objectives, np.split(values, len(objectives), axis=1), strict=True)):
-        told = {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]} if refinement else {}
-        results.append(assemble(region, axes, places, of_one, examples=o.size, **common, **told))
+    for k, (o, of_one) in enumerate(zip(objectives, values, strict=True)):
+        if refinement:
+            told |= {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]}
+        results.append(assemble(region, axes, places, of_one, examples=o.size, **told))
     return results[0] if isinstance(objective, Objective) else tuple(results)
 
 
@@ -240,18 +232,20 @@ def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -
         )
     axes = []
     for name, axis in (("alpha", alpha), ("beta", beta))[: len(region.directions)]:
-        try:
-            values = np.asarray(axis, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise UserError(f"{name} must be a sequence of numbers; got {axis!r:.60}") from None
-        finite = np.abs(values) <= np.finfo(np.float32).max  # what the weights are computed in
-        if values.ndim != 1 or values.size == 0 or not finite.all():
-            raise UserError(
-                f"{name} must be a sequence of one or more finite numbers; got shape {values.shape} "
-                f"with {int((~finite).sum())} not finite"
-            )
-        axes.append(values)
+        axes.append(finite(axis))
+        if not axes[-1].size:
+            raise UserError(f"{name} must be a sequence of one or more finite numbers; got {axis!r:.60}")
     return axes
+
+
+def finite(given: Any) -> np.ndarray:
+    """(n,) float64, finite in float32, too, which weights are computed in; of anything but such numbers none."""
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.zeros(0)
+    fine = values.ndim == 1 and (np.abs(values) <= np.finfo(np.float32).max).all()
+    return values if fine else np.zeros(0)
 
 
 def check_tolerance(tolerance: float | str | None) -> None:
@@ -259,7 +253,7 @@ def check_tolerance(tolerance: float | str | None) -> None:
     number = isinstance(tolerance, int | float) and 0 < tolerance < math.inf
     if not (tolerance is None or tolerance == "stderr" or number):
         raise UserError(
-            f'tolerance must be a positive number of nats, "stderr" or None, which computes all; got {tolerance!r:.60}'
+            f'tolerance must be a positive number of nats, "stderr" or None; got {tolerance!r:.60}'
         )
 
 
@@ -269,13 +263,9 @@ def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[
         raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
     places = {}
     for name, at in marks.items():
-        try:
-            place = tuple(map(float, at))[:dimensions]
-        except (TypeError, ValueError):
-            place = ()
-        if len(place) != dimensions or not all(map(math.isfinite, place)):
+        places[name] = tuple(finite(at)[:dimensions].tolist())
+        if len(places[name]) != dimensions:
             raise UserError(f"mark {name!r} must be at {dimensions} finite coordinates; got {at!r:.60}")
-        places[name] = place
     return places
 
 
@@ -284,9 +274,7 @@ def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> N
     several = isinstance(objectives, Sequence) and len(objectives) > 0
     wrong = [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]
     if wrong:
-        raise UserError(
-            f"scan needs an Objective or a sequence of one or more of them; got {type(wrong[0]).__name__}"
-        )
+        raise UserError(f"scan needs an Objective or a sequence of them; got {type(wrong[0]).__name__}")
     if len({id(o.model) for o in objectives}) != 1:
         raise UserError("objectives scanned together must be on the same model object; scan them one by one")
     ParameterSpace(objectives[0].model).check(region.origin, "origin")

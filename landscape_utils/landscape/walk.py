@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from ..engine.space import ParameterSpace, layer_groups, length
 from ..errors import UserError
-from ..names import GROUPS
 
 QUARTER = 0.25  # of the steps: where trainings of any length are compared
 
@@ -31,11 +30,9 @@ class Walk:
             angle with delta_1 (NaN at the start).
         leg: (E,) distance between one epoch and the next.
         quarter: length and cosine of the displacement after a quarter of the steps; NaN if no weights were kept there.
-        size: |theta_0| and |theta_1|.
-        dimension: P.
+        size, dimension: |theta_0| and |theta_1|; P.
         angle: cosine of delta_1 and delta_2; NaN without a delta_2.
-        moved, group_size: |delta_1^G| and |theta_0^G| of the low, middle and high layers; empty where there are no
-            groups.
+        moved, group_size: |delta_1^G| and |theta_0^G| of the low, middle and high layers; empty without groups.
     """
 
     norm: np.ndarray
@@ -56,48 +53,47 @@ def walk(
     quarter: Tensor | None = None,
     delta_2: Tensor | None = None,
 ) -> Walk:
-    """Measure a training's way.
+    """Measure a training's way to `theta_1`, of a model whose weights are not read.
 
-    Args:
-        model: whose layers are grouped; its weights are not read.
-        thetas: the epochs, (P,) each, the start first; two are in memory at a time.
-        theta_1: the end.
-        quarter: the weights after a quarter of the steps.
-        delta_2: the plane's other direction.
+    `thetas`: the epochs, (P,) each, the start first; two are in memory at a time. `quarter`: the weights after a
+    quarter of the steps.
     """
     space, snapshots = ParameterSpace(model), iter(thetas)
     theta_0 = here = next(snapshots)
     delta_1 = theta_1 - theta_0
+
+    def beside_delta_1(vector: Tensor | None) -> tuple[float, float]:
+        """Its length and the cosine of their angle, where there is one."""
+        if vector is None:
+            return math.nan, math.nan
+        product = length(vector) * length(delta_1)
+        return length(vector), float(vector.double() @ delta_1.double()) / product if product else math.nan
+
     rows, legs = [(0.0, math.nan)], []
     for there in snapshots:
-        rows.append(length_and_cosine(there - theta_0, delta_1))
+        rows.append(beside_delta_1(there - theta_0))
         legs.append(length(there - here))
         here = there
     norm, cosine = np.array(rows).T
     try:
-        names = layer_groups(model)
-        groups = [[space.slices[name] for name in names[group]] for group in GROUPS]
+        groups = [[space.slices[name] for name in names] for names in layer_groups(model).values()]
     except UserError:
         groups = []
+    moved, group_size = (
+        np.array([math.hypot(*(length(vector[part]) for part in parts)) for parts in groups])
+        for vector in (delta_1, theta_0)
+    )
     return Walk(
         norm=norm,
         cosine=cosine,
         leg=np.array(legs),
-        quarter=np.array(
-            (math.nan, math.nan) if quarter is None else length_and_cosine(quarter - theta_0, delta_1)
-        ),
+        quarter=np.array(beside_delta_1(None if quarter is None else quarter - theta_0)),
         size=np.array([length(theta_0), length(theta_1)]),
         dimension=space.size,
-        angle=math.nan if delta_2 is None else length_and_cosine(delta_2, delta_1)[1],
-        moved=np.array([math.hypot(*(length(delta_1[part]) for part in parts)) for parts in groups]),
-        group_size=np.array([math.hypot(*(length(theta_0[part]) for part in parts)) for parts in groups]),
+        angle=beside_delta_1(delta_2)[1],
+        moved=moved,
+        group_size=group_size,
     )
-
-
-def length_and_cosine(vector: Tensor, other: Tensor) -> tuple[float, float]:
-    """|v| and the cosine of its angle with another; NaN for a vector of no length."""
-    product = length(vector) * length(other)
-    return length(vector), float(vector.double() @ other.double()) / product if product else math.nan
 
 
 def random_walk_cosine(step_lengths: ArrayLike, share: float = QUARTER) -> float:

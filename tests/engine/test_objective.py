@@ -363,7 +363,7 @@ def with_batch_norm(model):
     ("change", "message"),
     [
         (quantised, "holds bert.*, which is no parameter, as quantisation leaves it"),
-        (with_adapters, r"has adapters beside the weights that they change; use model.merge_and_unload\(\)"),
+        (with_adapters, r"has adapters beside the weights that they change: model.merge_and_unload\(\)"),
         (lambda model: with_adapters(model).base_model.model, "has adapters beside the weights"),
         (with_batch_norm, "has a batch norm, whose running statistics are no parameters"),
     ],

@@ -16,7 +16,7 @@ from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples, make_model
 from simulated_cluster import Cluster
 
-from landscape_utils.engine import cluster, cluster_worker
+from landscape_utils.engine import cluster
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.walker import Walk
 from landscape_utils.errors import UserError
@@ -59,12 +59,12 @@ def case():
 def quick(monkeypatch):
     """No time passes but the simulated; what workers leave open is theirs."""
     monkeypatch.setattr(cluster, "POLL", 0.0)
-    monkeypatch.setattr(cluster_worker, "_opened", {})
+    monkeypatch.setattr(cluster, "_opened", {})
     logging.getLogger("landscape_utils").setLevel(logging.ERROR)
     yield
     logging.getLogger("landscape_utils").setLevel(logging.NOTSET)
     # The walkers of several processes, in one thread here, are not closed in order, or only as they are collected.
-    cluster_worker._opened.clear()
+    cluster._opened.clear()
     gc.collect()
     torch.set_grad_enabled(True)
 
@@ -87,7 +87,7 @@ def scanned(case, seed: int, copies: bool = True) -> Counter:
             client.happened["given up"] += 1
             client.trouble = 0.0
     assert_same(found, expected)
-    assert all(task.state != "pending" for task in client.waiting), "what nobody waits for is not computed"
+    assert not client.wanted and not client.kept, "what nobody waits for is neither computed nor kept"
     assert not any(worker.opened for worker in client.workers.values()), "no walk stays open behind its scan"
     return client.happened
 
@@ -102,8 +102,8 @@ def test_whatever_happens_the_bits_are_the_same(case, monkeypatch):
         except BaseException as error:
             error.add_note(f"seed {seed}")
             raise
-    trouble = "killed, killed its workers, late, doubled, lost on the way, lost with what it needs"
-    for what in f"joined, {trouble}, nobody to scatter to, left while asked, given up".split(", "):
+    trouble = "killed, killed its workers, lost and computed again, late, doubled, left while asked"
+    for what in f"joined, {trouble}, no worker for long, given up".split(", "):
         assert happened[what], what
 
 

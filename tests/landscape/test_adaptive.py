@@ -11,8 +11,7 @@ from networks import make_examples
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.landscape import scan as scanning
-from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement
-from landscape_utils.landscape.rounds import interpolated, refined
+from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement, interpolated, refined
 from landscape_utils.landscape.scan import scan
 
 AXIS = np.linspace(-4, 4, 81)
@@ -244,8 +243,8 @@ class Shuffled:
     def __init__(self, client, walk, device):
         self.walk = walk
 
-    def visits(self, points, precision):
-        return self.walk.visits(list(points)[::-1], precision)
+    def visits(self, rounds, precision):
+        return self.walk.visits((list(points)[::-1] for points in rounds), precision)
 
 
 def test_a_scan_with_a_tolerance_alone_after_a_kill_and_on_a_cluster(model, monkeypatch):
