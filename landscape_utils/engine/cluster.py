@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,7 +26,6 @@ from ..environment import check_device, device_name
 from ..errors import UserError
 from ..progress import SWITCH
 from .precision import Point, Rounds
-from .walker import Walk, Walker
 
 logger = logging.getLogger(__name__)
 ANSWER = 10.0  # seconds for a scheduler to answer
@@ -35,6 +34,15 @@ POLL = 0.005  # seconds between two looks at what is in flight
 LOOKS = 200  # after so many it is asked who has joined
 
 Client = Any  # a `distributed.Client`, of which the tests have a simulated one
+
+
+class Walk(Protocol):
+    """What is sent of a walk (see `walker`): where it is, how it is taken elsewhere, and how it is begun there."""
+
+    @property
+    def device(self) -> torch.device: ...
+    def to(self, device: str) -> Walk: ...
+    def open(self, precision: str) -> Any: ...
 
 
 def connect(address: str) -> Any:
@@ -55,7 +63,7 @@ def connect(address: str) -> Any:
 # no_grad are a thread's own.
 
 _computing = ThreadPoolExecutor(1, "landscape_utils")
-_opened: dict[str, Walker] = {}  # the walk that this process is on, by its parcel's name
+_opened: dict[str, Any] = {}  # the walk that this process is on, by its parcel's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +130,7 @@ class Spread:
 
     def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:
         """(index, row) of every point, as they come, round after round; see `Walk.visits`."""
-        here = self.walk.objectives[0].device.type
+        here = self.walk.device.type
         walk = self.walk if here == "cpu" else self.walk.to("cpu")
         parcel = Parcel(walk, precision, self.device or here)
         try:

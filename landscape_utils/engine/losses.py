@@ -6,7 +6,7 @@ import hashlib
 import math
 import operator
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -88,10 +88,11 @@ def _names(code: CodeType) -> list[str]:
     return [*code.co_names, *(name for one in inner for name in _names(one))]
 
 
-def problem_of(model: Any, label: Any) -> str:
-    """What a label is of: `config.problem_type`, or what `transformers` takes where that is None.
+def problem_of(model: Any, labels: Sequence[Any]) -> str:
+    """What the examples' labels are of: `config.problem_type`, or what `transformers` takes where that is None.
 
-    Refused are an unknown type, and a single label for one logit, whose cross-entropy is always 0.
+    Refused are an unknown type, a single label for one logit, whose cross-entropy is always 0, and a label that does
+    not suit the problem.
     """
     said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
     if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
@@ -99,8 +100,11 @@ def problem_of(model: Any, label: Any) -> str:
         raise UserError(
             f"config.problem_type of a model with {classes} logits is {said!r}; allowed are {', '.join(allowed)}"
         )
-    several = numbers(label) is not None and whole_number(label) is None
-    return said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+    several = numbers(labels[0]) is not None and whole_number(labels[0]) is None
+    problem = said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+    for i, label in enumerate(labels):
+        check_label(i, label, problem, classes)
+    return problem
 
 
 def check_label(i: int, label: Any, problem: str, classes: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,17 +17,27 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UserError
-from .examples import Batch, Example, Row, by_length, check_examples, cut, plain, positions, trim, vocabulary
+from .examples import (
+    Batch,
+    Example,
+    Logits,
+    Row,
+    by_length,
+    check_examples,
+    cut,
+    plain,
+    positions,
+    trim,
+    vocabulary,
+)
+from .forward import attempt, evaluating, rounding, same
 from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, plain_name, problem_of, whole_number
-from .precision import rounding, same
 from .space import check_weights
 from .threads import side_by_side
 
 logger = logging.getLogger(__name__)
 # what keeps the matrix products busy and the activations in cache
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
-
-Logits = Callable[[Batch], Tensor]
 
 
 class Measurement(NamedTuple):
@@ -76,7 +85,7 @@ class Objective:
         budget = usual if tokens_per_batch is None else whole_number(tokens_per_batch) or 0
         if budget < 1:
             raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
-        self._problem = problem_of(model, examples[0]["labels"])
+        self._problem = problem_of(model, [example["labels"] for example in examples])
         self._loss = loss or LOSSES[self._problem]
         self._fields = fields_taken(model, examples[0])
         self._wide_masks = False
@@ -251,31 +260,8 @@ def widened(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"attention_mask": inputs["attention_mask"].bool()[:, None, None, :]}
 
 
-def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:
-    """What a forward pass gives, or what it raised."""
-    try:
-        return forward(*arguments)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:
-        return error
-
-
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:
     """Mean loss, mean error and their standard errors, (4,) float64, from the values of n examples, (n,) each."""
     values = torch.stack([losses, errors]).double()  # (2, n)
     spread = values.std(dim=1) if values.shape[1] > 1 else torch.full_like(values[:, 0], torch.nan)
     return torch.cat([values.mean(dim=1), spread / values.shape[1] ** 0.5])
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; on leaving, each module has the mode that it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

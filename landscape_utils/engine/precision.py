@@ -9,11 +9,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..errors import UserError
 
@@ -76,16 +74,3 @@ def check_precision(precision: str, device: str) -> None:
         raise UserError(f"unknown precision {precision!r}; allowed are {', '.join(PRECISIONS)}")
     if precision == "tf32" and not (device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)):
         raise UserError(f"precision 'tf32' needs an NVIDIA GPU, Ampere or later; the model is on {device}")
-
-
-def rounding() -> float:
-    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
-    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
-
-
-def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
-    """Whether two outputs are one tensor, within a tolerance, absolute and relative: 0.01 for less than 32 bits."""
-    if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
-        return False
-    least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
-    return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.objective import Objective, evaluating
+from ..engine.forward import evaluating
+from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
 from ..engine.walker import strides
 from ..landscape.scan import MARKS, Mark, Plane, Surface, assemble
