@@ -1,7 +1,7 @@
 """Ready-made directions through theta, the planes that they span, and the loss along many of them.
 
 Each plane comes with marks that say what lies at which place: around a trained network there is no other but itself.
-`study.maps` offers the planes by their names.
+`study.scan_results` offers the planes by their names.
 
 A random direction that is normalised filter by filter moves each row of a weight matrix by a share of its own norm (Li
 et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is then leaves the loss along

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -16,10 +17,9 @@ from ..names import GROUPS, HOWS, METHODS, SPLITS, one_of
 from ..store.result_file import Result, as_arrays
 from ..training.finetune import epochs_of
 from ..training.models import on_device
-from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
-from .maps import MapResult
+from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject, fields_of
 from .run_result import OfOneRun, RunResult, pairs_of, sampling
-from .scan_results import CurveResult, LayerResult, SurfaceResult, share_from
+from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult, share_from
 from .way_results import BarrierResult, ObstaclesResult, PathResult, RandomDirectionsResult, WalkResult
 
 
@@ -28,8 +28,10 @@ class RollbackResult(OfOneRun):
     """Table 1: accuracy on the whole dev split with one layer group set back to theta_0."""
 
     folder = "rollbacks"
+    form = Rollback.from_arrays
     splits = SPLITS[1:]
     whole = True
+    visits = 1 + len(GROUPS) + RANDOM_SETS
     learning_rate: float | None = None
 
     @classmethod
@@ -57,18 +59,13 @@ class RollbackResult(OfOneRun):
         dev = study.trainings.task(self.task).dev
         return roll_back(model, run.theta(0), run.theta(), dev, loss=study.trainings.loss).arrays()
 
-    def read(self, study: Subject, arrays: Arrays) -> Rollback:
-        return Rollback.from_arrays(arrays)
-
-    def points(self, study: Subject, scale: Scale) -> float:
-        return 1 + len(GROUPS) + RANDOM_SETS
-
 
 @dataclass(frozen=True)
 class CubeResult(OfOneRun):
     """Dev accuracy with each of the three layer groups rolled back by the shares of `rollback.AXIS`."""
 
     folder = "cubes"
+    form = dict
     splits = SPLITS[1:]
     name = RollbackResult.name
 
@@ -91,16 +88,13 @@ class CubeResult(OfOneRun):
         planes = len(AXIS)  # of the middle and the high layers, one for each place of the low ones
         return planes + (planes**3 - planes) * share_from(scale, "middle")
 
-    def read(self, study: Subject, arrays: Arrays) -> Arrays:
-        return arrays
-
 
 @dataclass(frozen=True)
 class TrajectoryResult(OfOneRun):
     """Eq. 3-5: the epochs of a training, and perhaps of its continuation, in the coordinates of the task's plane."""
 
     folder = "trajectories"
-    form = Trajectory
+    form = fields_of(Trajectory)
     in_plane = True
     method: str = METHODS[0]
     continued: bool = False
@@ -142,8 +136,10 @@ class UnseenWordsResult(OfOneRun):
     with unseen words, and on test, (3,)."""
 
     folder = "unseen_words"
+    form = itemgetter("accuracy")
     splits = SPLITS[1:]
     whole = True
+    visits = 2.0  # dev, and test, which is about as large
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[UnseenWordsResult]:
@@ -158,12 +154,6 @@ class UnseenWordsResult(OfOneRun):
         parts = (known, unseen, task.test)
         return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
 
-    def points(self, study: Subject, scale: Scale) -> float:
-        return 2.0  # dev, and test, which is about as large
-
-    def read(self, study: Subject, arrays: Arrays) -> np.ndarray:
-        return arrays["accuracy"]
-
 
 def current_code(result: Result) -> str:
     """The fingerprint of the code that would compute a stored result now; "" where any will do."""
@@ -174,18 +164,8 @@ def current_code(result: Result) -> str:
 KINDS: dict[str, type[Kind]] = {
     kind.folder: kind
     for kind in (
-        RunResult,
-        SurfaceResult,
-        LayerResult,
-        CurveResult,
-        TrajectoryResult,
-        WalkResult,
-        PathResult,
-        ObstaclesResult,
-        RandomDirectionsResult,
-        BarrierResult,
-        RollbackResult,
-        CubeResult,
+        *(RunResult, SurfaceResult, LayerResult, CurveResult, TrajectoryResult, WalkResult, PathResult),
+        *(ObstaclesResult, RandomDirectionsResult, BarrierResult, RollbackResult, CubeResult),
         UnseenWordsResult,
     )
 }

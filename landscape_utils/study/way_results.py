@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from ..engine.objective import Objective
@@ -16,11 +17,9 @@ from ..names import SPLITS
 from ..store.result_file import as_arrays
 from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
-from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
+from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject, fields_of
 from .run_result import DRAWS, OfOneRun, sampling
 from .scan_results import arrays_of, scans_of
-
-PARTS = ("engine", "landscape", "study.way_results")
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,8 @@ class WalkResult(OfOneRun):
     """Lengths and angles of the way, without any loss."""
 
     folder = "walks"
-    parts = PARTS
     in_plane = True
-    form = Walk
+    form = fields_of(Walk)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
@@ -42,7 +40,6 @@ class WalkResult(OfOneRun):
 class WayResult(OfOneRun):
     """Losses at points that a training's way leads to."""
 
-    parts = PARTS
     splits: ClassVar[tuple[str, ...]] = SPLITS[:1]
 
     def recipe(self, study: Subject) -> Recipe:
@@ -58,17 +55,13 @@ class PathResult(WayResult):
     """The training loss on the straight line from start to end, closely and in float32."""
 
     folder = "paths"
-
-    def points(self, study: Subject, scale: Scale) -> float:
-        return len(PATH)
+    form = Curve.from_arrays
+    visits = len(PATH)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
         (objective,) = self.objectives(study, run)
         return straight_path(objective, run.theta(0), run.theta(), draws=DRAWS, journal=journal).arrays()
-
-    def read(self, study: Subject, arrays: Arrays) -> Curve:
-        return Curve.from_arrays(arrays)
 
 
 @dataclass(frozen=True)
@@ -94,10 +87,8 @@ class RandomDirectionsResult(WayResult):
     """The training loss around the end along random directions, normalised filter by filter (Li et al. 2018)."""
 
     folder = "random_directions"
-    form = RandomDirections
-
-    def points(self, study: Subject, scale: Scale) -> float:
-        return COUNT * (len(RADII) + 1)
+    form = fields_of(RandomDirections)
+    visits = COUNT * (len(RADII) + 1)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
@@ -111,7 +102,9 @@ class BarrierResult(WayResult):
     """Loss and dev error between the ends of a fine-tuning and of its further epochs (Figure 4): {split: Curve}."""
 
     folder = "barriers"
+    form = partial(scans_of, form=Curve)
     splits = SPLITS
+    visits = len(BARRIER)
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[Kind]:
@@ -124,14 +117,8 @@ class BarrierResult(WayResult):
     def recipe(self, study: Subject) -> Recipe:
         return super().recipe(study) | {"further": self.run.further.recipe(study)}
 
-    def points(self, study: Subject, scale: Scale) -> float:
-        return len(BARRIER)
-
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, further = study.trained(self.run), study.trained(self.run.further)
         objectives = self.objectives(study, run)
         found = barrier(objectives, run.theta(), further.theta(), draws=DRAWS, journal=journal)
         return arrays_of(dict(zip(self.splits, found, strict=True)))
-
-    def read(self, study: Subject, arrays: Arrays) -> dict[str, Curve]:
-        return scans_of(arrays, Curve)

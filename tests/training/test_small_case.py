@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from own_case import refused
 
 from landscape_utils import Checkpoints, in_order, read_task
 from landscape_utils.errors import Lacking
@@ -62,7 +63,7 @@ def test_one_thread_makes_it_and_another_seed_another_one(tmp_path, monkeypatch)
         torch.set_num_threads(before)
 
 
-def test_where_none_can_be_made_it_is_refused(tmp_path, refused):
+def test_where_none_can_be_made_it_is_refused(tmp_path):
     with pytest.raises(Lacking, match="trains nothing, and there is no small case on SST-2"):
         small_case.make_case(tmp_path / "models", "sst2", device="none")
     with refused("unknown task of the embedded language 'cola'; allowed are mnli, rte"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from own_case import refused
 from tokenizers import Tokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
@@ -71,12 +72,12 @@ def test_text_that_spells_a_special_token_does_not_act_as_one_unless_it_is_to(lo
     assert acting.train[2]["input_ids"] == tokenizer("a [SEP] [MASK] b", "[CLS]")["input_ids"]
 
 
-def test_a_task_that_a_source_does_not_have_is_refused(tokenizer, refused):
+def test_a_task_that_a_source_does_not_have_is_refused(tokenizer):
     with refused(r"unknown task 'cola'.*mnli, rte, sst2, mrpc"):
         load_task("cola", load_profile("minilm").tasks["mrpc"], tokenizer, max_length=128)
 
 
-def test_a_text_of_no_tokens_is_named_with_its_line(load, glue, tokenizer, refused):
+def test_a_text_of_no_tokens_is_named_with_its_line(load, glue, tokenizer):
     bare = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(tokenizer.backend_tokenizer.model), unk_token="[UNK]"
     )
