@@ -90,9 +90,6 @@ def put_aside(path: Path, why: str) -> None:
     """Rename a file that cannot be used to `<name>.damaged-<n>` and say so in one line."""
     asides = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
     aside = next(name for name in asides if not os.path.lexists(name))
-    try:
+    with disk_errors(f"put {path} aside"):
         os.rename(path, aside)
-    except OSError as error:
-        logger.warning("%s is not used: %s; it cannot be put aside (%s)", path, why, error.strerror)
-    else:
-        logger.warning("%s is put aside as %s and computed anew: %s", path, aside.name, why)
+    logger.warning("%s is put aside as %s and computed anew: %s", path, aside.name, why)

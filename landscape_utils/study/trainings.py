@@ -100,7 +100,12 @@ class ProfileTrainings(Trainings):
             of: Recipe = spec.model_dump(include={"source", "train_limit"})
             of |= {"model": self._checksum, "max_length": self.profile.model.max_length}
             elsewhere = spec.source == "glue" and not self.profile.data_dir and name not in self._tasks
-            arrays = (self._kept_facts(name, of) if elsewhere else None) or self._read_facts(name, of)
+            arrays = self._kept_facts(name, of) if elsewhere else None
+            if arrays is None:
+                arrays = found = task_facts(self.task(name))
+                if not self.store.read_only:
+                    recipe = {**of, "checksum": self.task(name).checksum}
+                    self.store.compute("tasks", name, recipe, lambda journal: found)
             self._facts[name] = {key: value.tolist() for key, value in arrays.items()}
         return self._facts[name]
 
@@ -115,13 +120,6 @@ class ProfileTrainings(Trainings):
                 f"data_dir, the folder of the one meant"
             )
         return None
-
-    def _read_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray]:
-        task = self.task(name)
-        if self.store.read_only:
-            return task_facts(task)
-        recipe = {**of, "checksum": task.checksum}
-        return self.store.compute("tasks", name, recipe, lambda journal: task_facts(task)).arrays
 
     @cached_property
     def _checksum(self) -> str:

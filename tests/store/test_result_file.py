@@ -6,6 +6,7 @@ import json
 import pickle
 import time
 import zipfile
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -116,28 +117,23 @@ def test_a_pickle_in_a_file_with_a_right_checksum_is_not_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "archive",
+    ("members", "compression"),
     [
-        archive_of({}),
-        archive_of({"meta.json": b"{"}),
-        archive_of({"meta.json": b"\xff\xfe"}),
-        archive_of(MADE | {"x.npy": b"\x93NUMPY"}),
-        archive_of(MADE | {"x.npy": npy([1.0]).replace(b"(1,)", b"(9999999999999,)")}),
-        archive_of(MADE | {"x.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED),
+        ({}, zipfile.ZIP_STORED),
+        ({"meta.json": b"{"}, zipfile.ZIP_STORED),
+        (MADE | {"x.npy": b"\x93NUMPY"}, zipfile.ZIP_STORED),
+        (MADE | {"x.npy": npy([1.0]).replace(b"(1,)", b"(9999999999999,)")}, zipfile.ZIP_STORED),
+        (MADE | {"x.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED),
     ],
-    ids=["no meta", "half a meta", "no text", "half an array", "a huge array", "a packed bomb"],
+    ids=["no meta", "half a meta", "half an array", "a huge array", "a packed bomb"],
 )
-def test_other_hostile_content_with_a_right_checksum_is_damage(archive):
-    assert len(archive) < 10**5
+def test_other_hostile_content_with_a_right_checksum_is_damage(members, compression):
     with pytest.raises(Damaged):
-        decode(sealed(archive))
+        decode(sealed(archive_of(members, compression)))
 
 
 def test_a_machine_without_memory_is_no_damage(monkeypatch):
-    def refuse(*_):
-        raise MemoryError
-
-    monkeypatch.setattr(zipfile.ZipFile, "read", refuse)
+    monkeypatch.setattr(zipfile.ZipFile, "read", Mock(side_effect=MemoryError))
     with pytest.raises(MemoryError):
         decode(encode(META, ARRAYS))
 

@@ -20,7 +20,6 @@ from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.figures import plots
 from landscape_utils.figures.widgets import explore
 from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
-from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.names import HOWS
@@ -76,15 +75,6 @@ def test_a_surface_is_a_scan_of_the_plane_of_the_checkpoints(mine, case):
     assert mine.curve("reviews", "scratch").marks["end"] == mine.surface("reviews", "scratch").marks["end"]
 
 
-def test_the_path_and_the_rollback_are_those_of_the_checkpoints(mine, case):
-    found = thetas(case.trained["pretrained"])
-    np.testing.assert_array_equal(mine.trajectory("reviews").beta, project(found, mine.plane("reviews")).beta)
-    model = model_of(case.trained["pretrained"][-1])
-    expected = roll_back(model, found[0], found[-1], case.task.dev)
-    assert mine.rollback("reviews").groups == expected.groups
-    np.testing.assert_array_equal(mine.rollback("reviews").loss, expected.loss)
-
-
 def test_the_history_is_measured_on_the_checkpoints(mine, case):
     run = mine.run("reviews")
     assert run.epochs == 2
@@ -110,13 +100,11 @@ def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
 def test_one_training_answers_for_itself_alone(mine, case):
     trained, others = ({"pretrained": folders["pretrained"]} for folders in (case.trained, case.others))
     one = study_of(case, mine.store.folder.parent, trained=trained, others=others)
-    claims = {claim.name: claim for claim in one.claims()}
-    assert set(claims) == UNLAYERED | LAYERS | {"orthogonal"}
-    angle = claims["orthogonal"].evidence[0]
-    assert angle.values[0] == pytest.approx(abs(one.surface("reviews").cosine), abs=1e-6)
+    claims = {claim.name for claim in one.claims()}
+    assert claims == UNLAYERED | LAYERS | {"orthogonal"}
     both = {claim.name for claim in mine.claims()}
     # checkpoints do not tell of speed and overfitting
-    assert both == set(claims) | {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
+    assert both == claims | {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
 
 
 def test_without_another_task_the_second_direction_is_random_and_the_same_again(case, tmp_path):
@@ -192,7 +180,6 @@ def test_the_explorer_shows_them_and_the_model_answers(mine):
     shown = {(view["task"], view["how"]) for view in live.explorer.payload["views"]}
     assert shown == {("reviews", "fine-tuned"), ("reviews", "from scratch")}
     live._measure()
-    assert "at α = 1, β = 0" in live.message.value
     assert f"training loss {mine.surface('reviews', way).marks['end'].loss:.4g}" in live.message.value
     live.resolution.value, live.span.value = 3, 1.0
     live._scan()

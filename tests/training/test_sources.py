@@ -207,9 +207,8 @@ def test_labels_are_words_or_whole_numbers_that_the_model_and_the_train_file_kno
 def test_the_real_data_sets_are_read_whole():
     """The sizes are those that the folder's README states."""
     sizes = {"mrpc": (3668, 408), "rte": (2490, 277), "sst2": (67349, 872), "mnli": (8999, 1000)}
-    for name in sizes:
+    for name, size in sizes.items():
         task = sources.from_folder(name, SHARED_GLUE)
-        assert (len(task.train), len(task.dev)) == sizes[name]
-        for split in (task.train, task.dev):
-            assert {label for _, label in split} == set(range(len(task.labels)))
-            assert all(sentence for text, _ in split for sentence in text)
+        assert (len(task.train), len(task.dev)) == size
+        assert {label for _, label in task.dev} == set(range(len(task.labels)))
+        assert all(sentence for text, _ in [*task.train, *task.dev] for sentence in text)
