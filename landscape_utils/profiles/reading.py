@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 import tomllib
 from collections.abc import Iterable
@@ -60,9 +61,7 @@ def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
 def _read(profile: str | Path) -> Profile:
     """A built-in profile, or one in a TOML file."""
     if not isinstance(profile, str | Path):
-        raise UserError(
-            f"profile must be a name, the path of a TOML file, or a Profile; got {type(profile).__name__}"
-        )
+        raise UserError(f"profile must be a name or the path of a TOML file; got {type(profile).__name__}")
     path = BUILTIN / f"{profile}.toml" if str(profile) in builtin_profiles() else Path(profile)
     if path.suffix != ".toml":
         known = among(str(profile), builtin_profiles())
@@ -88,12 +87,13 @@ def _field(parameter: str, value: Any) -> Any:
         return None
     if parameter == "seed":
         return [value]
-    if parameter == "tasks" and isinstance(value, str):
-        return None if value.strip().lower() == "all" else [name.strip() for name in value.split(",")]
-    if isinstance(value, tuple | Path):
-        value = list(value) if isinstance(value, tuple) else str(value)
-    if parameter == "tasks" and value == []:
-        raise UserError('tasks = [] names none: give the names of some, or "all"')
+    if parameter == "tasks":
+        if isinstance(value, str):
+            return None if value.strip().lower() == "all" else [name.strip() for name in value.split(",")]
+        if not value:
+            raise UserError(f'tasks = {value!r} names none: give the names of some, or "all"')
+        return list(value) if isinstance(value, tuple) else value
+    value = str(value) if isinstance(value, Path) else value
     unset = "" if parameter == "data_dir" else 0
     return None if value == unset and type(value) is not bool else value
 
@@ -103,15 +103,14 @@ def _one_line(error: ValidationError, label: str, changes: Iterable[str] = ()) -
     first = error.errors()[0]
     place = tuple(first["loc"])
     where = ".".join(str(step) if str(step).isidentifier() else repr(step) for step in place)
-    value = first["input"]
     for name in changes:
         if any(place[: len(target)] == target for target in OVERRIDES[name]):
             where = name
-    message = first["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    message = re.sub(r"^(Input|String) should", "should", first["msg"].removeprefix("Value error, "))
     if first["type"] == "missing":
         message, shown = "is missing", where
     elif first["type"] == "value_error":
         shown = f"{where}:" if where else ""
     else:
-        shown = f"{where} = {reprlib.repr(value)}"
+        shown = f"{where} = {reprlib.repr(first['input'])}"
     return " ".join(f"profile {label!r}: {shown} {message}".split())

@@ -75,17 +75,11 @@ def _part(arrays: Mapping[str, np.ndarray], recipe: Mapping[str, Any]) -> Datase
         dims = (name,) if name in axes else axes if array.shape == grid else DIMENSIONS.get(name, ())
         if len(dims) != array.ndim:
             dims = tuple(f"{name}_{i}" for i in range(array.ndim))
-        variables[name] = dims, _storable(array)
+        variables[name] = dims, array
     data = xarray.Dataset(variables)
     known = COORDINATES | dict.fromkeys(GROUPS, recipe.get("axis", ()))
     unnamed = {str(dim): size for dim, size in data.sizes.items() if dim not in data.coords}
     return data.assign_coords({dim: list(known.get(dim) or range(size)) for dim, size in unnamed.items()})
-
-
-def _storable(array: np.ndarray) -> np.ndarray:
-    """The array, as float64 where netCDF 3 lacks the type: half precision, and integers of more than 32 bits."""
-    large = array.dtype.kind in "iu" and np.any(array != array.astype(np.int32))
-    return array.astype(np.float64) if large or array.dtype == np.float16 else array
 
 
 def netcdf_bytes(result: Result) -> bytes:

@@ -52,7 +52,7 @@ class Entry:
 
 
 def _state(path: Path, current: Current) -> tuple[str, str]:
-    """State and detail of a file; ("", "") if it is none of ours, a lock, or the times of a result."""
+    """State and detail of a file; ("", "") if it is none of ours, or a lock."""
     if path.suffix == ".npz":
         try:
             result = read_result(path)
@@ -121,33 +121,23 @@ class Store:
         A damaged file is put aside and reported. A result is current if no `code` is asked for or if its meta
         names this one. A store that is read_only serves any: see `Result.earlier`.
         """
-        path = self.path(kind, name, recipe)
+        return self._load(self.path(kind, name, recipe), code, held=False)
+
+    def _load(self, path: Path, code: str, held: bool) -> Result | None:
+        """`held`: whether this process has the lock; else a file may be mended as soon as it was found damaged."""
         try:
-            return self._current(path, code)
+            result = read_result(path, code)
+        except FileNotFoundError:
+            return None
         except Damaged as damage:
             if self.read_only:
                 raise Lacking(f"{path} is damaged ({damage})") from damage
-            try:
-                with self.lock(path):
-                    return self._load_held(path, code)
-            except UserError as error:
-                raise UserError(
-                    f"{path} is damaged ({damage}) and must be computed anew, but: {error}"
-                ) from error
-
-    def _current(self, path: Path, code: str) -> Result | None:
-        with contextlib.suppress(FileNotFoundError):
-            result = read_result(path, code)
-            return result if self.read_only or not result.earlier else None
-        return None
-
-    def _load_held(self, path: Path, code: str) -> Result | None:
-        """Load with the lock held: else a damaged file might have just been replaced by a sound one."""
-        try:
-            return self._current(path, code)
-        except Damaged as damage:
-            put_aside(path, str(damage))
-            return None
+            if held:
+                put_aside(path, str(damage))
+                return None
+            with self.lock(path):
+                return self._load(path, code, held=True)
+        return result if self.read_only or not result.earlier else None
 
     def find(self, kind: str, name: str, part: Mapping[str, Any]) -> list[Result]:
         """The sound results whose recipes hold everything in `part`, whatever else they hold."""
@@ -178,19 +168,18 @@ class Store:
         is not current (see `load`) is replaced.
         """
         path = self.path(kind, name, recipe)
-        if result := self.load(kind, name, recipe, code):
+        if result := self._load(path, code, held=False):
             return result
         if self.read_only:
             raise Lacking(f"{self.folder} lacks {kind} {name}: there is no {path.name}")
         with self.lock(path):
-            if result := self._load_held(path, code):
+            if result := self._load(path, code, held=True):
                 return result
             check_writable(path)
             known = {"kind": kind, "name": name, "recipe": recipe, "versions": library_versions()}
-            complete = canonical({**meta, **({"code": code} if code else {}), **known}, "meta")
+            complete = canonical({**meta, **known} | ({"code": code} if code else {}), "meta")
             with contextlib.closing(Journal(path.with_suffix(".journal"), recipe_key(complete))) as journal:
-                arrays = function(journal)
-                result = write_result(path, complete, arrays, journal.seconds)
+                result = write_result(path, complete, function(journal))
             journal.remove()
         return result
 
@@ -216,9 +205,8 @@ class Store:
         result = _sound(Path(path))
         shapes = {name: f"{array.dtype} {array.shape}" for name, array in result.arrays.items()}
         heading = {"name": result.meta["name"], "kind": result.meta["kind"], "key": recipe_key(result.recipe)}
-        return yaml.safe_dump(
-            heading | result.meta | {"recipe": result.recipe, "arrays": shapes}, sort_keys=False
-        )
+        told = heading | result.meta | {"recipe": result.recipe, "arrays": shapes}
+        return yaml.safe_dump(told, sort_keys=False)
 
     @staticmethod
     def export(path: Path | str, out: Path | str) -> Path:

@@ -1,7 +1,6 @@
 """Checkpoints: folders of `save_pretrained`, in the order of a training that was done elsewhere.
 
-Of every checkpoint the encoder is read; the head is the last one's, as in all landscapes. What a folder does not hold
-the library would draw at random: an encoder that is not whole is refused.
+Of every checkpoint the encoder is read; the head is the last one's, as in all landscapes.
 """
 
 from __future__ import annotations
@@ -111,10 +110,8 @@ def configuration(folder: Path) -> hf.PretrainedConfig:
 def classifier(folder: Path, classes: int) -> tuple[hf.PreTrainedModel, bool]:
     """The classifier in a folder, float32, in evaluation mode on the CPU, and whether the folder holds its head.
 
-    A LoRA adapter of `peft` is merged into the model that it was trained on.
-
-    Raises:
-        UserError: no such classifier; an encoder with weights that the folder does not hold.
+    A LoRA adapter of `peft` is merged into the model that it was trained on. An encoder that is not whole, whose rest
+    the library would draw at random, is a UserError.
     """
     base = base_of(folder)
     with torch.random.fork_rng(), reading(folder):
@@ -168,16 +165,13 @@ class Adopted(Run):
     size: int
 
     def theta(self, epoch: int = -1) -> Tensor:
-        return theta_of(self._snapshot(epoch), self.classes, self.size)
+        return theta_of(self.checkpoints[epoch], self.classes, self.size)
 
     def theta_quarter(self) -> None:
         """Checkpoints do not tell it."""
 
     def model(self, epoch: int = -1) -> hf.PreTrainedModel:
-        return classifier(self._snapshot(epoch), self.classes)[0]
-
-    def _snapshot(self, epoch: int) -> Path:
-        return self.checkpoints[epoch]
+        return classifier(self.checkpoints[epoch], self.classes)[0]
 
 
 def read_task(
@@ -237,13 +231,13 @@ def read_task(
 
 def tokenizer_of(folders: Sequence[Path]) -> hf.PreTrainedTokenizerBase:
     """The tokenizer of the last folder that has one."""
-    home = next((f for f in reversed(folders) if any(any(f.glob(name)) for name in TOKENIZERS)), None)
-    if home is None:
-        raise UserError(
-            f"no tokenizer in {folders[-1]}, nor in the other checkpoints: save it there, by its own save_pretrained()"
-        )
-    with reading(home):
-        return hf.AutoTokenizer.from_pretrained(home, trust_remote_code=False)
+    for folder in reversed(folders):
+        if any(any(folder.glob(name)) for name in TOKENIZERS):
+            with reading(folder):
+                return hf.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    raise UserError(
+        f"no tokenizer in {folders[-1]}, nor in the other checkpoints: save it there, by its own save_pretrained()"
+    )
 
 
 def saved_truncation(tokenizer: hf.PreTrainedTokenizerBase) -> dict[str, Any]:

@@ -15,10 +15,7 @@ AGREE = 2e-3
 
 
 def evaluations(folder: Path) -> Mapping[str, float]:
-    """What the user's Trainer measured of the checkpoint in a folder: "loss" and "accuracy", as far as it did.
-
-    They are those that `trainer_state.json` has of the checkpoint's own step. A folder of another origin has none.
-    """
+    """ "loss" and "accuracy" at the checkpoint's own step, as far as `trainer_state.json` in its folder has them."""
     try:
         state = json.loads((folder / "trainer_state.json").read_text("utf-8"))
         records = [record for record in state["log_history"] if record["step"] == state["global_step"]]
