@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..names import display_name
 from ..training.history import loss_of_epoch
 from .evidence import EVERY, TOLD, Measured
-from .intervals import ALONE, TAIL, LeftOut, Reading, over_trainings
+from .intervals import ALONE, TAIL, LeftOut, Reading, bounded, drawn, minus, normal, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
 
 # Parts a reason: what is lacking stands before it, and of which training after it.
@@ -47,6 +49,39 @@ def reads(
     return lambda function: Reader(function, taken, ways, fitted, tasks)
 
 
+def compares(*kinds: str, ways: tuple[str, ...] = WAYS, **of: Any) -> Callable[[Callable[..., Any]], Reader]:
+    """Make a Reader of a function of (study, task, how, seed, **arguments) that gives a number of one training.
+
+    The number is what `bounded` takes, or a pair: the number, and its standard error over examples. The effect is what
+    fine-tuning has more than training from scratch, or with `less` what it has less. Of a single way it is the number,
+    less the argument `more_than`, or what it lacks to `at_most`.
+    """
+
+    def made(function: Callable[..., Any]) -> Reader:
+        def compared(
+            study: Subject,
+            task: str,
+            seed: int,
+            how: str = "",
+            less: bool = False,
+            at_most: float | None = None,
+            more_than: float = 0.0,
+            **arguments: Any,
+        ) -> Reading:
+            found = [function(study, task, way, seed, **arguments) for way in ([how] if how else ways)]
+            numbers, stderrs = zip(*(n if isinstance(n, tuple) else (n, np.nan) for n in found), strict=True)
+            if len(numbers) == 2:
+                effect = minus(*numbers) if less else minus(*numbers[::-1])
+            else:
+                effect = minus(numbers[0], more_than) if at_most is None else minus(at_most, numbers[0])
+            values, stderr = [bounded(n)[0, 0] for n in numbers], float(np.linalg.norm(stderrs))
+            return drawn(values, effect) if np.isnan(stderr) else normal(values, float(effect[0, 0]), stderr)
+
+        return reads(*kinds, ways=ways, **of)(compared)
+
+    return made
+
+
 def overfitted(study: Subject) -> Sequence[str]:
     """The task whose fine-tuning goes on for further epochs, for `reads`."""
     return (study.overfit_task,)
@@ -60,7 +95,7 @@ class Measure:
         what, effect: in words, what is measured and what the effect is.
         reader: reads it, with the `arguments`.
         sides: names of the values.
-        only, without: tasks; all of the reader's by default.
+        only: tasks; all of the reader's by default.
     """
 
     what: str
@@ -68,7 +103,6 @@ class Measure:
     reader: Reader
     sides: tuple[str, ...] = SIDES
     only: Sequence[str] = ()
-    without: Sequence[str] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, study: Subject) -> Measured:
@@ -76,12 +110,11 @@ class Measure:
         readings: dict[str, list[Reading]] = {}
         left_out = {}
         for task in self.reader.tasks(study):
-            if task in self.without or (self.only and task not in self.only):
-                continue
-            try:
-                readings[display_name(task)] = self.readings(study, task)
-            except LeftOut as reason:
-                left_out[display_name(task)] = str(reason)
+            if task in (self.only or (task,)):
+                try:
+                    readings[display_name(task)] = self.readings(study, task)
+                except LeftOut as reason:
+                    left_out[display_name(task)] = str(reason)
         usual, alone = (
             tuple(over_trainings(task, found, tail) for task, found in readings.items())
             for tail in (TAIL, ALONE)
@@ -91,10 +124,12 @@ class Measure:
 
     def readings(self, study: Subject, task: str) -> list[Reading]:
         """The readings of one task, of all seeds that have what is needed and can be read."""
+        ways = (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
         readings, reasons = [], []
-        for seed in self.seeds(study, task):
+        for seed in self.seeds(study, task, ways):
             try:
-                self.require_fitted(study, task, seed)
+                for how in ways if self.reader.fitted else ():
+                    require_fitted(study, task, how, seed)
                 readings.append(self.reader.function(study, task, seed, **self.arguments))
             except LeftOut as reason:
                 reasons.append(reason)
@@ -102,26 +137,21 @@ class Measure:
             raise reasons[0]
         return readings
 
-    @property
-    def ways(self) -> tuple[str, ...]:
-        return (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
-
-    def seeds(self, study: Subject, task: str) -> list[int]:
+    def seeds(self, study: Subject, task: str, ways: Sequence[str]) -> list[int]:
         """The seeds that have all results; LeftOut where there are none."""
         common: set[int] | None = None
-        names = study.tasks if task == EVERY else (task,)
-        for kind, how, name in product(self.reader.kinds, self.ways, names):
+        for kind, how, name in product(self.reader.kinds, ways, study.tasks if task == EVERY else (task,)):
             found = set(study.seeds_of(kind, name, how))
             common = found if common is None else common & found
             if not common:
                 raise LeftOut(f"no {TOLD['results'][kind]}{NOT_COMPUTED} for {TRAININGS[how]}")
         return sorted(common or ())
 
-    def require_fitted(self, study: Subject, task: str, seed: int) -> None:
-        for how in self.ways if self.reader.fitted else ():
-            run = study.run(task, how, seed)
-            share = loss_of_epoch(run, run.epochs)[0] / guessing(study, task)
-            if share > UNFITTED:
-                raise LeftOut(
-                    f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so it has no optimum to measure"
-                )
+
+def require_fitted(study: Subject, task: str, how: str, seed: int) -> None:
+    run = study.run(task, how, seed)
+    share = loss_of_epoch(run, run.epochs)[0] / guessing(study, task)
+    if share > UNFITTED:
+        raise LeftOut(
+            f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so it has no optimum to measure"
+        )

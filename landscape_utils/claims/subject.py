@@ -26,12 +26,9 @@ class Subject(Protocol):
     tasks: tuple[str, ...]
 
     @property
-    def layer_tasks(self) -> tuple[str, ...]:
-        """Of Figure 7."""
-
+    def layer_tasks(self) -> tuple[str, ...]: ...  # of Figure 7
     @property
-    def overfit_task(self) -> str:
-        """Of Figure 4."""
+    def overfit_task(self) -> str: ...  # of Figure 4
 
     def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
         """The seeds of which this study has results of a kind, or is to compute them; () for none.
@@ -42,9 +39,7 @@ class Subject(Protocol):
     def facts(self, task: str) -> Mapping[str, Any]:
         """ "labels", "train_examples", "dev_examples", and "majority", the share of the largest class of dev."""
 
-    def schedule(self, task: str, how: str) -> np.ndarray:
-        """(S,) the learning rate of each step."""
-
+    def schedule(self, task: str, how: str) -> np.ndarray: ...  # (S,) the learning rate of each step
     def run(self, task: str, how: str, seed: int) -> Run: ...
     def walk(self, task: str, how: str, seed: int) -> Walk: ...
     def path(self, task: str, how: str, seed: int) -> Curve: ...

@@ -6,7 +6,7 @@ that ended lower is not given a lower rim.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,8 +18,8 @@ from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
 from .evidence import EVERY
 from .intervals import LeftOut, Reading, Z, drawn, minus
-from .measure import reads
-from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
+from .measure import compares, reads
+from .subject import TRAININGS, WAYS, Subject, guessing
 
 LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper calls them
 
@@ -27,12 +27,21 @@ LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper call
 class Region(NamedTuple):
     """What surrounds an end: the loss there, (V,), and the size of the region around it below a level, (V,).
 
-    Sizes below `least` are those that the grid of the scan cannot tell.
+    Losses may be `off` by so much, and sizes below `least` are those that the grid of the scan cannot tell.
     """
 
     end: np.ndarray
     size: Callable[[np.ndarray], Extent]
+    off: Callable[[np.ndarray], float]
     least: float = 0.0
+
+    def bounds(self, level: np.ndarray) -> np.ndarray:
+        """(3, V): the size at a level, and between which two sizes errors, edges and the grid leave it."""
+        off = self.off(level)
+        size, low, high = (self.size(level + shift) for shift in (0.0, -off, off))
+        lowest = np.where(size.size < self.least, 0.0, low.size)
+        highest = np.where(high.bounded, np.maximum(high.size, self.least), np.inf)
+        return np.stack([np.maximum(size.size, self.least), lowest, highest])
 
 
 def slack(scan: Any, level: np.ndarray) -> float:
@@ -42,19 +51,8 @@ def slack(scan: Any, level: np.ndarray) -> float:
     return 2 * scan.precision_error + float(reached.max(initial=0.0))
 
 
-def bounds(region: Region, level: np.ndarray, off: float) -> np.ndarray:
-    """(3, V): the size at a level, and between which two sizes errors, edges and the grid leave it.
-
-    `off` is how far the losses may be off.
-    """
-    size, low, high = (region.size(level + shift) for shift in (0.0, -off, off))
-    lowest = np.where(size.size < region.least, 0.0, low.size)
-    highest = np.where(high.bounded, np.maximum(high.size, region.least), np.inf)
-    return np.stack([np.maximum(size.size, region.least), lowest, highest])
-
-
-def ratio(second: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """(3, V): log2 of second over first, two results of `bounds`."""
+def log_ratio(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """(3, V): log2 of second over first, two results of `Region.bounds`."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return minus(np.log2(second), np.log2(first))
 
@@ -62,12 +60,14 @@ def ratio(second: np.ndarray, first: np.ndarray) -> np.ndarray:
 def in_plane(surface: Surface, of: str = "loss") -> Region:
     """The region seen from the end; sizes are areas, and the grid tells none below that of its cells."""
     cell = float(np.ptp(surface.alpha) * np.ptp(surface.beta) / np.prod(np.subtract(surface.loss.shape, 1)))
-    ends = getattr(versions(surface), f"mark_{of}")
-    return Region(ends["end"], flatness.region_around(surface, of=of), cell)
+    ends = versions(surface).mark_loss if of == "loss" else versions(surface).mark_error
+    off = partial(slack, surface) if of == "loss" else lambda level: 0.0
+    return Region(ends["end"], flatness.region_around(surface, of=of), off, cell)
 
 
-def on_line(curve: Curve) -> Region:
-    return Region(versions(curve).mark_loss["end"], partial(flatness.width_below, curve))
+def on_line(scan: Curve, at: str = "end", sides: str = "both") -> Region:
+    size = partial(flatness.width_below, scan, at=at, sides=sides)
+    return Region(versions(scan).mark_loss[at], size, partial(slack, scan))
 
 
 def along_directions(found: RandomDirections) -> Region:
@@ -80,36 +80,34 @@ def along_directions(found: RandomDirections) -> Region:
     mean = np.concatenate([found.loss.mean(axis=0)[None], np.einsum("vd,vdr->vr", shares, losses)])
     end = np.concatenate([[found.end], found.draws[:, 0].astype(float)])
     radius, loss = np.append(0.0, found.radius), np.concatenate([end[:, None], mean], axis=1)
-    return Region(end, partial(flatness.reach, radius, loss))
+    return Region(end, partial(flatness.reach, radius, loss), partial(slack, found))
 
 
-def compared(
-    study: Subject, task: str, seed: int, kind: str, region: Callable[[Any], Region], power: int = 0
-) -> Reading:
-    """The regions of both trainings; a `power` of |δ₁| turns steps of each training into distances."""
-    scans = [getattr(study, kind)(task, how, seed=seed) for how in WAYS]
-    regions = [region(scan) for scan in scans]
-    level = (guessing(study, task) + np.maximum(*(region.end for region in regions))) / 2
-    scratch, tuned = (
-        bounds(region, level, slack(scan, level)) * (scan.norm**power if power else 1)
-        for region, scan in zip(regions, scans, strict=True)
-    )
-    return drawn([scratch[0, 0], tuned[0, 0]], ratio(tuned, scratch))
+def compared(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Reading:
+    """The regions of both trainings, in units of each."""
+    level = (guessed + np.maximum(*(region.end for region in regions))) / 2
+    scratch, tuned = (region.bounds(level) * unit for region, unit in zip(regions, units, strict=True))
+    return drawn([scratch[0, 0], tuned[0, 0]], log_ratio(tuned, scratch))
 
 
 @reads("surface", fitted=True)
 def area(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
-    return compared(study, task, seed, "surface", in_plane, 2 * distances)
+    scans = [study.surface(task, how, seed=seed) for how in WAYS]
+    units = [scan.norm**2 if distances else 1 for scan in scans]
+    return compared([in_plane(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("curve", fitted=True)
 def width(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
-    return compared(study, task, seed, "curve", on_line, int(distances))
+    scans = [study.curve(task, how, seed=seed) for how in WAYS]
+    units = [scan.norm if distances else 1 for scan in scans]
+    return compared([on_line(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("random_directions", fitted=True)
 def radius(study: Subject, task: str, seed: int) -> Reading:
-    return compared(study, task, seed, "random_directions", along_directions)
+    regions = [along_directions(study.random_directions(task, how, seed)) for how in WAYS]
+    return compared(regions, guessing(study, task))
 
 
 @reads("surface", "run")
@@ -122,12 +120,10 @@ def area_of_error(study: Subject, task: str, seed: int) -> Reading:
                 f"{TRAININGS[how]} is hardly better on the dev set than always naming the largest class"
             )
     regions = [in_plane(study.surface(task, how, "dev", seed=seed), "error") for how in WAYS]
-    level = (1 - facts["majority"] + np.maximum(*(region.end for region in regions))) / 2
-    scratch, tuned = (bounds(region, level, 0.0) for region in regions)
-    return drawn([scratch[0, 0], tuned[0, 0]], ratio(tuned, scratch))
+    return compared(regions, 1 - facts["majority"])
 
 
-def agreement(
+def correlation(
     study: Subject, task: str, how: str, seed: int, within: float, given_distance: bool = True
 ) -> np.ndarray:
     """(V,): rank correlation of training loss and dev error near the end, the distance from it held fixed if asked.
@@ -147,16 +143,7 @@ def agreement(
     return np.where(np.isnan(found), 0.0, found)
 
 
-@reads("surface", ways=FINE_TUNED)
-def agree(study: Subject, task: str, seed: int, within: float, given_distance: bool = True) -> Reading:
-    found = agreement(study, task, "pretrained", seed, within, given_distance)
-    return drawn([found[0]], found)
-
-
-@reads("surface")
-def agree_more(study: Subject, task: str, seed: int, within: float) -> Reading:
-    scratch, tuned = (agreement(study, task, how, seed, within) for how in WAYS)
-    return drawn([scratch[0], tuned[0]], tuned - scratch)
+agreement = compares("surface")(correlation)
 
 
 @reads(
@@ -166,7 +153,7 @@ def agree_more(study: Subject, task: str, seed: int, within: float) -> Reading:
 )
 def agree_on_large(study: Subject, task: str, seed: int, within: float) -> Reading:
     large, small = (
-        np.mean([agreement(study, t, "scratch", seed, within) for t in tasks], axis=0)
+        np.mean([correlation(study, t, "scratch", seed, within) for t in tasks], axis=0)
         for tasks in (LARGE, SMALL)
     )
     return drawn([large[0], small[0]], large - small)
