@@ -25,7 +25,7 @@ from landscape_utils import __main__ as cli
 from landscape_utils.book.executing import check_parameters
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import UserError
-from landscape_utils.profiles import BUILTIN
+from landscape_utils.profiles.reading import BUILTIN
 from landscape_utils.store.store import Store
 
 LONG = "a" * 300  # no file's name may have more than 255 letters

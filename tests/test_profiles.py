@@ -10,7 +10,7 @@ import pytest
 
 from landscape_utils.errors import UserError
 from landscape_utils.names import HOWS
-from landscape_utils.profiles import BUILTIN, builtin_profiles, load_profile
+from landscape_utils.profiles.reading import BUILTIN, builtin_profiles, load_profile
 
 
 def write(folder: Path, *changes: tuple[str, str]) -> Path:

@@ -20,7 +20,7 @@ from ..figures import plots
 from ..figures.style import save
 from ..names import HOWS
 from ..store.files import logger
-from ..study.results import current_code
+from ..study.computing import current_code
 from ..study.study import Study
 from . import chapter, tables
 from .executing import Execution, check_parameters, execute

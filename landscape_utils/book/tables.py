@@ -10,7 +10,7 @@ import numpy as np
 from ..claims import paper
 from ..claims.evidence import table
 from ..claims.intervals import number
-from ..claims.subject import SIDES, WAYS
+from ..claims.measure import SIDES, WAYS
 from ..errors import Lacking
 from ..figures.notes import NOT_LEARNED
 from ..figures.style import HOW_NAMES, how_name

@@ -19,7 +19,7 @@ import ipywidgets
 
 from ..errors import UserError
 from ..landscape.scan import Surface
-from ..profiles import Profile
+from ..profiles.profile import Profile
 from ..progress import no_bars
 from ..study.scan_results import SurfaceResult
 from ..study.study import Study

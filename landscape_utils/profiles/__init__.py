@@ -3,19 +3,3 @@
 A profile is a TOML file: the built-in ones lie in this folder, a user's own may lie anywhere. It holds the
 hyper-parameters of section 4 of the paper, the grid of sections 3.1 and 3.2 and the sample of examples for surfaces.
 """
-
-from .profile import Files, ModelSpec, Profile, TaskSpec, Training, TrainingSpec
-from .reading import BUILTIN, OVERRIDES, builtin_profiles, load_profile
-
-__all__ = [
-    "BUILTIN",
-    "OVERRIDES",
-    "Files",
-    "ModelSpec",
-    "Profile",
-    "TaskSpec",
-    "Training",
-    "TrainingSpec",
-    "builtin_profiles",
-    "load_profile",
-]

@@ -23,7 +23,7 @@ from landscape_utils.landscape.directions import TRAINED, principal_plane, rando
 from landscape_utils.landscape.scan import Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.names import HOWS
-from landscape_utils.profiles import load_profile
+from landscape_utils.profiles.reading import load_profile
 from landscape_utils.study.scan_results import SurfaceResult
 
 AXIS = np.linspace(-1.5, 1.5, 4)

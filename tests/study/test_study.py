@@ -15,9 +15,8 @@ from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Line, Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.names import KINDS as FOLDERS
-from landscape_utils.profiles import load_profile
-from landscape_utils.study.computing import missing_of
-from landscape_utils.study.results import KINDS
+from landscape_utils.profiles.reading import load_profile
+from landscape_utils.study.computing import KINDS, missing_of
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.training.finetune import HISTORY, load_run
 

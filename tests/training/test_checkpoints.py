@@ -14,7 +14,7 @@ from networks import MODELS, make_model
 from own_case import edit_config, refused, save_training, write_examples
 
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.profiles import load_profile
+from landscape_utils.profiles.reading import load_profile
 from landscape_utils.training.checkpoints import classifier, in_order, read_task, theta_of
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.models import weights_checksum

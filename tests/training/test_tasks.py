@@ -7,7 +7,7 @@ from own_case import refused
 from tokenizers import Tokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
-from landscape_utils.profiles import load_profile
+from landscape_utils.profiles.reading import load_profile
 from landscape_utils.training import sources
 from landscape_utils.training.tasks import load_task, tokenised
 
