@@ -6,7 +6,6 @@ again; they are cut off and come back with a late or doubled answer, leave while
 
 from __future__ import annotations
 
-import pickle
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -53,24 +52,16 @@ class Future:
 
 
 class Cluster:
-    """A client of the simulated scheduler.
+    """A client of the simulated scheduler."""
 
-    Attributes:
-        copies: whether workers have copies of what they are sent, or the same objects, which is faster.
-        trouble: how likely something goes wrong at a step.
-        happened: how often what did.
-    """
-
-    def __init__(self, seed: int, copies: bool = True):
-        self.copies = copies
+    def __init__(self, seed: int):
         self.random = random.Random(seed)
-        self.trouble = self.random.choice([0.0, 0.01, 0.05, 0.2])
+        self.trouble = self.random.choice([0.0, 0.01, 0.05, 0.2])  # how likely something goes wrong at a step
         self.workers: dict[str, Worker] = {}
         self.wanted: list[Future] = []  # and not finished
         self.running: list[list] = []  # [steps left, task, worker]
         self.kept: list[Future] = []  # finished, and somebody may still ask for it
-        self.steps = 0
-        self.happened: Counter[str] = Counter()
+        self.steps, self.happened = 0, Counter[str]()
         for _ in range(self.random.randint(0, 4)):
             self.add_worker()
 
@@ -144,8 +135,9 @@ class Cluster:
 
     def begin(self, task: Future, worker: Worker) -> None:
         for need in needs(task):
-            value = self.holders(need)[0].data[need]
-            worker.data.setdefault(need, pickle.loads(pickle.dumps(value)) if self.copies else value)
+            worker.data.setdefault(
+                need, self.holders(need)[0].data[need]
+            )  # not a copy: it is not to be changed
         slow = self.random.choice([1, 3, 30])
         self.running.append([self.random.randint(0, slow), task, worker])
 

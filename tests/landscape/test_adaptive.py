@@ -10,7 +10,6 @@ from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples
 
 from landscape_utils.engine.objective import Objective
-from landscape_utils.landscape import scan as scanning
 from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement, interpolated, refined
 from landscape_utils.landscape.scan import scan
 
@@ -237,17 +236,7 @@ def test_interpolated_losses_are_not_negative_and_error_rates_at_most_1():
     np.testing.assert_array_equal(found, [row, [7, 1, 7, 7, 7, 1], 0 * row, row])
 
 
-class Shuffled:
-    """In place of a cluster: the rows of a round come in another order."""
-
-    def __init__(self, client, walk, device):
-        self.walk = walk
-
-    def visits(self, rounds, precision):
-        return self.walk.visits((list(points)[::-1] for points in rounds), precision)
-
-
-def test_a_scan_with_a_tolerance_alone_after_a_kill_and_on_a_cluster(model, monkeypatch):
+def test_a_scan_with_a_tolerance_alone_and_after_a_kill(model):
     """Against the whole grid: computed values to the bit, the others within the bound at 95 % of them."""
     objectives = [Objective(model, make_examples(seed=seed)) for seed in (0, 1)]
     where = (objectives, make_plane(model), np.linspace(-2, 2, 20), np.linspace(-2, 2, 19))
@@ -269,5 +258,3 @@ def test_a_scan_with_a_tolerance_alone_after_a_kill_and_on_a_cluster(model, monk
     journal.after = 10**6
     assert_same(scan(*where, journal=journal, **given), found)
     assert len(journal) == found[0].computed.sum() + 3  # the marks and the probe
-    monkeypatch.setattr(scanning, "Spread", Shuffled)
-    assert_same(scan(*where, client=object(), **given), found)
