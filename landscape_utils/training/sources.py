@@ -13,7 +13,6 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +78,7 @@ def from_folder(name: str, data_dir: str | Path) -> Sentences:
 
     def read(split: str) -> list[Row]:
         path = folders[0] / f"{split}.tsv"
-        rows = _rows(path, _unquoted(path, _text(path)), layout.text, layout.label)
+        rows = _rows(path, _table(path, _text(path), **UNQUOTED), layout.text, layout.label)
         return [row for row in rows if row[2] not in UNLABELLED]
 
     return _sentences(LABELS[name], layout.written, read("train"), read(layout.dev))
@@ -159,46 +158,40 @@ def _rows(path: Path, records: Records, text: Sequence[str], label: str) -> list
     return rows
 
 
-def _records(path: Path) -> Records:
-    """The records of a CSV, TSV, JSON (a list of objects) or JSON Lines file, with `.json` or `.jsonl` for the last."""
-    read = {".csv": _quoted, ".tsv": _tabbed, ".json": _json, ".jsonl": _json}.get(path.suffix.lower())
-    if read is None:
-        raise UserError(f"{path}: a file of examples ends in .csv, .tsv, .json or .jsonl")
-    return read(path, _text(path))
-
-
+TSV = {"delimiter": "\t"}
+UNQUOTED: dict[str, Any] = TSV | {"quoting": csv.QUOTE_NONE}  # quotation marks are text, as in GLUE's files
 # A header in quotation marks, or a field in quotation marks that doubles those within.
 QUOTED = re.compile(r'\A"|(?:^|\t)"[^"\t\n]*""[^\t\n]*"\r?(?:\t|$)', re.MULTILINE)
 
 
-def _tabbed(path: Path, text: str) -> Records:
-    """The records of a TSV. Quotation marks in it are text, as in GLUE's files, unless `QUOTED` says that they frame
-    fields, as in CSV, or only so all lines have as many fields as the header."""
-    framed = partial(_quoted, separator="\t")
-    first, second = (framed, _unquoted) if QUOTED.search(text) else (_unquoted, framed)
+def _records(path: Path) -> Records:
+    """The records of a CSV, TSV, JSON (a list of objects) or JSON Lines file, with `.json` or `.jsonl` for the last.
+
+    Quotation marks in a TSV are text, unless `QUOTED` says that they frame fields, as in CSV, or only so all lines have
+    as many fields as the header.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".tsv", ".json", ".jsonl"):
+        raise UserError(f"{path}: a file of examples ends in .csv, .tsv, .json or .jsonl")
+    text = _text(path)
+    if kind != ".tsv":
+        return _table(path, text) if kind == ".csv" else _json(path, text)
+    first, second = (TSV, UNQUOTED) if QUOTED.search(text) else (UNQUOTED, TSV)
     try:
-        return first(path, text)
+        return _table(path, text, **first)
     except UserError:
         with suppress(UserError):
-            return second(path, text)
+            return _table(path, text, **second)
         raise
 
 
-def _unquoted(path: Path, text: str) -> Records:
-    lines = (line.removesuffix("\r") for line in text.split("\n"))
-    return _table(path, [(n, line.split("\t")) for n, line in enumerate(lines, 1) if line])
-
-
-def _quoted(path: Path, text: str, separator: str = ",") -> Records:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _table(path: Path, text: str, **dialect: Any) -> Records:
+    """The records of a table whose first line names its columns, in a dialect of `csv`."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **dialect)
     try:
-        return _table(path, [(reader.line_num, fields) for fields in reader if fields])
+        lines = [(reader.line_num, fields) for fields in reader if fields]
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: {error}") from None
-
-
-def _table(path: Path, lines: list[tuple[int, list[str]]]) -> Records:
-    """The records of a table whose first line names its columns."""
     if not lines:
         raise UserError(f"{path} is empty")
     (_, header), *rows = lines
@@ -226,11 +219,9 @@ def _parsed(place: str, text: str) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: not UTF-8") from None
