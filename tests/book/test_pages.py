@@ -133,9 +133,9 @@ def test_a_sentence_sets_the_explorer_and_a_figure_gives_its_data(tab):
         page.locator("figcaption a.data").first.click()
     assert download.value.suggested_filename == "03_loss_surfaces_2d.csv"
     head, *rows = Path(download.value.path()).read_text().splitlines()
-    assert head.startswith('"task","training","layers","point","alpha","beta","training loss","dev error"')
+    assert head.startswith('"task","training","layers","point","alpha","beta","training loss",')
     lengths = "document.querySelector('.landscape-explorer').explorer.views.map(v => v.alpha.length)"
-    assert sum('"surface"' in row for row in rows) == sum(n * n for n in page.evaluate(lengths))
+    assert sum('"grid"' in row for row in rows) == sum(n * n for n in page.evaluate(lengths))
     ground = """theme => {
         document.documentElement.dataset.theme = theme;
         return getComputedStyle(document.querySelector(".landscape-explorer").parentElement).backgroundColor;

@@ -355,12 +355,15 @@ def test_downloads(show):
     svg = downloaded(page, "SVG").decode()
     assert svg.startswith("<svg") and "MRPC, fine-tuned" in svg
     rows = list(csv.DictReader(io.StringIO(downloaded(page, "CSV").decode())))
-    grid = [r for r in rows if r["point"] == "grid" and r["how"] == "fine-tuned"]
+    grid = [r for r in rows if r["point"] == "grid" and r["training"] == "fine-tuned"]
     surface = scanned(15, 2.0)
     losses = np.array([float(r["training loss"]) for r in grid], np.float32)
     assert np.array_equal(losses, surface.loss.astype(np.float32).ravel())
     assert np.allclose([float(r["alpha"]) for r in grid], np.repeat(surface.alpha, 15), rtol=1e-8)
-    assert {r["point"] for r in rows} == {"grid", "start", "end", "curve"}
+    paths = {f"epoch {e} ({method})" for method, last in (("plane", 6), ("paper", 3)) for e in range(last + 1)}
+    assert {r["point"] for r in rows} == {"grid", "start", "end", "curve"} | paths
+    (last,) = (r for r in rows if r["point"] == "epoch 3 (paper)")
+    assert (last["alpha"], last["beta"], last["training loss"]) == ("1", "0", "4")
     page.get_by_label("in three dimensions").check()
     assert downloaded(page, "SVG").decode().count("<path") > 14 * 14
 
