@@ -360,7 +360,9 @@ def test_downloads(show):
     losses = np.array([float(r["training loss"]) for r in grid], np.float32)
     assert np.array_equal(losses, surface.loss.astype(np.float32).ravel())
     assert np.allclose([float(r["alpha"]) for r in grid], np.repeat(surface.alpha, 15), rtol=1e-8)
-    paths = {f"epoch {e} ({method})" for method, last in (("plane", 6), ("paper", 3)) for e in range(last + 1)}
+    paths = {
+        f"epoch {e} ({method})" for method, last in (("plane", 6), ("paper", 3)) for e in range(last + 1)
+    }
     assert {r["point"] for r in rows} == {"grid", "start", "end", "curve"} | paths
     (last,) = (r for r in rows if r["point"] == "epoch 3 (paper)")
     assert (last["alpha"], last["beta"], last["training loss"]) == ("1", "0", "4")
