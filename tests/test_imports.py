@@ -6,9 +6,7 @@ from functools import cache
 
 import grimp
 
-FLOORS = (
-    12  # whoever reads a module from the ground up has so many to read at most
-)
+FLOORS = 12  # whoever reads a module from the ground up has so many to read at most
 
 
 def test_the_package_has_few_floors():

@@ -4,8 +4,6 @@ What all calls share (model, examples, directions) is sent once, and workers fet
 die and join: dask gives their calls to others. Results come back to the client's side, which alone keeps them.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import pickle
@@ -17,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -41,7 +39,7 @@ class Walk(Protocol):
 
     @property
     def device(self) -> torch.device: ...
-    def to(self, device: str) -> Walk: ...
+    def to(self, device: str) -> Self: ...
     def open(self, precision: str) -> Any: ...
 
 
@@ -55,13 +53,12 @@ def connect(address: str) -> Any:
         return Client(address, timeout=ANSWER)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address"
+            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address, such "
+            "as tcp://host:8786"
         ) from None
 
 
-# What a worker does, one thing at a time, in the one thread of its process that computes: torch's thread count and
-# no_grad are a thread's own.
-
+# A worker computes in one thread of its process: torch's thread count and no_grad are a thread's own.
 _computing = ThreadPoolExecutor(1, "landscape_utils")
 _opened: dict[str, Any] = {}  # the walk that this process is on, by its parcel's name
 
@@ -115,9 +112,6 @@ def ask(subject: Any, folder: Path, method: str, arguments: tuple[Any, ...]) -> 
     if not folder.is_dir():  # a worker that joined after `join` had asked them all
         raise UserError(f"a worker does not see {folder}, which all machines must share")
     return getattr(subject, method)(*arguments)
-
-
-# What the client's side does
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,10 +234,12 @@ def join(client: Client, device: str, folder: Path) -> str:
         raise UserError(
             f"{blind[0]} and {len(blind) - 1} other workers do not see {folder}; name one that all share by results_dir"
         )
-    devices = everywhere(client, check_device, device)
-    if len(set(devices.values())) > 1:
-        raise UserError(f"the workers compute on unlike devices, {devices}; choose one by device")
-    return next(iter(devices.values()))
+    found, *others = set(everywhere(client, check_device, device).values())
+    if others:
+        raise UserError(
+            f"the workers compute on unlike devices, {', '.join([found, *others])}; choose one by device"
+        )
+    return found
 
 
 def device_names(client: Client, device: str) -> str:

@@ -7,8 +7,6 @@ batched products with a softmax between them: PyTorch's kernel takes head after 
 Products and bias are equal to PyTorch's to the bit; GELU and attention differ by the rounding of bfloat16.
 """
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from typing import Any
 
@@ -39,10 +37,7 @@ def fusible(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 class Fused:
-    """The linear layers, GELU and attention of `model`, in bfloat16 on a CPU, fused until `stack` is closed.
-
-    `reorder()` is to be called whenever the weights have changed.
-    """
+    """The linear layers, GELU and attention of `model`, in bfloat16 on a CPU, fused until `stack` is closed."""
 
     def __init__(self, model: Any, stack: ExitStack):
         self.linear = [m for m in model.modules() if type(m) is nn.Linear and "forward" not in m.__dict__]
@@ -67,7 +62,7 @@ class Fused:
             stack.callback(setattr, model.config, "_attn_implementation", "sdpa")
 
     def reorder(self) -> None:
-        """Bring the present weights into the processor's order."""
+        """Bring the present weights into the processor's order, whenever they have changed."""
         for module in self.linear:
             self.ordered[module] = torch.ops.mkldnn._reorder_linear_weight(module.weight.detach(), ROWS)
 
@@ -91,17 +86,14 @@ def short_sequences(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Attention softmax(s Q K^T + mask) V of `transformers`; query, key, value (B, H, T, D), the result (B, T, H, D).
-
-    Long sequences and masks that are not the same for every query are handed to PyTorch's kernel.
-    """
+    """Attention softmax(s Q K^T + mask) V of `transformers`; query, key, value (B, H, T, D), result (B, T, H, D)."""
     B, H, T, D = query.shape
     mask, causal = attention_mask, options.pop("is_causal", None)
     plain = mask is None or (mask.dtype == torch.bool and mask.shape[1:3] == (1, 1))
     wishes = [wish for name, wish in options.items() if name not in PASSED_ON]
     asked = causal or getattr(module, "is_causal", True) or any(isinstance(w, Tensor) or w for w in wishes)
     if T > LONGEST or key.shape != query.shape or not plain or asked:
-        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward  # PyTorch's kernel
 
         return sdpa_attention_forward(
             module, query, key, value, mask, scaling=scaling, is_causal=causal, **options

@@ -1,7 +1,5 @@
 """Losses: what the labels of a classifier are, and the loss and the error that suit them."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import math
@@ -112,6 +110,7 @@ def problem_of(model: Any, labels: Sequence[Any]) -> str:
     not suit the problem.
     """
     said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
+    # of one logit the cross-entropy with a single label is always 0
     if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
         allowed = (SINGLE, SEVERAL, REGRESSION)[classes == 1 :]
         raise UserError(

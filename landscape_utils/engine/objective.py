@@ -1,10 +1,8 @@
 """Objective J(theta): mean loss and error rate of a classifier on a fixed set of examples.
 
-The examples are sorted by length, cut into batches of about equal token count and put on the device once. One visit of
-a point is then one forward pass over these batches and one synchronisation, when its four numbers leave the device.
+Examples are sorted by length, cut into batches of about equal token count and put on the device once. A visit of a
+point is one forward pass over these and one synchronisation, when its four numbers leave the device.
 """
-
-from __future__ import annotations
 
 import inspect
 import logging
@@ -65,9 +63,8 @@ class Objective:
             (B, C). Its name, for the key of a result, is `loss_name`.
 
     Raises:
-        UserError: no examples, missing or unknown fields, a label that does not suit the problem, a model that is no
-            classifier, that is quantised or has adapters, that fails on an example, or whose own answer to one with its
-            padding is not the one without.
+        UserError: examples or labels that do not suit the model; a model that is no classifier, that is quantised or
+            has adapters, that fails on an example, or answers it with its padding other than without.
     """
 
     def __init__(
@@ -173,11 +170,8 @@ class Objective:
             self._wide_masks = both and torch.equal(narrow, wide)
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
-        """Rows, in order of length, in batches as the model can take them.
-
-        Some read padding: XLNet's head the last position, FNet every one. Their batches hold examples of one length. A
-        decoder without a padding token takes no batch at all.
-        """
+        """Rows, in order of length, in batches as the model can take them: of one length if it reads padding, as FNet
+        does and XLNet's head; of one example if it takes no others, as a decoder without a padding token."""
         first, last = rows[0], rows[-1]
         if len(rows) == 1 or self._as_alone([first, last]):
             return by_length(rows, budget)
@@ -195,10 +189,8 @@ class Objective:
         return isinstance(together, Tensor) and same(alone, together[:1], rounding(), equal_nan=True)
 
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
-        """Refuse a model that fails, or that answers an example as it is given other than as it is asked here.
-
-        Tried on the longest example, the one with the largest token type, and the one with the most padding.
-        """
+        """Refuse a model that fails, or that answers an example as it is given other than as it is asked here: the
+        longest one, the one with the largest token type, and the one with the most padding."""
         measures: list[Callable[[int], int]] = [
             lambda i: len(rows[i]["input_ids"]),
             lambda i: max(rows[i].get("token_type_ids", [0])),

@@ -4,8 +4,6 @@ A weight rounded to bfloat16 keeps 8 bits, to float16 or TF32 11. Along a direct
 rounds the step away, so the loss of a landscape can change visibly while that of the trained model does not.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,10 +25,8 @@ Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
 def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int, width: int) -> np.ndarray:
-    """The largest difference of a loss from float32 that `precision` makes on `points`, as a row for a journal.
-
-    `visits`: of a walk, (index, row) of every point in a given precision; a row, (width,), is of so many objectives.
-    """
+    """The largest difference of a loss from float32 that `precision` makes on `points`, as a row, (width,), for a
+    journal; `visits` are those of a walk."""
 
     def losses(name: str) -> np.ndarray:  # (points, objectives)
         rows = dict(visits([enumerate(points)], name))

@@ -6,8 +6,6 @@ budget goes, and replayed. And of a head that reads the first token alone, the l
 only, behind its attention.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -28,8 +26,7 @@ def first_token_only(model: nn.Module, logits: Logits, batch: Batch, stack: Exit
     """Cut the last layer down to its first token behind the attention, until `stack` is closed.
 
     Encoders built like BERT have a module `attention.output` there, which takes (B, T, D) twice: the attention's result
-    and the residual. It is cut where on the longest batch, `batch`, the logits depend on the first token alone, and are
-    the same without the others.
+    and the residual. Tried on `batch`, the longest, whose logits must depend on the first token alone.
     """
     layers = layer_stack(model)
     output = getattr(getattr(layers[1][-1], "attention", None), "output", None) if layers else None
@@ -67,10 +64,7 @@ def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
 
 
 class Replay:
-    """The layers below the first one that moves, replaced for known batches by their recorded output.
-
-    `part`: the entries of theta that move.
-    """
+    """The layers below the first one that moves, with `part` of theta, replayed for batches whose output is known."""
 
     def __init__(self, model: nn.Module, space: ParameterSpace, part: slice):
         self.below: list[nn.Module] = []
@@ -82,10 +76,7 @@ class Replay:
             self.below = [layer for layer, end in zip(stack[1], ends, strict=True) if end <= part.start]
 
     def prepare(self, batches: Sequence[tuple[Logits, Batch]], limit: int, stack: ExitStack) -> None:
-        """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed.
-
-        Raises UserError if they do not hold one.
-        """
+        """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed."""
         stack.callback(self.outputs.clear)
         used = 0
         for logits, batch in batches:
@@ -105,18 +96,15 @@ class Replay:
             compute_by(layer, partial(self._played_or, layer.forward, layer is self.below[-1]), stack)
 
     def _played_or(self, computed: Callable[..., Any], last: bool, *args: Any, **kwargs: Any) -> Any:
-        """A layer's output, computed or recorded; whoever reads that of a lower layer than the last gets no number, so
-        that the logits tell of it."""
+        """A layer's output, computed or recorded; that of a lower layer than the last is NaN, lest anybody reads it."""
         output = getattr(self._played, "output", None)
         if output is None:
             return computed(*args, **kwargs)
         return output if last else tree_map(blank, output)
 
     def verify(self, batches: Sequence[tuple[Logits, Batch]]) -> None:
-        """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model.
-
-        Something beside the layers below may feed them (a table of relative positions, say), or read their output.
-        """
+        """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model:
+        a table of relative positions may feed them, say, or a pooler read their output."""
         for logits, batch in [pair for pair in batches if pair[1] in self.outputs][-1:]:
             with outputs_of(self.below[-1]) as seen:
                 full = logits(batch)

@@ -5,8 +5,6 @@ layers, pooler). The task head is no part of it, it stays at its learned value (
 landscape is scanned the weights are views into one buffer, so that a point is set by one pass over memory.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,12 +26,10 @@ class ParameterSpace:
         names: parameter names within the encoder, in the order of theta.
         slices: name -> the entries of theta that hold this parameter.
         size: P.
-        dtype: dtype of the weights.
-        wide: that of theta: float64 for a float64 model, otherwise float32.
+        dtype, wide: of the weights; of theta, float64 for a float64 model, otherwise float32.
 
     Raises:
-        UserError: the encoder has no parameters, or ones of several dtypes or devices; the model has weights that are
-            no parameters of its own: quantised ones, adapters, statistics of a batch norm.
+        UserError: parameters of several dtypes or devices; weights that are none: quantised, adapters, a batch norm's.
     """
 
     def __init__(self, model: nn.Module):
@@ -78,8 +74,8 @@ class ParameterSpace:
     def attached(self, dtype: torch.dtype | None = None) -> Iterator[Tensor]:
         """One flat buffer, (P,), that the encoder's weights are views of within the context.
 
-        It starts as a copy of the weights, in `dtype` (default: the model's), in which the head is meanwhile, too. On
-        leaving, also by an exception, each parameter has its own storage back: the model is to the bit what it was.
+        It starts as a copy of them, in `dtype` (default: the model's), in which the head is meanwhile, too. On leaving
+        each parameter has its own storage back: the model is to the bit what it was.
         """
         own = [(p, p.data) for p in (*self._parameters.values(), *self._head)]
         buffer = torch.empty(self.size, dtype=dtype or self.dtype, device=self.device)
@@ -123,10 +119,7 @@ def encoder_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def check_weights(model: nn.Module) -> None:
-    """Refuse a model that is moved by more than the parameters of its encoder and head.
-
-    All floating-point tensors of its `state_dict` must be parameters, or buffers that training leaves alone.
-    """
+    """Refuse a model whose `state_dict` holds floats that are neither parameters nor buffers that training leaves."""
     kind, modules = type(model).__name__, list(model.modules())
     if any(type(module).__module__.split(".")[0] == "peft" for module in modules):
         raise UserError(f"{kind} has adapters beside the weights that they change: model.merge_and_unload()")
@@ -145,8 +138,7 @@ def check_weights(model: nn.Module) -> None:
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
     """The encoder's layers: name within the encoder and the ModuleList, the longest that is within no other.
 
-    None where the layers are not one such list: XLM's are spread over several, Funnel's are lists of lists, and an
-    encoder-decoder has two stacks.
+    None where they are not one: XLM's are spread over several, Funnel's are lists of lists, encoder-decoders have two.
     """
     encoder = encoder_of(model)
     lists = {name: m for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList)}
@@ -174,11 +166,8 @@ def layer_ranges(count: int) -> dict[str, tuple[int, int]]:
 def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """The parameter names of the low, middle and high third of the encoder's layers (section 7).
 
-    Embeddings and pooler belong to no group.
-
-    Raises:
-        UserError: the layers are no single stack (XLM, Funnel, encoder-decoders such as BART and T5), or fewer than
-            three have weights of their own (ALBERT shares one among all).
+    Embeddings and pooler belong to no group. Refused are layers that are no single stack (XLM, Funnel,
+    encoder-decoders such as BART), or of which fewer than three have weights of their own (ALBERT shares one).
     """
     layers = layer_parameters(model)
     if len(layers) < len(GROUPS):

@@ -4,8 +4,6 @@ The usual way is that all threads share each operation and meet at its end. With
 a visit, and the numbers do not depend on how many cores there are while there are no more than batches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -61,19 +61,14 @@ def strides(shape: Sequence[int]) -> np.ndarray:
 
 
 def coarse_first(shape: Sequence[int]) -> list[int]:
-    """A grid's points in the order to visit them: every 2^k-th row and column, then every 2^(k-1)-th, down to all.
-
-    A scan that is looked at halfway then shows the whole, coarsely.
-    """
+    """A grid's points in the order to visit them, so that a scan that is looked at halfway shows the whole: every
+    2^k-th row and column, then every 2^(k-1)-th, down to all."""
     return np.argsort(-strides(shape), kind="stable").tolist()
 
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """Visits of points of a line or plane, of vectors (P,); before it begins it can be sent to another process.
-
-    `objectives` are on the same model; `cache_bytes` and `draws` are those of `scan`.
-    """
+    """Visits of points of a line or plane, of vectors (P,), for objectives on one model; it can be sent to a worker."""
 
     objectives: Sequence[Objective]
     origin: Tensor
@@ -148,9 +143,9 @@ class Walker:
         self._stack.close()
 
     def __call__(self, coordinates: Sequence[float]) -> Tensor:
-        """(objectives, 4 + 2 draws) float64 on the CPU: a Measurement, and the draws' losses and errors. The one
-        synchronisation."""
+        """(objectives, 4 + 2 draws) float64 on the CPU: a Measurement, the draws' losses and errors."""
         self.move(coordinates)
+        # the one synchronisation of a visit
         return torch.stack(list(map(self._measure, self.objectives, self._shares))).cpu()
 
     def _measure(self, objective: Objective, shares: Tensor) -> Tensor:

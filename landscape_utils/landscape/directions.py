@@ -3,11 +3,9 @@
 Each plane comes with marks that say what lies at which place. `study.scan_results` offers the planes by their names.
 
 A random direction that is normalised filter by filter moves each row of a weight matrix by a share of its own norm (Li
-et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is then leaves the loss along
-it as it is, which no distance between weights does (Dinh et al. 2017).
+et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is leaves the loss along it,
+too, which no distance between weights does (Dinh et al. 2017).
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -55,10 +53,8 @@ def random_direction(size: int, seed: int) -> Tensor:
 
 
 def filter_normalised(direction: Tensor, theta: Tensor, space: ParameterSpace) -> Tensor:
-    """The direction with the norm of each filter of theta, (P,): a row of a weight matrix, a token's vector.
-
-    Biases and the weights of layer normalisation have no filters, and do not move (Li et al. 2018).
-    """
+    """The direction with the norm of each filter of theta, (P,): a row of a weight matrix, a token's vector; biases and
+    the weights of layer normalisation have none, and do not move (Li et al. 2018)."""
     return layer_normalised(direction, theta, space, filters=True)
 
 
@@ -85,11 +81,8 @@ def random_filter_directions(
 
 
 def random_plane(theta: Tensor, norm: float, space: ParameterSpace, seed: int = 0) -> tuple[Plane, Places]:
-    """The plane around theta, (P,), along two random directions that are normalised by its filters, and its marks.
-
-    One unit of either is `norm`, such as the distance that training went; with |theta| (without what does not move) it
-    would be that of Li et al. 2018.
-    """
+    """The plane around theta, (P,), along two random directions that are normalised by its filters, and its marks; one
+    unit of either is `norm`, such as the distance that training went."""
     x, y = (norm * d / d.norm() for d in random_filter_directions(theta, space, 2, seed))
     return Plane(theta, x, y), dict(TRAINED)
 
@@ -162,10 +155,8 @@ def scan_directions(
     journal: MutableMapping[int, np.ndarray] | None = None,
     **options: Any,
 ) -> RandomDirections:
-    """The loss at theta + r d for each direction d, (P,), and radius r; `options`: `precision` and `draws` of `scan`.
-
-    A direction that the journal holds is not computed again.
-    """
+    """The loss at theta + r d for each direction d, (P,), that the journal lacks, and each radius r; `options`:
+    `precision` and `draws` of `scan`."""
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
     for i, direction in enumerate(directions):
         if i not in rows:

@@ -1,7 +1,5 @@
 """The loss on the way that a training took: along its epochs, along its first direction, between two of its ends."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise
@@ -22,16 +20,11 @@ BARRIER = np.linspace(0.0, 1.0, 21)
 
 @dataclass(frozen=True, eq=False)
 class Obstacles:
-    """What stands in a training's way.
+    """What stands in a training's way."""
 
-    Attributes:
-        path: the loss along the straight legs from epoch to epoch; alpha counts epochs, `norm` is the length of all
-            legs; marks "start" and "end".
-        ray: the loss from theta_0 along the first epoch's direction; alpha in |delta_1|; marks "start" and
-            "first epoch".
-    """
-
+    # along the straight legs from epoch to epoch, which alpha counts, of `norm` together; marks "start" and "end"
     path: Curve
+    # from theta_0 along the first epoch's direction, alpha in |delta_1|; marks "start" and "first epoch"
     ray: Curve
 
 
@@ -52,10 +45,7 @@ def straight_path(objective: Objective, theta_0: Tensor, theta_1: Tensor, **opti
 
 
 def polyline(objective: Objective, thetas: Iterable[Tensor], points: int = LEG, **options: Any) -> Curve:
-    """The curve along the straight legs between snapshots, `points` to a leg; alpha counts the legs.
-
-    Its first and its last point are the marks "start" and "end".
-    """
+    """The curve along the legs between snapshots, `points` to each, which alpha counts; marks "start" and "end"."""
     shares, legs, alphas = np.arange(points + 1) / points, list[Curve](), list[np.ndarray]()
     for leg, (here, there) in enumerate(pairwise(thetas)):
         axis = shares[leg > 0 :]  # where the last one ended is known

@@ -1,7 +1,7 @@
 """Rollback: a fine-tuned model with one group of layers set back to theta_0 (Hao et al. 2019, section 7, Table 1).
 
-Beside the three groups, random sets of as many layers are set back: what a group costs beyond them is owed to where its
-layers are. Loss and correctness of each example are kept, so that two rollbacks are compared on the same examples.
+Beside, random sets of as many layers are set back: what a group costs beyond them is owed to where its layers are. Loss
+and correctness of each example are kept, so that two rollbacks are compared on the same examples.
 """
 
 from __future__ import annotations
@@ -40,9 +40,8 @@ class Rollback:
         groups, stderr: the same for each group, "low", "middle", "high".
         layers: first and last layer of each group.
         moved: |delta_1^G|, how far fine-tuning moved each group.
-        loss, correct: (4 + N, n) of each example: fine-tuned, low, middle and high layers back, then N random sets of
-            layers; empty in results of an earlier version. The examples are in order of length.
-        random_sets: (N, k) the layers of each random set.
+        loss, correct: (4 + N, n) of each example, in order of length: fine-tuned, low, middle and high layers back,
+            then N random sets of layers, `random_sets` (N, k); all empty in results of an earlier version.
     """
 
     examples: int
@@ -93,8 +92,7 @@ def roll_back(
 ) -> Rollback:
     """Measure f(-1, 0) of section 7 for each layer group: J(theta_1 - delta_1^G) on `examples`.
 
-    Beside, `random_sets` random sets of as many layers as the high group has are set back, or all if they are fewer.
-    `loss`: as `Objective` takes it.
+    Beside, so many random sets of as many layers as the high group has are set back, or all if they are fewer.
     """
     space, groups = ParameterSpace(model), layer_groups(model)
     objective = Objective(model, examples, loss=loss)

@@ -4,8 +4,6 @@ f(alpha)       = J(theta_0 + alpha delta_1)                       Eq. 1: a Curve
 f(alpha, beta) = J(theta_0 + alpha delta_1 + beta delta_2)        Eq. 2: a Surface, scanned over a Plane
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
@@ -52,8 +50,8 @@ class Curve:
         precision, precision_error: what it was computed in, and the largest difference of the loss from float32 that a
             probe of cells showed (0 for float32).
         learned: False if the training that led to the end stayed at the majority class; a bare scan does not know.
-        draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples: at the grid's points,
-            row by row, and then at the marks; none unless they were asked for.
+        draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples, if they were asked
+            for: at the grid's points, row by row, and then at the marks.
         computed: bool, of the shape of `loss`: which points were computed; the others are interpolated, see `adaptive`.
         loss_bound: the stated error of the loss in nats, of the shape of `loss`: 0 where it was computed.
     """
@@ -93,15 +91,10 @@ class Curve:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]):
         """The inverse of `arrays`; of a file that does not say which points were computed, all were."""
-        values: dict[str, Any] = {
-            f.name: arrays[f.name] if arrays[f.name].ndim else arrays[f.name].item()
-            for f in fields(cls)
-            if f.name in arrays and f.name != "marks"
-        }
-        names = arrays["mark_names"].tolist()
-        return cls(
-            **values, marks={n: Mark(*row) for n, row in zip(names, arrays["marks"].tolist(), strict=True)}
-        )
+        names = {f.name for f in fields(cls)} & arrays.keys() - {"marks"}
+        values: dict[str, Any] = {n: arrays[n] if arrays[n].ndim else arrays[n].item() for n in names}
+        marks = map(Mark._make, arrays["marks"].tolist())
+        return cls(**values, marks=dict(zip(arrays["mark_names"].tolist(), marks, strict=True)))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -156,7 +149,7 @@ def scan(
 
     Raises:
         UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model, a precision that
-            the device or the model has not, a journal of another precision, a tolerance that is no positive number.
+            the device, the model or the journal has not, a tolerance that is no positive number.
     """
     objectives = [objective] if isinstance(objective, Objective) else objective
     axes = check_axes(region, alpha, beta)
@@ -203,10 +196,8 @@ def assemble(
     values: np.ndarray,
     **told: Any,
 ) -> Any:
-    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks'.
-
-    `told`: the fields that do not follow from them.
-    """
+    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks', and
+    the fields that do not follow from them."""
     shape = tuple(map(len, axes))
     grid, at_marks = np.split(values, [math.prod(shape)])
     told |= {name: grid[:, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
@@ -272,8 +263,7 @@ def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[
 def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:
     """Refuse objectives that share no model, and vectors that are not of its encoder's size."""
     several = isinstance(objectives, Sequence) and len(objectives) > 0
-    wrong = [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]
-    if wrong:
+    if wrong := [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]:
         raise UserError(f"scan needs an Objective or a sequence of them; got {type(wrong[0]).__name__}")
     if len({id(o.model) for o in objectives}) != 1:
         raise UserError("objectives scanned together must be on the same model object; scan them one by one")

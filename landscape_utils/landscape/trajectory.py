@@ -1,7 +1,5 @@
 """Trajectories: the epochs of a training in the coordinates of a plane (Eq. 3-5; Hao et al. 2019, section 3.3)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,8 +43,7 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
       beta = sqrt((|delta_i| / |x|)^2 - alpha^2). This beta is the norm of what x does not explain: it is never
       negative, and it is no coordinate along y.
 
-    Raises:
-        UserError: an unknown method; x and y parallel, which span no plane; a snapshot of another size.
+    An unknown method, parallel x and y and a snapshot of another size are refused.
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}; allowed are {' and '.join(METHODS)}")

@@ -1,11 +1,9 @@
 """The geometry of a training, without any loss: how far and how straight it went, and which layers moved.
 
-The cosine between a part of a way and the whole is large for any walk of which that part is a large one: of independent
-steps of lengths l_t it is sqrt(sum of l_t^2 of the part / sum of all l_t^2) in high dimension (Antognini and
-Sohl-Dickstein 2018). Straightness is what lies above that.
+The cosine between a large part of a way and the whole is large for any walk: of independent steps of lengths l_t it is
+sqrt(sum of l_t^2 of the part / sum of all l_t^2) in high dimension (Antognini and Sohl-Dickstein 2018). Straightness is
+what lies above that.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Iterable
@@ -53,11 +51,8 @@ def walk(
     quarter: Tensor | None = None,
     delta_2: Tensor | None = None,
 ) -> Walk:
-    """Measure a training's way to `theta_1`, of a model whose weights are not read.
-
-    `thetas`: the epochs, (P,) each, the start first; two are in memory at a time. `quarter`: the weights after a
-    quarter of the steps.
-    """
+    """Measure a training's way to `theta_1`, of a model whose weights are not read; `thetas`: the epochs, (P,) each,
+    the start first, two in memory at a time; `quarter`: the weights after a quarter of the steps."""
     space, snapshots = ParameterSpace(model), iter(thetas)
     theta_0 = here = next(snapshots)
     delta_1 = theta_1 - theta_0
@@ -97,10 +92,8 @@ def walk(
 
 
 def random_walk_cosine(step_lengths: ArrayLike, share: float = QUARTER) -> float:
-    """The cosine expected after a share of the steps of a walk of independent steps of these lengths, (S,).
-
-    The lengths need only be in proportion: Adam's steps are as the learning rate of the schedule.
-    """
+    """The cosine expected after a share of a walk's independent steps of lengths, (S,), in this proportion: Adam's are
+    as the learning rate of the schedule."""
     squares = np.square(np.asarray(step_lengths, dtype=float))
     taken = max(1, round(share * len(squares)))
     return float(np.sqrt(squares[:taken].sum() / squares.sum()))

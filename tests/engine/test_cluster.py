@@ -49,31 +49,22 @@ def dask(*arguments: str):
         process.wait(60)
 
 
-@contextmanager
-def a_scheduler(file: Path):
-    """The file by which workers and clients find a scheduler."""
-    with dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)) as process:
+@pytest.fixture(scope="module")
+def connected(tmp_path_factory):
+    """A client of a scheduler and two workers of one thread each; one that dies is started anew."""
+    file = tmp_path_factory.mktemp("cluster") / "scheduler.json"
+    place = ("--host", "127.0.0.1", "--port", "0")
+    with dask("scheduler", *place, "--scheduler-file", str(file)) as process:
         for _ in range(1200):  # a client would wait for the file without end
             assert process.poll() is None, "the scheduler did not start"
             if file.exists():
                 break
             time.sleep(0.1)
-        yield str(file)
-
-
-def client_of(scheduler: str):
-    return distributed.Client(scheduler_file=scheduler, timeout=120)
-
-
-@pytest.fixture(scope="module")
-def connected(tmp_path_factory):
-    with (
-        a_scheduler(tmp_path_factory.mktemp("cluster") / "scheduler.json") as file,
-        # of one thread each; one that dies is started anew
-        dask("worker", "--scheduler-file", file, "--nworkers", "2", "--nthreads", "1"),
-        client_of(file) as client,
-    ):
-        yield client
+        with (
+            dask("worker", "--scheduler-file", str(file), "--nworkers", "2", "--nthreads", "1"),
+            distributed.Client(scheduler_file=str(file), timeout=120) as client,
+        ):
+            yield client
 
 
 @pytest.fixture
@@ -114,11 +105,9 @@ def test_workers_use_as_many_threads_as_this_side(client, landscape):
             scan(objectives, Line(plane.origin, plane.x), [0.0, 1.0, 2.0], client=client)
         finally:
             torch.set_num_threads(1)
-        assert set(client.run(threads_of_a_worker).values()) == {threads}
-
-
-def threads_of_a_worker() -> int:
-    return cluster._computing.submit(torch.get_num_threads).result()
+        assert client.run(lambda: cluster._computing.submit(torch.get_num_threads).result()) == dict.fromkeys(
+            client.nthreads(), threads
+        )
 
 
 @pytest.mark.slow
@@ -208,17 +197,6 @@ def test_workers_are_asked_for_folder_and_device_and_one_that_leaves_is_left_out
 def test_a_task_that_no_worker_outlives_is_given_up(client):
     with pytest.raises(UserError, match="all workers that tried a task were lost"):
         list(cluster.call(client, lambda _: os.kill(os.getpid(), signal.SIGKILL), None, [[("one", ())]]))
-
-
-def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):
-    objectives, plane, _ = landscape
-    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
-    with (
-        a_scheduler(tmp_path / "scheduler.json") as file,
-        client_of(file) as client,
-        pytest.raises(UserError, match=r"no worker joined tcp://.*dask worker"),
-    ):
-        scan(objectives, plane, ALPHA, BETA, client=client)
 
 
 def test_no_scheduler_is_one_line(monkeypatch, capsys):
