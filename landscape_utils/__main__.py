@@ -3,8 +3,6 @@
 What takes seconds to import is imported when a command is known to be sound.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

@@ -1,7 +1,5 @@
 """The words that several parts share: tasks, ways of training, layer groups, splits, methods of projection."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

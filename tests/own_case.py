@@ -1,7 +1,5 @@
 """Checkpoints and files such as a user has, of small networks with random weights, and refusals of one line."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -4,8 +4,6 @@ A command is given to the command line; parameters to the first cells of a noteb
 three times to papermill itself, which takes a kernel; a change of the profile `demo` to a profile's file.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """The command line: what it calls, what it prints, and one line with an exit code for every way to fail."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -30,8 +28,7 @@ def test_help_and_mistakes_are_answered_without_what_takes_seconds_to_import(arg
     done = subprocess.run(command, capture_output=True, text=True)
     lines = done.stderr.splitlines()
     others = [line for line in lines if not line.startswith("import time:")]
-    assert (done.returncode, len(others)) == ((2, 1) if said else (0, 0))
-    assert "".join(others).startswith(said)
+    assert (done.returncode, [line[: len(said)] for line in others]) == ((2, [said]) if said else (0, []))
     assert not {"torch", "transformers", "scipy"} & {line.split()[-1] for line in lines}
 
 

@@ -1,7 +1,5 @@
 """Profiles are read, a built-in one by name or a user's own by path, and a notebook's parameters are put in."""
 
-from __future__ import annotations
-
 import re
 import reprlib
 import tomllib

@@ -5,8 +5,6 @@ A network of half a million weights is slower on two threads than on one. So whe
 core works on a result of its own, on one thread. A process that is killed loses no more than the point in flight.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import os

@@ -1,12 +1,10 @@
 """A training as a result of a study, and what all results share that are computed from one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from ..errors import UserError
 from ..names import CONTINUED, SPLITS
@@ -47,7 +45,7 @@ class RunResult(Kind):
         return ""
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[RunResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         # First one that pre-trains the demo's encoder: the others train from scratch meanwhile, and none waits for it.
         pairs = pairs_of(study)
         yield cls(*pairs[-1], study.seed)
@@ -61,9 +59,9 @@ class RunResult(Kind):
         return f"{self.task}-{self.how}-{self.seed}"
 
     @property
-    def further(self) -> RunResult:
+    def further(self) -> Self:
         """The epochs that follow it (Figure 4)."""
-        return RunResult(self.task, CONTINUED, self.seed)
+        return type(self)(self.task, CONTINUED, self.seed)
 
     def recipe(self, study: Subject) -> Recipe:
         later = {"version": self.version} if self.version > 1 else {}

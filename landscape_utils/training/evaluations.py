@@ -1,7 +1,5 @@
 """What a user's own Trainer measured of a checkpoint, and whether we measure the same."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
@@ -25,19 +23,18 @@ def evaluations(folder: Path) -> Mapping[str, float]:
         return {}  # a training's own folder may hold its best checkpoint, not that of its last step
     measured = {}
     for name, value in (pair for record in records for pair in record.items()):
-        plain = name.lower().removeprefix("eval_").removeprefix("eval/")
-        if plain != name.lower() and plain in NAMES and isinstance(value, int | float):
-            measured[NAMES[plain]] = value / 100 if NAMES[plain] == "accuracy" and value > 1 else float(value)
+        what = NAMES.get(re.sub("^eval[_/]", "", name.lower()))
+        if what and name.lower().startswith("eval") and isinstance(value, int | float):
+            measured[what] = value / 100 if what == "accuracy" and value > 1 else float(value)
     return measured
 
 
 def differing(checkpoint: str, theirs: Mapping[str, float], found: Mapping[str, float]) -> str:
     """One line with both numbers where the user's Trainer measured `theirs` on dev and `found` is another; else ""."""
-    measured = {name: value for name, value in theirs.items() if not math.isnan(found[name])}
     apart = [
         f"{name} {value:.6g}, here {found[name]:.6g}"
-        for name, value in measured.items()
-        if not abs(value - found[name]) <= AGREE * max(1.0, abs(value))
+        for name, value in theirs.items()
+        if not (math.isnan(found[name]) or abs(value - found[name]) <= AGREE * max(1.0, abs(value)))
     ]
     if not apart:
         return ""

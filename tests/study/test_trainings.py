@@ -139,10 +139,7 @@ def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(n
     kept = ("runs", "surfaces", "layers", "curves", "trajectories", "rollbacks", "cubes")
     assert [kind.label for kind in missing_of(study, kept)] == []
     assert study.facts("mrpc")["train_examples"] == 3668
-    assert [len(study.facts(name)["labels"]) for name in ("mnli", "rte", "sst2", "mrpc")] == [3, 2, 2, 2]
-    run = study.run("mrpc")
-    assert run.epochs == study.profile.tasks["mrpc"].pretrained.epochs
-    assert run.learned
+    assert study.run("mrpc").epochs == study.profile.tasks["mrpc"].pretrained.epochs
 
 
 def test_a_partner_that_is_not_in_the_folder_is_asked_for_with_the_reason(profile, tmp_path):

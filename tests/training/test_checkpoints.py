@@ -1,7 +1,5 @@
 """Checkpoints as they are found: their order, their encoder to the bit, the classes that their labels mean."""
 
-from __future__ import annotations
-
 import shutil
 import sys
 from pathlib import Path
@@ -48,10 +46,9 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = [f"run-7/checkpoint-{end}" for end in ("init", 0, 90, 180, "final")]
     for name in ("start/checkpoint-0", *run, "other/checkpoint-best", "other/checkpoint-1"):
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        (folder / "config.json").touch()
-        (folder / "model.safetensors").touch()
+        (tmp_path / name).mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            (tmp_path / name / file).touch()
     found = in_order("start/checkpoint-0, run-*/checkpoint-*")
     assert found == [tmp_path / name for name in ("start/checkpoint-0", *run)]
     assert in_order(f"{tmp_path}/run-7/*-90") == [tmp_path / "run-7/checkpoint-90"]
@@ -160,9 +157,8 @@ def test_a_head_that_an_adapter_holds_in_part_is_none(tmp_path):
 def test_labels_mean_the_classes_of_the_model(saved):
     """Their numbers follow the model, not the alphabet; some models count their classes from 1."""
     folders, files = saved
-    task = read(folders, files)
+    task, text = read(folders, files), Path(files[0]).read_text()
     assert (task.name, task.labels) == ("reviews", ("negative", "positive"))
-    text = Path(files[0]).read_text()
     written = [line.rsplit(",", 1)[1] for line in text.splitlines()[1:]]
     assert [task.labels[example["labels"]] for example in task.train] == written
     edit_config(folders[-1], id2label={"1": "negative", "2": "positive"})
@@ -212,31 +208,24 @@ def test_a_length_that_the_model_does_not_take_is_refused(saved):
             read(*saved, max_length=wanted)
 
 
-@pytest.mark.parametrize(
-    ("header", "text", "columns"), [("a,b,l", "a, b", 2), ("a,b,l", "b", 1), ("0,1,l", 0, 1)]
-)
-def test_columns_may_be_named_in_one_text(saved, tmp_path, header, text, columns):
-    rows = tmp_path / "rows.csv"
-    rows.write_text(f"{header}\nthe horse,the ship,0\nthe cook,the pan,1\n")
-    assert len(read(saved[0], (rows, rows), text=text, label="l").train_text[0]) == columns
-
-
-def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles(saved, tmp_path):
-    folders, files = saved
-    (tmp_path / "SST-2").mkdir()
-    train = shutil.copy(files[0], tmp_path / "SST-2" / "train.csv")
-    assert read(folders, (train, files[1])).name == "sst2"
-    task = read_task(folders, load_profile("demo", tasks="sst2"))
+def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles_and_one_text_names_its_columns(
+    saved, tmp_path
+):
+    rows = tmp_path / "SST-2" / "train.csv"
+    rows.parent.mkdir()
+    rows.write_text("a,b,0\nthe horse,the ship,0\nthe cook,the pan,1\n")
+    for text, columns in (("a, b", 2), ("b", 1), (0, 1)):
+        found = read(saved[0], (rows, rows), text=text, label="0")
+        assert (found.name, len(found.train_text[0])) == ("sst2", columns)
+    task = read_task(saved[0], load_profile("demo", tasks="sst2"))
     assert (task.name, len(task.train)) == ("sst2", 600)
 
 
 def test_the_tokenizer_may_lie_in_another_checkpoint(saved):
-    folders, files = saved
-    expected = read(folders, files).checksum
-    for path in folders[-1].glob("tokenizer*"):
-        shutil.move(path, folders[0])
-    assert read(folders, files).checksum == expected
-    for path in folders[0].glob("tokenizer*"):
-        path.unlink()
+    (first, *_, last), files = saved
     with refused("no tokenizer"):
-        read(folders, files)
+        read([first, first], files)
+    expected = read([first, last], files).checksum
+    for path in last.glob("tokenizer*"):
+        shutil.move(path, first)
+    assert read([first, last], files).checksum == expected

@@ -1,7 +1,5 @@
 """What a user's Trainer measured, as it lies beside a checkpoint."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

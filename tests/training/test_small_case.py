@@ -1,7 +1,5 @@
 """The small case: made once, of folders and files that are read as anybody's."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

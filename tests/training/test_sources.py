@@ -1,7 +1,5 @@
 """Readers of tasks: the same examples from every source, and every broken file named with its line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
