@@ -126,21 +126,14 @@ def print_plan(options: argparse.Namespace) -> None:
         print(line)
 
 
-def existing_file(path: str) -> Path:
-    """A file that is there; not a folder or a device, which has no end."""
-    if not os.path.isfile(path):
-        raise UserError(f"there is no result {path!r}: `results list` shows those there are")
-    return Path(path)
-
-
 def explain(options: argparse.Namespace) -> None:
-    print(Store.explain(existing_file(options.path)))
+    print(Store.explain(options.path))
 
 
 def export(options: argparse.Namespace) -> None:
     if not os.path.isdir(Path(options.out).parent):
         raise UserError(f"cannot export to {options.out!r}: it names no file in a folder that is there")
-    print(Store.export(existing_file(options.path), options.out))
+    print(Store.export(options.path, options.out))
 
 
 def stores(options: argparse.Namespace) -> Iterator[Store]:

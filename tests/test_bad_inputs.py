@@ -144,7 +144,6 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_work(monkeypatch, place):
-    """All work is done for a result that is then kept."""
     monkeypatch.setattr(Store, "compute", lambda *_, **__: pytest.fail("work was begun"))
     monkeypatch.chdir(place)
 
@@ -179,7 +178,6 @@ def your_model(parameters: Mapping[str, object]) -> str:
 
 
 def profile(change: tuple[str, str]) -> str:
-    """What the command line says to the profile `demo` with a piece of its text replaced."""
     text = (BUILTIN / "demo.toml").read_text("utf-8")
     assert change[0] in text
     file = Path("mine.toml")
@@ -191,7 +189,6 @@ def profile(change: tuple[str, str]) -> str:
 
 
 def before_a_kernel(parameters: Mapping[str, object]) -> str:
-    """What is said to parameters that papermill would let pass."""
     with pytest.raises(UserError) as caught:
         check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", parameters)
     return f"{caught.value}\n"

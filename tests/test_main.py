@@ -23,7 +23,6 @@ MODULE = ["-m", "landscape_utils"]
     [("--help", ""), ("run --help", ""), ("run --profile dmo", "unknown profile 'dmo'")],
 )
 def test_help_and_mistakes_are_answered_without_what_takes_seconds_to_import(arguments, said):
-    """torch alone takes two seconds, on an idle machine."""
     command = [sys.executable, "-X", "importtime", *MODULE, *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True)
     lines = done.stderr.splitlines()
@@ -74,7 +73,6 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
 
 
 def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
-    """Damage is told by the exit code."""
 
     def results(*arguments) -> str:
         assert cli.main(["results", *map(str, arguments)]) == 0

@@ -12,7 +12,6 @@ from landscape_utils.profiles import BUILTIN, builtin_profiles, load_profile
 
 
 def write(folder: Path, *changes: tuple[str, str]) -> Path:
-    """The minilm profile in a file of its own, with pieces of its text replaced."""
     text = (BUILTIN / "minilm.toml").read_text("utf-8")
     for old, new in changes:
         assert old in text

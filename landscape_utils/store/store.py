@@ -64,10 +64,10 @@ def _state(path: Path, current: Current) -> tuple[str, str]:
 
 
 def _sound(path: Path) -> Result:
+    if not path.is_file():  # but a folder, or a device, which has no end
+        raise UserError(f"there is no result {str(path)!r}: `results list` shows those there are")
     try:
         return read_result(path)
-    except FileNotFoundError:
-        raise UserError(f"there is no result {path}: `results list` shows those there are") from None
     except Damaged as damage:
         raise UserError(f"{path} is damaged ({damage}): what needs it will compute it anew") from None
 

@@ -19,8 +19,7 @@ from ..names import GROUPS, HOWS, SPLITS, one_of, task_key
 from ..profiles import Profile, Training, load_profile
 from ..progress import bar
 from ..store.store import Store
-from ..training.checkpoints import Adopted, classifier, theta_of
-from ..training.evaluations import differing, evaluations
+from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of
 from ..training.models import on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
 from .kind import Arrays, Recipe, Second, Trainings

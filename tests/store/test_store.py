@@ -21,7 +21,6 @@ def store(tmp_path):
 
 
 def files(store):
-    """Names of all but the locks."""
     return sorted(path.name for path in store.folder.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
@@ -125,7 +124,6 @@ def test_a_recipe_that_cannot_be_is_refused_before_any_work(store):
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
 def test_a_disk_that_fills_up_at_the_end_costs_no_point_and_leaves_no_half(store, monkeypatch, error, step):
-    """The message names the file, the reason and the way out."""
     scan, path = Scan(), store.path(*KEY)
 
     def call(name, original, target, *arguments, **options):

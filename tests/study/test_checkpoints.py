@@ -54,7 +54,6 @@ def mine(case, tmp_path_factory) -> Checkpoints:
 
 
 def model_of(folder):
-    """Read by the library alone."""
     return AutoModelForSequenceClassification.from_pretrained(folder)
 
 

@@ -84,7 +84,6 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
 
 
 def reading(study: Study) -> Study:
-    """One that computes nothing."""
     return Study(study.profile, results_dir=study.store.folder.parent, device="none")
 
 

@@ -23,7 +23,6 @@ RUN = RunResult("mrpc", "pretrained", 0)
 
 
 def write_glue(folder: Path, examples: int = 48) -> Path:
-    """Tasks of the embedded language, cut short, in the GLUE layout."""
     for name in TASKS:
         layout, task, place = sources.GLUE[name], demo_language.make_task(name), folder / TASK_NAMES[name]
         place.mkdir(parents=True)
@@ -35,7 +34,6 @@ def write_glue(folder: Path, examples: int = 48) -> Path:
 
 @pytest.fixture(scope="module")
 def profile(tiny_profile) -> Profile:
-    """The tiny profile on two tasks in the GLUE layout."""
     table = load_profile(tiny_profile).model_dump()
     chosen = {name: table["tasks"][name] | {"source": "glue", "train_limit": 0} for name in TASKS}
     layers = {"tasks": ["mrpc"]}
@@ -44,7 +42,6 @@ def profile(tiny_profile) -> Profile:
 
 @pytest.fixture(scope="module")
 def first(profile, tmp_path_factory) -> Study:
-    """A study with its data, in whose store a training is."""
     folder = tmp_path_factory.mktemp("first")
     study = Study(profile, data_dir=write_glue(folder / "glue"), results_dir=folder / "results")
     list(map(study.facts, TASKS))

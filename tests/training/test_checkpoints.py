@@ -1,5 +1,6 @@
 """Checkpoints as they are found: their order, their encoder to the bit, the classes that their labels mean."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import transformers as hf
 from networks import MODELS, make_model
 from own_case import edit_config, refused, save_training, write_examples
 
+from landscape_utils import in_order, read_task
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.profiles import load_profile
-from landscape_utils.training.checkpoints import classifier, in_order, read_task, theta_of
+from landscape_utils.training.checkpoints import classifier, differing, evaluations, theta_of
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.models import weights_checksum
 
@@ -22,7 +24,6 @@ DEMO = load_profile("demo")
 
 @pytest.fixture
 def saved(tmp_path):
-    """The checkpoints of a training, and the files of its examples."""
     return save_training(tmp_path / "run"), write_examples(tmp_path)
 
 
@@ -36,7 +37,6 @@ def tokens(task):
 
 
 def masked_words(kind: str, folder: Path) -> None:
-    """A checkpoint of a network that was trained on masked words."""
     config, _, settings = MODELS[kind]
     hf.AutoModelForMaskedLM.from_config(config(**settings)).save_pretrained(folder)
 
@@ -140,7 +140,6 @@ def test_a_lora_folder_is_merged_while_reading(tmp_path, monkeypatch):
 
 
 def test_a_lora_folder_knows_its_task(tmp_path):
-    """Its classes are those of its head, its tokenizer may be the base's."""
     save_lora("bert", tmp_path)
     rows = tmp_path / "rows.csv"
     rows.write_text("text,tone\nthe kind horse,0\nthe fast ship,1\nthe sad cook,2\n")
@@ -229,3 +228,29 @@ def test_the_tokenizer_may_lie_in_another_checkpoint(saved):
     for path in last.glob("tokenizer*"):
         shutil.move(path, first)
     assert read([first, last], files).checksum == expected
+
+
+def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
+    """Of its own step, under any of the usual names; what is not there or not to be trusted is left out."""
+    folder = tmp_path / "checkpoint-20"
+    folder.mkdir()
+    log = [
+        {"step": 10, "eval_loss": 9.0},
+        {"step": 20, "loss": 8.0},
+        {"step": 20, "eval_loss": 0.5, "eval_acc": 71.5},
+    ]
+    state = {"global_step": 20, "log_history": log, "best_model_checkpoint": "checkpoint-10"}
+    assert evaluations(folder) == {}
+    (folder / "trainer_state.json").write_text(json.dumps(state))
+    assert evaluations(folder) == {"loss": 0.5, "accuracy": 0.715}
+    assert evaluations(folder.rename(tmp_path / "run")) == {}, "it may hold the best, which is of step 10"
+    (tmp_path / "run" / "trainer_state.json").write_text("{")
+    assert evaluations(tmp_path / "run") == {}
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.7151, False), (0.72, True), (float("nan"), False)])
+def test_a_line_says_so_where_the_two_differ_by_more_than_rounding_to_bfloat16(tmp_path, accuracy, said):
+    state = {"global_step": 1, "log_history": [{"step": 1, "eval_loss": 0.5, "eval_accuracy": 0.715}]}
+    (tmp_path / "trainer_state.json").write_text(json.dumps(state))
+    line = differing("checkpoint-1", evaluations(tmp_path), {"loss": 0.5001, "accuracy": accuracy})
+    assert ("accuracy 0.715, here 0.72" in line) == said == bool(line)

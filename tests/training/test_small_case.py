@@ -10,8 +10,7 @@ from landscape_utils.errors import Lacking
 from landscape_utils.names import HOWS
 from landscape_utils.profiles import load_profile
 from landscape_utils.training import small_case
-from landscape_utils.training.checkpoints import theta_of
-from landscape_utils.training.evaluations import evaluations
+from landscape_utils.training.checkpoints import evaluations, theta_of
 
 EPOCHS = {"pretrained": 2, "scratch": 1}
 

@@ -21,7 +21,6 @@ def tokenizer() -> BertTokenizer:
 
 @pytest.fixture
 def glue(tmp_path):
-    """MRPC of a few rows in the GLUE layout."""
     (tmp_path / "MRPC").mkdir()
     header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
     lines = [f"{label}\t0\t0\t{first}\t{second}" for first, second, label in ROWS]
