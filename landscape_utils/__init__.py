@@ -25,7 +25,7 @@ HOMES = {
     "fine_tune": "training.finetune",
     "in_order": "training.checkpoints",
     "layer_groups": "engine.space",
-    "load_profile": "profiles.reading",
+    "load_profile": "profiles",
     "project": "landscape.trajectory",
     "read_task": "training.checkpoints",
     "roll_back": "landscape.rollback",

@@ -3,8 +3,6 @@
 What takes seconds to import is imported when a command is known to be sound.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os
@@ -17,7 +15,7 @@ from typing import Any, NoReturn
 from .environment import project_folder
 from .errors import UserError
 from .names import KINDS
-from .profiles.reading import OVERRIDES, builtin_profiles, load_profile
+from .profiles import OVERRIDES, builtin_profiles, load_profile
 from .store.export import export
 from .store.files import logger
 from .store.store import Store
@@ -129,21 +127,14 @@ def print_plan(options: argparse.Namespace) -> None:
         print(line)
 
 
-def existing_file(path: str) -> Path:
-    """A file that is there; not a folder or a device, which has no end."""
-    if not os.path.isfile(path):
-        raise UserError(f"there is no result {path!r}: `results list` shows those there are")
-    return Path(path)
-
-
 def explain(options: argparse.Namespace) -> None:
-    print(Store.explain(existing_file(options.path)))
+    print(Store.explain(options.path))
 
 
 def export_result(options: argparse.Namespace) -> None:
     if not os.path.isdir(Path(options.out).parent):
         raise UserError(f"cannot export to {options.out!r}: it names no file in a folder that is there")
-    export(existing_file(options.path), Path(options.out))
+    export(Path(options.path), Path(options.out))
     print(options.out)
 
 

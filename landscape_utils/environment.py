@@ -3,8 +3,6 @@
 torch takes seconds to import: a command that is misspelt, or asks for help, is answered without it.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterator, Mapping

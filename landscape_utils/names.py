@@ -1,7 +1,5 @@
 """The words that several parts share: tasks, ways of training, layer groups, splits, methods of projection."""
 
-from __future__ import annotations
-
 from typing import Any
 
 TASK_NAMES = {"mnli": "MNLI", "rte": "RTE", "sst2": "SST-2", "mrpc": "MRPC"}

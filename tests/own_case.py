@@ -1,7 +1,5 @@
 """Checkpoints and files such as a user has, of small networks with random weights, and refusals of one line."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re
@@ -48,7 +46,6 @@ def write_examples(folder: Path, count: int = 24) -> tuple[str, str]:
 
 
 def edit_config(folder: Path, **changes) -> None:
-    """Change fields of a checkpoint's `config.json`."""
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 

@@ -4,8 +4,6 @@ A command is given to the command line; parameters to the first cells of a noteb
 three times to papermill itself, which takes a kernel; a change of the profile `demo` to a profile's file.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess
@@ -25,7 +23,7 @@ from landscape_utils import __main__ as cli
 from landscape_utils.book.executing import check_parameters
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import UserError
-from landscape_utils.profiles.reading import BUILTIN
+from landscape_utils.profiles import BUILTIN
 from landscape_utils.store.store import Store
 
 LONG = "a" * 300  # no file's name may have more than 255 letters
@@ -146,7 +144,6 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_work(monkeypatch, place):
-    """All work is done for a result that is then kept."""
     monkeypatch.setattr(Store, "compute", lambda *_, **__: pytest.fail("work was begun"))
     monkeypatch.chdir(place)
 
@@ -181,7 +178,6 @@ def your_model(parameters: Mapping[str, object]) -> str:
 
 
 def profile(change: tuple[str, str]) -> str:
-    """What the command line says to the profile `demo` with a piece of its text replaced."""
     text = (BUILTIN / "demo.toml").read_text("utf-8")
     assert change[0] in text
     file = Path("mine.toml")
@@ -193,7 +189,6 @@ def profile(change: tuple[str, str]) -> str:
 
 
 def before_a_kernel(parameters: Mapping[str, object]) -> str:
-    """What is said to parameters that papermill would let pass."""
     with pytest.raises(UserError) as caught:
         check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", parameters)
     return f"{caught.value}\n"

@@ -1,7 +1,5 @@
 """The command line: what it calls, what it prints, and one line with an exit code for every way to fail."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -25,13 +23,11 @@ MODULE = ["-m", "landscape_utils"]
     [("--help", ""), ("run --help", ""), ("run --profile dmo", "unknown profile 'dmo'")],
 )
 def test_help_and_mistakes_are_answered_without_what_takes_seconds_to_import(arguments, said):
-    """torch alone takes two seconds, on an idle machine."""
     command = [sys.executable, "-X", "importtime", *MODULE, *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True)
     lines = done.stderr.splitlines()
     others = [line for line in lines if not line.startswith("import time:")]
-    assert (done.returncode, len(others)) == ((2, 1) if said else (0, 0))
-    assert "".join(others).startswith(said)
+    assert (done.returncode, [line[: len(said)] for line in others]) == ((2, [said]) if said else (0, []))
     assert not {"torch", "transformers", "scipy"} & {line.split()[-1] for line in lines}
 
 
@@ -77,7 +73,6 @@ def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
 
 
 def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
-    """Damage is told by the exit code."""
 
     def results(*arguments) -> str:
         assert cli.main(["results", *map(str, arguments)]) == 0

@@ -1,7 +1,5 @@
 """Profiles: the paper's numbers to the letter, overrides, and what may be a name."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -10,11 +8,10 @@ import pytest
 
 from landscape_utils.errors import UserError
 from landscape_utils.names import HOWS
-from landscape_utils.profiles.reading import BUILTIN, builtin_profiles, load_profile
+from landscape_utils.profiles import BUILTIN, builtin_profiles, load_profile
 
 
 def write(folder: Path, *changes: tuple[str, str]) -> Path:
-    """The minilm profile in a file of its own, with pieces of its text replaced."""
     text = (BUILTIN / "minilm.toml").read_text("utf-8")
     for old, new in changes:
         assert old in text
@@ -83,15 +80,15 @@ scratch = { epochs = 2, learning_rate = 1e-4, batch_size = 8 }
 
 [grid]"""
     file = write(tmp_path, ('name = "minilm"\n', 'data_dir = "glue"\n'), ("[grid]", reviews))
-    profile = load_profile(file)
-    assert profile.name == "mine"
-    assert Path(profile.data_dir) == tmp_path / "glue"
+    profile = load_profile(file, tasks="Reviews")
+    assert (profile.name, profile.chosen, Path(profile.data_dir)) == ("mine", ["Reviews"], tmp_path / "glue")
     assert profile.tasks.items() >= load_profile("minilm").tasks.items()
-    own = load_profile(file, tasks="Reviews")
-    assert own.chosen == ["Reviews"]
-    spec = own.tasks["Reviews"]
-    assert spec.other == "mrpc"
-    assert (spec.files.train, spec.files.dev) == (str(tmp_path / "train.csv"), "elsewhere.csv")
+    spec = profile.tasks["Reviews"]
+    assert (spec.other, spec.files.train, spec.files.dev) == (
+        "mrpc",
+        str(tmp_path / "train.csv"),
+        "elsewhere.csv",
+    )
     hub = "distilbert/distilbert-base-cased"
     for source, found in (("minilm", "minilm"), ("./my-model", str(tmp_path / "my-model")), (hub, hub)):
         file = write(tmp_path, ('source = "minilm"', f'source = "{source}"'))

@@ -1,7 +1,5 @@
 """Bars are drawn where they are wanted."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 from landscape_utils.progress import SWITCH, bar, no_bars, shown

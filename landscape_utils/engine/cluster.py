@@ -53,8 +53,8 @@ def connect(address: str) -> Any:
         return Client(address, timeout=ANSWER)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address, such "
-            "as tcp://host:8786"
+            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address, "
+            f"such as tcp://host:8786"
         ) from None
 
 

@@ -3,24 +3,14 @@
 A profile is frozen: what differs is another profile.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..names import TASK_NAMES, task_key
 
@@ -40,13 +30,13 @@ def _each_once(names: Any) -> Any:
     return names
 
 
-def _beside(path: str, info: ValidationInfo) -> str:
+def _beside(path: str, info: Any) -> str:
     """What a profile's file names is looked for beside that file first."""
     beside = Path((info.context or {}).get("folder", "")) / path
     return str(beside) if path and os.path.exists(beside) else path
 
 
-def _source(source: str, info: ValidationInfo) -> str:
+def _source(source: str, info: Any) -> str:
     """A model that the package brings is never taken for a folder of the same name."""
     return source if source in ("demo", "minilm", "mpnet") else _beside(source, info)
 
@@ -129,7 +119,7 @@ class TaskSpec(Part):
     files: Files | None = None
 
     @model_validator(mode="after")
-    def _files_belong_to_files(self) -> TaskSpec:
+    def _files_belong_to_files(self) -> Self:
         if (self.files is not None) != (self.source == "files"):
             raise ValueError('a table "files" goes with source = "files", and with no other')
         return self
@@ -192,7 +182,7 @@ class Profile(Part):
     data_dir: PathName = ""
 
     @model_validator(mode="after")
-    def _tasks_are_known(self) -> Profile:
+    def _tasks_are_known(self) -> Self:
         for name, spec in self.tasks.items():
             if spec.source != "files" and name not in TASK_NAMES:
                 raise ValueError(f"task {name!r} of source {spec.source!r}{among(name, TASK_NAMES)}")

@@ -1,7 +1,5 @@
 """A fingerprint of the code that computes: it changes with what the code does, not with what is said about it."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import hashlib

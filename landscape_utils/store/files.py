@@ -1,9 +1,6 @@
 """Writing that survives a crash: a file is there whole under its name, or it is not there."""
 
-from __future__ import annotations
-
 import contextlib
-import itertools
 import logging
 import os
 from collections.abc import Iterator
@@ -87,9 +84,8 @@ def check_writable(path: Path, size: int = 1 << 20) -> None:
 
 
 def put_aside(path: Path, why: str) -> None:
-    """Rename a file that cannot be used to `<name>.damaged-<n>` and say so in one line."""
-    asides = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
-    aside = next(name for name in asides if not os.path.lexists(name))
+    """Rename a file that cannot be used to `<name>.damaged` and say so in one line."""
+    aside = path.with_name(f"{path.name}.damaged")
     with disk_errors(f"put {path} aside"):
-        os.rename(path, aside)
+        os.replace(path, aside)
     logger.warning("%s is put aside as %s and computed anew: %s", path, aside.name, why)

@@ -5,8 +5,6 @@ base64. A torn line at the end is cut off at the next start, and one with a wron
 computed anew.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import os
@@ -22,7 +20,6 @@ from numpy.typing import ArrayLike
 from .files import disk_errors, logger, sync_folder, write_all
 
 _SYNC_SECONDS = 1.0
-Record = tuple[str, int, np.ndarray]  # stamp; index; row, (n,) float64, read-only
 
 
 def _line(stamp: str, index: int, row: np.ndarray) -> bytes:
@@ -30,23 +27,13 @@ def _line(stamp: str, index: int, row: np.ndarray) -> bytes:
     return b"\n%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _parsed(line: bytes) -> Record:
+def _parsed(line: bytes) -> tuple[str, int, np.ndarray]:
+    """Stamp, index and row, which is read-only."""
     checksum, _, content = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(content):
         raise ValueError("its checksum is wrong")
     stamp, index, row = content.split(b" ")
     return stamp.decode(), int(index), np.frombuffer(base64.b64decode(row), "<f8")
-
-
-def read_journal(path: Path) -> tuple[list[Record], int]:
-    """The sound records of a journal, in their order, and the number of damaged ones. Changes nothing."""
-    records, damaged = [], 0
-    for line in filter(None, path.read_bytes().split(b"\n")[:-1]):
-        try:
-            records.append(_parsed(line))
-        except ValueError:
-            damaged += 1
-    return records, damaged
 
 
 class Journal(UserDict[int, np.ndarray]):
@@ -65,11 +52,20 @@ class Journal(UserDict[int, np.ndarray]):
             self._replay()
 
     def _replay(self) -> None:
-        records, damaged = read_journal(self._path)
-        self.data = {index: row for stamp, index, row in records if stamp == self._stamp}
+        damaged = others = 0
+        for line in filter(None, self._path.read_bytes().split(b"\n")[:-1]):
+            try:
+                stamp, index, row = _parsed(line)
+            except ValueError:
+                damaged += 1
+                continue
+            if stamp == self._stamp:
+                self.data[index] = row
+            else:
+                others += 1
         if damaged:
             logger.warning("%s: %d damaged rows are computed anew", self._path, damaged)
-        if others := sum(stamp != self._stamp for stamp, *_ in records):
+        if others:
             why = "they are of another code, device or version of the libraries"
             logger.warning("%s: %d rows are computed anew: %s", self._path, others, why)
 

@@ -1,7 +1,5 @@
 """Recipes: what a result depends on, as canonical JSON; its key; and names that are safe as file names."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -6,8 +6,6 @@ any bit is seen before anything is parsed. The bytes depend on nothing else: com
 killed or not, they are equal. Nothing is unpickled.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import io
@@ -37,23 +35,16 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """A result as it was saved.
-
-    Attributes:
-        meta: kind, name, versions of the libraries, and what else `Store.compute` was given: device, code.
-        asked: the fingerprint of the code that was asked for, "" for any.
-    """
+    """A result as it was saved; `meta`: kind, name, versions of the libraries, device, code, ..."""
 
     path: Path
     recipe: dict[str, Any]
     meta: dict[str, Any]
     arrays: dict[str, np.ndarray]
-    asked: str = ""
 
-    @property
-    def earlier(self) -> bool:
-        """Whether it was made by other code than was asked for, or by code that it does not say."""
-        return bool(self.asked) and self.meta.get("code") != self.asked
+    def made_by(self, code: str) -> bool:
+        """Whether it says that code of this fingerprint made it; "" stands for any code."""
+        return code in ("", self.meta.get("code"))
 
 
 def encode(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -103,8 +94,8 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def read_result(path: Path, asked: str = "") -> Result:
-    """Read and check one file and change nothing. `asked`: see `Result`.
+def read_result(path: Path) -> Result:
+    """Read and check one file and change nothing.
 
     Raises `FileNotFoundError`, `Damaged` if the content is not what was saved under this name, and
     `UserError` if the file may not be read.
@@ -127,7 +118,7 @@ def read_result(path: Path, asked: str = "") -> Result:
         raise Damaged("its meta entry is incomplete") from error
     if proper.parts != path.absolute().parts[-2:]:
         raise Damaged(f"it is the result {proper}, under another name")
-    return Result(path, recipe, meta, arrays, asked)
+    return Result(path, recipe, meta, arrays)
 
 
 def write_result(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
@@ -157,9 +148,9 @@ def plain_values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 def sound_result(path: Path) -> Result:
     """The result in a file that the user names. Raises `UserError` if it is missing or damaged."""
+    if not path.is_file():  # but a folder, or a device, which has no end
+        raise UserError(f"there is no result {str(path)!r}: `results list` shows those there are")
     try:
         return read_result(path)
-    except FileNotFoundError:
-        raise UserError(f"there is no result {path}: `results list` shows those there are") from None
     except Damaged as damage:
         raise UserError(f"{path} is damaged ({damage}): what needs it will compute it anew") from None

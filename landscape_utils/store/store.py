@@ -1,12 +1,10 @@
 """Results by recipe: computed once, found again, and never half there."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import yaml
 
 from ..errors import Lacking
 from .files import check_writable, disk_errors, logger, make_folder, put_aside
-from .journal import Journal, read_journal
+from .journal import Journal
 from .recipes import canonical, recipe_key, safe_name
 from .result_file import Damaged, Result, read_result, sound_result, write_result
 
@@ -57,13 +55,11 @@ def _state(path: Path, current: Current) -> tuple[str, str]:
             result = read_result(path)
         except Damaged as damage:
             return "damaged", str(damage)
-        if replace(result, asked=current(result)).earlier:
+        if not result.made_by(current(result)):
             return "earlier", "computed by an earlier version of the code"
         return "sound", ""
-    if path.suffix == ".journal":
-        records, damaged = read_journal(path)
-        return "unfinished", f"{len(records)} points, {damaged} damaged"
-    return {".tmp": "half-written", ".damaged": "put aside"}.get(path.suffix.partition("-")[0], ""), ""
+    others = {".journal": "unfinished", ".tmp": "half-written", ".damaged": "put aside"}
+    return others.get(path.suffix, ""), ""
 
 
 class Store:
@@ -109,14 +105,14 @@ class Store:
         """The result, checked; None if there is none that is current, or if it is damaged.
 
         A damaged file is put aside and reported. A result is current if no `code` is asked for or if its meta
-        names this one. A store that is read_only serves any: see `Result.earlier`.
+        names this one. A store that is read_only serves any: see `Result.made_by`.
         """
         return self._load(self.path(kind, name, recipe), code, held=False)
 
     def _load(self, path: Path, code: str, held: bool) -> Result | None:
         """`held`: whether this process has the lock; else a file may be mended as soon as it was found damaged."""
         try:
-            result = read_result(path, code)
+            result = read_result(path)
         except FileNotFoundError:
             return None
         except Damaged as damage:
@@ -127,7 +123,7 @@ class Store:
                 return None
             with self.lock(path):
                 return self._load(path, code, held=True)
-        return result if self.read_only or not result.earlier else None
+        return result if self.read_only or result.made_by(code) else None
 
     def find(self, kind: str, name: str, part: Mapping[str, Any]) -> list[Result]:
         """The sound results whose recipes hold everything in `part`, whatever else they hold."""

@@ -1,11 +1,9 @@
 """Checkpoints of one's own as a study: every landscape, rollback and claim that they can answer for."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -18,12 +16,11 @@ from ..engine.space import ParameterSpace, layer_groups
 from ..errors import UserError, one_of
 from ..landscape.directions import layer_normalised, random_direction
 from ..names import GROUPS, HOWS, SPLITS, task_key
+from ..profiles import load_profile
 from ..profiles.profile import Profile, Training
-from ..profiles.reading import load_profile
 from ..progress import bar
 from ..store.store import Store
-from ..training.checkpoints import Adopted, classifier, theta_of
-from ..training.evaluations import differing, evaluations
+from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of
 from ..training.models import on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
 from .kind import Arrays, Recipe, Second, Trainings
@@ -61,7 +58,7 @@ class OwnTrainings(Trainings):
         self.claims = self._claims()
         self.checksums = {how: list(map(weights_checksum, folders)) for how, folders in self.trained.items()}
 
-    def on(self, profile: Profile, store: Store, device: str) -> OwnTrainings:
+    def on(self, profile: Profile, store: Store, device: str) -> Self:
         """These, whose history is measured on a device."""
         self.device = device
         return self
@@ -217,6 +214,15 @@ def check_ends(
         return size, False
 
 
+class Compared(NamedTuple):
+    """A checkpoint's dev loss and accuracy, by a Trainer and by us, and the line that says so where they differ."""
+
+    checkpoint: str
+    theirs: Mapping[str, float]
+    here: Mapping[str, float]
+    difference: str
+
+
 class Checkpoints(Study):
     """A study of trainings that were done elsewhere: its methods are those of `Study`, of one task.
 
@@ -274,12 +280,3 @@ class Checkpoints(Study):
             if theirs := evaluations(folder):
                 found.append(Compared(folder.name, theirs, here, differing(folder.name, theirs, here)))
         return found
-
-
-class Compared(NamedTuple):
-    """A checkpoint's dev loss and accuracy, by a Trainer and by us, and the line that says so where they differ."""
-
-    checkpoint: str
-    theirs: Mapping[str, float]
-    here: Mapping[str, float]
-    difference: str

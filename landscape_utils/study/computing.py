@@ -5,8 +5,6 @@ A network of half a million weights is slower on two threads than on one. So whe
 core works on a result of its own, on one thread. A process that is killed loses no more than the point in flight.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 import os
@@ -33,8 +31,8 @@ from ..environment import (
 from ..errors import Lacking, UserError, one_of
 from ..landscape.scan import Plane
 from ..names import CONTINUED, HOWS, SPLITS
+from ..profiles import load_profile
 from ..profiles.profile import Profile
-from ..profiles.reading import load_profile
 from ..progress import SWITCH, bar
 from ..store.files import logger
 from ..store.result_file import Result

@@ -4,8 +4,6 @@ A new one is a class, here or beside, and has its place in `computing.KINDS` and
 asks for it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +41,7 @@ class RollbackResult(OfOneRun):
     learning_rate: float | None = None
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[RollbackResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         main = study.trainings.main
         for task in study.tasks if study.trainings.layered else ():
             yield from (cls(task, main, seed) for seed in study.seeds)
@@ -78,7 +76,7 @@ class CubeResult(OfOneRun):
     name = RollbackResult.name
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[CubeResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         return [cls(task, study.trainings.main, study.seed) for task in study.layer_tasks]
 
     def recipe(self, study: Subject) -> Recipe:
@@ -111,7 +109,7 @@ class TrajectoryResult(OfOneRun):
         one_of("method", self.method, METHODS)
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[TrajectoryResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         ways = [(task, how, False) for task, how in pairs_of(study)]
         if task := study.trainings.overfitted:
             ways.append((task, HOWS[0], True))
@@ -252,7 +250,7 @@ class UnseenWordsResult(OfOneRun):
     visits = 2.0  # dev, and test, which is about as large
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[UnseenWordsResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         generated = [pair for pair in pairs_of(study) if study.trainings.generated(pair[0])]
         return [cls(task, how, seed) for task, how in generated for seed in study.seeds]
 

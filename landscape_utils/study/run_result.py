@@ -1,12 +1,10 @@
 """A training as a result of a study, and what all results share that are computed from one."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ..engine.space import layer_ranges
 from ..errors import UserError
@@ -50,7 +48,7 @@ class RunResult(Kind):
         return ""
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[RunResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         # First one that pre-trains the demo's encoder: the others train from scratch meanwhile, and none waits for it.
         pairs = pairs_of(study)
         yield cls(*pairs[-1], study.seed)
@@ -64,9 +62,9 @@ class RunResult(Kind):
         return f"{self.task}-{self.how}-{self.seed}"
 
     @property
-    def further(self) -> RunResult:
+    def further(self) -> Self:
         """The epochs that follow it (Figure 4)."""
-        return RunResult(self.task, CONTINUED, self.seed)
+        return type(self)(self.task, CONTINUED, self.seed)
 
     def recipe(self, study: Subject) -> Recipe:
         later = {"version": self.version} if self.version > 1 else {}

@@ -2,8 +2,6 @@
 along directions of the user's choice.
 """
 
-from __future__ import annotations
-
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -124,7 +122,7 @@ class LayerResult(ScanResult):
         one_of("layer group", self.group, GROUPS)
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[LayerResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         places = [(task, seed) for task in study.layer_tasks for seed in study.surface_seeds]
         return [cls(task, study.trainings.main, seed, group) for task, seed in places for group in GROUPS]
 

@@ -3,8 +3,6 @@
 profile -> task, model -> run -> directions -> plane -> scan -> surface
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

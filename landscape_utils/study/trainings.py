@@ -4,8 +4,6 @@ Where a result is in the store, neither the data set nor the model is needed to 
 folder of data, which is then read and compared. On device "none" nothing is computed, fetched or written at all.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from contextlib import nullcontext

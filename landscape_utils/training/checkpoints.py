@@ -1,14 +1,16 @@
 """Checkpoints: folders of `save_pretrained`, in the order of a training that was done elsewhere.
 
-Of every checkpoint the encoder is read; the head is the last one's, as in all landscapes.
+Of every checkpoint the encoder is read, and what its Trainer measured; the head is the last one's.
 """
 
 from __future__ import annotations
 
 import glob
+import json
+import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,10 @@ TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells th
 USUAL_LENGTH = 512  # tokens, where neither the tokenizer nor the model has a limit
 NO_LIMIT = 10**9  # a tokenizer without one says a larger number
 FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number
+# Of what a Trainer measures, after "eval_".
+MEASURED = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
+# A Trainer in float32 comes to the same six digits; in bfloat16, which keeps 8 bits, to about three.
+AGREE = 2e-3
 
 
 def in_order(folders: str) -> list[Path]:
@@ -58,11 +64,7 @@ def in_order(folders: str) -> list[Path]:
 
 
 def by_name(folders: str) -> dict[str, list[Path]]:
-    """Several trainings under names of the user's, "Adam=run-a/*; SGD=run-b/*", or one without: "pretrained".
-
-    Raises:
-        UserError: a training without a name beside others, a name that stands twice; what `in_order` refuses.
-    """
+    """Several trainings under names of the user's, "Adam=run-a/*; SGD=run-b/*", or one without: "pretrained"."""
     parts = [part.strip() for part in str(folders).split(";") if part.strip()]
     named = [re.match(r"([^=/\\*,]+)=(.*)", part, re.DOTALL) for part in parts]
     if len(parts) < 2 and not any(named):
@@ -215,18 +217,11 @@ def read_task(
         classes = [str(name) for _, name in sorted((config.id2label or {}).items())]  # some count them from 1
         sentences, limit = sources.from_files(files, classes), 0
         name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
-    pair = len(sentences.train[0][0]) == 2
-    cut = saved_truncation(tokenizer)
-    model = classifier(folders[-1], config.num_labels or 0)[0]
-    return tokenised(
-        name,
-        sentences,
-        tokenizer,
-        length(model, tokenizer, max_length),
-        limit,
-        split_special_tokens=False,
-        truncation=cut["strategy"] if pair and cut else "longest_first",
-    )
+    pair, cut = len(sentences.train[0][0]) == 2, saved_truncation(tokenizer)
+    truncation = cut["strategy"] if pair and cut else "longest_first"
+    tokens = length(classifier(folders[-1], config.num_labels or 0)[0], tokenizer, max_length)
+    as_saved: dict[str, Any] = {"split_special_tokens": False, "truncation": truncation}
+    return tokenised(name, sentences, tokenizer, tokens, limit, **as_saved)
 
 
 def tokenizer_of(folders: Sequence[Path]) -> hf.PreTrainedTokenizerBase:
@@ -264,3 +259,31 @@ def beside(parameter: str, path: str) -> str:
     """A file's path from the working folder, or from the project where it is there and not here."""
     found = path_of(parameter, path)
     return str(ROOT / found if not os.path.exists(found) and os.path.exists(ROOT / found) else found)
+
+
+def evaluations(folder: Path) -> Mapping[str, float]:
+    """ "loss" and "accuracy" at the checkpoint's own step, as far as `trainer_state.json` in its folder has them."""
+    try:
+        state = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+        records = [record for record in state["log_history"] if record["step"] == state["global_step"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if state.get("best_model_checkpoint") and not re.search(r"\d+$", folder.name):
+        return {}  # a training's own folder may hold its best checkpoint, not that of its last step
+    measured = {}
+    for name, value in (pair for record in records for pair in record.items()):
+        what = MEASURED.get(re.sub("^eval[_/]", "", name.lower()))
+        if what and name.lower().startswith("eval") and isinstance(value, int | float):
+            measured[what] = value / 100 if what == "accuracy" and value > 1 else float(value)
+    return measured
+
+
+def differing(checkpoint: str, theirs: Mapping[str, float], found: Mapping[str, float]) -> str:
+    """One line with both numbers where the user's Trainer measured `theirs` on dev and `found` is another; else ""."""
+    apart = [
+        f"{name} {value:.6g}, here {found[name]:.6g}"
+        for name, value in theirs.items()
+        if not (math.isnan(found[name]) or abs(value - found[name]) <= AGREE * max(1.0, abs(value)))
+    ]
+    asked = "are these its dev examples, its columns and its max_length?"
+    return f"{checkpoint}: its Trainer measured on dev {'; '.join(apart)}: {asked}" if apart else ""

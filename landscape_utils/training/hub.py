@@ -1,7 +1,5 @@
 """The hub: the copy that is here, what can be fetched within seconds, or one line that says the way round."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path

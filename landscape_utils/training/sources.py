@@ -3,8 +3,6 @@
 A mistake in a file is named with the file and the line.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 from networks import make_model
 
 from landscape_utils.book.build import ROOT
-from landscape_utils.profiles.reading import load_profile
+from landscape_utils.profiles import load_profile
 from landscape_utils.study.study import Study
 from landscape_utils.training.demo_language import VOCABULARY, make_tokenizer
 

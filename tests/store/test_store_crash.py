@@ -17,7 +17,6 @@ def result_path(folder):
 
 
 def check_is_complete(folder, points, width=3):
-    """To the bits of a scan that nothing disturbs."""
     path, undisturbed = result_path(folder), folder.with_name("undisturbed")
     expected = Store(undisturbed).compute(KIND, NAME, RECIPE, Scan(points, width), device="cpu")
     assert path.read_bytes() == expected.path.read_bytes()
@@ -54,7 +53,6 @@ def test_of_several_that_want_it_one_computes_and_the_others_read(memory):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 0)])
 def test_when_the_one_that_computes_is_killed_or_stopped_the_one_that_waits_goes_on(memory, number, code):
-    """After Ctrl-C too what is done is kept and the lock is free."""
     job = {"folder": memory / "x", "points": 10}
     first = Process(**job, pause_at=5)
     first.wait_for("paused")

@@ -16,7 +16,7 @@ from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Line, Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.names import KINDS as FOLDERS
-from landscape_utils.profiles.reading import load_profile
+from landscape_utils.profiles import load_profile
 from landscape_utils.store.code import code_of
 from landscape_utils.study.computing import KINDS, missing_of
 from landscape_utils.study.run_result import RunResult
@@ -83,7 +83,6 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
 
 
 def reading(study: Study) -> Study:
-    """One that computes nothing."""
     return Study(study.profile, results_dir=study.store.folder.parent, device="none")
 
 
@@ -163,7 +162,7 @@ def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
 
 # When this fails, the code of trainings has changed. If it trains other weights, raise RunResult.version, so that no
 # training of earlier code is taken for one of this. If not, keep the version. Then write down the new fingerprint.
-TRAINED_BY = {1: "1773bc2206ea503c"}
+TRAINED_BY = {1: "9e390efa630f27a2"}
 
 
 def test_a_change_of_the_code_of_trainings_asks_for_a_decision():
@@ -211,8 +210,7 @@ def test_results_come_after_those_they_need(study):
 def test_a_sample_is_the_same_every_time_and_within_its_split(tiny_profile, tmp_path):
     study, again, whole = (Study(tiny_profile, results_dir=tmp_path, examples=n) for n in (7, 7, 10**6))
     sample = study.sample("rte", "train")
-    assert sample == again.sample("rte", "train")
-    assert len(sample) == 7
+    assert (sample, len(sample)) == (again.sample("rte", "train"), 7)
     assert all(example in study.task("rte").train for example in sample)
     assert whole.sample("rte", "dev") == study.task("rte").dev
 

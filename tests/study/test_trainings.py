@@ -13,8 +13,8 @@ from landscape_utils import Study
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import Lacking
 from landscape_utils.names import TASK_NAMES
+from landscape_utils.profiles import load_profile
 from landscape_utils.profiles.profile import Profile
-from landscape_utils.profiles.reading import load_profile
 from landscape_utils.study.computing import missing_of
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.training import demo_language, models, sources
@@ -24,7 +24,6 @@ RUN = RunResult("mrpc", "pretrained", 0)
 
 
 def write_glue(folder: Path, examples: int = 48) -> Path:
-    """Tasks of the embedded language, cut short, in the GLUE layout."""
     for name in TASKS:
         layout, task, place = sources.GLUE[name], demo_language.make_task(name), folder / TASK_NAMES[name]
         place.mkdir(parents=True)
@@ -36,7 +35,6 @@ def write_glue(folder: Path, examples: int = 48) -> Path:
 
 @pytest.fixture(scope="module")
 def profile(tiny_profile) -> Profile:
-    """The tiny profile on two tasks in the GLUE layout."""
     table = load_profile(tiny_profile).model_dump()
     chosen = {name: table["tasks"][name] | {"source": "glue", "train_limit": 0} for name in TASKS}
     layers = {"tasks": ["mrpc"]}
@@ -45,7 +43,6 @@ def profile(tiny_profile) -> Profile:
 
 @pytest.fixture(scope="module")
 def first(profile, tmp_path_factory) -> Study:
-    """A study with its data, in whose store a training is."""
     folder = tmp_path_factory.mktemp("first")
     study = Study(profile, data_dir=write_glue(folder / "glue"), results_dir=folder / "results")
     list(map(study.facts, TASKS))
@@ -140,10 +137,7 @@ def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(n
     kept = ("runs", "surfaces", "layers", "curves", "trajectories", "rollbacks", "cubes")
     assert [kind.label for kind in missing_of(study, kept)] == []
     assert study.facts("mrpc")["train_examples"] == 3668
-    assert [len(study.facts(name)["labels"]) for name in ("mnli", "rte", "sst2", "mrpc")] == [3, 2, 2, 2]
-    run = study.run("mrpc")
-    assert run.epochs == study.profile.tasks["mrpc"].pretrained.epochs
-    assert run.learned
+    assert study.run("mrpc").epochs == study.profile.tasks["mrpc"].pretrained.epochs
 
 
 def test_a_partner_that_is_not_in_the_folder_is_asked_for_with_the_reason(profile, tmp_path):

@@ -1,7 +1,6 @@
 """Checkpoints as they are found: their order, their encoder to the bit, the classes that their labels mean."""
 
-from __future__ import annotations
-
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -13,9 +12,10 @@ import transformers as hf
 from networks import MODELS, make_model
 from own_case import edit_config, refused, save_training, write_examples
 
+from landscape_utils import in_order, read_task
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.profiles.reading import load_profile
-from landscape_utils.training.checkpoints import classifier, in_order, read_task, theta_of
+from landscape_utils.profiles import load_profile
+from landscape_utils.training.checkpoints import classifier, differing, evaluations, theta_of
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.models import weights_checksum
 
@@ -24,7 +24,6 @@ DEMO = load_profile("demo")
 
 @pytest.fixture
 def saved(tmp_path):
-    """The checkpoints of a training, and the files of its examples."""
     return save_training(tmp_path / "run"), write_examples(tmp_path)
 
 
@@ -38,7 +37,6 @@ def tokens(task):
 
 
 def masked_words(kind: str, folder: Path) -> None:
-    """A checkpoint of a network that was trained on masked words."""
     config, _, settings = MODELS[kind]
     hf.AutoModelForMaskedLM.from_config(config(**settings)).save_pretrained(folder)
 
@@ -48,10 +46,9 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = [f"run-7/checkpoint-{end}" for end in ("init", 0, 90, 180, "final")]
     for name in ("start/checkpoint-0", *run, "other/checkpoint-best", "other/checkpoint-1"):
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        (folder / "config.json").touch()
-        (folder / "model.safetensors").touch()
+        (tmp_path / name).mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            (tmp_path / name / file).touch()
     found = in_order("start/checkpoint-0, run-*/checkpoint-*")
     assert found == [tmp_path / name for name in ("start/checkpoint-0", *run)]
     assert in_order(f"{tmp_path}/run-7/*-90") == [tmp_path / "run-7/checkpoint-90"]
@@ -143,7 +140,6 @@ def test_a_lora_folder_is_merged_while_reading(tmp_path, monkeypatch):
 
 
 def test_a_lora_folder_knows_its_task(tmp_path):
-    """Its classes are those of its head, its tokenizer may be the base's."""
     save_lora("bert", tmp_path)
     rows = tmp_path / "rows.csv"
     rows.write_text("text,tone\nthe kind horse,0\nthe fast ship,1\nthe sad cook,2\n")
@@ -160,9 +156,8 @@ def test_a_head_that_an_adapter_holds_in_part_is_none(tmp_path):
 def test_labels_mean_the_classes_of_the_model(saved):
     """Their numbers follow the model, not the alphabet; some models count their classes from 1."""
     folders, files = saved
-    task = read(folders, files)
+    task, text = read(folders, files), Path(files[0]).read_text()
     assert (task.name, task.labels) == ("reviews", ("negative", "positive"))
-    text = Path(files[0]).read_text()
     written = [line.rsplit(",", 1)[1] for line in text.splitlines()[1:]]
     assert [task.labels[example["labels"]] for example in task.train] == written
     edit_config(folders[-1], id2label={"1": "negative", "2": "positive"})
@@ -212,31 +207,50 @@ def test_a_length_that_the_model_does_not_take_is_refused(saved):
             read(*saved, max_length=wanted)
 
 
-@pytest.mark.parametrize(
-    ("header", "text", "columns"), [("a,b,l", "a, b", 2), ("a,b,l", "b", 1), ("0,1,l", 0, 1)]
-)
-def test_columns_may_be_named_in_one_text(saved, tmp_path, header, text, columns):
-    rows = tmp_path / "rows.csv"
-    rows.write_text(f"{header}\nthe horse,the ship,0\nthe cook,the pan,1\n")
-    assert len(read(saved[0], (rows, rows), text=text, label="l").train_text[0]) == columns
-
-
-def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles(saved, tmp_path):
-    folders, files = saved
-    (tmp_path / "SST-2").mkdir()
-    train = shutil.copy(files[0], tmp_path / "SST-2" / "train.csv")
-    assert read(folders, (train, files[1])).name == "sst2"
-    task = read_task(folders, load_profile("demo", tasks="sst2"))
+def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles_and_one_text_names_its_columns(
+    saved, tmp_path
+):
+    rows = tmp_path / "SST-2" / "train.csv"
+    rows.parent.mkdir()
+    rows.write_text("a,b,0\nthe horse,the ship,0\nthe cook,the pan,1\n")
+    for text, columns in (("a, b", 2), ("b", 1), (0, 1)):
+        found = read(saved[0], (rows, rows), text=text, label="0")
+        assert (found.name, len(found.train_text[0])) == ("sst2", columns)
+    task = read_task(saved[0], load_profile("demo", tasks="sst2"))
     assert (task.name, len(task.train)) == ("sst2", 600)
 
 
 def test_the_tokenizer_may_lie_in_another_checkpoint(saved):
-    folders, files = saved
-    expected = read(folders, files).checksum
-    for path in folders[-1].glob("tokenizer*"):
-        shutil.move(path, folders[0])
-    assert read(folders, files).checksum == expected
-    for path in folders[0].glob("tokenizer*"):
-        path.unlink()
+    (first, *_, last), files = saved
     with refused("no tokenizer"):
-        read(folders, files)
+        read([first, first], files)
+    expected = read([first, last], files).checksum
+    for path in last.glob("tokenizer*"):
+        shutil.move(path, first)
+    assert read([first, last], files).checksum == expected
+
+
+def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
+    """Of its own step, under any of the usual names; what is not there or not to be trusted is left out."""
+    folder = tmp_path / "checkpoint-20"
+    folder.mkdir()
+    log = [
+        {"step": 10, "eval_loss": 9.0},
+        {"step": 20, "loss": 8.0},
+        {"step": 20, "eval_loss": 0.5, "eval_acc": 71.5},
+    ]
+    state = {"global_step": 20, "log_history": log, "best_model_checkpoint": "checkpoint-10"}
+    assert evaluations(folder) == {}
+    (folder / "trainer_state.json").write_text(json.dumps(state))
+    assert evaluations(folder) == {"loss": 0.5, "accuracy": 0.715}
+    assert evaluations(folder.rename(tmp_path / "run")) == {}, "it may hold the best, which is of step 10"
+    (tmp_path / "run" / "trainer_state.json").write_text("{")
+    assert evaluations(tmp_path / "run") == {}
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.7151, False), (0.72, True), (float("nan"), False)])
+def test_a_line_says_so_where_the_two_differ_by_more_than_rounding_to_bfloat16(tmp_path, accuracy, said):
+    state = {"global_step": 1, "log_history": [{"step": 1, "eval_loss": 0.5, "eval_accuracy": 0.715}]}
+    (tmp_path / "trainer_state.json").write_text(json.dumps(state))
+    line = differing("checkpoint-1", evaluations(tmp_path), {"loss": 0.5001, "accuracy": accuracy})
+    assert ("accuracy 0.715, here 0.72" in line) == said == bool(line)

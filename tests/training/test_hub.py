@@ -1,7 +1,5 @@
 """The hub: what is here is taken without asking, and a hub that does not answer costs no more than the time limit."""
 
-from __future__ import annotations
-
 import socket
 
 import huggingface_hub

@@ -1,7 +1,5 @@
 """Models at theta_0: what the encoder depends on, where models come from, and every refusal in one line."""
 
-from __future__ import annotations
-
 import shutil
 
 import pytest

@@ -1,7 +1,5 @@
 """The small case: made once, of folders and files that are read as anybody's."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -10,10 +8,9 @@ from own_case import refused
 from landscape_utils import Checkpoints, in_order, read_task
 from landscape_utils.errors import Lacking
 from landscape_utils.names import HOWS
-from landscape_utils.profiles.reading import load_profile
+from landscape_utils.profiles import load_profile
 from landscape_utils.training import small_case
-from landscape_utils.training.checkpoints import theta_of
-from landscape_utils.training.evaluations import evaluations
+from landscape_utils.training.checkpoints import evaluations, theta_of
 
 EPOCHS = {"pretrained": 2, "scratch": 1}
 

@@ -1,7 +1,5 @@
 """Readers of tasks: the same examples from every source, and every broken file named with its line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -41,7 +39,6 @@ HUB_FILES = {  # the same examples as the hub gives them
 
 @pytest.fixture
 def glue(tmp_path) -> Path:
-    """Four small data sets in the GLUE layout."""
     for name, text in GLUE_FILES.items():
         path = tmp_path / "glue" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +75,6 @@ def own(folder: Path, kind: str, train: str, dev: str = "", names=()) -> sources
 
 @pytest.mark.parametrize("name", sources.GLUE)
 def test_the_hub_and_a_folder_give_the_same_examples_as_they_stand(name, glue, local_hub):
-    """Rows without a gold label are left out."""
     task = sources.from_folder(name, glue)
     assert task == sources.from_hub(name)
     for found, rows in zip((task.train, task.dev), HUB_FILES[name][1:], strict=True):
