@@ -18,7 +18,7 @@ from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
 from .evidence import EVERY
 from .intervals import LeftOut, Reading, Z, drawn, minus
-from .measure import compares, reads
+from .measure import reads
 from .subject import TRAININGS, WAYS, Subject, guessing
 
 LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper calls them
@@ -143,7 +143,7 @@ def correlation(
     return np.where(np.isnan(found), 0.0, found)
 
 
-agreement = compares("surface")(correlation)
+agreement = reads("surface", each=True)(correlation)
 
 
 @reads(

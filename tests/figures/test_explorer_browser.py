@@ -16,7 +16,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from explored import (
     EVIL,
-    PAGE,
     WIDTHS,
     bowl,
     cube,
@@ -34,9 +33,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from scipy.stats import rankdata
 
-from landscape_utils.figures.explorer import page as figure
 from landscape_utils.figures.explorer import show_me
-from landscape_utils.figures.explorer_data import View, payload
+from landscape_utils.figures.explorer_data import View
 from landscape_utils.figures.style import COLOUR_MAPS, DIVERGING
 from landscape_utils.landscape.flatness import region_around, width_below
 from landscape_utils.landscape.scan import Mark
@@ -521,15 +519,3 @@ def test_all_controls_are_reached_by_tab_and_show_it(show):
         seen.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert len(seen) == reachable
-
-
-def test_a_page_holds_two_explorers_one_of_them_large(show):
-    large = payload([View({"": scanned(200, 1.0)}, task="other")])
-    page = show(views())
-    page.set_content(PAGE.format("", figure(payload(views())) + figure(large)))
-    second = page.locator(".lx").nth(1)
-    for name, step in (("\u03b1", "199"), ("\u03b2", "0")):
-        second.get_by_label(name, exact=True).fill(step)
-    expect(second.locator(".lx-readout")).to_contain_text(
-        f"other: \u03b1 = 4, \u03b2 = \u22124 (grid point): loss {bowl(4.0, -4.0, 1.0):.4g} "
-    )
