@@ -31,6 +31,7 @@ TRAININGS = {"scratch": "the training from scratch", "pretrained": "the fine-tun
 NOT_COMPUTED = " has been computed"
 # Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
 UNFITTED = 0.75
+AGAINST = ("less", "at_most", "more_than")  # arguments of `compared`
 
 
 class Subject(Protocol):
@@ -73,10 +74,11 @@ def guessing(study: Subject, task: str) -> float:
 class Reader(NamedTuple):
     """A function that reads a measure, and what it takes; see `reads`."""
 
-    function: Callable[..., Reading]
+    function: Callable[..., Any]
     kinds: tuple[str, ...]
     ways: tuple[str, ...]
     fitted: bool
+    each: bool
     tasks: Callable[[Subject], Sequence[str]]
 
 
@@ -84,51 +86,35 @@ def reads(
     *kinds: str,
     ways: tuple[str, ...] = WAYS,
     fitted: bool = False,
+    each: bool = False,
     tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks,
-) -> Callable[[Callable[..., Reading]], Reader]:
+) -> Callable[[Callable[..., Any]], Reader]:
     """Make a Reader of a function of (study, task, seed, **arguments), which raises LeftOut where it does not apply.
 
     Args:
         kinds: of the results that it takes; see `Subject.seeds_of`.
         ways: the trainings of which it takes them. An argument `how` names the only one.
         fitted: it only applies to trainings that fitted their training set: others have no optimum.
+        each: the function is of (study, task, how, seed, **arguments), and gives a number of one training: what
+            `bounded` takes, or a pair, the number and its standard error over examples. See `compared`.
         tasks: of a study.
     """
     taken = (*kinds, "run") if fitted else kinds
-    return lambda function: Reader(function, taken, ways, fitted, tasks)
+    return lambda function: Reader(function, taken, ways, fitted, each, tasks)
 
 
-def compares(*kinds: str, ways: tuple[str, ...] = WAYS, **of: Any) -> Callable[[Callable[..., Any]], Reader]:
-    """Make a Reader of a function of (study, task, how, seed, **arguments) that gives a number of one training.
+def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Reading:
+    """Of the numbers of two trainings the effect is what the second has more, or with `less` what it has less.
 
-    The number is what `bounded` takes, or a pair: the number, and its standard error over examples. The effect is what
-    fine-tuning has more than training from scratch, or with `less` what it has less. Of a single way it is the number,
-    less the argument `more_than`, or what it lacks to `at_most`.
+    Of a single one it is the number less `more_than`, or what it lacks to `at_most`.
     """
-
-    def made(function: Callable[..., Any]) -> Reader:
-        def compared(
-            study: Subject,
-            task: str,
-            seed: int,
-            how: str = "",
-            less: bool = False,
-            at_most: float | None = None,
-            more_than: float = 0.0,
-            **arguments: Any,
-        ) -> Reading:
-            found = [function(study, task, way, seed, **arguments) for way in ([how] if how else ways)]
-            numbers, stderrs = zip(*(n if isinstance(n, tuple) else (n, np.nan) for n in found), strict=True)
-            if len(numbers) == 2:
-                effect = minus(*numbers) if less else minus(*numbers[::-1])
-            else:
-                effect = minus(numbers[0], more_than) if at_most is None else minus(at_most, numbers[0])
-            values, stderr = [bounded(n)[0, 0] for n in numbers], float(np.linalg.norm(stderrs))
-            return drawn(values, effect) if np.isnan(stderr) else normal(values, float(effect[0, 0]), stderr)
-
-        return reads(*kinds, ways=ways, **of)(compared)
-
-    return made
+    numbers, stderrs = zip(*(n if isinstance(n, tuple) else (n, np.nan) for n in found), strict=True)
+    if len(numbers) == 2:
+        effect = minus(*numbers) if less else minus(*numbers[::-1])
+    else:
+        effect = minus(numbers[0], more_than) if at_most is None else minus(at_most, numbers[0])
+    values, stderr = [bounded(n)[0, 0] for n in numbers], float(np.linalg.norm(stderrs))
+    return drawn(values, effect) if np.isnan(stderr) else normal(values, float(effect[0, 0]), stderr)
 
 
 def overfitted(study: Subject) -> Sequence[str]:
@@ -179,12 +165,20 @@ class Measure:
             try:
                 for how in ways if self.reader.fitted else ():
                     require_fitted(study, task, how, seed)
-                readings.append(self.reader.function(study, task, seed, **self.arguments))
+                readings.append(self.read(study, task, seed, ways))
             except LeftOut as reason:
                 reasons.append(reason)
         if not readings:
             raise reasons[0]
         return readings
+
+    def read(self, study: Subject, task: str, seed: int, ways: Sequence[str]) -> Reading:
+        function, arguments = self.reader.function, dict(self.arguments)
+        if not self.reader.each:
+            return function(study, task, seed, **arguments)
+        against = {name: arguments.pop(name) for name in AGAINST if name in arguments}
+        arguments.pop("how", None)
+        return compared([function(study, task, how, seed, **arguments) for how in ways], **against)
 
     def seeds(self, study: Subject, task: str, ways: Sequence[str]) -> list[int]:
         """The seeds that have all results; LeftOut where there are none."""

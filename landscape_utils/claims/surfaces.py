@@ -8,7 +8,7 @@ from ..landscape import flatness
 from ..landscape.flatness import versions
 from .evidence import EVERY
 from .intervals import LeftOut, Reading, Z, drawn
-from .measure import TRAININGS, WAYS, Subject, compares, guessing, reads
+from .measure import TRAININGS, WAYS, Subject, guessing, reads
 from .regions import along_directions, compared, in_plane, on_line
 
 LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper calls them
@@ -67,7 +67,7 @@ def correlation(
     return np.where(np.isnan(found), 0.0, found)
 
 
-agreement = compares("surface")(correlation)
+agreement = reads("surface", each=True)(correlation)
 
 
 @reads(

@@ -12,7 +12,7 @@ from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
 from .evidence import EVERY
 from .intervals import TAIL, Kind, LeftOut, Reading, drawn, normal, within
-from .measure import FINE_TUNED, TRAININGS, WAYS, Subject, compares, guessing, overfitted, reads
+from .measure import FINE_TUNED, TRAININGS, WAYS, Subject, guessing, overfitted, reads
 
 
 def points(study: Subject, task: str, how: str, seed: int) -> tuple[float, float]:
@@ -25,7 +25,7 @@ def points(study: Subject, task: str, how: str, seed: int) -> tuple[float, float
     return found, float(np.sqrt(found * (100 - found) / study.facts(task)["dev_examples"]))
 
 
-accuracy = compares("run")(points)
+accuracy = reads("run", each=True)(points)
 
 
 @reads("run", tasks=lambda study: (EVERY,))
@@ -51,20 +51,20 @@ def epochs_to_half(study: Subject, task: str, seed: int) -> Reading:
     return Reading((scratch, tuned), effect, low, high, Kind.NONE)
 
 
-@compares("run")
+@reads("run", each=True)
 def loss(study: Subject, task: str, how: str, seed: int, epoch: int | None = None) -> tuple[float, float]:
     """Of an epoch; by default of the last."""
     run = study.run(task, how, seed)
     return loss_of_epoch(run, epoch or run.epochs)
 
 
-@compares("run")
+@reads("run", each=True)
 def share_of_guessing(study: Subject, task: str, how: str, seed: int, epoch: int) -> tuple[float, float]:
     found, stderr = loss_of_epoch(study.run(task, how, seed), epoch)
     return found / guessing(study, task), stderr / guessing(study, task)
 
 
-@compares("walk")
+@reads("walk", each=True)
 def straightness(study: Subject, task: str, how: str, seed: int) -> float:
     """How much straighter a training is after a quarter of its steps than a random walk of the same step lengths."""
     cosine = float(study.walk(task, how, seed).quarter[1])
@@ -73,7 +73,7 @@ def straightness(study: Subject, task: str, how: str, seed: int) -> float:
     return cosine - random_walk_cosine(study.schedule(task, how))
 
 
-@compares("walk")
+@reads("walk", each=True)
 def first_epoch_cosine(study: Subject, task: str, how: str, seed: int) -> float:
     return float(study.walk(task, how, seed).cosine[1])
 
@@ -117,12 +117,12 @@ def rise(curve: Curve) -> np.ndarray:
     return 100 * within(flatness.largest_rise(loss[:, between]), 2 * curve.precision_error) / descent(curve)
 
 
-@compares("path", fitted=True)
+@reads("path", fitted=True, each=True)
 def rise_on_line(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
     return rise(study.path(task, how, seed))
 
 
-@compares("obstacles", fitted=True)
+@reads("obstacles", fitted=True, each=True)
 def rise_on_legs(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
     return rise(study.obstacles(task, how, seed).path)
 
@@ -137,7 +137,7 @@ def first_direction(study: Subject, task: str, seed: int, more_than: float | Non
     return drawn([first[0], share[0]], share - (first if more_than is None else more_than))
 
 
-@compares("barrier", ways=FINE_TUNED, fitted=True, tasks=overfitted)
+@reads("barrier", ways=FINE_TUNED, fitted=True, tasks=overfitted, each=True)
 def barrier(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
     curve = study.barrier(task, seed=seed)
     alpha, loss = flatness.losses_along(curve)
@@ -146,6 +146,6 @@ def barrier(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
     return 100 * within(height, 2 * curve.precision_error) / (guessing(study, task) - before)
 
 
-@compares("barrier", "path", ways=FINE_TUNED, tasks=overfitted)
+@reads("barrier", "path", ways=FINE_TUNED, tasks=overfitted, each=True)
 def distance_gone(study: Subject, task: str, how: str, seed: int) -> float:
     return study.barrier(task, seed=seed).norm / study.path(task, how, seed).norm
