@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,6 @@ from ..environment import check_device, device_name
 from ..errors import UserError
 from ..progress import SWITCH
 from .precision import Point, Rounds
-from .walker import Walk, Walker
 
 logger = logging.getLogger(__name__)
 ANSWER = 10.0  # seconds for a scheduler to answer
@@ -33,6 +32,15 @@ POLL = 0.005  # seconds between two looks at what is in flight
 LOOKS = 200  # after so many it is asked who has joined
 
 Client = Any  # a `distributed.Client`, of which the tests have a simulated one
+
+
+class Walk(Protocol):
+    """What is sent of a walk (see `walker`): where it is, how it is taken elsewhere, and how it is begun there."""
+
+    @property
+    def device(self) -> torch.device: ...
+    def to(self, device: str) -> Self: ...
+    def open(self, precision: str) -> Any: ...
 
 
 def connect(address: str) -> Any:
@@ -45,13 +53,14 @@ def connect(address: str) -> Any:
         return Client(address, timeout=ANSWER)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address"
+            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address, "
+            f"such as tcp://host:8786"
         ) from None
 
 
 # A worker computes in one thread of its process: torch's thread count and no_grad are a thread's own.
 _computing = ThreadPoolExecutor(1, "landscape_utils")
-_opened: dict[str, Walker] = {}  # the walk that this process is on, by its parcel's name
+_opened: dict[str, Any] = {}  # the walk that this process is on, by its parcel's name
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +123,7 @@ class Spread:
 
     def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:
         """(index, row) of every point, as they come, round after round; see `Walk.visits`."""
-        here = self.walk.objectives[0].device.type
+        here = self.walk.device.type
         walk = self.walk if here == "cpu" else self.walk.to("cpu")
         parcel = Parcel(walk, precision, self.device or here)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .losses import check_label, problem_of
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
 # what tables of learned positions are called
@@ -33,9 +32,11 @@ class Batch:
         return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
 
 
+Logits = Callable[[Batch], Tensor]  # a forward pass: (B, C)
+
+
 def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[list[Row]]:
-    """Rows, given in order of length, cut so that rows x longest stays within `budget` tokens; unless `mixed`, a batch
-    holds rows of one length."""
+    """Rows, in order of length, so cut that rows x longest is within `budget` tokens; unless `mixed`, of one length."""
     batch: list[Row] = []
     for row in rows:
         length = len(row["input_ids"])
@@ -58,6 +59,11 @@ def cut(row: Row, length: int | None) -> Row:
     return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
 
 
+def read(model: Any, example: Example) -> Row:
+    """The example with its padding, as far as the model has positions."""
+    return cut(plain(example), positions(model))
+
+
 def trim(example: Example) -> Row:
     """The example as plain lists, without the padding at its end."""
     row = plain(example)
@@ -70,7 +76,7 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
     if not hasattr(examples, "__len__") or not len(examples):
         found = "none" if hasattr(examples, "__len__") else type(examples).__name__
         raise UserError(f"an objective needs a sequence of at least one example; got {found}")
-    problem, longest = "", positions(model) or sys.maxsize
+    longest = positions(model) or sys.maxsize
     known = {"input_ids": vocabulary(model), "token_type_ids": token_types(model)}
     for i, example in enumerate(examples):
         if not isinstance(example, Mapping):
@@ -81,8 +87,6 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
                 f"example {i} has the fields {sorted(example)}; all have input_ids and labels, perhaps attention_mask "
                 f"and token_type_ids"
             )
-        problem = problem or problem_of(model, example["labels"])
-        check_label(i, example["labels"], problem, model.config.num_labels)
         values = {name: whole_numbers(i, name, example[name]) for name in sorted(fields - {"labels"})}
         lengths = {name: len(tensor) for name, tensor in values.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():

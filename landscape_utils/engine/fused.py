@@ -14,8 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .precision import same
-from .shortcuts import compute_by
+from .forward import compute_by, same
 
 ATTENTION = "short_sequences"
 # tokens: the scores of longer sequences do not fit into the cache, and PyTorch's kernel is faster

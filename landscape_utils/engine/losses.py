@@ -5,7 +5,7 @@ import io
 import math
 import operator
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -40,17 +40,13 @@ ERRORS: dict[str, Loss] = {
 }
 
 
-def plain_name(loss: Any) -> str:
-    return getattr(loss, "__name__", type(loss).__name__)
-
-
 def name_of(loss: Any) -> str:
     """The name of a loss, for the key of a result; of a user's own, with a hash of what it does.
 
     A function is told by its code and by the values that the code refers to, such as weights of classes: many a lambda
     has the same name, and an edited function keeps its own.
     """
-    name = plain_name(loss)
+    name = getattr(loss, "__name__", type(loss).__name__)
     if loss in LOSSES.values():
         return name
     digest = hashlib.sha256()
@@ -103,8 +99,8 @@ def _names(code: CodeType) -> list[str]:
     return [*code.co_names, *(name for one in inner for name in _names(one))]
 
 
-def problem_of(model: Any, label: Any) -> str:
-    """What a label is of: `config.problem_type`, or what `transformers` takes where that is None."""
+def problem_of(model: Any, labels: Sequence[Any]) -> str:
+    """What labels, which must suit it, are of: `config.problem_type`, or what `transformers` takes where it is None."""
     said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
     # of one logit the cross-entropy with a single label is always 0
     if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
@@ -112,8 +108,11 @@ def problem_of(model: Any, label: Any) -> str:
         raise UserError(
             f"config.problem_type of a model with {classes} logits is {said!r}; allowed are {', '.join(allowed)}"
         )
-    several = numbers(label) is not None and whole_number(label) is None
-    return said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+    several = numbers(labels[0]) is not None and whole_number(labels[0]) is None
+    problem = said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+    for i, label in enumerate(labels):
+        check_label(i, label, problem, classes)
+    return problem
 
 
 def check_label(i: int, label: Any, problem: str, classes: int) -> None:

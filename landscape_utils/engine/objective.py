@@ -7,7 +7,6 @@ point is one forward pass over these and one synchronisation, when its four numb
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,17 +15,15 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UserError
-from .examples import Batch, Example, Row, by_length, check_examples, cut, plain, positions, trim, vocabulary
-from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, plain_name, problem_of, whole_number
-from .precision import rounding, same
+from .examples import Batch, Example, Logits, Row, by_length, check_examples, read, trim, vocabulary
+from .forward import attempt, evaluating, rounding, same
+from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, problem_of, whole_number
 from .space import check_weights
 from .threads import side_by_side
 
 logger = logging.getLogger(__name__)
 # what keeps the matrix products busy and the activations in cache
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
-
-Logits = Callable[[Batch], Tensor]
 
 
 class Measurement(NamedTuple):
@@ -73,7 +70,7 @@ class Objective:
         budget = usual if tokens_per_batch is None else whole_number(tokens_per_batch) or 0
         if budget < 1:
             raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
-        self._problem = problem_of(model, examples[0]["labels"])
+        self._problem = problem_of(model, [example["labels"] for example in examples])
         self._loss = loss or LOSSES[self._problem]
         self._fields = fields_taken(model, examples[0])
         self._wide_masks = False
@@ -185,9 +182,9 @@ class Objective:
             lambda i: max(rows[i].get("token_type_ids", [0])),
             lambda i: len(examples[i]["input_ids"]) - sum(rows[i]["attention_mask"]),
         ]
-        kind, room = type(self.model).__name__, positions(self.model)
+        kind = type(self.model).__name__
         for i in sorted({max(range(len(rows)), key=measure) for measure in measures}):
-            own = self._answer(i, self._inputs([cut(plain(examples[i]), room)]))
+            own = self._answer(i, self._inputs([read(self.model, examples[i])]))
             ours = self._answer(i, self._batch([rows[i]]).inputs)
             if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
                 raise UserError(
@@ -215,7 +212,7 @@ class Objective:
         logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
         found = self.outcome(logits, self._batch([row, row]).labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
-            name = plain_name(self._loss)
+            name = getattr(self._loss, "__name__", type(self._loss).__name__)
             raise UserError(f"loss {name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}")
 
 
@@ -236,31 +233,8 @@ def fields_taken(model: nn.Module, example: Example) -> list[str]:
     return [f for f in fields if f != "labels" and (any_keyword or f in parameters)]
 
 
-def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:
-    """What a forward pass gives, or what it raised."""
-    try:
-        return forward(*arguments)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:
-        return error
-
-
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:
     """Mean loss, mean error and their standard errors, (4,) float64, from the values of n examples, (n,) each."""
     values = torch.stack([losses, errors]).double()  # (2, n)
     spread = values.std(dim=1) if values.shape[1] > 1 else torch.full_like(values[:, 0], torch.nan)
     return torch.cat([values.mean(dim=1), spread / values.shape[1] ** 0.5])
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; on leaving, each module has the mode that it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

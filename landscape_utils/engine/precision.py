@@ -7,11 +7,9 @@ rounds the step away, so the loss of a landscape can change visibly while that o
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..errors import UserError
 
@@ -27,8 +25,7 @@ Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
 def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int, width: int) -> np.ndarray:
-    """The largest difference of a loss from float32 that `precision` makes on `points`, as a row, (width,), for a
-    journal; `visits` are those of a walk."""
+    """The largest difference of a loss from float32 that `precision` makes on `points`, as a journal's row."""
 
     def losses(name: str) -> np.ndarray:  # (points, objectives)
         rows = dict(visits([enumerate(points)], name))
@@ -72,16 +69,3 @@ def check_precision(precision: str, device: str) -> None:
         raise UserError(f"unknown precision {precision!r}; allowed are {', '.join(PRECISIONS)}")
     if precision == "tf32" and not (device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)):
         raise UserError(f"precision 'tf32' needs an NVIDIA GPU, Ampere or later; the model is on {device}")
-
-
-def rounding() -> float:
-    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
-    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
-
-
-def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
-    """Whether two outputs are one tensor, within a tolerance, absolute and relative: 0.01 for less than 32 bits."""
-    if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
-        return False
-    least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
-    return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)

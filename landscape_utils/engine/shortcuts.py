@@ -7,8 +7,8 @@ only, behind its attention.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -17,28 +17,19 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from ..errors import UserError
-from .examples import Batch
-from .objective import Objective, attempt
-from .precision import same
+from .examples import Batch, Logits
+from .forward import attempt, compute_by, outputs_of, same
 from .space import ParameterSpace, layer_parameters, layer_stack
 
 
-def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack) -> None:
-    """Let the module compute by `forward` until `stack` is closed."""
-    own = module.__dict__.get("forward")  # somebody else's, who wrapped the module
-    module.forward = forward
-    stack.callback(setattr, module, "forward", own) if own else stack.callback(delattr, module, "forward")
-
-
-def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -> None:
+def first_token_only(model: nn.Module, logits: Logits, batch: Batch, stack: ExitStack) -> None:
     """Cut the last layer down to its first token behind the attention, until `stack` is closed.
 
     Encoders built like BERT have a module `attention.output` there, which takes (B, T, D) twice: the attention's result
-    and the residual. Tried on the longest batch, whose logits must depend on the first token alone.
+    and the residual. Tried on `batch`, the longest, whose logits must depend on the first token alone.
     """
     layers = layer_stack(model)
     output = getattr(getattr(layers[1][-1], "attention", None), "output", None) if layers else None
-    batch = objective.batches[-1]
     if not isinstance(output, nn.Module) or batch.inputs["input_ids"].shape[1] < 2:
         return
 
@@ -51,11 +42,11 @@ def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -
     def agrees(change: Callable[[Tensor], Tensor]) -> bool:
         hook = changed(change)
         try:  # it fails where somebody needs the other tokens
-            return same(full, attempt(objective.logits, batch))
+            return same(full, attempt(logits, batch))
         finally:
             hook.remove()
 
-    full = objective.logits(batch)
+    full = logits(batch)
     if (
         agrees(lambda x: scrambled(x, slice(1, None)))
         and agrees(first)
@@ -84,13 +75,13 @@ class Replay:
             ends = [max(space.slices[name].stop for name in own) for own in names]
             self.below = [layer for layer, end in zip(stack[1], ends, strict=True) if end <= part.start]
 
-    def prepare(self, batches: Sequence[tuple[Objective, Batch]], limit: int, stack: ExitStack) -> None:
+    def prepare(self, batches: Sequence[tuple[Logits, Batch]], limit: int, stack: ExitStack) -> None:
         """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed."""
         stack.callback(self.outputs.clear)
         used = 0
-        for objective, batch in batches:
+        for logits, batch in batches:
             with outputs_of(self.below[-1]) as seen:
-                objective.logits(batch)
+                logits(batch)
             if not seen:  # an encoder that does not call its layers
                 return
             used += sum(x.numel() * x.element_size() for x in tensors(seen[-1]))
@@ -111,34 +102,23 @@ class Replay:
             return computed(*args, **kwargs)
         return output if last else tree_map(blank, output)
 
-    def verify(self, batches: Sequence[tuple[Objective, Batch]]) -> None:
+    def verify(self, batches: Sequence[tuple[Logits, Batch]]) -> None:
         """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model:
         a table of relative positions may feed them, say, or a pooler read their output."""
-        for objective, batch in [pair for pair in batches if pair[1] in self.outputs][-1:]:
+        for logits, batch in [pair for pair in batches if pair[1] in self.outputs][-1:]:
             with outputs_of(self.below[-1]) as seen:
-                full = objective.logits(batch)
+                full = logits(batch)
             still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
-            if not (still and same(full, attempt(self.logits, objective, batch))):
+            if not (still and same(full, attempt(self.logits, logits, batch))):
                 self.outputs.clear()
 
-    def logits(self, objective: Objective, batch: Batch) -> Tensor:
-        """The objective's forward pass, with replay for the recorded batches."""
+    def logits(self, logits: Logits, batch: Batch) -> Tensor:
+        """An objective's forward pass, `logits`, with replay for the recorded batches."""
         self._played.output = self.outputs.get(batch)
         try:
-            return objective.logits(batch)
+            return logits(batch)
         finally:
             self._played.output = None
-
-
-@contextmanager
-def outputs_of(layer: nn.Module) -> Iterator[list[object]]:
-    """What the layer returns, call by call, while the context lasts."""
-    seen: list[object] = []
-    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    try:
-        yield seen
-    finally:
-        handle.remove()
 
 
 def blank(x: Any) -> Any:

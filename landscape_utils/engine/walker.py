@@ -19,8 +19,9 @@ from torch import Tensor
 
 from ..errors import UserError
 from . import bootstrap
+from .forward import attempt, evaluating
 from .fused import Fused, fusible
-from .objective import Objective, attempt, evaluating, statistics
+from .objective import Objective, statistics
 from .precision import DTYPES, Rounds, check_precision
 from .shortcuts import Replay, first_token_only
 from .space import ParameterSpace
@@ -74,6 +75,11 @@ class Walk:
     directions: Sequence[Tensor]
     cache_bytes: int = CACHE_BYTES
     draws: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.objectives[0].device
 
     def open(self, precision: str = "float32") -> Walker:
         """The walker, to be used as a context manager."""
@@ -138,7 +144,7 @@ class Walker:
         return torch.stack(list(map(self._measure, self.objectives, self._shares))).cpu()
 
     def _measure(self, objective: Objective, shares: Tensor) -> Tensor:
-        outcomes = objective.outcomes(partial(self._replay.logits, objective))
+        outcomes = objective.outcomes(partial(self._replay.logits, objective.logits))
         return torch.cat([statistics(*outcomes), bootstrap.means(*outcomes, shares)])
 
     def move(self, coordinates: Sequence[float]) -> None:
@@ -158,8 +164,9 @@ class Walker:
 
     def _shorten(self, cache_bytes: int, stack: ExitStack) -> None:
         """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
-        batches = [(o, batch) for o in self.objectives for batch in o.batches]
-        first_token_only(self.model, self.objectives[0], stack)
+        batches = [(o.logits, batch) for o in self.objectives for batch in o.batches]
+        longest = self.objectives[0].batches[-1]
+        first_token_only(self.model, self.objectives[0].logits, longest, stack)
         if self._replay.below and cache_bytes:
             with threads_of_one(len(self.objectives[0].batches), self.space.device):
                 self._replay.prepare(batches, cache_bytes, stack)

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..engine.examples import Example
+from ..engine.forward import evaluating
 from ..engine.losses import Loss
-from ..engine.objective import Example, Objective, evaluating
+from ..engine.objective import Objective
 from ..engine.space import ParameterSpace, layer_groups, layer_parameters, layer_ranges
 from ..names import GROUPS
 from .scan import Plane, scan

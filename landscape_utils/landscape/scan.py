@@ -201,8 +201,7 @@ def assemble(
     values: np.ndarray,
     **told: Any,
 ) -> Any:
-    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks', and
-    the fields that do not follow from them."""
+    """One objective's curve or surface from values (points, 4 + 2 draws), the grid's, then the marks', and the rest."""
     shape = tuple(map(len, axes))
     grid, at_marks = np.split(values, [math.prod(shape)])
     told |= {name: grid[:, i].reshape(shape) for i, name in enumerate(Measurement._fields)}

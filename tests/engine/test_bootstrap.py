@@ -8,7 +8,8 @@ from networks import make_examples
 from scipy import stats
 
 from landscape_utils.engine import bootstrap
-from landscape_utils.engine.objective import Objective, evaluating
+from landscape_utils.engine.forward import evaluating
+from landscape_utils.engine.objective import Objective
 from landscape_utils.landscape.scan import scan
 
 DRAWS = 12

@@ -7,7 +7,8 @@ from geometry import make_plane, noise
 from networks import LAYERED, MODELS, make_examples, make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from landscape_utils.engine.objective import Objective, same
+from landscape_utils.engine.forward import same
+from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace, layer_stack
 from landscape_utils.engine.walker import CHUNK, Walk, coarse_first, combine
 from landscape_utils.errors import UserError
