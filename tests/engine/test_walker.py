@@ -138,6 +138,20 @@ def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(model
     assert found.loss[0] == pytest.approx(objective().loss, abs=1e-6)
 
 
+def test_a_head_that_reads_every_token_is_found_where_they_are_alike_at_the_start(model):
+    """Without embeddings all tokens have the same state, and a cut changes nothing as long as they have."""
+    model.base_model.pooler.register_forward_pre_hook(lambda _, args: (args[0].mean(dim=1, keepdim=True),))
+    embeddings = model.base_model.embeddings
+    with torch.no_grad():
+        for table in (module for module in embeddings.modules() if isinstance(module, torch.nn.Embedding)):
+            table.weight.zero_()
+        embeddings.LayerNorm.bias.copy_(noise(len(embeddings.LayerNorm.bias)))
+    objective, plane = objective_of(model), make_plane(model)
+    found = scan(objective, plane, [5.0], [5.0])
+    ParameterSpace(model).write(plane.at(5.0, 5.0))
+    assert found.loss[0, 0] == pytest.approx(objective().loss, abs=1e-6)
+
+
 def test_a_head_that_refuses_one_token_leaves_no_trace(model, examples):
     def refuse(module, args):
         assert args[0].shape[1] > 1, "all tokens are wanted"
