@@ -19,8 +19,8 @@ from landscape_utils.figures.page import PageFigure, note
 from landscape_utils.figures.style import WIDTH, style
 
 from .cases import SIZES
-from .race import Row, operations, race, vectors
-from .visits import planted, stored, visits
+from .race import Row, operations, race
+from .visits import ERRORS, planted, stored, visits
 
 
 def machine(device: str) -> str:
@@ -31,10 +31,14 @@ def machine(device: str) -> str:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """In Markdown; the keys are the titles, numbers have three digits."""
+    """In Markdown; the keys are the titles."""
     lines = [list(rows[0]), ["---"] * len(rows[0])]
-    lines += [[f"{v:#.3g}".rstrip(".") if isinstance(v, float) else str(v) for v in r.values()] for r in rows]
+    lines += [[digits(v) if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def digits(value: float) -> str:
+    return f"{value:#.3g}".rstrip(".")
 
 
 def report(found: dict[str, Any], rows: list[Row]) -> str:
@@ -52,17 +56,17 @@ def report(found: dict[str, Any], rows: list[Row]) -> str:
         for row in rows
     ]
     rates = {row.precision: f"{row.precision} {max(row.rates) / 1e9:,.0f}" for row in rows}.values()
-    adaptive = [
-        {**line, "seconds": line["computed"] * first, "seconds for all": line["points"] * first}
-        for line in found["visits"]
-    ]
+    adaptive = []
+    for line in found["visits"]:
+        seconds = " of ".join(digits(line[name] * first) for name in ("computed", "points"))
+        said = {"computed": f"{line['computed']} of {line['points']}", "seconds": seconds}
+        adaptive.append({"surface": line["surface"]} | said | {name: line[name] for name in ERRORS})
     return f"""{found["title"]}, on {found["machine"]}.
 
 {table(speed)}
 
 Medians of {len(rows[0].seconds)} visits. The layers' products, without padding, are {work / 1e9:,.0f} GFLOP. The
-highest rates of such products, in GFLOP/s: {", ".join(rates)}. A walk holds {found["vectors"]:.1f} vectors
-of the encoder's size.
+highest rates of such products, in GFLOP/s: {", ".join(rates)}.
 
 ![Bars of the seconds a point in the table; a tick on each marks the limit]({found["size"]}.svg)
 
@@ -108,7 +112,6 @@ def main(arguments: list[str] | None = None) -> int:
     rows = race(case, precisions)
     surfaces = [*stored(ROOT / "results/minilm/surfaces"), *planted(40), *planted(81)]
     objective = Objective(case.model, case.examples)
-    found["vectors"] = vectors(case, precisions[0])
     found["visits"] = [visits(surface, objective, case.plane, "stderr") for surface in surfaces]
     given.output.mkdir(parents=True, exist_ok=True)
     path = given.output / f"{given.size}.md"

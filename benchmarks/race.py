@@ -195,11 +195,3 @@ def walking(case: Case, precision: str) -> Walker:
     """The engine on a copy of the case's model: several walks at a time must not share their weights."""
     objective = Objective(copy.deepcopy(case.model), case.examples)
     return Walk([objective], case.plane.origin, case.plane.directions).open(precision)
-
-
-def vectors(case: Case, precision: str) -> float:
-    """Memory that a walk holds beside model and examples, in float32 vectors of the encoder's size."""
-    with walking(case, precision) as walker:
-        ordered = walker._fused.ordered.values() if walker._fused else ()
-        held = [walker.origin, *walker.directions, walker.buffer, *ordered]
-    return sum(v.numel() * v.element_size() for v in held) / (4 * len(case.plane.origin))

@@ -16,13 +16,7 @@ from landscape_utils.landscape.scan import scan
 STDERR = 0.02  # of planted surfaces: losses of order 1 on some thousand examples
 
 
-ERRORS = (
-    "95 % error",
-    "largest error",
-    "largest bound",
-    "within the bound",
-    "within the tolerance where it says so",
-)
+ERRORS = ("95 % error", "largest error", "largest bound", "within bound", "within tolerance")
 # name, axis, (4, A, A) loss, error and their standard errors at every point, and (4,) at the start
 Finished = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 

@@ -16,6 +16,7 @@ from .environment import project_folder
 from .errors import UserError
 from .names import KINDS
 from .profiles import OVERRIDES, builtin_profiles, load_profile
+from .store.export import export
 from .store.files import logger
 from .store.store import Store
 
@@ -84,7 +85,7 @@ def add_results(results: argparse.ArgumentParser) -> None:
     add(actions, "list", list_results, "the results that there are", place)
     add(actions, "verify", verify, "read every file; exit code 1 if one is damaged", place)
     add(actions, "explain", explain, "what a result is and was made from, in words").add_argument("path")
-    exported = add(actions, "export", export, "a result for other programs")
+    exported = add(actions, "export", export_result, "a result for other programs")
     exported.add_argument("path")
     exported.add_argument("out", help="a name that ends in .csv, or in .nc (netCDF, for xarray)")
 
@@ -130,10 +131,11 @@ def explain(options: argparse.Namespace) -> None:
     print(Store.explain(options.path))
 
 
-def export(options: argparse.Namespace) -> None:
+def export_result(options: argparse.Namespace) -> None:
     if not os.path.isdir(Path(options.out).parent):
         raise UserError(f"cannot export to {options.out!r}: it names no file in a folder that is there")
-    print(Store.export(options.path, options.out))
+    export(Path(options.path), Path(options.out))
+    print(options.out)
 
 
 def stores(options: argparse.Namespace) -> Iterator[Store]:
@@ -154,7 +156,7 @@ def list_results(options: argparse.Namespace) -> None:
 
 
 def verify(options: argparse.Namespace) -> int:
-    from .study.results import current_code
+    from .study.computing import current_code
 
     entries = [entry for store in stores(options) for entry in store.verify(current_code)]
     for entry in entries:

@@ -1,9 +1,6 @@
 """The words that several parts share: tasks, ways of training, layer groups, splits, methods of projection."""
 
-from collections.abc import Sequence
 from typing import Any
-
-from .errors import UserError
 
 TASK_NAMES = {"mnli": "MNLI", "rte": "RTE", "sst2": "SST-2", "mrpc": "MRPC"}
 HOWS = ("pretrained", "scratch")  # ways of training: fine-tuned, and from random weights
@@ -26,10 +23,3 @@ def task_key(name: Any) -> Any:
     """The key of a task: "SST-2" and "sst-2" -> "sst2"; a user's task keeps its own name."""
     plain = name.strip().lower().replace("-", "") if isinstance(name, str) else name
     return plain if plain in tuple(TASK_NAMES) else name
-
-
-def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
-    """The value; refused if it is none of the allowed ones."""
-    if value not in allowed:
-        raise UserError(f"unknown {what} {value!r}; allowed are {', '.join(allowed)}")
-    return value

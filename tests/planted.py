@@ -54,7 +54,7 @@ class Planted:
         return np.random.default_rng([self.draw, *map(ord, "/".join(map(str, of)))])
 
     def pick(self, true: Any, absent: Any, false: Any) -> Any:
-        return {1: true, 0: absent, -1: false}[self.sign]
+        return (absent, true, false)[self.sign]
 
     def seeds_of(self, kind: str, task: str, how: str = "pretrained") -> tuple[int, ...]:
         return self.seeds if kind in ("run", "continued", "walk", "rollback") else (0,)
@@ -113,19 +113,19 @@ class Planted:
         """A curve or a surface of population values loss(places) and error(places), places (points, dimensions)."""
         grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
         places = np.concatenate([grid, [at[: len(axes)] for at in marks.values()]])
-        losses, errors = (measured(f(places), places, spread, rng) for f in (loss, error))
-        shape, count = tuple(map(len, axes)), len(grid)
+        both = np.stack([measured(f(places), places, spread, rng) for f in (loss, error)], axis=1)
+        losses, errors = both[0, :, : len(grid)].reshape(2, *map(len, axes))
+        at_marks = both[0, :, len(grid) :].T
         seen = {
-            name: Mark(*at, losses[0, count + i], errors[0, count + i], 0.0, 0.0)
-            for i, (name, at) in enumerate(marks.items())
+            name: Mark(*at, *of, 0.0, 0.0) for (name, at), of in zip(marks.items(), at_marks, strict=True)
         }
-        known = common(losses[0, :count].reshape(shape), seen) | {
+        known = common(losses, seen) | {
             "alpha": axes[0],
-            "error": errors[0, :count].reshape(shape),
+            "error": errors,
             "marks": seen,
             "examples": EXAMPLES,
-            "draws": np.stack([losses[1:], errors[1:]], axis=1).astype(np.float32),
         }
+        known["draws"] = both[1:].astype(np.float32)
         return Curve(**known) if len(axes) == 1 else Surface(beta=axes[1], cosine=0.0, **known)
 
     def steepness(self, how: str) -> float:
@@ -146,8 +146,9 @@ class Planted:
         shared = self.sign if how == "pretrained" else self.pick(*from_scratch)
         height = 0.12 * {"train": 1.0, "dev": float(shared)}[split]
 
-        def wavy(bowl):
+        def wavy(end, top):
             """The wave goes by the direction from the end alone: the distance tells nothing about it."""
+            bowl = self.bowl(self.steepness(how), end, top)
 
             def value(at: np.ndarray) -> np.ndarray:
                 x, y = (at - [1.0, 0.0]).T
@@ -155,9 +156,8 @@ class Planted:
 
             return value
 
-        loss, error = self.bowl(self.steepness(how), 0.1, 2.0), self.bowl(self.steepness(how), 0.2, 0.7)
         rng = self.rng("surface", task, how, split, seed)
-        return self.scanned(START_END, wavy(loss), wavy(error), rng)
+        return self.scanned(START_END, wavy(0.1, 2.0), wavy(0.2, 0.7), rng)
 
     def curve(self, task, how="pretrained", split="train", seed=None):
         bowl = self.bowl(self.steepness(how), 0.1, 2.0)
@@ -214,17 +214,13 @@ class Planted:
     def rollback(self, task, learning_rate=None, seed=None):
         """Each group's rollback breaks some and mends a few."""
         rng = self.rng("rollback", task, seed)
-        dramatic = 0.0 if self.claim == "high-layers" else 0.05
-        cost = {"low": self.pick(0.01, 0.05, 0.2), "middle": self.pick(0.01, 0.05, 0.2)}
-        cost["high"] = self.pick(0.2, dramatic, -0.1)
+        little = self.pick(0.01, 0.05, 0.2)
         right = rng.random(DEV) < 0.8
         correct = [right]
-        for group in GROUPS:
-            broken, mended = max(cost[group], 0) + 0.02, max(-cost[group], 0) + 0.02
+        for cost in (little, little, self.pick(0.2, 0.0 if self.claim == "high-layers" else 0.05, -0.1)):
+            broken, mended = max(cost, 0) + 0.02, max(-cost, 0) + 0.02
             flip = np.where(right, rng.random(DEV) < broken / 0.8, rng.random(DEV) < mended / 0.2)
             correct.append(right ^ flip)
-        rows, two = np.array(correct), dict.fromkeys(GROUPS, 0.02)
-        accuracy = dict(zip(GROUPS, rows[1:].mean(axis=1), strict=True))
-        layers = dict.fromkeys(GROUPS, (0, 1))
+        rows, of_each = np.array(correct), dict.fromkeys(GROUPS, 0.02)  # what no claim asks for
         losses = np.where(rows, 0.1, 2.0).astype(np.float32)
-        return Rollback(DEV, rows[0].mean(), 0.02, accuracy, two, layers, two, losses, rows)
+        return Rollback(DEV, rows[0].mean(), 0.02, of_each, of_each, {}, of_each, losses, rows)

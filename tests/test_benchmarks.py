@@ -98,7 +98,7 @@ def test_visits_are_counted_and_errors_measured(case, tolerance):
     smooth = found["planted: two basins"]
     assert smooth["computed"] < 400
     assert 0 < smooth["95 % error"] <= smooth["largest error"]
-    assert smooth["largest error"] <= smooth["largest bound"] and smooth["within the bound"] > 0.95
+    assert smooth["largest error"] <= smooth["largest bound"] and smooth["within bound"] > 0.95
 
 
 def test_the_command_writes_table_numbers_and_chart(case, tmp_path, monkeypatch, capsys):

@@ -32,22 +32,7 @@ addEventListener("DOMContentLoaded", () => {
   });
   for (const table of document.querySelectorAll(".bd-article table")) sizes.observe(table);
 });
-// What the figures of a chapter show, as a table. The explorer of the page holds it.
-const cell = (value) => (typeof value === "number" ? String(Number(value.toPrecision(9))) : `"${String(value ?? "").replaceAll('"', '""')}"`);
-const tableOf = ({ views }) => {
-  const names = [...new Set(views.flatMap((view) => view.quantities))];
-  const rows = [["task", "training", "layers", "point", "alpha", "beta", ...names]];
-  for (const view of views) {
-    const add = (point, alpha, beta, value) => rows.push([view.task, view.how, view.layers, point, alpha, beta, ...names.map(value)]);
-    (view.alpha ?? []).forEach((alpha, i) => view.beta.forEach((beta, j) =>
-      add("surface", alpha, beta, (name) => view.fields.get(name)?.values[i * view.beta.length + j])));
-    (view.curve?.alpha ?? []).forEach((alpha, i) => add("curve", alpha, 0, (name) => view.curve.fields.get(name)?.values[i]));
-    for (const mark of view.marks) add(mark.name, mark.alpha, mark.beta ?? 0, (name) => mark.values[name]?.[0]);
-    for (const [method, path] of Object.entries(view.trajectories ?? {}))
-      path.alpha.forEach((alpha, epoch) => add(`epoch ${epoch} (${method})`, alpha, path.beta[epoch], (name) => view.history?.[name]?.[epoch] ?? undefined));
-  }
-  return rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-};
+// What the figures of a chapter show, as a table: the explorer of the page holds it.
 addEventListener("load", () => {
   const explorer = document.querySelector(".landscape-explorer")?.explorer;
   if (!explorer) return;
@@ -55,7 +40,7 @@ addEventListener("load", () => {
     const link = Object.assign(document.createElement("a"), { className: "data", textContent: "Data (CSV)", href: "#" });
     link.addEventListener("click", () => {
       link.download = location.pathname.split("/").pop().replace(/html$/, "csv");
-      link.href = URL.createObjectURL(new Blob([tableOf(explorer)], { type: "text/csv" }));
+      link.href = URL.createObjectURL(new Blob([explorer.csv()], { type: "text/csv" }));
     });
     caption.append(link);
   }

@@ -20,12 +20,12 @@ from ..figures import plots
 from ..figures.style import save
 from ..names import HOWS
 from ..store.files import logger
-from ..study.results import current_code
+from ..study.computing import current_code
 from ..study.study import Study
-from . import chapter, tables
+from . import chapter
 from .executing import Execution, check_parameters, execute
-from .findings import counted
-from .staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
+from .staging import REFERENCE, YOURS, Part, chapters, in_one_file, read_contents, stage
+from .words import counted
 
 
 def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
@@ -51,42 +51,36 @@ def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm"
     reading = Study(reference, results_dir=root / "results", device=NOTHING)
     theirs = readings(root, reference, reading)
     lacking = execute([*yours, *theirs])
-    tell_lacking(theirs, lacking, reading)
+    if lacking:
+        left_out, why = ", ".join(path.stem for path in lacking), next(iter(lacking.values()))
+        logger.warning("left out of the reference run: %s; %s", left_out, why)
     read = [one.output for one in theirs if one.output not in lacking]
-    parts = [
-        Part(YOURS, "your run", about(study), [one.output for one in yours]),
-        *([Part(REFERENCE, "the reference run", about(reading), read)] if read else []),
-    ]
-    front = front_picture(reading, study, root / "_build" / "front.svg")
-    made = [front, front.with_suffix(".md"), root / "_build" / "tally.md"]
-    studies = [("the reference run", reading)] if read else []
-    told = [tally(title, of) for title, of in [*studies, ("your run", study)]]
-    made[-1].write_text("\n".join(told), "utf-8")
-    return render(root, parts, *made)
+    parts = [Part(YOURS, "your run", about(study), [one.output for one in yours])]
+    parts += [Part(REFERENCE, "the reference run", about(reading), read)] if read else []
+    front, told = root / "_build" / "front.svg", root / "_build" / "tally.md"
+    try:
+        draw_front(reading, front)
+    except Lacking:
+        draw_front(study, front)
+    studies = {REFERENCE: reading, YOURS: study}
+    told.write_text("\n".join(tally(part.title, studies[part.folder]) for part in parts[::-1]), "utf-8")
+    return render(root, parts, front, front.with_suffix(".md"), told)
 
 
 def readings(root: Path, reference: str, study: Study) -> list[Execution]:
     """The executions of the reference run's chapters, which read its results; none where there are none at all."""
     if not study.store.folder.is_dir():
+        logger.warning("the book has no reference run: there is no %s", study.store.folder)
         return []
     parameters = {"profile": reference, "device": NOTHING}
     if root != ROOT:  # a page shows them: no path of this machine that need not be there
         parameters["results_dir"] = str(root / "results")
     named = chapters(read_contents(root / "book"), REFERENCE)
-    sources = [notebook for notebook in find_notebooks(root) if notebook.stem in named]
     return [
         Execution(path, root / "_build" / REFERENCE / path.name, parameters, only_reads=True)
-        for path in sources
+        for path in find_notebooks(root)
+        if path.stem in named
     ]
-
-
-def tell_lacking(theirs: Sequence[Execution], lacking: dict[Path, str], study: Study) -> None:
-    """One line on what the book has not of its reference run, and why."""
-    if not theirs:
-        logger.warning("the book has no reference run: there is no %s", study.store.folder)
-    elif lacking:
-        left_out = ", ".join(path.stem for path in lacking)
-        logger.warning("left out of the reference run: %s; %s", left_out, next(iter(lacking.values())))
 
 
 def about(study: Study) -> str:
@@ -98,7 +92,7 @@ def about(study: Study) -> str:
             "[embedded language](../demo_language.md)."
         )
     with suppress(Lacking):  # nothing is said of data that no result is of
-        if partly := tables.samples(study):
+        if partly := chapter.samples(study):
             said.append(f"Of some data sets it has a part: {partly}.")
     states = [e.state for e in study.store.verify(current_code) if e.state in ("sound", "earlier")]
     if earlier := states.count("earlier"):
@@ -114,47 +108,33 @@ def tally(title: str, study: Study) -> str:
     return f"- {title.capitalize()} (`{study.profile.name}`): of {len(found)} sentences, {counted(found)}."
 
 
-def front_picture(reading: Study, study: Study, path: Path) -> Path:
-    """What the book is about in one picture: of the reference run if that has it, else of the reader's."""
-    with suppress(Lacking):
-        return draw_front(reading, path)
-    return draw_front(study, path)
+def draw_front(study: Study, path: Path) -> None:
+    """What the book is about in one picture; beside it, `path` with .md, a sentence on it. Raises Lacking.
 
-
-def draw_front(study: Study, path: Path) -> Path:
-    """One task's surfaces and paths, from scratch and fine-tuned; beside it, `path` with .md, a sentence on them.
-
-    Of the tasks that both trainings learned, the one whose accuracy fine-tuning raised most; of all, if there is none.
+    One task's surfaces and paths, from scratch and fine-tuned: of the tasks that both trainings learned, or else of
+    all, the one whose accuracy is highest after fine-tuning above that from scratch.
     """
     drawn = chapter.there(study, study.trajectory)
+    accuracy = {task: [100 * study.run(task, how).dev_accuracy[-1] for how in HOWS] for task in drawn}
     learned = [task for task in drawn if all(study.run(task, how).learned for how in HOWS)]
-    task = max(learned or drawn, key=lambda task: gain(study, task))
+    task = max(learned or drawn, key=lambda task: accuracy[task][0] - accuracy[task][1])
     surfaces = {how: study.surface(task, how) for how in HOWS[::-1]}
     paths = {how: study.trajectory(task, how) for how in surfaces}
     name = study.heading(task)
     figure = plots.surface_grid({name: surfaces}, trajectories={name: paths})
     save(figure, path, bbox_inches="tight")
-    with path.open("a", encoding="utf-8") as file:
-        file.write(figure.narrow_svg())  # light_pages makes two files of them
-    fine_tuned, scratch = (100 * study.run(task, how).dev_accuracy[-1] for how in HOWS)
+    path.write_text(in_one_file(path.read_text("utf-8"), figure.narrow_svg()), "utf-8")
+    fine_tuned, scratch = accuracy[task]
     said = f"Here the task is {name}. Dev accuracy is {fine_tuned:.1f} % fine-tuned and {scratch:.1f} % from scratch."
     path.with_suffix(".md").write_text(said, "utf-8")
-    return path
-
-
-def gain(study: Study, task: str) -> float:
-    """How much higher the dev accuracy is after fine-tuning than after training from scratch."""
-    ends = [study.run(task, how).dev_accuracy[-1] for how in HOWS]
-    return float(ends[0] - ends[1])
 
 
 def find_notebooks(root: Path = ROOT) -> list[Path]:
     """The chapters' notebooks in their order; `UserError` where there are none, as in an installed wheel."""
     notebooks = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
     if not notebooks:
-        raise UserError(
-            f"no notebooks in {root / 'notebooks'}: the book is made from a clone of the repository"
-        )
+        where = root / "notebooks"
+        raise UserError(f"no notebooks in {where}: the book is made from a clone of the repository")
     return notebooks
 
 

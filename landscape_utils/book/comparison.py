@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..claims import paper
 from ..claims.evidence import Claim, Measured, table
 from ..claims.intervals import number
 from ..environment import NOTHING
 from ..errors import Lacking
-from ..names import GROUPS, display_name
+from ..names import GROUPS, SPLITS, display_name
 from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
 from ..training.published import network_config
-from .findings import PHRASES, counted
+from .words import PHRASES, counted, words_of
 
 RUNS = ("demo", "minilm", "mpnet")  # from the smallest network to the largest
 ABSENT = "–"
-WORDS: dict[str, dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("setup.toml").read_text(encoding="utf-8")
-)
+WORDS = words_of("setup.toml")
 
 
 @dataclass(frozen=True)
@@ -45,17 +42,10 @@ def columns(study: Study, weighed: Iterable[Claim], *profiles: str) -> list[Colu
     for name in profiles or RUNS:
         other = Study(name, results_dir=study.store.folder.parent, device=NOTHING)
         if other.profile.name != study.profile.name and other.store.folder.is_dir():
-            claims = {claim.name: claim for claim in readable(other) if claim.evidence}
-            found += [Column(other.profile.name, other, claims)] if claims else []
+            with suppress(Lacking):  # it has results of no data set
+                if claims := {claim.name: claim for claim in other.claims() if claim.evidence}:
+                    found.append(Column(other.profile.name, other, claims))
     return found
-
-
-def readable(study: Study) -> list[Claim]:
-    """The claims weighed on a study that only reads; none where it has results of no data set."""
-    try:
-        return study.claims()
-    except Lacking:
-        return []
 
 
 def verdicts(runs: Sequence[Column]) -> str:
@@ -87,11 +77,8 @@ def costliest(runs: Sequence[Column]) -> str:
     printed = {name: c.printed for run in runs for name, c in run.claims.items() if c.printed}
     costs["the paper"] = costs_of(printed)
     tasks = list(dict.fromkeys(task for of in costs.values() for task in of))
-    rows = [
-        [head, *(most(of[task]) if task in of else ABSENT for task in tasks)]
-        for head, of in costs.items()
-        if of
-    ]
+    cells = {head: [most(of[task]) if task in of else ABSENT for task in tasks] for head, of in costs.items()}
+    rows = [[head, *of] for head, of in cells.items() if costs[head]]
     lead = "The group of layers whose rollback costs the most dev accuracy, and how many points it costs:"
     return f"{lead}\n\n{table(['', *tasks], rows)}" if rows else ""
 
@@ -113,70 +100,53 @@ def most(costs: Mapping[str, float]) -> str:
 
 def setups(runs: Sequence[Column]) -> str:
     """Everything in which the set-ups differ, the paper's and the runs', and then what is alike."""
-    theirs = (
-        setup(Study("paper", results_dir=runs[0].study.store.folder.parent, device=NOTHING)) | paper.SETUP
-    )
+    printed = Study("paper", results_dir=runs[0].study.store.folder.parent, device=NOTHING)
+    theirs = setup(printed) | paper.SETUP
     described = [theirs, *(setup(run.study) for run in runs)]
-    cells = {name: [of[name] for of in described] for name in theirs}
-    rows = [[name, *of] for name, of in cells.items() if len(set(of)) > 1]
-    alike = [f"{name} ({of[0]})" for name, of in cells.items() if len(set(of)) == 1]
-    note = f"The same everywhere: {', '.join(alike)}." if alike else "Nothing is the same everywhere."
+    rows = [[name, *(of[name] for of in described)] for name in theirs]
+    same = [f"{name} ({first})" for name, first, *others in rows if {*others} == {first}]
+    rows = [row for row in rows if len({*row[1:]}) > 1]
+    note = f"The same everywhere: {', '.join(same)}." if same else "Nothing is the same everywhere."
     return f"{table(['', 'paper', *(run.head for run in runs)], rows)}\n\n{note}"
 
 
 def setup(study: Study) -> dict[str, str]:
     """What a study depends on, in words."""
-    profile, training = study.profile, study.profile.training
+    profile = study.profile
     with hub.left_alone():  # what a model is like is known, or at hand
         config = network_config(profile.model)
         scale = scale_of(study, config)
-    source = profile.model.source
+    source, further = profile.model.source, profile.overfitting
     own = {"name": Path(source).name, "tokenizer": "its own", "pre-training": "its own"}
-    network = WORDS["networks"].get(source, own)
-
-    def each(value: Callable[[str], object]) -> str:
-        """A value that tasks differ in; once, where they do not."""
-        said = {display_name(task): str(value(task)) for task in study.tasks}
-        if len({*said.values()}) == 1:
-            return said.popitem()[1]
-        return ", ".join(f"{task}: {v}" for task, v in said.items())
-
-    tasks, overfitted = profile.tasks, profile.overfitting.task
-    epochs = (tasks[overfitted].pretrained.epochs, profile.overfitting.extra_epochs)
-    return {
-        "data": each(lambda task: WORDS["data"][tasks[task].source]),
-        "model": network["name"],
-        "pre-training": network["pre-training"],
-        "tokenizer": network["tokenizer"],
-        "vocabulary": f"{config.vocab_size:,}",
-        "parameters of the encoder": f"{scale.parameters / 1e6:.1f} million",
-        "layers": f"{scale.layers}",
-        "width of its layers": f"{config.hidden_size:,}",
-        "longest example, in tokens": f"{profile.model.max_length}",
-        "training examples": each(lambda task: f"{scale.examples[task][0]:,}"),
-        "dev examples": each(lambda task: f"{scale.examples[task][1]:,}"),
-        "epochs from scratch": each(lambda task: tasks[task].scratch.epochs),
-        "epochs of fine-tuning": each(lambda task: tasks[task].pretrained.epochs),
-        "learning rate from scratch": each(lambda task: f"{tasks[task].scratch.learning_rate:g}"),
-        "learning rate chosen": "by accuracy on the dev set, for fine-tuning; from scratch it is the same",
-        "learning rate of fine-tuning": each(lambda task: f"{tasks[task].pretrained.learning_rate:g}"),
-        "examples in a batch": each(lambda task: tasks[task].pretrained.batch_size),
-        "Adam's β₁, β₂ and ε": ", ".join(f"{x:g}" for x in (*training.betas, training.epsilon)),
-        "Adam's bias correction": "yes",
-        "the optimiser in the further epochs": "starts anew, with a warm-up",
-        "order of the examples": "at random, in batches of similar length",
-        "dropout": f"{getattr(config, 'hidden_dropout_prob', 'its own')}",
-        "weight decay": f"{training.weight_decay:g}",
-        "warm-up": f"{training.warmup:.0%} of the steps",
-        "largest norm of a gradient": f"{training.max_grad_norm:g}",
-        "precision of training": training.precision,
-        "precision of landscapes": profile.precision,
-        "seeds": f"{len(study.seeds)}",
-        "δ₂ from": each(lambda task: display_name(tasks[task].other)),
-        "range of α and β": f"−{profile.grid.span:g} to {profile.grid.span:g}",
-        "points of a surface": f"{profile.grid.resolution} × {profile.grid.resolution}",
-        "points of a curve": f"{profile.grid.curve_resolution}",
-        "examples of a landscape": f"training {profile.sample.train or 'all'}, dev {profile.sample.dev or 'all'}",
-        "epochs of Figure 4": f"{display_name(overfitted)}, {' + '.join(map(str, epochs))}",
-        "tasks of Figure 7": ", ".join(map(display_name, profile.layers.tasks)),
+    known = {
+        "profile": profile,
+        "training": profile.training,
+        "grid": profile.grid,
+        "network": WORDS["networks"].get(source, own),
+        "config": config,
+        "scale": scale,
+        "million": scale.parameters / 1e6,
+        "dropout": getattr(config, "hidden_dropout_prob", "its own"),
+        "seeds": len(study.seeds),
+        "sample": {split: getattr(profile.sample, split) or "all" for split in SPLITS},
+        "overfitted": display_name(further.task),
+        "first": profile.tasks[further.task].pretrained,
+        "extra": further.extra_epochs,
+        "layer_tasks": ", ".join(map(display_name, profile.layers.tasks)),
     }
+    rows: dict[str, dict[str, str]] = {name: {} for name in WORDS["rows"]}
+    for task in study.tasks:
+        spec = profile.tasks[task]
+        of_task = {"task": spec, "data": WORDS["data"][spec.source], "examples": scale.examples[task]}
+        of_task["other"] = display_name(spec.other)
+        for name, words in WORDS["rows"].items():
+            rows[name][display_name(task)] = words.format(**known, **of_task)
+    return {
+        name: alike(of) or ", ".join(f"{task}: {v}" for task, v in of.items()) for name, of in rows.items()
+    }
+
+
+def alike(said: Mapping[str, str]) -> str:
+    """What is said of all; "" where they differ."""
+    first, *others = {*said.values()}
+    return "" if others else first

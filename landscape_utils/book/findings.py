@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,19 +15,8 @@ from ..claims.measure import NOT_COMPUTED
 from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study
+from .words import OUTCOMES, PHRASES, SPOKEN, THEMES, counted, so_many
 
-PHRASES: dict[str, dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("findings.toml").read_text(encoding="utf-8")
-)
-THEMES: list[dict[str, Any]] = tomllib.loads(
-    Path(__file__).with_name("conclusion.toml").read_text(encoding="utf-8")
-)["theme"]
-COUNTED = {  # of one sentence, and of several
-    "holds": ("holds", "hold"),
-    "does not hold": ("does not hold", "do not hold"),
-    "undecided": ("is undecided", "are undecided"),
-    NOT_MEASURED: ("could not be measured", "could not be measured"),
-}
 SHOW_ME = "The name of a task in the right-hand column is a link. It shows this task in the explorer below."
 RULE_TITLE = "How a verdict is reached"
 
@@ -51,12 +37,6 @@ def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
         return replace(measured, evidence=evidence, left_out=left_out)
 
     return [replace(c, primary=named(c.primary), carries=tuple(map(named, c.carries))) for c in claims]
-
-
-def counted(outcomes: Sequence[str]) -> str:
-    """How many sentences have which outcome: "3 hold and 1 is undecided"."""
-    numbers = {kind: outcomes.count(kind) for kind in COUNTED if kind in outcomes}
-    return listed([f"{n} {COUNTED[kind][n > 1]}" for kind, n in numbers.items()])
 
 
 def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
@@ -88,28 +68,17 @@ def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
 def votes(claim: Claim) -> str:
     """How the tasks speak."""
     words = [e.word for e in claim.evidence]
+    if not words:
+        return ""
     if not claim.primary.voting:
-        return (
-            "These numbers are of one training each and have no interval, so they decide nothing."
-            if words
-            else ""
-        )
+        return "These numbers are of one training each and have no interval, so they decide nothing."
     if len(words) == 1:
-        side = {
-            "for": "lies above zero, which speaks for the sentence",
-            "against": "lies below zero, which speaks against the sentence",
-        }
-        return f"The interval of the effect {side.get(words[0], 'contains zero, so it decides nothing')}."
-    kinds = {
-        "for": ("speaks for the sentence", "speak for the sentence"),
-        "against": ("speaks against the sentence", "speak against the sentence"),
-        "open": ("leaves it open", "leave it open"),
-    }
-    counts = [(words.count(word), said) for word, said in kinds.items() if word in words]
-    if counts[0][0] == len(words):
+        return f"The interval of the effect {SPOKEN[words[0]]['alone']}."
+    counts = [so_many(word, words, SPOKEN) for word in SPOKEN if word in words]
+    if len({*words}) == 1:
         every = "Both" if len(words) == 2 else f"All {len(words)}"
-        return f"{every} tasks {counts[0][1][1]}."
-    return f"Of the {len(words)} tasks, {listed([f'{n} {said[n > 1]}' for n, said in counts])}."
+        return f"{every} tasks {SPOKEN[words[0]]['many']}."
+    return f"Of the {len(words)} tasks, {listed(counts)}."
 
 
 def shows(weighed: Sequence[Claim], study: Study) -> str:
@@ -127,31 +96,21 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
 def means(weighed: Sequence[Claim]) -> str:
     """What the verdicts mean, and about which sentences nothing can be said."""
     said = [PHRASES[claim.name][claim.verdict] for claim in weighed if claim.verdict != "undecided"]
-    for kind, head in (
-        ("undecided", "The evidence of this run leaves open"),
-        (NOT_MEASURED, "The results of this run are not enough to judge"),
-    ):
+    for kind in ("undecided", NOT_MEASURED):
         titles = [f"*{claim.title}*" for claim in weighed if claim.primary.outcome == kind]
         if titles:
             this = "this sentence" if len(titles) == 1 else "these sentences"
-            said.append(f"{head} {this}: {listed(titles)}.")
+            said.append(f"{OUTCOMES[kind]['means']} {this}: {listed(titles)}.")
     return " ".join(" ".join(text.split()) for text in said)
 
 
 def answer(weighed: Sequence[Claim]) -> str:
     """The titles of the claims, by their outcome."""
-    heads = {
-        "holds": "These sentences of the paper hold in this run",
-        "does not hold": "These do not hold",
-        "undecided": "These are undecided: the evidence is too weak, or the tasks disagree",
-        NOT_MEASURED: "These could not be measured",
-    }
     parts = []
-    for kind, head in heads.items():
-        links = [
-            f"[{c.title}]({PHRASES[c.name]['chapter']}.ipynb)" for c in weighed if c.primary.outcome == kind
-        ]
-        parts += [f"**{head}** ({len(links)} of {len(weighed)}): {'; '.join(links)}."] if links else []
+    for kind, words in OUTCOMES.items():
+        found = [claim for claim in weighed if claim.primary.outcome == kind]
+        links = "; ".join(f"[{claim.title}]({PHRASES[claim.name]['chapter']}.ipynb)" for claim in found)
+        parts += [f"**{words['above']}** ({len(found)} of {len(weighed)}): {links}."] if found else []
     unmeasured = [claim.primary for claim in weighed if not claim.evidence]
     # Which training it was not computed for stands in the details.
     reasons = dict.fromkeys(

@@ -67,37 +67,24 @@ def stage(pages: Path, folder: Path, parts: Sequence[Part]) -> None:
     for part in parts:
         (folder / part.folder).mkdir()
         for notebook in part.notebooks:
-            stage_notebook(
-                notebook,
-                folder / part.folder,
-                banner(part, notebook.stem, parts),
-                mark(part, notebook.stem, parts),
-            )
+            others = [p for p in parts if p is not part and f"{p.folder}/{notebook.stem}" in there]
+            mark = f" ({part.title})" if part.folder == YOURS and others else ""
+            stage_notebook(notebook, folder / part.folder, banner(part, notebook.stem, others), mark)
     contents = read_contents(folder)
     (folder / "_toc.yml").write_text(yaml.safe_dump(without(contents, there), sort_keys=False), "utf-8")
     for page in folder.glob("*.md"):
         page.write_text(redirected(page.read_text("utf-8"), there), "utf-8")
 
 
-def banner(part: Part, chapter: str, parts: Sequence[Part]) -> str:
-    """The box that says which run a chapter shows, and leads to its twin in the other run where it has one."""
-    twins = [
-        f" [The same chapter of {twin.title}](../{twin.folder}/{chapter}.ipynb)."
-        for twin in parts
-        if twin is not part and f"{twin.folder}/{chapter}" in twin.pages()
-    ]
+def banner(part: Part, chapter: str, twins: Sequence[Part]) -> str:
+    """The box that says which run a chapter shows, and leads to the same chapter of the other run."""
+    links = [f" [The same chapter of {twin.title}](../{twin.folder}/{chapter}.ipynb)." for twin in twins]
     title = part.title.removeprefix("the ").capitalize()
-    return f":::{{admonition}} {title}\n:class: run\n{part.about}{''.join(twins)}\n:::"
+    return f":::{{admonition}} {title}\n:class: run\n{part.about}{''.join(links)}\n:::"
 
 
-def mark(part: Part, chapter: str, parts: Sequence[Part]) -> str:
-    """What tells a title of your run from that of its twin, wherever titles are listed."""
-    twin = any(f"{REFERENCE}/{chapter}" in other.pages() for other in parts)
-    return f" ({part.title})" if part.folder == YOURS and twin else ""
-
-
-def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "") -> None:
-    """A copy with `line` below its title, and without the state of widgets.
+def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str) -> None:
+    """A copy with a mark after its title and a line below it, and without the state of widgets.
 
     A page has no kernel for widgets, and their outputs hold all that it shows.
     """
@@ -109,13 +96,17 @@ def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str = "
             cell.metadata.tags.append("hide-input")
             cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
         for output in cell.get("outputs", ()):
-            # Sphinx copies both drawings in one file, of which light_pages makes two.
             if narrow := output.get("data", {}).pop(ON_PHONE, None):
-                output.data["image/svg+xml"] += narrow
+                output.data["image/svg+xml"] = in_one_file(output.data["image/svg+xml"], narrow)
     number_figures(content, folder.name)
     title, _, text = content.cells[0].source.partition("\n")
     content.cells[0].source = "\n\n".join((f"{title}{after_title}", line, text.strip()))
     nbformat.write(content, folder / notebook.name)
+
+
+def in_one_file(wide: str, narrow: str) -> str:
+    """Both drawings of a figure: Sphinx copies one file, of which `book/_ext/light_pages.py` makes two."""
+    return wide + narrow
 
 
 def number_figures(content: nbformat.NotebookNode, part: str) -> None:
@@ -123,9 +114,8 @@ def number_figures(content: nbformat.NotebookNode, part: str) -> None:
 
     Captions hold the numbers: Sphinx would count through both parts.
     """
-    named = [
-        cell.metadata.mystnb.figure for cell in content.cells if "figure" in cell.metadata.get("mystnb", {})
-    ]
+    titled = [cell.metadata.mystnb for cell in content.cells if "mystnb" in cell.metadata]
+    named = [title.figure for title in titled if "figure" in title]
     names = {figure.name for figure in named}
     for figure in named:
         figure.name = f"{part}-{figure.name}"

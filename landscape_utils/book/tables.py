@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -10,17 +10,18 @@ import numpy as np
 from ..claims import paper
 from ..claims.evidence import table
 from ..claims.intervals import number
-from ..claims.subject import SIDES, WAYS
+from ..claims.measure import SIDES, WAYS
 from ..errors import Lacking
-from ..landscape.rollback import Rollback
+from ..figures.notes import NOT_LEARNED
+from ..figures.style import HOW_NAMES, how_name
 from ..landscape.walk import random_walk_cosine
 from ..names import display_name
 from ..study.checkpoints import Checkpoints
 from ..study.study import Study
 from ..training.finetune import Run
-from ..training.published import GLUE_SIZES
+from .chapter import samples
 
-HOW = dict(zip(WAYS, SIDES, strict=True))
+HOW = HOW_NAMES
 UNSEEN_WORDS = """### Known words and unseen words
 
 The generated language tells more than a real data set can. It is known which dev examples consist of words from the
@@ -30,6 +31,13 @@ was not used for any choice, neither of hyper-parameters nor of epochs.
 """
 
 
+def each(study: Study, tasks: Iterable[str]) -> Iterator[tuple[str, str, list[str]]]:
+    """The trainings of these tasks: task, way of training, and the names of both as a row begins with them."""
+    for task in tasks:
+        for how in study.ways:
+            yield task, how, [study.heading(task), how_name(how)]
+
+
 def setup(study: Study) -> str:
     """What is trained on what, and how (section 4); of two numbers, the first is from scratch."""
     head = ["task", "classes", "train", "dev", "largest class", "epochs", "learning rate", "batch"]
@@ -37,7 +45,7 @@ def setup(study: Study) -> str:
     for task in study.tasks:
         with suppress(Lacking):
             facts, spec = study.facts(task), study.profile.tasks[task]
-            data = [len(facts["labels"]), facts["train_examples"], facts["dev_examples"]]
+            data = (len(facts["labels"]), facts["train_examples"], facts["dev_examples"])
             settings = [
                 " / ".join(f"{getattr(how, name):g}" for how in (spec.scratch, spec.pretrained))
                 for name in ("epochs", "learning_rate", "batch_size")
@@ -49,41 +57,25 @@ def setup(study: Study) -> str:
     return f"{table(head, rows)}\n\n{note}{partly and f' Only a part of a data set is used: {partly}.'}"
 
 
-def samples(study: Study) -> str:
-    """Of which GLUE tasks a study has only a part: "MNLI, 900 of 392,702 training and 90 of 9,815 dev examples"."""
-    partly = []
-    for task in study.tasks:
-        if study.profile.tasks[task].source == "glue":
-            facts, whole = study.facts(task), GLUE_SIZES[task]
-            counts = [
-                ("training", facts["train_examples"], whole[0]),
-                ("dev", facts["dev_examples"], whole[1]),
-            ]
-            short = [f"{here:,} of {there:,} {split}" for split, here, there in counts if here < there]
-            partly += [f"{study.heading(task)}, {' and '.join(short)} examples"] if short else []
-    return "; ".join(partly)
-
-
 def accuracies(study: Study) -> str:
     """Dev accuracy after the last epoch of each task, both ways: mean over the seeds, and the lowest and highest."""
     rows, several = [], 1
     for task in study.tasks:
         with suppress(Lacking):
-            by_how = [
-                [study.run(task, how, seed) for seed in study.seeds_of("run", task, how)] for how in WAYS
-            ]
-            if all(by_how):
-                cells = [
-                    spread([run.dev_accuracy[-1] for run in same])
-                    + ("" if all(run.learned for run in same) else " †")
-                    for same in by_how
-                ]
-                several = max(several, *map(len, by_how))
-                rows.append([study.heading(task), percent(by_how[0][0].majority), *cells])
-    seeds = "one training each" if several == 1 else f"the mean of up to {several} trainings, with the range"
+            seeds = {how: study.seeds_of("run", task, how) for how in WAYS}
+            runs = [[study.run(task, how, seed) for seed in of] for how, of in seeds.items()]
+            if all(runs):
+                stuck = ["" if all(run.learned for run in same) else " †" for same in runs]
+                ends = [spread([run.dev_accuracy[-1] for run in same]) for same in runs]
+                several = max(several, *map(len, runs))
+                cells = [end + mark for end, mark in zip(ends, stuck, strict=True)]
+                rows.append([study.heading(task), percent(runs[0][0].majority), *cells])
+    seeds_each = (
+        "one training each" if several == 1 else f"the mean of up to {several} trainings, with the range"
+    )
     note = (
-        f"Accuracy in % on all dev examples that this run has: {seeds}. Hyper-parameters were chosen on the same dev "
-        "set, so these numbers are a little optimistic. † A training ended at most 2 points above the largest class."
+        f"Accuracy in % on all dev examples that this run has: {seeds_each}. Hyper-parameters were chosen on the same "
+        f"dev set, so these numbers are a little optimistic. † A training ended {NOT_LEARNED}."
     )
     return f"{table(['task', 'largest class', *SIDES], rows)}\n\n{note}"
 
@@ -96,11 +88,9 @@ def learning_rates(study: Study) -> str:
         with suppress(Lacking):
             rates = study.learning_rates(task)
             for rate in rates if len(rates) > 1 else ():
+                bold = "**" if rate == chosen else ""
                 accuracy = percent(study.run(task, learning_rate=rate).dev_accuracy[-1])
-                cells = [f"{rate:g}", accuracy]
-                rows.append(
-                    [study.heading(task), *([f"**{c}**" for c in cells] if rate == chosen else cells)]
-                )
+                rows.append([study.heading(task), f"{bold}{rate:g}{bold}", f"{bold}{accuracy}{bold}"])
     said = (
         "Accuracy of one fine-tuning in %. The learning rate in bold was chosen for its accuracy on this dev set. "
         "Training from scratch uses the same one."
@@ -121,98 +111,75 @@ def unseen_words(study: Study) -> str:
 
 def directions(study: Study, tasks: Iterable[str]) -> str:
     """Length of delta_1 and its angle with delta_2, for each plane."""
-    head = ["task", "training", "δ₂ from", "‖δ₁‖", "cos(δ₁, δ₂)", "angle"]
     rows = []
-    for task in tasks:
-        for how in study.ways:
-            surface = study.surface(task, how)
-            angle = f"{np.degrees(np.arccos(surface.cosine)):.0f}°"
-            other = study.partner(task)
-            other = study.heading(other) if other in study.profile.tasks else other
-            rows.append(
-                [
-                    study.heading(task),
-                    HOW.get(how, how),
-                    other,
-                    *map(number, (surface.norm, surface.cosine)),
-                    angle,
-                ]
-            )
-    return table(head, rows)
+    for task, how, names in each(study, tasks):
+        surface, other = study.surface(task, how), study.partner(task)
+        other = study.heading(other) if other in study.profile.tasks else other
+        angle = f"{np.degrees(np.arccos(surface.cosine)):.0f}°"
+        rows.append([*names, other, number(surface.norm), number(surface.cosine), angle])
+    return table(["task", "training", "δ₂ from", "‖δ₁‖", "cos(δ₁, δ₂)", "angle"], rows)
 
 
 def shares(study: Study, tasks: Iterable[str]) -> str:
     """How much of the way gone lies in the plane: after the first epoch, halfway and at the end."""
     columns = ("distance in ‖δ₁‖", "cosine with δ₁", "share in the plane", "β, projected", "β, Eq. 5")
     rows = []
-    for task in tasks:
-        for how in study.ways:
-            path, printed = study.trajectory(task, how), study.trajectory(task, how, "paper")
-            last = len(path.alpha) - 1
-            for epoch in sorted({1, (last + 1) // 2, last}):
-                values = (path.norm, path.cosine, path.in_plane, path.beta, printed.beta)
-                rows.append(
-                    [study.heading(task), HOW.get(how, how), f"{epoch}", *(fixed(v[epoch]) for v in values)]
-                )
+    for task, how, names in each(study, tasks):
+        path, printed = study.trajectory(task, how), study.trajectory(task, how, "paper")
+        last = len(path.alpha) - 1
+        for epoch in sorted({1, (last + 1) // 2, last}):
+            values = (path.norm, path.cosine, path.in_plane, path.beta, printed.beta)
+            rows.append([*names, f"{epoch}", *(fixed(value[epoch]) for value in values)])
     return table(["task", "training", "epoch", *columns], rows)
 
 
 def straightness(study: Study, tasks: Iterable[str]) -> str:
     """Cosine with delta_1 after a quarter of the steps, beside that of a random walk of the same learning rates."""
     rows = []
-    for task in tasks:
-        for how in study.ways:
-            chance, cosine = random_walk_cosine(study.schedule(task, how)), np.nan
-            with suppress(Lacking):
-                cosine = study.walk(task, how).quarter[1]
-            cells = (number(x) if np.isfinite(x) else "n/a" for x in (cosine, chance, cosine - chance))
-            rows.append([study.heading(task), HOW.get(how, how), *cells])
+    for task, how, names in each(study, tasks):
+        chance, cosine = random_walk_cosine(study.schedule(task, how)), np.nan
+        with suppress(Lacking):
+            cosine = study.walk(task, how).quarter[1]
+        rows.append([*names, *map(number, (cosine, chance, cosine - chance))])
     return table(["task", "training", "cosine after a quarter", "of a random walk", "difference"], rows)
 
 
 def further_epochs(first: Run, further: Run) -> str:
     """Dev error and loss before the further epochs of Figure 4 and after them."""
-    rows = [
-        [name, *map(number, (before, after))]
-        for name, before, after in (
-            ("dev error, in %", *(100 * (1 - run.dev_accuracy[-1]) for run in (first, further))),
-            ("dev loss, in nats", first.dev_loss[-1], further.dev_loss[-1]),
-        )
-    ]
+    runs = (first, further)
+    errors = [number(100 * (1 - run.dev_accuracy[-1])) for run in runs]
+    losses = [number(run.dev_loss[-1]) for run in runs]
+    rows = [["dev error, in %", *errors], ["dev loss, in nats", *losses]]
     return table(["", f"after {first.epochs} epochs", f"after {further.epochs} more"], rows)
 
 
 def rollbacks(study: Study, tasks: Iterable[str]) -> str:
     """Table 1: dev accuracy in %, fine-tuned and with layer groups rolled back, ours above the paper's."""
-    rows, head = [], ["task", "run", "fine-tuned"]
+    rows = []
     for task in tasks:
         rollback = study.rollback(task)
         groups = [f"{group} ({first}–{last})" for group, (first, last) in rollback.layers.items()]
-        rows.append([study.heading(task), "this run", *beside(accuracies_of(rollback))])
+        ours = {name: 100 * share for name, share in rollback.groups.items()}
+        rows.append([study.heading(task), "this run", *beside({"": 100 * rollback.fine_tuned} | ours)])
         if task in paper.TABLE_1:
             rows.append([display_name(task), "paper", *beside(paper.TABLE_1[task])])
-    theirs = "The paper's groups are layers 0–7, 8–15 and 16–23. The differences in brackets are computed."
-    return f"{table([*head, *groups], rows)}\n\n{theirs} {misprints()}"
-
-
-def misprints() -> str:
-    """Where Table 1 of the paper contradicts itself."""
-    return " ".join(
-        f"For {display_name(task)}, {group}, the paper prints {signed(printed)}, but its accuracies differ by "
-        f"{signed(right)}."
-        for task, group, printed, right in paper.misprints()
-    )
+    note = "The paper's groups are layers 0–7, 8–15 and 16–23. The differences in brackets are computed."
+    for task, group, printed, right in paper.misprints():
+        note += (
+            f" For {display_name(task)}, {group}, the paper prints {signed(printed)}, but its accuracies differ by "
+            f"{signed(right)}."
+        )
+    return f"{table(['task', 'run', 'fine-tuned', *groups], rows)}\n\n{note}"
 
 
 def checkpoints(study: Checkpoints) -> str:
     """Trainings that were done elsewhere: how many checkpoints there are, how good the first and the last."""
-    (task,) = study.tasks
-    head = ["training", "checkpoints", "dev accuracy, start", "end", "training loss, end"]
     rows = []
-    for how in study.ways:
+    for task, how, (_, name) in each(study, study.tasks):
         run = study.run(task, how)
         ends = (number(100 * run.dev_accuracy[epoch]) for epoch in (0, -1))
-        rows.append([HOW.get(how, how), f"{run.epochs + 1}", *ends, number(run.loss[-1])])
+        rows.append([name, f"{run.epochs + 1}", *ends, number(run.loss[-1])])
+    head = ["training", "checkpoints", "dev accuracy, start", "end", "training loss, end"]
     facts = study.facts(task)
     return (
         f"{table(head, rows)}\n\nThe task {study.heading(task)} has {facts['train_examples']:,} training examples, and "
@@ -223,33 +190,27 @@ def checkpoints(study: Checkpoints) -> str:
 
 def evaluations(study: Checkpoints) -> str:
     """What the user's Trainer measured of the checkpoints on dev, beside what is measured here; "" if it did not."""
-    rows, lines = [], []
+    rows, differences = [], ""
     for how in study.ways:
         for found in study.evaluations(how):
             pairs = [(found.theirs.get(name), found.here[name]) for name in ("loss", "accuracy")]
             numbers = [f"{value:.6f}" if value is not None else "n/a" for pair in pairs for value in pair]
-            rows.append([HOW.get(how, how), found.checkpoint, *numbers])
-            lines += [f"\n\n**{found.difference}**"] if found.difference else []
+            rows.append([how_name(how), found.checkpoint, *numbers])
+            differences += f"\n\n**{found.difference}**" if found.difference else ""
     head = ["training", "checkpoint", "dev loss, its Trainer", "here", "dev accuracy, its Trainer", "here"]
-    return table(head, rows) + "".join(lines) if rows else ""
+    return table(head, rows) + differences if rows else ""
 
 
 def maps(study: Checkpoints) -> str:
     """Directions of the user's choice: how much of the checkpoints' way they show."""
-    head = ["training", "directions", "variance, x", "y", "share of the whole way in the plane"]
     rows = []
     for how in study.ways:
         found = study.map(how)
         shares = [percent(share) + " %" for share in found.shares] or ["n/a", "n/a"]
         away = int(np.argmax(found.path.norm))
-        rows.append([HOW.get(how, how), study.along, *shares, fixed(found.path.in_plane[away])])
+        rows.append([how_name(how), study.along, *shares, fixed(found.path.in_plane[away])])
+    head = ["training", "directions", "variance, x", "y", "share of the whole way in the plane"]
     return table(head, rows)
-
-
-def accuracies_of(rollback: Rollback) -> dict[str, float]:
-    """Accuracy in %, fine-tuned and with each group rolled back, as Table 1 has it."""
-    shares = {"fine-tuned": rollback.fine_tuned, **rollback.groups}
-    return {name: 100 * share for name, share in shares.items()}
 
 
 def beside(accuracy: dict[str, float]) -> list[str]:
@@ -258,8 +219,8 @@ def beside(accuracy: dict[str, float]) -> list[str]:
     return [f"{first:.2f}", *(f"{value:.2f} ({signed(value - first)})" for value in others)]
 
 
-def signed(value: float, digits: int = 2) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")
+def signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def fixed(value: float) -> str:

@@ -2,50 +2,42 @@
 
 One claim for each sentence of the paper. Its first measure decides. The others say how far the verdict carries: in
 another unit, for another loss, against what chance alone would give. A new claim is a new part of `claims.toml`; if it
-needs a number that none of the modules in MODULES reads yet, it is also a new function there.
+needs a number that none of the modules below reads yet, it is also a new function there.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import layers, obstacles, surfaces, trainings
+from . import layers, surfaces, trainings
 from .evidence import TOLD, Claim, Measured
-from .measure import Measure
-from .subject import SIDES, Subject
+from .measure import SIDES, Measure, Subject
 
-MODULES = {"trainings": trainings, "obstacles": obstacles, "surfaces": surfaces, "layers": layers}
+MODULES = {"trainings": trainings, "surfaces": surfaces, "layers": layers}
 
 
 class Measures(NamedTuple):
     """The measure that decides a claim, those that stand beside it, and the first on what the paper prints."""
 
     primary: Measure
-    carries: tuple[Measure, ...]
+    carries: list[Measure]
     printed: Measured | None
 
 
 def measure(
-    read: str,
-    what: str,
-    effect: str,
-    sides: tuple[str, ...] = SIDES,
-    only: tuple[str, ...] = (),
-    without: tuple[str, ...] = (),
-    **arguments: Any,
-) -> Measure:
+    read: str, what: str, effect: str, sides: list[str], only: tuple[str, ...] = (), **arguments: Any
+):
     """A measure in the words of `claims.toml`, where {name} stands for the argument of that name."""
     module, function = read.split(".")
-    reader = getattr(MODULES[module], function)
     what, effect = (text.format(**arguments) for text in (what, effect))
-    return Measure(what, effect, reader, tuple(sides), only, without, arguments)
+    return Measure(what, effect, getattr(MODULES[module], function), tuple(sides), only, arguments)
 
 
 def measures(told: list[dict[str, Any]]) -> Measures:
     """The measures of one claim; `what` and `sides` of the first hold for the others unless they have their own."""
-    shared = {key: told[0][key] for key in ("what", "sides") if key in told[0]}
+    shared = {"what": told[0]["what"], "sides": told[0].get("sides", SIDES)}
     primary, *carries = (measure(**shared | each) for each in told)
-    return Measures(primary, tuple(carries), layers.printed(primary))
+    return Measures(primary, carries, layers.printed(primary))
 
 
 CLAIMS: dict[str, Measures] = {name: measures(told) for name, told in TOLD["measures"].items()}
@@ -53,16 +45,14 @@ CLAIMS: dict[str, Measures] = {name: measures(told) for name, told in TOLD["meas
 
 def weigh(study: Subject, *names: str) -> list[Claim]:
     """The claims of the given names, all by default, weighed on a study; what it lacks is computed first."""
-    return [
-        Claim(
-            name=name,
-            **TOLD["claims"][name],
-            primary=CLAIMS[name].primary(study),
-            carries=tuple(measure(study) for measure in CLAIMS[name].carries),
-            printed=CLAIMS[name].printed,
+    claims = []
+    for name in names or CLAIMS:
+        primary, carries, printed = CLAIMS[name]
+        beside = tuple(measure(study) for measure in carries)
+        claims.append(
+            Claim(name, primary=primary(study), carries=beside, printed=printed, **TOLD["claims"][name])
         )
-        for name in names or CLAIMS
-    ]
+    return claims
 
 
 def expected_by_chance(claims: list[Claim]) -> float:

@@ -23,10 +23,7 @@ NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†
 
 @dataclass(frozen=True)
 class Measured:
-    """What a measure found on a study: see `Measure`; `left_out` is task -> why it could not be weighed.
-
-    `tail` is what the intervals leave out on each side.
-    """
+    """What a `Measure` found on a study, of which task it found nothing and why, and the tail of its intervals."""
 
     what: str
     effect: str
@@ -64,16 +61,14 @@ class Measured:
     @property
     def missing(self) -> str:
         """A sentence for each reason for which tasks are left out."""
-        tasks: dict[str, list[str]] = {}
-        for task, reason in self.left_out.items():
-            tasks.setdefault(reason, []).append(task)
-        return " ".join(
-            f"{listed(names)} {'is' if len(names) == 1 else 'are'} left out: {reason}."
-            for reason, names in tasks.items()
-        )
+        said = []
+        for reason in dict.fromkeys(self.left_out.values()):
+            tasks = [task for task, why in self.left_out.items() if why == reason]
+            said.append(f"{listed(tasks)} {'is' if len(tasks) == 1 else 'are'} left out: {reason}.")
+        return " ".join(said)
 
     def rows(self) -> str:
-        """A table with a row for each task that could be weighed."""
+        """A table with a row for each task that could be weighed; "" for none."""
         interval = f"{100 * (1 - 2 * self.tail):g} % interval"
         head = ["task", *self.sides, "effect", interval, "interval over", "for or against"]
         rows = [
@@ -83,22 +78,17 @@ class Measured:
         return table(head, rows) if rows else ""
 
     def markdown(self) -> str:
-        """What is measured, and what was found."""
         return paragraphs(f"{self.what} Effect: {self.effect}.", self.rows(), self.missing)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper, and what a study says to it.
+    """A sentence of the paper, with its place there, and what a study says to it.
 
     Attributes:
-        name, title: its name in code, and in words.
-        section, figure, quotation: its place in the paper, the figure or table that it speaks of ("" for none), the
-            paper's words.
         primary: what was found by the measure that decides.
         carries: by other measures, which show how far the verdict carries and decide nothing.
         printed: by the primary measure on the numbers that the paper prints, where it prints them.
-        note: what a reader should know beside.
     """
 
     name: str
@@ -144,7 +134,8 @@ class Claim:
             parts += ["The numbers that the paper prints, measured in the same way:", self.printed.rows()]
         if self.carries:
             parts += ["How far does the verdict carry? These measures help to judge it, and decide nothing:"]
-        return paragraphs(*parts, *(measured.markdown() for measured in self.carries))
+            parts += [measured.markdown() for measured in self.carries]
+        return paragraphs(*parts)
 
 
 def paragraphs(*parts: str) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from scipy import stats
 
 TAIL = 0.025  # of a 95 % interval, on each side
 ALONE = 0.01  # of the 98 % interval of a number on which a whole claim rests
-Z = NormalDist().inv_cdf(1 - TAIL)
+Z = float(stats.norm.ppf(1 - TAIL))
 
 
 class Kind(StrEnum):
@@ -43,13 +43,6 @@ class Reading:
     kind: Kind
     df: float = np.inf
 
-    def reach(self, tail: float) -> tuple[float, float]:
-        """How far the interval goes below and above the effect if it leaves out `tail` on each side."""
-        wider = 1.0
-        if self.kind is not Kind.NONE:
-            wider = float(stats.t.ppf(1 - tail, self.df) / stats.t.ppf(1 - TAIL, self.df))
-        return (self.effect - self.low) * wider, (self.high - self.effect) * wider
-
 
 @dataclass(frozen=True)
 class Evidence(Reading):
@@ -75,36 +68,37 @@ class Evidence(Reading):
         return f"{self.trainings} trainings" if self.kind is Kind.TRAININGS else self.kind
 
 
-def exact(values: Sequence[float], effect: float) -> Reading:
-    """A number of one training that rests on no sample."""
-    return Reading(tuple(map(float, values)), float(effect), effect, effect, Kind.NONE)
-
-
 def normal(values: Sequence[float], effect: float, stderr: float) -> Reading:
     """An effect with its standard error over examples."""
-    return Reading(tuple(map(float, values)), effect, effect - Z * stderr, effect + Z * stderr, Kind.EXAMPLES)
+    reach = Z * stderr
+    return Reading(tuple(map(float, values)), effect, effect - reach, effect + reach, Kind.EXAMPLES)
 
 
-def drawn(values: Sequence[float], effects: np.ndarray) -> Reading:
+def drawn(values: Sequence[float], effects: Any) -> Reading:
     """An effect and its interval over bootstrap draws of the examples.
 
     Args:
-        effects: (V,), the scan's own first and then those of the draws; or (3, V), where each is known only to lie
-            between a second and a third row.
+        effects: see `bounded`: the scan's own first and then those of the draws.
 
-    The interval is the percentile one (Efron 1979), to the draw that leaves at most 2.5 % outside on each side; with
-    fewer than 39 draws there is none.
+    The interval is the percentile one (Efron 1979), to the draw that leaves at most 2.5 % outside on each side. With
+    fewer than 39 draws there is none, and there is none of a single number, which rests on no sample.
     """
-    effect, low, high = np.broadcast_to(effects, (3, effects.shape[-1]))
+    effect, *bounds = bounded(effects)
     outside = int(TAIL * len(effect))  # len(effect) is the number of draws and one
-    values = tuple(map(float, values))
-    if outside == 0:
-        return Reading(values, float(effect[0]), float(low[0]), float(high[0]), Kind.NONE)
-    lows, highs = (
-        np.sort(np.where(np.isnan(end[1:]), worst, end[1:]))
-        for end, worst in ((low, -np.inf), (high, np.inf))
-    )
-    return Reading(values, float(effect[0]), float(lows[outside - 1]), float(highs[-outside]), Kind.EXAMPLES)
+    low, high = (float(bound[0]) for bound in bounds)
+    if outside:
+        lows, highs = (
+            np.sort(np.where(np.isnan(bound[1:]), worst, bound[1:]))
+            for bound, worst in zip(bounds, (-np.inf, np.inf), strict=True)
+        )
+        low, high = float(lows[outside - 1]), float(highs[-outside])
+    kind = Kind.EXAMPLES if outside else Kind.NONE
+    return Reading(tuple(map(float, values)), float(effect[0]), low, high, kind)
+
+
+def bounded(value: Any) -> np.ndarray:
+    """(3, V): a number or its versions, (V,), between bounds that are the same; (3, V) stays as it is."""
+    return np.broadcast_to(value, (3, np.shape(np.atleast_1d(value))[-1]))
 
 
 def within(value: np.ndarray, slack: float) -> np.ndarray:
@@ -112,25 +106,30 @@ def within(value: np.ndarray, slack: float) -> np.ndarray:
     return np.stack([value, value - slack, value + slack])
 
 
-def minus(first: np.ndarray | float, second: np.ndarray) -> np.ndarray:
-    """(3, V): the difference of two numbers, each with between what it lies."""
-    return first - second[[0, 2, 1]]
+def minus(first: Any, second: Any) -> np.ndarray:
+    """(3, V): the difference of two numbers (see `bounded`), and between what it lies."""
+    return bounded(first) - bounded(second)[[0, 2, 1]]
 
 
 def over_trainings(task: str, readings: Sequence[Reading], tail: float = TAIL) -> Evidence:
-    """The readings of all seeds together.
+    """The readings of all seeds together, with an interval that leaves out `tail` on each side.
 
     Over two or more, Student's t interval of the mean effect. The seeds share their examples, so what is uncertain for
     each by the examples is so for their mean; the two half-widths are added in squares.
     """
-    effects, count = np.array([r.effect for r in readings]), len(readings)
-    effect, values = float(effects.mean()), np.mean([r.values for r in readings], axis=0)
-    kind = readings[0].kind if count == 1 or readings[0].kind is Kind.TASKS else Kind.TRAININGS
-    below, above = np.mean([r.reach(tail) for r in readings], axis=0)
-    if count > 1 and np.isfinite(effect):
-        spread = stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)
-        below, above = np.hypot(spread, np.maximum([below, above], 0.0))
-    low, high = (float(effect - below), float(effect + above)) if np.isfinite(effect) else (-np.inf, np.inf)
+    kind, df, count = readings[0].kind, readings[0].df, len(readings)
+    values, effects = np.mean([r.values for r in readings], axis=0), [r.effect for r in readings]
+    effect, low, high = float(np.mean(effects)), -np.inf, np.inf
+    if np.isfinite(effect):
+        reach = np.mean([(r.effect - r.low, r.high - r.effect) for r in readings], axis=0)
+        if kind is not Kind.NONE:
+            reach *= stats.t.ppf(1 - tail, df) / stats.t.ppf(1 - TAIL, df)
+        if count > 1:
+            spread = stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)
+            reach = np.hypot(spread, np.maximum(reach, 0.0))
+        low, high = (effect + np.array([-1, 1]) * reach).tolist()
+    if count > 1 and kind is not Kind.TASKS:
+        kind = Kind.TRAININGS
     return Evidence(tuple(values.tolist()), effect, low, high, kind, task=task, trainings=count)
 
 

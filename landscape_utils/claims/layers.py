@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from ..landscape import flatness
-from ..landscape.flatness import versions
 from ..landscape.rollback import FINE_TUNED as END
 from ..landscape.rollback import Rollback
 from ..names import GROUPS, display_name
 from .evidence import Measured
-from .intervals import LeftOut, Reading, drawn, exact, normal, over_trainings
-from .measure import Measure, reads
+from .intervals import LeftOut, Reading, drawn, normal, over_trainings
+from .measure import FINE_TUNED, Measure, Subject, guessing, reads
 from .paper import DEV_EXAMPLES, TABLE_1
-from .subject import FINE_TUNED, Subject, guessing
-from .surfaces import Region, bounds, ratio, slack
+from .regions import log_ratio, on_line
 
 Weights = Mapping[str, float]  # of groups
 RANDOM = "random"  # sets of as many layers as the high group has
@@ -87,12 +83,10 @@ def printed(measure: Measure) -> Measured | None:
 def way_back(study: Subject, task: str, seed: int) -> Reading:
     sizes = []
     for group in GROUPS:
-        surface = study.layer_surface(task, group, seed=seed)
-        end = versions(surface).mark_loss[END]
-        level = (guessing(study, task) + end) / 2
-        back = Region(end, partial(flatness.width_below, surface, at=END, sides="left"))
-        sizes.append(bounds(back, level, slack(surface, level)))
-    return drawn([size[0, 0] for size in sizes], ratio(sizes[0], np.maximum(sizes[1], sizes[2])))
+        back = on_line(study.layer_surface(task, group, seed=seed), END, "left")
+        sizes.append(back.bounds((guessing(study, task) + back.end) / 2))
+    low, *others = sizes
+    return drawn([size[0, 0] for size in sizes], log_ratio(low, np.maximum(*others)))
 
 
 @reads("walk", ways=FINE_TUNED)
@@ -101,4 +95,4 @@ def moved(study: Subject, task: str, seed: int) -> Reading:
     if not walk.moved.size:
         raise LeftOut("the encoder has no layer groups")
     share = walk.moved / walk.group_size
-    return exact(share.tolist(), float(np.log2(share[2] / share[0])))
+    return drawn(share, np.log2(share[2] / share[0]))

@@ -1,31 +1,84 @@
-"""What a measure is: a number read off a study, for each task and seed, and the words that explain it."""
+"""What a measure is: a number read off a study, for each task and seed, and the words that explain it.
+
+Any object with the names of `Subject` can be weighed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
+from ..landscape.directions import RandomDirections
+from ..landscape.paths import Obstacles
+from ..landscape.rollback import Rollback
+from ..landscape.scan import Curve, Surface
+from ..landscape.walk import Walk
 from ..names import display_name
+from ..training.finetune import Run
 from ..training.history import loss_of_epoch
 from .evidence import EVERY, TOLD, Measured
-from .intervals import ALONE, TAIL, LeftOut, Reading, over_trainings
-from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
+from .intervals import ALONE, TAIL, LeftOut, Reading, bounded, drawn, minus, normal, over_trainings
 
+WAYS = ("scratch", "pretrained")
+FINE_TUNED = WAYS[1:]
+SIDES = ("from scratch", "fine-tuned")
+TRAININGS = {"scratch": "the training from scratch", "pretrained": "the fine-tuning"}
 # Parts a reason: what is lacking stands before it, and of which training after it.
 NOT_COMPUTED = " has been computed"
 # Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
 UNFITTED = 0.75
+AGAINST = ("less", "at_most", "more_than")  # arguments of `compared`
+
+
+class Subject(Protocol):
+    """A study as the claims see it, and nothing else. `how` is "scratch", "pretrained" or, of a run, "continued"."""
+
+    tasks: tuple[str, ...]
+
+    @property
+    def layer_tasks(self) -> tuple[str, ...]: ...  # of Figure 7
+    @property
+    def overfit_task(self) -> str: ...  # of Figure 4
+
+    def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
+        """The seeds of which this study has results of a kind, or is to compute them; () for none.
+
+        A kind is the name of a method below, or "continued": the further epochs of Figure 4.
+        """
+
+    def facts(self, task: str) -> Mapping[str, Any]:
+        """ "labels", "train_examples", "dev_examples", and "majority", the share of the largest class of dev."""
+
+    def schedule(self, task: str, how: str) -> np.ndarray: ...  # (S,) the learning rate of each step
+    def run(self, task: str, how: str, seed: int) -> Run: ...
+    def walk(self, task: str, how: str, seed: int) -> Walk: ...
+    def path(self, task: str, how: str, seed: int) -> Curve: ...
+    def obstacles(self, task: str, how: str, seed: int) -> Obstacles: ...
+    def curve(self, task: str, how: str, split: str = "train", *, seed: int) -> Curve: ...
+    def surface(self, task: str, how: str, split: str = "train", *, seed: int) -> Surface: ...
+    def random_directions(self, task: str, how: str, seed: int) -> RandomDirections: ...
+    def layer_surface(self, task: str, group: str, split: str = "train", *, seed: int) -> Surface: ...
+    def rollback(self, task: str, *, seed: int) -> Rollback: ...
+    def barrier(self, task: str, split: str = "train", *, seed: int) -> Curve: ...
+
+
+def guessing(study: Subject, task: str) -> float:
+    """The loss of giving all classes the same probability, in nats."""
+    return float(np.log(len(study.facts(task)["labels"])))
 
 
 class Reader(NamedTuple):
     """A function that reads a measure, and what it takes; see `reads`."""
 
-    function: Callable[..., Reading]
+    function: Callable[..., Any]
     kinds: tuple[str, ...]
     ways: tuple[str, ...]
     fitted: bool
+    each: bool
     tasks: Callable[[Subject], Sequence[str]]
 
 
@@ -33,18 +86,35 @@ def reads(
     *kinds: str,
     ways: tuple[str, ...] = WAYS,
     fitted: bool = False,
+    each: bool = False,
     tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks,
-) -> Callable[[Callable[..., Reading]], Reader]:
+) -> Callable[[Callable[..., Any]], Reader]:
     """Make a Reader of a function of (study, task, seed, **arguments), which raises LeftOut where it does not apply.
 
     Args:
         kinds: of the results that it takes; see `Subject.seeds_of`.
         ways: the trainings of which it takes them. An argument `how` names the only one.
         fitted: it only applies to trainings that fitted their training set: others have no optimum.
+        each: the function is of (study, task, how, seed, **arguments), and gives a number of one training: what
+            `bounded` takes, or a pair, the number and its standard error over examples. See `compared`.
         tasks: of a study.
     """
     taken = (*kinds, "run") if fitted else kinds
-    return lambda function: Reader(function, taken, ways, fitted, tasks)
+    return lambda function: Reader(function, taken, ways, fitted, each, tasks)
+
+
+def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Reading:
+    """Of the numbers of two trainings the effect is what the second has more, or with `less` what it has less.
+
+    Of a single one it is the number less `more_than`, or what it lacks to `at_most`.
+    """
+    numbers, stderrs = zip(*(n if isinstance(n, tuple) else (n, np.nan) for n in found), strict=True)
+    if len(numbers) == 2:
+        effect = minus(*numbers) if less else minus(*numbers[::-1])
+    else:
+        effect = minus(numbers[0], more_than) if at_most is None else minus(at_most, numbers[0])
+    values, stderr = [bounded(n)[0, 0] for n in numbers], float(np.linalg.norm(stderrs))
+    return drawn(values, effect) if np.isnan(stderr) else normal(values, float(effect[0, 0]), stderr)
 
 
 def overfitted(study: Subject) -> Sequence[str]:
@@ -60,7 +130,7 @@ class Measure:
         what, effect: in words, what is measured and what the effect is.
         reader: reads it, with the `arguments`.
         sides: names of the values.
-        only, without: tasks; all of the reader's by default.
+        only: tasks; all of the reader's by default.
     """
 
     what: str
@@ -68,7 +138,6 @@ class Measure:
     reader: Reader
     sides: tuple[str, ...] = SIDES
     only: Sequence[str] = ()
-    without: Sequence[str] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __call__(self, study: Subject) -> Measured:
@@ -76,12 +145,11 @@ class Measure:
         readings: dict[str, list[Reading]] = {}
         left_out = {}
         for task in self.reader.tasks(study):
-            if task in self.without or (self.only and task not in self.only):
-                continue
-            try:
-                readings[display_name(task)] = self.readings(study, task)
-            except LeftOut as reason:
-                left_out[display_name(task)] = str(reason)
+            if task in (self.only or (task,)):
+                try:
+                    readings[display_name(task)] = self.readings(study, task)
+                except LeftOut as reason:
+                    left_out[display_name(task)] = str(reason)
         usual, alone = (
             tuple(over_trainings(task, found, tail) for task, found in readings.items())
             for tail in (TAIL, ALONE)
@@ -91,37 +159,42 @@ class Measure:
 
     def readings(self, study: Subject, task: str) -> list[Reading]:
         """The readings of one task, of all seeds that have what is needed and can be read."""
+        ways = (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
         readings, reasons = [], []
-        for seed in self.seeds(study, task):
+        for seed in self.seeds(study, task, ways):
             try:
-                self.require_fitted(study, task, seed)
-                readings.append(self.reader.function(study, task, seed, **self.arguments))
+                for how in ways if self.reader.fitted else ():
+                    require_fitted(study, task, how, seed)
+                readings.append(self.read(study, task, seed, ways))
             except LeftOut as reason:
                 reasons.append(reason)
         if not readings:
             raise reasons[0]
         return readings
 
-    @property
-    def ways(self) -> tuple[str, ...]:
-        return (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
+    def read(self, study: Subject, task: str, seed: int, ways: Sequence[str]) -> Reading:
+        function, arguments = self.reader.function, dict(self.arguments)
+        if not self.reader.each:
+            return function(study, task, seed, **arguments)
+        against = {name: arguments.pop(name) for name in AGAINST if name in arguments}
+        arguments.pop("how", None)
+        return compared([function(study, task, how, seed, **arguments) for how in ways], **against)
 
-    def seeds(self, study: Subject, task: str) -> list[int]:
+    def seeds(self, study: Subject, task: str, ways: Sequence[str]) -> list[int]:
         """The seeds that have all results; LeftOut where there are none."""
         common: set[int] | None = None
-        names = study.tasks if task == EVERY else (task,)
-        for kind, how, name in product(self.reader.kinds, self.ways, names):
+        for kind, how, name in product(self.reader.kinds, ways, study.tasks if task == EVERY else (task,)):
             found = set(study.seeds_of(kind, name, how))
             common = found if common is None else common & found
             if not common:
                 raise LeftOut(f"no {TOLD['results'][kind]}{NOT_COMPUTED} for {TRAININGS[how]}")
         return sorted(common or ())
 
-    def require_fitted(self, study: Subject, task: str, seed: int) -> None:
-        for how in self.ways if self.reader.fitted else ():
-            run = study.run(task, how, seed)
-            share = loss_of_epoch(run, run.epochs)[0] / guessing(study, task)
-            if share > UNFITTED:
-                raise LeftOut(
-                    f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so it has no optimum to measure"
-                )
+
+def require_fitted(study: Subject, task: str, how: str, seed: int) -> None:
+    run = study.run(task, how, seed)
+    share = loss_of_epoch(run, run.epochs)[0] / guessing(study, task)
+    if share > UNFITTED:
+        raise LeftOut(
+            f"{TRAININGS[how]} ends at {share:.0%} of the loss of guessing, so it has no optimum to measure"
+        )

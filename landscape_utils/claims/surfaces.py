@@ -1,115 +1,37 @@
-"""Measures of the surroundings of an end: how wide and flat they are, and whether training loss and dev error agree.
-
-Two trainings are compared at one level of the loss, half-way between guessing and the higher of their two ends: one
-that ended lower is not given a lower rim.
-"""
+"""Measures of the surroundings of an end: how wide and flat they are, and whether training loss and dev error agree."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..landscape import flatness
-from ..landscape.directions import RandomDirections
-from ..landscape.flatness import Extent, versions
-from ..landscape.scan import Curve, Surface
+from ..landscape.flatness import versions
 from .evidence import EVERY
-from .intervals import LeftOut, Reading, Z, drawn, minus
-from .measure import reads
-from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
+from .intervals import LeftOut, Reading, Z, drawn
+from .measure import TRAININGS, WAYS, Subject, guessing, reads
+from .regions import along_directions, compared, in_plane, on_line
 
 LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper calls them
 
 
-class Region(NamedTuple):
-    """What surrounds an end: the loss there, (V,), and the size of the region around it below a level, (V,).
-
-    Sizes below `least` are those that the grid of the scan cannot tell.
-    """
-
-    end: np.ndarray
-    size: Callable[[np.ndarray], Extent]
-    least: float = 0.0
-
-
-def slack(scan: Any, level: np.ndarray) -> float:
-    """How far losses up to a level may be off by rounding, and by interpolation where points are interpolated."""
-    bound = getattr(scan, "loss_bound", np.zeros(1))
-    reached = bound[scan.loss - bound <= level.max()] if bound.any() else bound
-    return 2 * scan.precision_error + float(reached.max(initial=0.0))
-
-
-def bounds(region: Region, level: np.ndarray, off: float) -> np.ndarray:
-    """(3, V): the size at a level, and between which two sizes errors, edges and the grid leave it.
-
-    `off` is how far the losses may be off.
-    """
-    size, low, high = (region.size(level + shift) for shift in (0.0, -off, off))
-    lowest = np.where(size.size < region.least, 0.0, low.size)
-    highest = np.where(high.bounded, np.maximum(high.size, region.least), np.inf)
-    return np.stack([np.maximum(size.size, region.least), lowest, highest])
-
-
-def ratio(second: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """(3, V): log2 of second over first, two results of `bounds`."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return minus(np.log2(second), np.log2(first))
-
-
-def in_plane(surface: Surface, of: str = "loss") -> Region:
-    """The region seen from the end; sizes are areas, and the grid tells none below that of its cells."""
-    cell = float(np.ptp(surface.alpha) * np.ptp(surface.beta) / np.prod(np.subtract(surface.loss.shape, 1)))
-    ends = getattr(versions(surface), f"mark_{of}")
-    return Region(ends["end"], flatness.region_around(surface, of=of), cell)
-
-
-def on_line(curve: Curve) -> Region:
-    return Region(versions(curve).mark_loss["end"], partial(flatness.width_below, curve))
-
-
-def along_directions(found: RandomDirections) -> Region:
-    """Sizes are radii at which the mean over the directions first exceeds a level.
-
-    The first version is the scan's own. The others draw examples, and directions too.
-    """
-    count, losses = len(found.loss), found.draws[:, 1:].astype(float).reshape(-1, *found.loss.shape)
-    shares = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=len(losses)) / count
-    mean = np.concatenate([found.loss.mean(axis=0)[None], np.einsum("vd,vdr->vr", shares, losses)])
-    end = np.concatenate([[found.end], found.draws[:, 0].astype(float)])
-    radius, loss = np.append(0.0, found.radius), np.concatenate([end[:, None], mean], axis=1)
-    return Region(end, partial(flatness.reach, radius, loss))
-
-
-def compared(
-    study: Subject, task: str, seed: int, kind: str, region: Callable[[Any], Region], power: int = 0
-) -> Reading:
-    """The regions of both trainings; a `power` of |δ₁| turns steps of each training into distances."""
-    scans = [getattr(study, kind)(task, how, seed=seed) for how in WAYS]
-    regions = [region(scan) for scan in scans]
-    level = (guessing(study, task) + np.maximum(*(region.end for region in regions))) / 2
-    scratch, tuned = (
-        bounds(region, level, slack(scan, level)) * (scan.norm**power if power else 1)
-        for region, scan in zip(regions, scans, strict=True)
-    )
-    return drawn([scratch[0, 0], tuned[0, 0]], ratio(tuned, scratch))
-
-
 @reads("surface", fitted=True)
 def area(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
-    return compared(study, task, seed, "surface", in_plane, 2 * distances)
+    scans = [study.surface(task, how, seed=seed) for how in WAYS]
+    units = [scan.norm**2 if distances else 1 for scan in scans]
+    return compared([in_plane(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("curve", fitted=True)
 def width(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
-    return compared(study, task, seed, "curve", on_line, int(distances))
+    scans = [study.curve(task, how, seed=seed) for how in WAYS]
+    units = [scan.norm if distances else 1 for scan in scans]
+    return compared([on_line(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("random_directions", fitted=True)
 def radius(study: Subject, task: str, seed: int) -> Reading:
-    return compared(study, task, seed, "random_directions", along_directions)
+    regions = [along_directions(study.random_directions(task, how, seed)) for how in WAYS]
+    return compared(regions, guessing(study, task))
 
 
 @reads("surface", "run")
@@ -122,12 +44,10 @@ def area_of_error(study: Subject, task: str, seed: int) -> Reading:
                 f"{TRAININGS[how]} is hardly better on the dev set than always naming the largest class"
             )
     regions = [in_plane(study.surface(task, how, "dev", seed=seed), "error") for how in WAYS]
-    level = (1 - facts["majority"] + np.maximum(*(region.end for region in regions))) / 2
-    scratch, tuned = (bounds(region, level, 0.0) for region in regions)
-    return drawn([scratch[0, 0], tuned[0, 0]], ratio(tuned, scratch))
+    return compared(regions, 1 - facts["majority"])
 
 
-def agreement(
+def correlation(
     study: Subject, task: str, how: str, seed: int, within: float, given_distance: bool = True
 ) -> np.ndarray:
     """(V,): rank correlation of training loss and dev error near the end, the distance from it held fixed if asked.
@@ -135,7 +55,7 @@ def agreement(
     The draws' losses carry random errors of the size of rounding and interpolation.
     """
     train, dev = (study.surface(task, how, split, seed=seed) for split in ("train", "dev"))
-    where = flatness.near(train, within)
+    where = flatness.distance_from(train) <= within
     loss, error = versions(train).loss[:, where], versions(dev).error[:, where]
     off = train.precision_error + np.broadcast_to(getattr(train, "loss_bound", 0.0), where.shape)[where]
     loss[1:] += off * np.random.default_rng(0).uniform(-1, 1, loss[1:].shape)
@@ -147,16 +67,7 @@ def agreement(
     return np.where(np.isnan(found), 0.0, found)
 
 
-@reads("surface", ways=FINE_TUNED)
-def agree(study: Subject, task: str, seed: int, within: float, given_distance: bool = True) -> Reading:
-    found = agreement(study, task, "pretrained", seed, within, given_distance)
-    return drawn([found[0]], found)
-
-
-@reads("surface")
-def agree_more(study: Subject, task: str, seed: int, within: float) -> Reading:
-    scratch, tuned = (agreement(study, task, how, seed, within) for how in WAYS)
-    return drawn([scratch[0], tuned[0]], tuned - scratch)
+agreement = reads("surface", each=True)(correlation)
 
 
 @reads(
@@ -166,7 +77,7 @@ def agree_more(study: Subject, task: str, seed: int, within: float) -> Reading:
 )
 def agree_on_large(study: Subject, task: str, seed: int, within: float) -> Reading:
     large, small = (
-        np.mean([agreement(study, t, "scratch", seed, within) for t in tasks], axis=0)
+        np.mean([correlation(study, t, "scratch", seed, within) for t in tasks], axis=0)
         for tasks in (LARGE, SMALL)
     )
     return drawn([large[0], small[0]], large - small)

@@ -1,37 +1,37 @@
-"""Measures of trainings: accuracy, speed, loss, and the way that the weights went."""
+"""Measures of trainings: accuracy, speed, loss, the way that the weights went, and what stood in it."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import stats
 
+from ..landscape import flatness
+from ..landscape.flatness import versions
+from ..landscape.scan import Curve
 from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
 from .evidence import EVERY
-from .intervals import TAIL, Kind, LeftOut, Reading, exact, normal
-from .measure import overfitted, reads
-from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
+from .intervals import TAIL, Kind, LeftOut, Reading, drawn, normal, within
+from .measure import FINE_TUNED, TRAININGS, WAYS, Subject, guessing, overfitted, reads
 
 
-def points(study: Subject, task: str, seed: int, *ways: str) -> tuple[list[float], float]:
-    """Dev accuracy of trainings, in %, and the standard error of a difference of two.
+def points(study: Subject, task: str, how: str, seed: int) -> tuple[float, float]:
+    """Dev accuracy in %, and its standard error.
 
-    They are taken as independent. On the same examples they are not, and the standard error is too large if anything.
+    In a difference of two they count as independent. On the same examples they are not, and the standard error is too
+    large if anything.
     """
-    found = [100 * float(study.run(task, how, seed).dev_accuracy[-1]) for how in ways]
-    return found, float(np.sqrt(sum(p * (100 - p) for p in found) / study.facts(task)["dev_examples"]))
+    found = 100 * float(study.run(task, how, seed).dev_accuracy[-1])
+    return found, float(np.sqrt(found * (100 - found) / study.facts(task)["dev_examples"]))
 
 
-@reads("run")
-def accuracy(study: Subject, task: str, seed: int) -> Reading:
-    (scratch, tuned), stderr = points(study, task, seed, *WAYS)
-    return normal((scratch, tuned), tuned - scratch, stderr)
+accuracy = reads("run", each=True)(points)
 
 
 @reads("run", tasks=lambda study: (EVERY,))
 def gain_by_size(study: Subject, task: str, seed: int) -> Reading:
     sizes = np.array([study.facts(t)["train_examples"] for t in study.tasks])
-    gains = np.array([np.diff(points(study, t, seed, *WAYS)[0])[0] for t in study.tasks])
+    gains = np.array([np.diff([points(study, t, how, seed)[0] for how in WAYS])[0] for t in study.tasks])
     if len(set(sizes.tolist())) < 3:
         raise LeftOut("a line needs training sets of at least three sizes")
     line = stats.linregress(np.log10(sizes), gains)
@@ -43,32 +43,29 @@ def gain_by_size(study: Subject, task: str, seed: int) -> Reading:
 @reads("run")
 def epochs_to_half(study: Subject, task: str, seed: int) -> Reading:
     runs = [study.run(task, how, seed) for how in WAYS]
-    reached = [epochs_to(run, guessing(study, task) / 2) for run in runs]
-    if np.isinf(reached).all():
+    scratch, tuned = (epochs_to(run, guessing(study, task) / 2) for run in runs)
+    if np.isinf([scratch, tuned]).all():
         raise LeftOut("neither training gets to half the loss of guessing")
-    counted = [min(r, run.epochs) for r, run in zip(reached, runs, strict=True)]
-    effect = float(np.log2(counted[0] / counted[1]))
-    low, high = (-np.inf if np.isinf(reached[1]) else effect), (np.inf if np.isinf(reached[0]) else effect)
-    return Reading((reached[0], reached[1]), effect, low, high, Kind.NONE)
+    effect = float(np.log2(min(scratch, runs[0].epochs) / min(tuned, runs[1].epochs)))
+    low, high = (-np.inf if np.isinf(tuned) else effect), (np.inf if np.isinf(scratch) else effect)
+    return Reading((scratch, tuned), effect, low, high, Kind.NONE)
 
 
-@reads("run")
-def loss(study: Subject, task: str, seed: int, epoch: int | None = None) -> Reading:
+@reads("run", each=True)
+def loss(study: Subject, task: str, how: str, seed: int, epoch: int | None = None) -> tuple[float, float]:
     """Of an epoch; by default of the last."""
-    runs = [study.run(task, how, seed) for how in WAYS]
-    (scratch, error), (tuned, other) = (loss_of_epoch(run, epoch or run.epochs) for run in runs)
-    return normal((scratch, tuned), scratch - tuned, float(np.hypot(error, other)))
+    run = study.run(task, how, seed)
+    return loss_of_epoch(run, epoch or run.epochs)
 
 
-@reads("run")
-def share_of_guessing(
-    study: Subject, task: str, seed: int, how: str, epoch: int, more_than: float
-) -> Reading:
-    loss, stderr = (x / guessing(study, task) for x in loss_of_epoch(study.run(task, how, seed), epoch))
-    return normal((loss,), loss - more_than, stderr)
+@reads("run", each=True)
+def share_of_guessing(study: Subject, task: str, how: str, seed: int, epoch: int) -> tuple[float, float]:
+    found, stderr = loss_of_epoch(study.run(task, how, seed), epoch)
+    return found / guessing(study, task), stderr / guessing(study, task)
 
 
-def beyond_chance(study: Subject, task: str, how: str, seed: int) -> float:
+@reads("walk", each=True)
+def straightness(study: Subject, task: str, how: str, seed: int) -> float:
     """How much straighter a training is after a quarter of its steps than a random walk of the same step lengths."""
     cosine = float(study.walk(task, how, seed).quarter[1])
     if np.isnan(cosine):
@@ -76,22 +73,9 @@ def beyond_chance(study: Subject, task: str, how: str, seed: int) -> float:
     return cosine - random_walk_cosine(study.schedule(task, how))
 
 
-@reads("walk")
-def straightness(study: Subject, task: str, seed: int) -> Reading:
-    scratch, tuned = (beyond_chance(study, task, how, seed) for how in WAYS)
-    return exact((scratch, tuned), tuned - scratch)
-
-
-@reads("walk")
-def straighter_than_chance(study: Subject, task: str, seed: int, how: str) -> Reading:
-    found = beyond_chance(study, task, how, seed)
-    return exact((found,), found)
-
-
-@reads("walk")
-def first_epoch_cosine(study: Subject, task: str, seed: int) -> Reading:
-    scratch, tuned = (float(study.walk(task, how, seed).cosine[1]) for how in WAYS)
-    return exact((scratch, tuned), tuned - scratch)
+@reads("walk", each=True)
+def first_epoch_cosine(study: Subject, task: str, how: str, seed: int) -> float:
+    return float(study.walk(task, how, seed).cosine[1])
 
 
 @reads("walk")
@@ -103,15 +87,65 @@ def angle(
     if np.isnan(walk.angle):
         raise LeftOut("no second training begins at the same weights")
     most = deviations / np.sqrt(walk.dimension) if at_most is None else at_most
-    return exact((abs(walk.angle), most), most - abs(walk.angle))
+    return drawn((abs(walk.angle), most), most - abs(walk.angle))
 
 
 @reads("run", "continued", ways=FINE_TUNED, tasks=overfitted)
 def rise_of_error(study: Subject, task: str, seed: int, at_most: float) -> Reading:
-    (right, right_after), stderr = points(study, task, seed, "pretrained", "continued")
-    before, after = 100 - right, 100 - right_after
+    pair = [points(study, task, how, seed) for how in ("pretrained", "continued")]
+    (before, error), (after, error_after) = ((100 - right, stderr) for right, stderr in pair)
     if before < at_most:
         raise LeftOut(
             f"the dev error is only {before:.1f} % before the further epochs, so there is little to overfit"
         )
-    return normal((before, after), at_most - (after - before), stderr)
+    return normal((before, after), at_most - (after - before), float(np.hypot(error, error_after)))
+
+
+def descent(curve: Curve) -> np.ndarray:
+    """(V,): from the loss at the start down to that at the end."""
+    ends = versions(curve).mark_loss
+    found = ends["start"] - ends["end"]
+    if not (found > 0).all():
+        raise LeftOut("the training loss is not lower at the end than at the start")
+    return found
+
+
+def rise(curve: Curve) -> np.ndarray:
+    """(3, V): the largest rise from start to end, in % of the descent, and between what rounding leaves it."""
+    alpha, loss = flatness.losses_along(curve)
+    between = (alpha >= curve.marks["start"].alpha) & (alpha <= curve.marks["end"].alpha)
+    return 100 * within(flatness.largest_rise(loss[:, between]), 2 * curve.precision_error) / descent(curve)
+
+
+@reads("path", fitted=True, each=True)
+def rise_on_line(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
+    return rise(study.path(task, how, seed))
+
+
+@reads("obstacles", fitted=True, each=True)
+def rise_on_legs(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
+    return rise(study.obstacles(task, how, seed).path)
+
+
+@reads("obstacles", ways=FINE_TUNED, fitted=True)
+def first_direction(study: Subject, task: str, seed: int, more_than: float | None = None) -> Reading:
+    """Against a share of the descent; by default against the descent of the first epoch."""
+    found = study.obstacles(task, "pretrained", seed)
+    start, whole, ray = versions(found.path).mark_loss["start"], descent(found.path), versions(found.ray)
+    share = 100 * (start - np.fmin.reduce(ray.loss, axis=1)) / whole
+    first = 100 * (start - ray.mark_loss["first epoch"]) / whole
+    return drawn([first[0], share[0]], share - (first if more_than is None else more_than))
+
+
+@reads("barrier", ways=FINE_TUNED, fitted=True, tasks=overfitted, each=True)
+def barrier(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
+    curve = study.barrier(task, seed=seed)
+    alpha, loss = flatness.losses_along(curve)
+    before, after = (versions(curve).mark_loss[name] for name in ("start", "end"))  # (V,)
+    height = (loss - before[:, None] * (1 - alpha) - after[:, None] * alpha).max(axis=1)
+    return 100 * within(height, 2 * curve.precision_error) / (guessing(study, task) - before)
+
+
+@reads("barrier", "path", ways=FINE_TUNED, tasks=overfitted, each=True)
+def distance_gone(study: Subject, task: str, how: str, seed: int) -> float:
+    return study.barrier(task, seed=seed).norm / study.path(task, how, seed).norm

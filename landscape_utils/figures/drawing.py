@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -39,13 +40,12 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
 
     Raises UserError if a logarithmic scale is asked for values that are not all above 0.
     """
-    values = np.concatenate([getattr(surface, value).ravel() for surface in surfaces])
-    values = values[np.isfinite(values)]
+    values = finite([getattr(surface, value) for surface in surfaces])
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     if high - low <= 1e-9 * max(abs(high), 1e-9):  # equal everywhere: one colour, no lines
         return Scale(np.array([low - 0.5, low + 0.5]), np.array([]), Normalize(low - 0.5, low + 0.5))
     if log is None:
-        log = value == "loss" and spans_decades(values)
+        log = value == "loss" and spans_decades([values])
     if log and low <= 0:
         raise UserError(f"a logarithmic scale needs values above 0; the lowest is {low:g}: use log=False")
     if log:
@@ -59,9 +59,15 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     return Scale(levels, lines[(lines > low) & (lines < high)], norm)
 
 
-def spans_decades(values: np.ndarray) -> bool:
+def finite(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """The finite ones of their values."""
+    values = np.concatenate([array.ravel() for array in arrays])
+    return values[np.isfinite(values)]
+
+
+def spans_decades(arrays: Sequence[np.ndarray]) -> bool:
     """Whether all are above 0, and the highest more than DECADES times the lowest: a logarithmic scale shows more."""
-    values = values[np.isfinite(values)]
+    values = finite(arrays)
     return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
 
 
@@ -86,9 +92,8 @@ def draw_surface(
     """
     alpha, beta = np.sort(surface.alpha), np.sort(surface.beta)
     if min(len(alpha), len(beta)) < 2:
-        raise UserError(
-            f"a surface of {len(alpha)} x {len(beta)} points cannot be drawn: it needs 2 or more on each axis"
-        )
+        size = f"{len(alpha)} x {len(beta)} points"
+        raise UserError(f"a surface of {size} cannot be drawn: it needs 2 or more on each axis")
     middle = middle_of(surface)
     axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     if window:
@@ -107,8 +112,8 @@ def draw_surface(
             inks = [ink_on(colours(scale.norm(level))) for level in scale.lines]
             axis.contour(alpha, beta, values, scale.lines, colors=inks, linewidths=0.6)
     axis.spines[:].set_visible(True)
-    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    for of in (axis.xaxis, axis.yaxis):
+        of.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
 
 
 def label_lines(axis: Axes, value: str = "loss") -> None:
@@ -138,19 +143,11 @@ def draw_mark(axis: Axes, mark: Mark, name: str, named: bool, right: int) -> Non
     marker, size = MARKERS.get(name, OTHER_MARKER)
     axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc=CHALK, mec="black", mew=0.8, zorder=6)
     if named:
-        axis.annotate(
-            name,
-            (mark.alpha, mark.beta),
-            xytext=(3 * right, 5 * right),
-            textcoords="offset points",
-            ha="left" if right > 0 else "right",
-            va="bottom" if right > 0 else "top",
-            fontsize=9,
-            path_effects=halo(),
-            zorder=7,
-            annotation_clip=True,
-            parse_math=False,
-        )
+        ha, va = ("left", "bottom") if right > 0 else ("right", "top")
+        place: dict[str, Any] = {"xytext": (3 * right, 5 * right), "textcoords": "offset points"}
+        look: dict[str, Any] = {"ha": ha, "va": va, "fontsize": 9, "path_effects": halo(), "zorder": 7}
+        at = mark.alpha, mark.beta
+        axis.annotate(name, at, annotation_clip=True, parse_math=False, **place, **look)
 
 
 def draw_trajectory(

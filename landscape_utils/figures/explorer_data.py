@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from .style import COLOUR_MAPS, DIVERGING
 STOPS = 32  # of a colour map; the browser interpolates
 FOCUS = ("end", "fine-tuned")  # marks around which an optimum's width and area are taken
 KINDS = ("loss", "error")
+SPLITS = {"training": "train", "dev": "dev"}  # as readers call them
+PAPERS = ("training loss", "dev error")  # what the paper draws
 COLOURS = {**COLOUR_MAPS, "rank": DIVERGING}
 NO_COUNT = 65535
 
@@ -53,35 +56,38 @@ class View:
 
     def packed(self) -> dict[str, Any]:
         """The view as the browser takes it; UserError if its parts do not fit together."""
-        scans = [*self.surfaces.values(), *self.curves.values()]
-        if not scans:
+        surfaces, curves = [*self.surfaces.values()], [*self.curves.values()]
+        if not surfaces + curves:
             raise UserError(f"the view {self.task!r} {self.how!r} holds neither a surface nor a curve")
-        surface = next(iter(self.surfaces.values()), None)
-        curve = next(iter(self.curves.values()), None)
-        check_axes([*self.surfaces.values()], ("alpha", "beta"))
-        check_axes([*self.curves.values()], ("alpha",))
-        named = self.surfaces or self.curves
-        named_marks = [name for name in scans[0].marks if all(name in scan.marks for scan in named.values())]
+        check_axes(surfaces, ("alpha", "beta"))
+        check_axes(curves, ("alpha",))
+        first, named = [*surfaces, *curves][0], self.surfaces or self.curves
+        marks = [name for name in first.marks if all(name in scan.marks for scan in named.values())]
         return {
             "task": self.task,
             "how": self.how,
             "layers": self.layers,
             "axis": self.axis,
-            "alpha": surface.alpha.tolist() if surface else None,
-            "beta": surface.beta.tolist() if surface else None,
+            "alpha": surfaces[0].alpha.tolist() if surfaces else None,
+            "beta": surfaces[0].beta.tolist() if surfaces else None,
             "fields": pack_fields(self.surfaces, self.quantities),
-            "curve": curve
-            and {"alpha": curve.alpha.tolist(), "fields": pack_fields(self.curves, self.quantities)},
+            "curve": {"alpha": curves[0].alpha.tolist(), "fields": pack_fields(self.curves, self.quantities)}
+            if curves
+            else None,
             "marks": [
                 pack_mark(name, {prefix: scan.marks[name] for prefix, scan in named.items()}, self.quantities)
-                for name in named_marks
+                for name in marks
             ],
-            "focus": next((named_marks.index(name) for name in FOCUS if name in named_marks), -1),
-            "norm": finite(scans[0].norm),
-            "cosine": finite(surface.cosine) if surface else None,
+            "focus": next((marks.index(name) for name in FOCUS if name in marks), -1),
+            "norm": finite(first.norm),
+            "cosine": finite(surfaces[0].cosine) if surfaces else None,
             "history": {name: listed(values) for name, values in self.history.items()},
             "turn": self.turn,
-            "trajectories": {t.method: pack_trajectory(t) for t in self.trajectories} or None,
+            "trajectories": {
+                path.method: {name: listed(getattr(path, name)) for name in ("alpha", "beta", "in_plane")}
+                for path in self.trajectories
+            }
+            or None,
         }
 
 
@@ -96,13 +102,8 @@ class Cube:
     examples: int
 
     def packed(self) -> dict[str, Any]:
-        return {
-            "task": self.task,
-            "groups": list(self.groups),
-            "axis": self.axis.tolist(),
-            "accuracy": floats(self.accuracy),
-            "examples": self.examples,
-        }
+        packed = {"groups": list(self.groups), "axis": self.axis.tolist(), "accuracy": floats(self.accuracy)}
+        return packed | {"task": self.task, "examples": self.examples}
 
 
 def payload(views: Sequence[View], cubes: Sequence[Cube] = ()) -> dict[str, Any]:
@@ -125,16 +126,14 @@ def embedded(data: Mapping[str, Any]) -> str:
 
 def quantities(views: Iterable[View]) -> dict[str, dict[str, Any]]:
     """Of each quantity: what kind it is, and whether its scale starts out logarithmic, as in the static figures."""
-    values: dict[str, list[np.ndarray]] = {}
-    kinds: dict[str, str] = {}
+    found: dict[tuple[str, str], list[np.ndarray]] = {}
     for view in views:
         for scans in (view.surfaces, view.curves):
             for name, kind, scan in shown(scans, view.quantities):
-                values.setdefault(name, []).append(getattr(scan, kind).ravel())
-                kinds[name] = kind
+                found.setdefault((name, kind), []).append(getattr(scan, kind))
     return {
-        name: {"kind": kind, "log": kind == "loss" and spans_decades(np.concatenate(values[name]))}
-        for name, kind in kinds.items()
+        name: {"kind": kind, "log": kind == "loss" and spans_decades(values)}
+        for (name, kind), values in found.items()
     }
 
 
@@ -175,21 +174,15 @@ def pack_mark(name: str, marks: Mapping[str, Mark], only: Sequence[str]) -> dict
     }
 
 
-def pack_trajectory(trajectory: Trajectory) -> dict[str, Any]:
-    return {name: listed(getattr(trajectory, name)) for name in ("alpha", "beta", "in_plane")}
-
-
 def check_axes(scans: Sequence[Curve], names: Sequence[str]) -> None:
     """UserError unless scans share ascending axes: the browser draws and measures along them."""
-    for name in names:
-        axes = [getattr(scan, name) for scan in scans]
-        for axis in axes:
-            if not (np.diff(axis) > 0).all():
-                raise UserError(
-                    f"the explorer needs {name} in ascending order, each value once; got {axis.tolist()!r:.60}"
-                )
-            if not np.array_equal(axis, axes[0]):
-                raise UserError(f"what is shown in one view must have the same {name}")
+    for scan, name in product(scans, names):
+        axis = getattr(scan, name)
+        if not (np.diff(axis) > 0).all():
+            given = f"{axis.tolist()!r:.60}"
+            raise UserError(f"the explorer needs {name} in ascending order, each value once; got {given}")
+        if not np.array_equal(axis, getattr(scans[0], name)):
+            raise UserError(f"what is shown in one view must have the same {name}")
 
 
 def counts(error: np.ndarray, examples: int) -> dict[str, str]:
@@ -197,22 +190,25 @@ def counts(error: np.ndarray, examples: int) -> dict[str, str]:
     wrong = np.where(np.isnan(error), NO_COUNT, np.rint(error * examples))
     if not (examples < NO_COUNT and np.all((np.abs(wrong - error * examples) < 1e-3) | np.isnan(error))):
         return {"values": floats(error)}
-    return {"counts": base64.b64encode(wrong.astype("<u2").tobytes()).decode()}
+    return {"counts": base64ed(wrong, "<u2")}
 
 
 def bounds(scan: Curve) -> dict[str, Any] | None:
     """How far off interpolated losses may be, in 255 steps rounded up; None where all points were computed."""
-    bound = getattr(scan, "loss_bound", None)
-    if bound is None or not np.any(bound > 0):
+    bound = scan.loss_bound
+    if not np.any(bound > 0):
         return None
-    codes = np.ceil(255 * bound / bound.max()).astype("u1")
-    return {"max": float(bound.max()), "codes": base64.b64encode(codes.tobytes()).decode()}
+    return {"max": float(bound.max()), "codes": base64ed(np.ceil(255 * bound / bound.max()), "u1")}
 
 
 def floats(values: np.ndarray) -> str:
     """Little-endian float32 in base64: NaN and infinities included, which JSON lacks."""
     with np.errstate(over="ignore"):
-        return base64.b64encode(values.astype("<f4").tobytes()).decode()
+        return base64ed(values, "<f4")
+
+
+def base64ed(values: np.ndarray, kind: str) -> str:
+    return base64.b64encode(values.astype(kind).tobytes()).decode()
 
 
 def listed(values: np.ndarray) -> list[float | None]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,8 +23,6 @@ PAPER = "the paper's numbers"
 LETTERS = 12  # points: large, for a phone shows the figure at half its size
 ROW, HEAD, STEP = 0.5, 0.85, 0.19  # inches: a claim's two lines, the headings, from task to task
 
-Columns = dict[str, dict[str, Measured]]
-
 
 @style
 def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
@@ -33,7 +32,11 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
         by_run: heading -> claims, in the order of the models' size. What the paper's own printed numbers say is put
             beside them where a claim has them.
     """
-    titles, columns = _titles(by_run), _columns(by_run)
+    every = [claim for claims in by_run.values() for claim in claims]
+    titles = {claim.name: claim.title for claim in every}
+    columns = {head: {claim.name: claim.primary for claim in claims} for head, claims in by_run.items()}
+    if printed := {claim.name: claim.printed for claim in every if claim.printed}:
+        columns[PAPER] = printed
     height = HEAD + ROW * len(titles)
     figure = PageFigure(WIDTH, height + 0.8)
     axis = figure.subplots()
@@ -46,16 +49,8 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
         _draw_run(axis, WIDTH * column / len(columns) + 0.12, heading, measured, list(titles))
     for marker, fill, size, meaning in WORDS.values():
         axis.plot([], [], marker, mfc=fill, mec=INK, mew=0.8, ms=size, ls="", label=meaning)
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(
-        handles,
-        labels,
-        loc="outside upper left",
-        ncols=4,
-        fontsize=LETTERS,
-        columnspacing=1,
-        handletextpad=0.2,
-    )
+    looks: dict[str, Any] = {"fontsize": LETTERS, "columnspacing": 1, "handletextpad": 0.2}
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=4, **looks)
     note(figure, "Where a mark is missing, the run has no result, or the claim is not about the task.")
     return figure
 
@@ -64,19 +59,12 @@ def _draw_run(
     axis: Axes, left: float, heading: str, measured: Mapping[str, Measured], names: list[str]
 ) -> None:
     """One run's marks and verdicts, its headings above them."""
-    tasks = _tasks(measured.values())
+    spoken = dict.fromkeys(e.task for of in measured.values() for e in of.evidence if e.task != EVERY)
+    tasks = list(spoken) or [""]
     axis.text(left - 0.08, 0, heading, va="center", fontsize=LETTERS - 1, fontweight="bold", parse_math=False)
     for k, task in enumerate(tasks):
-        axis.text(
-            left + k * STEP,
-            HEAD - 0.2,
-            task,
-            rotation=90,
-            ha="center",
-            va="bottom",
-            fontsize=9,
-            parse_math=False,
-        )
+        looks: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 9}
+        axis.text(left + k * STEP, HEAD - 0.2, task, parse_math=False, **looks)
     for name, found in measured.items():
         y = HEAD + ROW * names.index(name) + 0.46 * ROW
         for e in found.evidence:
@@ -85,20 +73,3 @@ def _draw_run(
             axis.plot(x, y, marker, mfc=fill, mec=INK, mew=0.8, ms=size)
         colour = VERDICTS[found.outcome]
         axis.text(left + STEP * len(tasks), y, found.outcome, va="center", fontsize=LETTERS - 1, color=colour)
-
-
-def _titles(by_run: Mapping[str, Sequence[Claim]]) -> dict[str, str]:
-    return {claim.name: claim.title for claims in by_run.values() for claim in claims}
-
-
-def _columns(by_run: Mapping[str, Sequence[Claim]]) -> Columns:
-    """What each run says to each claim, and the paper's printed numbers last."""
-    columns = {head: {claim.name: claim.primary for claim in claims} for head, claims in by_run.items()}
-    every = (claim for claims in by_run.values() for claim in claims)
-    printed = {claim.name: claim.printed for claim in every if claim.printed}
-    return columns | ({PAPER: printed} if printed else {})
-
-
-def _tasks(measured: Iterable[Measured]) -> list[str]:
-    tasks = dict.fromkeys(e.task for found in measured for e in found.evidence if e.task != EVERY)
-    return list(tasks) or [""]

@@ -11,20 +11,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from itertools import product
 from typing import Any, get_args
 
 import ipywidgets
 
 from ..errors import UserError
 from ..landscape.scan import Surface
-from ..names import METHODS
-from ..profiles import Profile
+from ..profiles.profile import Profile
 from ..progress import no_bars
 from ..study.scan_results import SurfaceResult
 from ..study.study import Study
 from .explorer import Explorer
-from .explorer_data import View, pack_mark
-from .study_views import PAPERS, SPLITS
+from .explorer_data import PAPERS, SPLITS, View, pack_mark
 from .style import how_name
 from .watching import Coarse, Place, Rows, Watched
 
@@ -50,13 +50,12 @@ class Live(ipywidgets.VBox):
         message: what happened last, errors included, in one line.
     """
 
-    def __init__(self, study: Study, explorer: Explorer):
-        self.study, self.explorer = study, explorer
+    def __init__(self, study: Study, explorer: Explorer, landscape: Callable[..., View]):
+        """`landscape`: (task, way of training, surfaces) -> what the explorer shows of a new scan."""
+        self.study, self.explorer, self.landscape = study, explorer, landscape
         self.runs = {
             (study.heading(task), how_name(how) + when): (task, how)
-            for task in study.tasks
-            for how in study.ways
-            for when in ("", NOW)
+            for task, how, when in product(study.tasks, study.ways, ("", NOW))
         }
         self._asking, self._scanning = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
         self._waiting: dict[Callable[[], None], Future[None]] = {}
@@ -95,9 +94,8 @@ class Live(ipywidgets.VBox):
         profile = self.study.profile
         self.span = ipywidgets.FloatText(profile.grid.span, description="span")
         self.resolution = ipywidgets.IntText(profile.grid.resolution, description="resolution")
-        self.examples = ipywidgets.IntText(
-            0, description="examples", tooltip="of each split; 0: the profile's"
-        )
+        of_each = "of each split; 0: the profile's"
+        self.examples = ipywidgets.IntText(0, description="examples", tooltip=of_each)
         self.precision = ipywidgets.Dropdown(
             options=PRECISIONS, value=profile.precision, description="precision"
         )
@@ -155,9 +153,8 @@ class Live(ipywidgets.VBox):
         alpha, beta, place = self.alpha.value, self.beta.value, self._here()
         found = place.measure(alpha, beta)
         self._asked += 1
-        mark = pack_mark(
-            f"asked {self._asked}", {title: found[split] for title, split in SPLITS.items()}, PAPERS
-        )
+        named = {title: found[split] for title, split in SPLITS.items()}
+        mark = pack_mark(f"asked {self._asked}", named, PAPERS)
         run = {"task": self.study.heading(place.task), "how": how_name(place.how)}
         views = [
             view | {"marks": [*view["marks"], mark]} if run.items() <= view.items() else view
@@ -165,9 +162,8 @@ class Live(ipywidgets.VBox):
         ]
         self.explorer.payload = self.explorer.payload | {"views": views}
         self.explorer.cursor = {"alpha": alpha, "beta": beta}
-        told = "; ".join(
-            f"{what} {value:.4g} ± {stderr:.2g}" for what, (value, stderr) in mark["values"].items()
-        )
+        values = mark["values"].items()
+        told = "; ".join(f"{what} {value:.4g} ± {stderr:.2g}" for what, (value, stderr) in values)
         self.say(f"{run['task']}, {run['how']} at α = {alpha:g}, β = {beta:g}: {told}")
 
     def _classify(self) -> None:
@@ -190,13 +186,14 @@ class Live(ipywidgets.VBox):
     def _start_scan(self) -> None:
         self._stop.clear()
         self.stop.disabled, self.scan.disabled = False, True
-        self._scanning.submit(self._guarded, self._scan)
 
-    def _scan(self) -> None:
-        try:
-            self._scan_surface(*self.shown)
-        finally:
-            self.stop.disabled, self.scan.disabled = True, False
+        def job() -> None:
+            try:
+                self._scan_surface(*self.shown)
+            finally:
+                self.stop.disabled, self.scan.disabled = True, False
+
+        self._scanning.submit(self._guarded, job)
 
     def _scan_surface(self, task: str, how: str) -> None:
         started = time.monotonic()
@@ -207,10 +204,9 @@ class Live(ipywidgets.VBox):
             if self._stop.is_set():
                 raise Stopped
 
-        parameters = {
-            name: getattr(self, name).value for name in ("span", "resolution", "examples", "precision")
-        }
-        study = self.study.under(**parameters)
+        controls = {"span": self.span, "resolution": self.resolution, "examples": self.examples}
+        controls["precision"] = self.precision
+        study = self.study.under(**{name: control.value for name, control in controls.items()})
         kind = SurfaceResult(task, how, study.seed)
         coarse = Coarse(study, task, study.plane(task, how))
         self.progress.max, self.progress.value = coarse.points, 0
@@ -221,19 +217,14 @@ class Live(ipywidgets.VBox):
             self.say(f"Stopped at {self.progress.value} of {coarse.points} points: Scan goes on from there.")
             return
         self.progress.value = coarse.points
-        path = study.store.path(*study.key(kind))
-        self.say(
-            f"Scanned in {time.monotonic() - started:.1f} s; the result is {path.parent.name}/{path.name}"
-        )
+        path, seconds = study.store.path(*study.key(kind)), time.monotonic() - started
+        self.say(f"Scanned in {seconds:.1f} s; the result is {path.parent.name}/{path.name}")
 
     def _show_scan(self, task: str, how: str, found: Mapping[str, Surface] | None) -> None:
         if found:
             surfaces = {title: found[split] for title, split in SPLITS.items()}
-            curves = {title: self.study.curve(task, how, split) for title, split in SPLITS.items()}
-            trajectories = [self.study.trajectory(task, how, method) for method in METHODS]
-            name = how_name(how) + NOW
-            view = View(surfaces, curves, trajectories, self.study.heading(task), name, quantities=PAPERS)
-            self.explorer.scanned = view.packed()
+            view = self.landscape(task, how, surfaces)
+            self.explorer.scanned = replace(view, how=view.how + NOW).packed()
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

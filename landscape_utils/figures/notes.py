@@ -10,6 +10,8 @@ import numpy as np
 from ..landscape.scan import Curve
 from .style import how_name
 
+NOT_LEARNED = "at most 2 points above the largest class"  # what `Run.learned` denies
+
 
 def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
@@ -35,7 +37,7 @@ def stayed(seeds: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
             count = sum(not one.learned for one in of)
             many = f" ({count} of {len(of)})" if len(of) > 1 else ""
             failed += [f"{heading} {how_name(name)}{many}"] * (count > 0)
-    return f" At most 2 points above the largest class on dev: {', '.join(failed)}." if failed else ""
+    return f" {NOT_LEARNED.capitalize()} on dev: {', '.join(failed)}." if failed else ""
 
 
 def leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:

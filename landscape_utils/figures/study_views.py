@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ..errors import UserError
 from ..landscape.rollback import AXIS
-from ..landscape.scan import Curve
+from ..landscape.scan import Curve, Surface
 from ..names import CONTINUED, GROUPS, METHODS
 from ..study.study import Study
 from ..training.finetune import Run
-from .explorer_data import Cube, View
+from .explorer_data import PAPERS, SPLITS, Cube, View
 from .style import how_name
 
-SPLITS = {"training": "train", "dev": "dev"}
-PAPERS = ("training loss", "dev error")  # what the paper draws
-
 Shown = tuple[list[View], list[Cube]]
+
+
+def both(scanned: Callable[..., Any], *of: str) -> dict[str, Any]:
+    """The curves or surfaces of both splits, as readers call them."""
+    return {name: scanned(*of, split) for name, split in SPLITS.items()}
 
 
 def histories(study: Study, tasks: Sequence[str]) -> Shown:
@@ -32,84 +36,64 @@ def histories(study: Study, tasks: Sequence[str]) -> Shown:
             quantities=("training loss", "dev loss", "dev error"),
             axis="epoch",
         )
-        for task in tasks
-        for how in study.ways
+        for task, how in product(tasks, study.ways)
     ], []
 
 
 def history(run: Run, facts: Mapping[str, Any]) -> dict[str, Curve]:
-    """Training loss: the mean over an epoch's steps, with its standard error; there is none before the first."""
-    parts = np.array_split(run.loss, run.epochs)
-    loss = np.array([np.nan, *(part.mean() for part in parts)])
+    """What was recorded, epochs for alpha, with the standard error of an epoch's training loss."""
+    parts, found = np.array_split(run.loss, run.epochs), recorded(run)
     stderr = np.array([np.nan, *(part.std(ddof=min(1, len(part) - 1)) / len(part) ** 0.5 for part in parts)])
-    unknown = np.full(run.epochs + 1, np.nan)
+    epochs, unknown = np.arange(run.epochs + 1.0), np.full(run.epochs + 1, np.nan)
+    known: dict[str, Any] = {"alpha": epochs, "error_stderr": unknown, "marks": {}, "norm": np.nan}
+    known |= {"precision": "", "precision_error": 0.0}
+    loss, dev_loss, dev_error = found.values()
+    n, dev_n = facts["train_examples"], facts["dev_examples"]
     return {
-        "training": along_epochs(loss, stderr, unknown, facts["train_examples"]),
-        "dev": along_epochs(run.dev_loss, unknown, 1 - run.dev_accuracy, facts["dev_examples"]),
+        "training": Curve(loss=loss, loss_stderr=stderr, error=unknown, examples=n, **known),
+        "dev": Curve(loss=dev_loss, loss_stderr=unknown, error=dev_error, examples=dev_n, **known),
     }
-
-
-def along_epochs(loss: np.ndarray, stderr: np.ndarray, error: np.ndarray, examples: int) -> Curve:
-    """A history in the form of a curve: epochs for alpha, no marks, no distance."""
-    return Curve(
-        alpha=np.arange(float(len(loss))),
-        loss=loss,
-        error=error,
-        loss_stderr=stderr,
-        error_stderr=np.full(len(loss), np.nan),
-        marks={},
-        examples=examples,
-        norm=np.nan,
-        precision="",
-        precision_error=0.0,
-    )
 
 
 def curves(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 6.1: training loss and dev error along delta_1."""
     return [
         View(
-            curves={name: study.curve(task, how, split) for name, split in SPLITS.items()},
+            curves=both(study.curve, task, how),
             task=study.heading(task),
             how=how_name(how),
             quantities=PAPERS,
         )
-        for task in tasks
-        for how in study.ways
+        for task, how in product(tasks, study.ways)
     ], []
 
 
 def surfaces(study: Study, tasks: Sequence[str]) -> Shown:
     """Sections 5.1, 5.2 and 6.2: surfaces with their trajectories, and the 1D curve that crosses them."""
     return [
-        View(
-            {name: study.surface(task, how, split) for name, split in SPLITS.items()},
-            {name: study.curve(task, how, split) for name, split in SPLITS.items()},
-            [study.trajectory(task, how, method) for method in METHODS],
-            study.heading(task),
-            how_name(how),
-            history=recorded(study.run(task, how)),
-            quantities=PAPERS,
-        )
-        for task in tasks
-        for how in study.ways
+        replace(landscape(study, *of, both(study.surface, *of)), history=recorded(study.run(*of)))
+        for of in product(tasks, study.ways)
     ], []
+
+
+def landscape(study: Study, task: str, how: str, surfaces: Mapping[str, Surface]) -> View:
+    """These surfaces of a training, with its curves and trajectories."""
+    trajectories = [study.trajectory(task, how, method) for method in METHODS]
+    curves = both(study.curve, task, how)
+    return View(surfaces, curves, trajectories, study.heading(task), how_name(how), quantities=PAPERS)
 
 
 def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 5.3: dev error and the epochs beyond; of the profile's task for it, whatever `tasks` says."""
-    task = study.profile.overfitting.task
-    scanned = {name: study.surface(task, "pretrained", SPLITS[name]) for name in ("dev", "training")}
-    trajectories = [study.overfitting(method) for method in METHODS]
+    task = study.overfit_task
+    scanned = both(study.surface, task, "pretrained")
     first, further = study.run(task), study.run(task, CONTINUED)
-    history = recorded(first, further)
     return [
         View(
-            scanned,
-            {},
-            trajectories,
-            study.heading(task),
-            history=history,
+            {name: scanned[name] for name in ("dev", "training")},
+            trajectories=[study.overfitting(method) for method in METHODS],
+            task=study.heading(task),
+            history=recorded(first, further),
             turn=first.epochs,
             quantities=PAPERS,
         )
@@ -117,13 +101,15 @@ def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
 
 
 def recorded(*runs: Run) -> dict[str, np.ndarray]:
-    """Training loss, dev loss and dev error after each epoch of a run, and of the run that went on from its end."""
-    parts: list[np.ndarray] = []
+    """Training loss, dev loss and dev error after each epoch of a run, and of the run that went on from its end.
+
+    The training loss is the mean over an epoch's steps; there is none before the first.
+    """
+    rows = []
     for run in runs:
-        steps = np.array([part.mean() for part in np.array_split(run.loss, run.epochs)])
-        start = np.nan if run is runs[0] else parts[-1][-1, 0]
-        parts.append(np.c_[[start, *steps], run.dev_loss, 1 - run.dev_accuracy])
-    whole = np.concatenate([parts[0], *(part[1:] for part in parts[1:])])
+        loss = [np.nan, *(part.mean() for part in np.array_split(run.loss, run.epochs))]
+        rows.append(np.c_[loss, run.dev_loss, 1 - run.dev_accuracy])
+    whole = np.concatenate([rows[0], *(more[1:] for more in rows[1:])])
     return dict(zip(("training loss", "dev loss", "dev error"), whole.T, strict=True))
 
 
@@ -131,13 +117,12 @@ def layers(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 7: the surfaces of each layer group, and the three groups rolled back together."""
     return [
         View(
-            {name: study.layer_surface(task, group, split) for name, split in SPLITS.items()},
+            both(study.layer_surface, task, group),
             task=study.heading(task),
             layers=f"{group} layers",
             quantities=PAPERS,
         )
-        for task in tasks
-        for group in GROUPS
+        for task, group in product(tasks, GROUPS)
     ], [rollback_cube(study, task) for task in tasks]
 
 

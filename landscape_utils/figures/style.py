@@ -8,6 +8,7 @@ never in colour alone.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
+from ..names import HOWS
+
 WIDTH = 8.0  # inches: 768 pixels of a page, on which no letter is smaller than 9 points
 PHONE = 3.75  # inches: the 360 pixels of a page on a phone
 HOW_NAMES = {"scratch": "from scratch", "pretrained": "fine-tuned"}
-HOW_LINES: dict[str, dict[str, Any]] = {
-    "scratch": {"color": "#b3471d", "linestyle": (0, (4, 1.6))},
-    "pretrained": {"color": "#1f5f99", "linestyle": "-"},
-}
-OTHER_LINES: tuple[dict[str, Any], ...] = (  # of trainings with names of their own, in their order
+LINES: tuple[
+    dict[str, Any], ...
+] = (  # fine-tuned, from scratch; of trainings with names of their own all, in their order
     {"color": "#1f5f99", "linestyle": "-"},
     {"color": "#b3471d", "linestyle": (0, (4, 1.6))},
     {"color": "#2b7a4b", "linestyle": (0, (1, 1.2))},
@@ -51,37 +52,29 @@ ON_DARK = {  # what these are on a dark page; all other colours are the same the
     "#a34700": "#ffb454",
 }
 
-style = mpl.rc_context(
-    {
-        "font.size": 10,
-        "axes.titlesize": 11,
-        "axes.labelsize": 10,
-        "axes.linewidth": 0.7,
-        "axes.edgecolor": MUTED,
-        "axes.labelcolor": INK,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "xtick.labelsize": 9,
-        "ytick.labelsize": 9,
-        "xtick.color": MUTED,
-        "ytick.color": MUTED,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": INK,
-        "xtick.major.width": 0.7,
-        "ytick.major.width": 0.7,
-        "lines.linewidth": 1.6,
-        "legend.frameon": False,
-        "legend.fontsize": 10,
-        "text.color": INK,
-        "legend.handlelength": 2.4,
-        "hatch.linewidth": 0.5,
-        "figure.facecolor": PAPER,
-        "figure.dpi": 200,  # of the little that is not drawn in vectors
-        "svg.hashsalt": "landscape_utils",
-        "pdf.fonttype": 42,  # TrueType, whole: publishers refuse Type 3
-        "ps.fonttype": 42,
-    }
-)
+TICKS: dict[str, Any] = {"labelsize": 9, "color": MUTED, "labelcolor": INK, "major.width": 0.7}
+RULES: dict[Any, Any] = {
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "axes.linewidth": 0.7,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "legend.fontsize": 10,
+    "text.color": INK,
+    "legend.handlelength": 2.4,
+    "hatch.linewidth": 0.5,
+    "figure.facecolor": PAPER,
+    "figure.dpi": 200,  # of the little that is not drawn in vectors
+    "svg.hashsalt": "landscape_utils",
+    "pdf.fonttype": 42,  # TrueType, whole: publishers refuse Type 3
+    "ps.fonttype": 42,
+} | {f"{axis}tick.{name}": value for axis in "xy" for name, value in TICKS.items()}
+style = mpl.rc_context(RULES)
 
 
 def _from_dark(name: str) -> Colormap:
@@ -113,11 +106,7 @@ def halo(width: float = 2.0, ground: str = PAPER) -> list[AbstractPathEffect]:
 
 @style
 def save(figure: Figure, path: str | Path, **options: Any) -> None:
-    """Write a figure for print in its own size, at most `WIDTH` wide, in the format that the path's suffix names.
-
-    In PDF, SVG and EPS all but the gradients of colour bars and the dots of single steps is drawn in vectors; fonts are
-    embedded. `options` are those of `Figure.savefig`.
-    """
+    """`Figure.savefig` in the house's style, for print: in vectors, but for colour bars and dots of single steps."""
     figure.savefig(path, **options)
 
 
@@ -128,6 +117,5 @@ def how_name(how: str) -> str:
 
 def lines_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour and dash of each training: the same in all figures for the two ways, one of its own for another name."""
-    names = list(dict.fromkeys(names))
-    others = [name for name in names if name not in HOW_LINES]
-    return HOW_LINES | {name: OTHER_LINES[i % len(OTHER_LINES)] for i, name in enumerate(others)}
+    others = dict.fromkeys(name for name in names if name not in HOWS)
+    return dict(zip(HOWS, LINES, strict=False)) | dict(zip(others, cycle(LINES), strict=False))

@@ -16,9 +16,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..errors import UserError
-from .profile import Files, ModelSpec, Profile, TaskSpec, Training, TrainingSpec, among
-
-__all__ = ["Files", "ModelSpec", "Profile", "TaskSpec", "Training", "TrainingSpec", "load_profile"]
+from .profile import Profile, among
 
 BUILTIN = Path(__file__).parent
 

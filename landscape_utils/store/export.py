@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import UserError
 from ..names import GROUPS, SPLITS
-from .result_file import Result, part_of
+from .files import write_atomically
+from .result_file import Result, part_of, sound_result
 
 if TYPE_CHECKING:  # imported where it is used: it takes half a second, and only an export needs it
     from xarray import DataArray, Dataset
@@ -40,6 +43,14 @@ COORDINATES = {
     "group": GROUPS,
 }
 COLUMNS = {"value", "estimate", "end"}  # dimensions that are columns of a table
+
+
+def export(path: Path, out: Path) -> None:
+    """Write a result as `.csv` (a table) or `.nc` (netCDF, for xarray)."""
+    writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
+    if out.suffix not in writers:
+        raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
+    write_atomically(out, writers[out.suffix](sound_result(path)))
 
 
 def dataset(result: Result) -> Dataset:

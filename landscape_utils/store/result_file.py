@@ -137,3 +137,13 @@ def part_of(arrays: Mapping[str, np.ndarray], part: str) -> dict[str, np.ndarray
 def plain_values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Arrays as they are, and those of one number or word as that."""
     return {name: array if array.ndim else array.item() for name, array in arrays.items()}
+
+
+def sound_result(path: Path) -> Result:
+    """The result in a file that the user names. Raises `UserError` if it is missing or damaged."""
+    if not path.is_file():  # but a folder, or a device, which has no end
+        raise UserError(f"there is no result {str(path)!r}: `results list` shows those there are")
+    try:
+        return read_result(path)
+    except Damaged as damage:
+        raise UserError(f"{path} is damaged ({damage}): what needs it will compute it anew") from None

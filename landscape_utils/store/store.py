@@ -12,12 +12,11 @@ import filelock
 import numpy as np
 import yaml
 
-from ..errors import Lacking, UserError
-from .export import csv_bytes, netcdf_bytes
-from .files import check_writable, disk_errors, logger, make_folder, put_aside, write_atomically
+from ..errors import Lacking
+from .files import check_writable, disk_errors, logger, make_folder, put_aside
 from .journal import Journal
 from .recipes import canonical, recipe_key, safe_name
-from .result_file import Damaged, Result, read_result, write_result
+from .result_file import Damaged, Result, read_result, sound_result, write_result
 
 PATIENCE = 2.0  # seconds of waiting for another process that are not worth a line
 
@@ -57,15 +56,6 @@ def _state(path: Path, current: Callable[[Result], str]) -> tuple[str, str]:
         return "sound", ""
     others = {".journal": "unfinished", ".tmp": "half-written", ".damaged": "put aside"}
     return others.get(path.suffix, ""), ""
-
-
-def _sound(path: Path) -> Result:
-    if not path.is_file():  # but a folder, or a device, which has no end
-        raise UserError(f"there is no result {str(path)!r}: `results list` shows those there are")
-    try:
-        return read_result(path)
-    except Damaged as damage:
-        raise UserError(f"{path} is damaged ({damage}): what needs it will compute it anew") from None
 
 
 class Store:
@@ -190,18 +180,8 @@ class Store:
     @staticmethod
     def explain(path: Path | str) -> str:
         """What a result is and was made from, as YAML. Raises `UserError` if it is missing or damaged."""
-        result = _sound(Path(path))
+        result = sound_result(Path(path))
         shapes = {name: f"{array.dtype} {array.shape}" for name, array in result.arrays.items()}
         heading = {"name": result.meta["name"], "kind": result.meta["kind"], "key": recipe_key(result.recipe)}
         told = heading | result.meta | {"recipe": result.recipe, "arrays": shapes}
         return yaml.safe_dump(told, sort_keys=False)
-
-    @staticmethod
-    def export(path: Path | str, out: Path | str) -> Path:
-        """Write a result as `.csv` (a table) or `.nc` (netCDF, for xarray)."""
-        writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
-        out = Path(out)
-        if out.suffix not in writers:
-            raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
-        write_atomically(out, writers[out.suffix](_sound(Path(path))))
-        return out

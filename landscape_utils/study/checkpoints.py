@@ -13,10 +13,11 @@ from ..claims.claims import CLAIMS
 from ..engine.losses import Loss, name_of
 from ..engine.objective import Measurement, Objective
 from ..engine.space import ParameterSpace, layer_groups
-from ..errors import UserError
+from ..errors import UserError, one_of
 from ..landscape.directions import layer_normalised, random_direction
-from ..names import GROUPS, HOWS, SPLITS, one_of, task_key
-from ..profiles import Profile, Training, load_profile
+from ..names import GROUPS, HOWS, SPLITS, task_key
+from ..profiles import load_profile
+from ..profiles.profile import Profile, Training
 from ..progress import bar
 from ..store.store import Store
 from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of

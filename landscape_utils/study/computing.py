@@ -28,19 +28,47 @@ from ..environment import (
     one_thread,
     project_folder,
 )
-from ..errors import Lacking, UserError
+from ..errors import Lacking, UserError, one_of
 from ..landscape.scan import Plane
-from ..names import CONTINUED, HOWS, SPLITS, one_of
-from ..profiles import Profile, load_profile
+from ..names import CONTINUED, HOWS, SPLITS
+from ..profiles import load_profile
+from ..profiles.profile import Profile
 from ..progress import SWITCH, bar
 from ..store.files import logger
+from ..store.result_file import Result
 from ..store.store import Store
 from ..training.finetune import Run
 from ..training.tasks import Example, sample_of
 from .kind import Arrays, Journal, Key, Kind, Subject, Trainings
-from .results import KINDS
+from .results import (
+    BarrierResult,
+    CubeResult,
+    ObstaclesResult,
+    PathResult,
+    RandomDirectionsResult,
+    RollbackResult,
+    TrajectoryResult,
+    UnseenWordsResult,
+    WalkResult,
+)
 from .run_result import RunResult
+from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult
 from .trainings import ProfileTrainings
+
+KINDS: dict[str, type[Kind]] = {
+    kind.folder: kind
+    for kind in (
+        *(RunResult, SurfaceResult, LayerResult, CurveResult, TrajectoryResult, WalkResult, PathResult),
+        *(ObstaclesResult, RandomDirectionsResult, BarrierResult, RollbackResult, CubeResult),
+        UnseenWordsResult,
+    )
+}
+
+
+def current_code(result: Result) -> str:
+    """The fingerprint of the code that would compute a stored result now; "" where any will do."""
+    kind = (KINDS | {MapResult.folder: MapResult}).get(result.meta["kind"])
+    return kind.code() if kind else ""
 
 
 class Computing:

@@ -1,5 +1,5 @@
 """What a kind of result is: one class that says its recipe, what it needs, how it is computed, what it costs and how it
-is read back. The kinds themselves are in `results`, where a new one begins.
+is read back. The kinds themselves are in `run_result`, `scan_results` and `results`, where a new one begins.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 from ..engine.cluster import Client
 from ..engine.losses import Loss
 from ..landscape.scan import Plane
-from ..profiles import Profile, Training
+from ..profiles.profile import Profile, Training
 from ..store.code import code_of
 from ..store.result_file import plain_values
 from ..store.store import Store
@@ -60,7 +60,7 @@ class Second(NamedTuple):
 class Trainings(Protocol):
     """Who supplies a study with its tasks and trainings: a profile, by training, or somebody's checkpoints.
 
-    A training is named by its task, the way of training, the seed and perhaps a learning rate: a `results.RunResult`.
+    A training is named by its task, way of training, seed and perhaps a learning rate: a `run_result.RunResult`.
 
     Attributes:
         tasks, seeds: that there are.

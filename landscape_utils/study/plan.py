@@ -17,11 +17,11 @@ from ..engine.space import ParameterSpace, layer_stack
 from ..engine.walker import Walk
 from ..environment import one_thread
 from ..errors import UserError
-from ..profiles import Profile
+from ..profiles.profile import Profile
 from ..training import hub
 from ..training.published import GLUE_SIZES, network_config
+from .computing import KINDS
 from .kind import Cost, Kind, Scale
-from .results import KINDS
 from .run_result import RunResult
 from .study import Study
 

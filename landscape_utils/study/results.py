@@ -1,5 +1,7 @@
-"""The kinds of result that a study has. A new one is a class, here or beside, and its place in `KINDS`, here and in
-`names`; a method of `Study` asks for it.
+"""The kinds of result beside trainings and scans.
+
+A new one is a class, here or beside, and has its place in `computing.KINDS` and in `names.KINDS`; a method of `Study`
+asks for it.
 """
 
 from collections.abc import Iterable
@@ -12,19 +14,19 @@ import numpy as np
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
+from ..errors import one_of
 from ..landscape.directions import COUNT, RADII, RandomDirections, random_filter_directions, scan_directions
 from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, barrier, obstacles, straight_path
 from ..landscape.rollback import AXIS, RANDOM_SETS, Rollback, roll_back, roll_back_together
 from ..landscape.scan import Curve
 from ..landscape.trajectory import Trajectory, project
 from ..landscape.walk import Walk, walk
-from ..names import GROUPS, HOWS, METHODS, SPLITS, one_of
-from ..store.result_file import Result, as_arrays
+from ..names import GROUPS, HOWS, METHODS, SPLITS
+from ..store.result_file import as_arrays
 from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
 from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject, fields_of
-from .run_result import DRAWS, OfOneRun, RunResult, pairs_of, sampling
-from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult, arrays_of, scans_of, share_from
+from .run_result import DRAWS, OfOneRun, RunResult, arrays_of, pairs_of, sampling, scans_of, share_from
 
 
 @dataclass(frozen=True)
@@ -259,19 +261,3 @@ class UnseenWordsResult(OfOneRun):
         known, unseen = ([task.dev[i] for i in np.flatnonzero(where)] for where in (seen, ~seen))
         parts = (known, unseen, task.test)
         return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
-
-
-def current_code(result: Result) -> str:
-    """The fingerprint of the code that would compute a stored result now; "" where any will do."""
-    kind = (KINDS | {MapResult.folder: MapResult}).get(result.meta["kind"])
-    return kind.code() if kind else ""
-
-
-KINDS: dict[str, type[Kind]] = {
-    kind.folder: kind
-    for kind in (
-        *(RunResult, SurfaceResult, LayerResult, CurveResult, TrajectoryResult, WalkResult, PathResult),
-        *(ObstaclesResult, RandomDirectionsResult, BarrierResult, RollbackResult, CubeResult),
-        UnseenWordsResult,
-    )
-}

@@ -1,13 +1,16 @@
 """A training as a result of a study, and what all results share that are computed from one."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
+from ..engine.space import layer_ranges
 from ..errors import UserError
+from ..landscape.scan import Curve
 from ..names import CONTINUED, SPLITS
+from ..store.result_file import part_of
 from ..training.finetune import Run
 from ..training.tasks import SAMPLE_SEED
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
@@ -150,3 +153,18 @@ class OfOneRun(Kind):
             exact=not self.by_points,
             disk=len(self.splits) * ROW_BYTES * points,
         )
+
+
+def arrays_of(scans: Mapping[str, Curve]) -> Arrays:
+    """The arrays of several scans, by split or part, as one file holds them."""
+    return {f"{part}.{name}": a for part, scanned in scans.items() for name, a in scanned.arrays().items()}
+
+
+def scans_of(arrays: Arrays, form: type[Curve], parts: Iterable[str] = SPLITS) -> dict[str, Any]:
+    """The inverse of `arrays_of`, of scans of class `form`."""
+    return {part: form.from_arrays(part_of(arrays, part)) for part in parts}
+
+
+def share_from(scale: Scale, group: str) -> float:
+    """The share of a visit that is left where the layers below a group are replayed."""
+    return 1 - layer_ranges(scale.layers)[group][0] / scale.layers

@@ -13,32 +13,18 @@ import numpy as np
 import torch
 
 from ..engine.objective import TOKENS_PER_BATCH, Objective
-from ..engine.space import ParameterSpace, layer_groups, layer_ranges
+from ..engine.space import ParameterSpace, layer_groups
+from ..errors import one_of
 from ..landscape.directions import TRAINED, principal_plane, random_plane
 from ..landscape.rollback import LAYER_MARKS
 from ..landscape.scan import MARKS, Curve, Line, Plane, Surface, scan
 from ..landscape.trajectory import Trajectory, project
-from ..names import GROUPS, SPLITS, one_of
+from ..names import GROUPS, SPLITS
 from ..store.result_file import as_arrays, part_of, plain_values
 from ..training.finetune import epochs_of
 from ..training.models import on_device
 from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
-from .run_result import DRAWS, OfOneRun, pairs_of, sampling
-
-
-def arrays_of(scans: Mapping[str, Curve]) -> Arrays:
-    """The arrays of several scans, by split or part, as one file holds them."""
-    return {f"{part}.{name}": a for part, scanned in scans.items() for name, a in scanned.arrays().items()}
-
-
-def scans_of(arrays: Arrays, form: type[Curve], parts: Iterable[str] = SPLITS) -> dict[str, Any]:
-    """The inverse of `arrays_of`, of scans of class `form`."""
-    return {part: form.from_arrays(part_of(arrays, part)) for part in parts}
-
-
-def share_from(scale: Scale, group: str) -> float:
-    """The share of a visit that is left where the layers below a group are replayed."""
-    return 1 - layer_ranges(scale.layers)[group][0] / scale.layers
+from .run_result import DRAWS, OfOneRun, arrays_of, pairs_of, sampling, scans_of, share_from
 
 
 @dataclass(frozen=True)
@@ -175,7 +161,7 @@ class Map:
 class MapResult(ScanResult):
     """The plane around the trained network along two random directions, or the principal components of the way to it.
 
-    `Checkpoints` asks for it; no study has one of itself, and it is none of `results.KINDS`.
+    `Checkpoints` asks for it; no study has one of itself, and it is none of `computing.KINDS`.
     """
 
     folder = "maps"

@@ -9,28 +9,30 @@ import numpy as np
 
 from ..claims.claims import weigh
 from ..claims.evidence import Claim
-from ..errors import Lacking, UserError
+from ..errors import Lacking, UserError, one_of
 from ..landscape.directions import RandomDirections
 from ..landscape.paths import Obstacles
 from ..landscape.rollback import Rollback
 from ..landscape.scan import Curve, Surface
 from ..landscape.trajectory import Trajectory
 from ..landscape.walk import Walk
-from ..names import CONTINUED, HOWS, SPLITS, display_name, one_of
+from ..names import CONTINUED, HOWS, SPLITS, display_name
 from ..training.finetune import Run
 from ..training.tasks import Task
 from . import results
 from .computing import Computing
 from .kind import Arrays, Kind
+from .run_result import RunResult
+from .scan_results import CurveResult, LayerResult, SurfaceResult
 
 OF_A_RUN: dict[str, type[Any]] = {  # what claims ask for by name, of one training
-    "run": results.RunResult,
+    "run": RunResult,
     "walk": results.WalkResult,
     "path": results.PathResult,
     "obstacles": results.ObstaclesResult,
-    "curve": results.CurveResult,
-    "surface": results.SurfaceResult,
-    "layer_surface": results.LayerResult,
+    "curve": CurveResult,
+    "surface": SurfaceResult,
+    "layer_surface": LayerResult,
     "random_directions": results.RandomDirectionsResult,
     "rollback": results.RollbackResult,
     "barrier": results.BarrierResult,
@@ -94,26 +96,26 @@ class Study(Computing):
 
         `learning_rate`: another one than the profile chose; see `learning_rates`.
         """
-        return self.get(results.RunResult(*self.which(task, how, seed), learning_rate))
+        return self.get(RunResult(*self.which(task, how, seed), learning_rate))
 
     def learning_rates(self, task: str) -> list[float]:
         """All that the profile names for fine-tuning on a task, the lowest first."""
-        chosen = self.trainings.settings(self._main(results.RunResult, task)).learning_rate
+        chosen = self.trainings.settings(self._main(RunResult, task)).learning_rate
         return sorted({chosen, *self.trainings.tried(task)})
 
     def schedule(self, task: str, how: str = HOWS[0]) -> np.ndarray:
         """(S,): the learning rate of each step of a training."""
-        return self.trainings.schedule(results.RunResult(*self.which(task, how, None)))
+        return self.trainings.schedule(RunResult(*self.which(task, how, None)))
 
     def curve(self, task: str, how: str = HOWS[0], split: str = SPLITS[0], seed: int | None = None) -> Curve:
         """Eq. 1: loss and error along the line from theta_0 through theta_1; `split` "train" or "dev"."""
-        return self._split(results.CurveResult(*self.which(task, how, seed)), split)
+        return self._split(CurveResult(*self.which(task, how, seed)), split)
 
     def surface(
         self, task: str, how: str = HOWS[0], split: str = SPLITS[0], seed: int | None = None
     ) -> Surface:
         """Eq. 2: loss and error over the task's plane; `split` "train" or "dev" (both are computed at once)."""
-        return self._split(results.SurfaceResult(*self.which(task, how, seed)), split)
+        return self._split(SurfaceResult(*self.which(task, how, seed)), split)
 
     def layer_surface(
         self, task: str, group: str, split: str = SPLITS[0], seed: int | None = None
@@ -122,7 +124,7 @@ class Study(Computing):
 
         Its marks are "fine-tuned", (0, 0), and "rolled back", (-1, 0).
         """
-        return self._split(self._main(results.LayerResult, task, seed, group), split)
+        return self._split(self._main(LayerResult, task, seed, group), split)
 
     def trajectory(
         self, task: str, how: str = HOWS[0], method: str = "plane", seed: int | None = None

@@ -16,9 +16,9 @@ import numpy as np
 from torch import Tensor
 
 from ..environment import NOTHING
-from ..errors import Lacking, UserError
-from ..names import CONTINUED, HOWS, display_name, one_of, task_key
-from ..profiles import Profile, Training
+from ..errors import Lacking, UserError, one_of
+from ..names import CONTINUED, HOWS, display_name, task_key
+from ..profiles.profile import Profile, Training
 from ..store.result_file import plain_values
 from ..store.store import Store
 from ..training import hub

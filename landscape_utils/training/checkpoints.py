@@ -24,7 +24,7 @@ from ..engine.space import ParameterSpace
 from ..environment import ROOT, path_of
 from ..errors import UserError
 from ..names import HOWS
-from ..profiles import Files, Profile
+from ..profiles.profile import Files, Profile
 from . import adapters, sources
 from .finetune import Run
 from .models import base_of, folder_of, reading

@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..engine.space import ParameterSpace, encoder_parameters
 from ..errors import UserError
-from ..profiles import TrainingSpec
+from ..profiles.profile import TrainingSpec
 from .tasks import Task
 
 HISTORY = "run.npz"

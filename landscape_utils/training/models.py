@@ -24,7 +24,7 @@ from safetensors import SafetensorError
 
 from ..errors import UserError
 from ..names import HOWS
-from ..profiles import ModelSpec
+from ..profiles.profile import ModelSpec
 from ..progress import quiet
 from . import hub
 from .demo_language import make_tokenizer

@@ -5,7 +5,7 @@ from typing import Any
 
 import transformers as hf
 
-from ..profiles import ModelSpec
+from ..profiles.profile import ModelSpec
 from . import hub
 from .models import reading
 from .pretraining import demo_config

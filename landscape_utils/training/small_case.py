@@ -15,9 +15,9 @@ from typing import Any
 import transformers as hf
 
 from ..environment import NOTHING, one_thread
-from ..errors import Lacking
-from ..names import HOWS, TASK_NAMES, display_name, one_of
-from ..profiles import ModelSpec
+from ..errors import Lacking, one_of
+from ..names import HOWS, TASK_NAMES, display_name
+from ..profiles.profile import ModelSpec
 from ..progress import quiet
 from ..store.recipes import recipe_key
 from . import sources

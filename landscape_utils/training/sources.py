@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..names import TASK_NAMES, task_key
-from ..profiles import Files
+from ..profiles.profile import Files
 from . import demo_language, hub
 from .demo_language import LABELS, Split
 

@@ -18,7 +18,7 @@ import transformers as hf
 
 from ..errors import UserError
 from ..names import TASK_NAMES, task_key
-from ..profiles import TaskSpec
+from ..profiles.profile import TaskSpec
 from . import sources
 from .sources import Sentences, Split
 

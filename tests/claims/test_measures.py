@@ -31,8 +31,8 @@ def runs(task, seed):
 
 
 def gain(task, seed):
-    scratch, tuned = runs(task, seed)
-    return 100 * (tuned.dev_accuracy[-1] - scratch.dev_accuracy[-1])
+    scratch, tuned = (100 * run.dev_accuracy[-1] for run in runs(task, seed))
+    return tuned - scratch
 
 
 def slope(_):
@@ -94,11 +94,12 @@ def area_ratio(task, split, value, guessing):
 def radius_ratio(task):
     pair = [STUDY.random_directions(task, how, 0) for how in ("scratch", "pretrained")]
     level = (GUESS + max(d.end for d in pair)) / 2
-    radii = []
-    for found in pair:
+
+    def radius(found):
         loss = [found.end, *(sum(row[i] for row in found.loss) / 20 for i in range(10))]
-        radii.append(brentq(lambda r, d=found, loss=loss: np.interp(r, [0, *d.radius], loss) - level, 0, 1))
-    return np.log2(radii[1] / radii[0])
+        return brentq(lambda r: np.interp(r, [0, *found.radius], loss) - level, 0, 1)
+
+    return np.log2(radius(pair[1]) / radius(pair[0]))
 
 
 def partial_correlation(task, how):

@@ -13,7 +13,8 @@ from landscape_utils import Study
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import Lacking
 from landscape_utils.names import TASK_NAMES
-from landscape_utils.profiles import Profile, load_profile
+from landscape_utils.profiles import load_profile
+from landscape_utils.profiles.profile import Profile
 from landscape_utils.study.computing import missing_of
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.training import demo_language, models, sources

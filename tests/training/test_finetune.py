@@ -8,7 +8,7 @@ from own_case import refused
 from synthetic import run_of
 
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.profiles import TrainingSpec
+from landscape_utils.profiles.profile import TrainingSpec
 from landscape_utils.training import trainer
 from landscape_utils.training.finetune import Run, fine_tune, load_run, snapshot_path
 from landscape_utils.training.tasks import Task

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.names import HOWS
-from landscape_utils.profiles import ModelSpec
+from landscape_utils.profiles.profile import ModelSpec
 from landscape_utils.training import models
 from landscape_utils.training.finetune import head_of
 from landscape_utils.training.models import MINILM_SHA256, build_model, model_checksum

@@ -7,7 +7,7 @@ import datasets
 import pytest
 from own_case import refused
 
-from landscape_utils.profiles import Files
+from landscape_utils.profiles.profile import Files
 from landscape_utils.training import hub, sources
 
 SHARED_GLUE = Path(__file__).parents[2] / "../shared/data/glue"

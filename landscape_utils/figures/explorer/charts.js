@@ -46,8 +46,7 @@ function drawBand(pen, line, x, y) {
   pen.fillStyle = `${line.colour}33`;
   for (const run of finiteRuns(line)) {
     const edge = (sign) => run.map((k) => [x(line.x[k]), y(line.y[k] + sign * (line.stderr[k] || 0))]);
-    pen.beginPath();
-    [...edge(1), ...edge(-1).reverse()].forEach((p, k) => pen[k ? "lineTo" : "moveTo"](...p));
+    trace(pen, [...edge(1), ...edge(-1).reverse()]);
     pen.closePath(), pen.fill();
   }
 }

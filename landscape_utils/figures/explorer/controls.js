@@ -33,17 +33,13 @@ class Controls {
     const { explorer } = this;
     this.field = this.select("quantity", explorer.fieldNames, (v) => explorer.chooseField(v));
     this.log = this.select("scale", Object.values(SCALES), (v) => explorer.set({ log: v === SCALES.true, level: NaN }));
+    const zoom = h("span", { class: "lx-row", hidden: !explorer.isLandscape },
+      button("Neighbourhood", () => explorer.neighbourhood()), button("Zoom in", () => explorer.zoomBy(0.5)),
+      button("Zoom out", () => explorer.zoomBy(2)), button("Show all", () => explorer.zoomTo(null)));
     const checks = [this.toggle("in three dimensions", "relief"), this.toggle("side by side", "compare"), this.toggle("one colour scale for a task", "shared")];
     if (explorer.views.length < 2) checks.slice(1).forEach((c) => (c.hidden = true));
     if (!explorer.views.some((v) => v.beta)) checks[0].hidden = checks[2].hidden = true;
-    return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log].map((s) => s.parentElement), ...checks, this.makeZoom()));
-  }
-
-  makeZoom() {
-    const { explorer } = this;
-    return h("span", { class: "lx-row", hidden: !explorer.isLandscape },
-      button("Neighbourhood", () => explorer.neighbourhood()), button("Zoom in", () => explorer.zoomBy(0.5)),
-      button("Zoom out", () => explorer.zoomBy(2)), button("Show all", () => explorer.zoomTo(null)));
+    return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log].map((s) => s.parentElement), ...checks, zoom));
   }
 
   /** A chart along alpha, beta, the epochs or the rolled-back share: pointing at it and the arrow keys move the cursor. */
@@ -63,7 +59,7 @@ class Controls {
     }[along];
     pointed(canvas, {
       move: (x, y, held) => to(chart.at(x), held),
-      leave: () => explorer.stopHover(),
+      leave: () => explorer.look(null),
       wheel: (factor, x) => explorer.zoomBy(factor, { ...state, [along]: chart.at(x) }),
       key: (e) => {
         const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
@@ -182,7 +178,7 @@ class Controls {
     const sizes = [];
     const texts = views.map((view) => {
       const at = explorer.focus(view);
-      const interval = intervalBelow(explorer.row(view, at), at.alpha, level);
+      const interval = intervalBelow(rowThrough(view, field, at), at.alpha, level);
       const flat = view.beta?.length > 1 && view.alpha.length > 1 && view.fields.has(field);
       const region = flat ? explorer.region(view) : null;
       sizes.push(sizesOf(view, interval, region));

@@ -50,6 +50,9 @@ function unpackView(raw) {
   return { ...raw, name, fields, curve, marks, axes, quantities: unique([...fields.keys(), ...(curve?.fields.keys() ?? [])]) };
 }
 
+/** Where the value at the indices [low, middle, high] of a cube stands. */
+const inCube = ({ axis }, index) => index.reduce((k, i) => k * axis.length + i, 0);
+
 /** What tells views apart, and how their selects are labelled. */
 const FACETS = ["task", "how", "layers"];
 const FACET_LABELS = ["task", "training", "layers"];
@@ -81,6 +84,15 @@ function nearestPoint(view, alpha, beta) {
 /** How far off a value may be: 0 where it was computed, NaN where it was interpolated and no bound is known. */
 const boundAt = (view, field, k) =>
   field.bound?.[k] ?? ([...view.fields.values()].some((f) => f.bound?.[k] > 0) ? NaN : 0);
+
+/** The range of the values of a quantity in the window that is zoomed to, or of these with a standard error either way. */
+function extentSeen(view, { field, log, zoom }, errors) {
+  const within = (along, x) => !zoom || (x >= zoom[along][0] && x <= zoom[along][1]);
+  const seen = ({ alpha, beta }) => alpha.flatMap((a) => (beta ?? [0]).map((b) => within("alpha", a) && within("beta", b)));
+  const grids = [view, view.curve].filter((g) => g?.fields.has(field)).map((g) => [g.fields.get(field), seen(g)]);
+  const edge = (sign) => grids.map(([f, shown]) => f.values.map((v, k) => (shown[k] ? v + (sign && sign * (stderrAt(f, k) || 0)) : NaN)));
+  return extent(errors ? [...edge(1), ...edge(-1)] : edge(0), log);
+}
 
 /** [value, standard error, bound] at a point that nearestPoint returned, or null where it was not evaluated. */
 function measuredAt(view, name, point) {

@@ -8,23 +8,22 @@ function save(name, content, type) {
 
 /** A text cell for CSV: quoted, and kept from being read as a formula by a spreadsheet. */
 const csvText = (text) => `"${String(text).replace(/^[=+\-@\t]/, "'$&").replaceAll('"', '""')}"`;
-const csvNumber = (v) => (Number.isFinite(v) ? String(Number(v.toPrecision(9))) : String(v));
+const csvNumber = (v) => (Number.isFinite(v) ? String(Number(v.toPrecision(9))) : String(v ?? ""));
 
-function csvRows(view, names, points, kind) {
-  const values = (p) => names.flatMap((name) => measuredAt(view, name, p)?.slice(0, 2).map(csvNumber) ?? ["", ""]);
-  const place = (p) => [...FACETS.map((f) => view[f] ?? ""), p.name ?? kind].map(csvText);
-  return points.map((p) => [...place(p), csvNumber(p.alpha), csvNumber(p.beta), ...values(p)]);
-}
-
-/** Every number of the views shown: grid points, marks and the points of the 1D curve. */
+/** Every number of some views: points of the grid and of the 1D curve, marks, epochs. */
 function toCsv(views) {
   const names = unique(views.flatMap((v) => v.quantities));
-  const rows = [[...FACETS, "point", "alpha", "beta", ...names.flatMap((n) => [csvText(n), csvText(`${n} stderr`)])]];
+  const rows = [["task", "training", "layers", "point", "alpha", "beta", ...names.flatMap((n) => [n, `${n} stderr`])].map(csvText)];
   for (const view of views) {
-    const grid = (view.alpha ?? []).flatMap((alpha, i) => view.beta.map((beta, j) => ({ alpha, beta, i, j })));
-    const curve = (view.curve?.alpha ?? []).map((alpha, i) => ({ alpha, beta: 0, i }));
-    rows.push(...csvRows(view, names, grid, "grid"), ...csvRows(view, names, view.marks, "mark"));
-    rows.push(...csvRows({ ...view, beta: null }, names, curve, "curve"));
+    const facets = FACETS.map((f) => csvText(view[f] ?? ""));
+    const add = (name, { alpha, beta = 0 }, value) =>
+      rows.push([...facets, csvText(name), ...[alpha, beta, ...names.flatMap((n) => value(n) ?? ["", ""])].map(csvNumber)]);
+    const measured = (name, of, p) => add(name, p, (n) => measuredAt(of, n, p)?.slice(0, 2));
+    (view.alpha ?? []).forEach((alpha, i) => view.beta.forEach((beta, j) => measured("grid", view, { alpha, beta, i, j })));
+    (view.curve?.alpha ?? []).forEach((alpha, i) => measured("curve", { ...view, beta: null }, { alpha, i }));
+    for (const mark of view.marks) measured(mark.name, view, mark);
+    for (const [method, path] of Object.entries(view.trajectories ?? {}))
+      path.alpha.forEach((alpha, e) => add(`epoch ${e} (${method})`, { alpha, beta: path.beta[e] }, (n) => [view.history?.[n]?.[e], ""]));
   }
   return rows.map((r) => r.join(",")).join("\r\n") + "\r\n";
 }

@@ -70,6 +70,16 @@ function fitCanvas(canvas, width, height) {
   return pen;
 }
 
+/** Calls `redraw` where the page turns dark or light; returns how to stop. */
+function watchTheme(redraw) {
+  const themed = new MutationObserver(redraw);
+  for (const node of [document.documentElement, document.body])
+    themed.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] });
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  dark.addEventListener("change", redraw);
+  return () => (themed.disconnect(), dark.removeEventListener("change", redraw));
+}
+
 function readTheme(el) {
   const style = getComputedStyle(el);
   const get = (name) => style.getPropertyValue(`--lx-${name}`).trim();

@@ -11,7 +11,6 @@ class Explorer {
     this.model = model;
     this.root = h("div", { class: "lx" });
     el.append(this.root);
-    this.hover = null;
     this.panels = [new Panel(this, 0), new Panel(this, 1)];
     this.load();
     this.state = this.initialState();
@@ -36,8 +35,7 @@ class Explorer {
     this.caches = new Map();
     for (const panel of this.panels) panel.base.key = "";
     const again = (view) => view && this.views.find((v) => sameFacets(v, view));
-    const others = this.views.slice(1);
-    const partner = others.find((v) => v.task === this.views[0].task) ?? others[0];
+    const partner = this.views.slice(1).find((v) => v.task === this.views[0].task) ?? this.views[1];
     this.panels[0].view = fresh ? this.views.at(-1) : again(before[0]) ?? this.views[0];
     this.panels[1].view = again(before[1]) ?? partner ?? this.views[0];
   }
@@ -76,13 +74,8 @@ class Explorer {
   /** The range of a view's values that are seen, or of these with a standard error either way. */
   domain(view, errors = false) {
     const { field, log, zoom } = this.state;
-    const within = (along, x) => !zoom || (x >= zoom[along][0] && x <= zoom[along][1]);
-    const seen = ({ alpha, beta }) => alpha.flatMap((a) => (beta ?? [0]).map((b) => within("alpha", a) && within("beta", b)));
-    return this.cached(JSON.stringify(["domain", this.views.indexOf(view), field, log, errors, zoom]), () => {
-      const grids = [view, view.curve].filter((g) => g?.fields.has(field)).map((g) => [g.fields.get(field), seen(g)]);
-      const edge = (sign) => grids.map(([f, shown]) => f.values.map((v, k) => (shown[k] ? v + (sign && sign * (stderrAt(f, k) || 0)) : NaN)));
-      return extent(errors ? [...edge(1), ...edge(-1)] : edge(0), log);
-    });
+    const key = JSON.stringify(["domain", this.views.indexOf(view), field, log, errors, zoom]);
+    return this.cached(key, () => extentSeen(view, this.state, errors));
   }
 
   /** The range of several views; that of differences has 0 in its middle. */
@@ -122,16 +115,6 @@ class Explorer {
     return this.cached(key, () => regionBelow(view, view.fields.get(field).values, level, at));
   }
 
-  /** Values along alpha through a point: the surface's row with the marks put in, or the 1D curve. */
-  row(view, at) {
-    const { field } = this.state;
-    const surface = view.beta && view.fields.get(field);
-    const curve = view.curve?.fields.get(field);
-    if (!surface && !curve) return [];
-    const value = (a, k) => (surface ? interpolate(view, surface.values, a, at.beta) : curve.values[k]);
-    return withMarks(view, field, Array.from((surface ? view : view.curve).alpha, (a, k) => [a, value(a, k)]), at);
-  }
-
   path(view) {
     const t = view.trajectories?.[this.state.projection];
     return t ? t.alpha.slice(0, this.state.epoch + 1).map((a, k) => [a, t.beta[k]]) : [];
@@ -146,6 +129,9 @@ class Explorer {
     return this.cubes.find((c) => c.task === this.panels[0].view.task);
   }
 
+  /** For the page: all that is shown. */
+  csv = () => toCsv(this.views);
+
   listen() {
     const redraw = () => this.redraw();
     const reload = () => (this.load(), this.redraw());
@@ -154,13 +140,9 @@ class Explorer {
     for (const [event, listener] of Object.entries(heard)) this.model.on(event, listener);
     const resized = new ResizeObserver(redraw);
     resized.observe(this.root);
-    const themed = new MutationObserver(redraw);
-    for (const node of [document.documentElement, document.body])
-      themed.observe(node, { attributes: true, attributeFilter: ["data-theme", "data-jp-theme-light"] });
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", redraw);
+    const unwatch = watchTheme(redraw);
     this.stop = () => {
-      resized.disconnect(), themed.disconnect(), dark.removeEventListener("change", redraw);
+      resized.disconnect(), unwatch();
       for (const [event, listener] of Object.entries(heard)) this.model.off(event, listener);
       clearInterval(this.playing), clearTimeout(this.speaking), cancelAnimationFrame(this.frame);
     };
@@ -177,8 +159,7 @@ class Explorer {
     const candidates = this.views.filter((v) => v[facet] === value);
     this.panels[index].view = candidates.reduce((best, v) => (likeness(v) > likeness(best) ? v : best));
     const { task, how, layers } = this.panels[0].view;
-    this.model.set("selection", { task: task ?? "", how: how ?? "", layers: layers ?? "" });
-    this.model.save_changes();
+    this.tell("selection", { task, how, layers });
     this.set({ level: NaN });
   }
 
@@ -199,17 +180,26 @@ class Explorer {
   }
 
   pointAt(alpha, beta, hold) {
-    if (hold) return this.hold(alpha, beta);
-    this.hover = { alpha, beta };
+    if (hold) this.hold(alpha, beta);
+    else this.look({ alpha, beta });
+  }
+
+  /** Shows what is at a place as long as the pointer is there; null: it left. */
+  look(place) {
+    this.hover = place;
     this.redraw();
   }
 
   /** Puts the cursor on the evaluated point nearest to a place, to stay there, and tells the host. */
   hold(alpha, beta) {
     const point = nearestPoint(this.panels[0].view, alpha, beta);
-    this.model.set("cursor", { alpha: point.alpha, beta: point.beta });
-    this.model.save_changes();
+    this.tell("cursor", { alpha: point.alpha, beta: point.beta });
     this.place(point);
+  }
+
+  tell(name, value) {
+    this.model.set(name, value);
+    this.model.save_changes();
   }
 
   place({ alpha, beta }) {
@@ -221,22 +211,14 @@ class Explorer {
     this.speak();
   }
 
-  stopHover() {
-    this.hover = null;
-    this.redraw();
-  }
-
   step(along, by) {
-    const { view } = this.panels[0];
-    const point = this.point(view);
-    const k = { alpha: point.i, beta: point.j };
-    k[along] = clamp(k[along] + by, 0, view.axes[along].length - 1);
-    this.holdIndex(k.alpha, k.beta);
+    const { i, j } = this.point(this.panels[0].view);
+    this.holdIndex(...(along === "alpha" ? [i + by, j] : [i, j + by]));
   }
 
-  holdIndex(i, j) {
+  holdIndex(...indices) {
     const { alpha, beta } = this.panels[0].view.axes;
-    this.hold(alpha[i], beta[j]);
+    this.hold(...[alpha, beta].map((axis, k) => axis[clamp(indices[k], 0, axis.length - 1)]));
   }
 
   /** Shows more or less around a place, which stays where it is. */
@@ -249,19 +231,13 @@ class Explorer {
   /** Shows a window of the plane, as far as it was scanned; null for all of it. */
   zoomTo(window) {
     const whole = this.whole;
-    const inside = ([lo, hi], [first, last]) => {
-      const width = clamp(hi - lo, (last - first) / 100, last - first);
-      const start = clamp((lo + hi - width) / 2, first, last - width);
-      return [start, start + width];
-    };
-    const zoom = window && { alpha: inside(window.alpha, whole.alpha), beta: inside(window.beta, whole.beta) };
+    const zoom = window && { alpha: moveInside(window.alpha, whole.alpha), beta: moveInside(window.beta, whole.beta) };
     this.set({ zoom: JSON.stringify(zoom) === JSON.stringify(whole) ? null : zoom });
   }
 
   /** Shows where everything happens: around start and end, so far as the window of the figures on the page. */
   neighbourhood() {
-    const places = this.panels[0].view.marks.map((m) => m.alpha);
-    const [lo, hi] = [Math.min(...places), Math.max(...places)];
+    const [lo, hi] = extent([this.panels[0].view.marks.map((m) => m.alpha)]);
     const [middle, reach] = [(lo + hi) / 2, 1.2 * Math.max(hi - lo, 0.5)];
     this.zoomTo({ alpha: [middle - reach, middle + reach], beta: [-reach, reach] });
   }
@@ -285,15 +261,10 @@ class Explorer {
   play() {
     const next = () => this.set({ epoch: this.state.epoch >= this.epochs ? 0 : this.state.epoch + 1 });
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return next();
-    if (this.playing) return this.pause();
+    const pause = () => (clearInterval(this.playing), (this.playing = null), this.redraw());
+    if (this.playing) return pause();
     next();
-    this.playing = setInterval(() => (next(), this.state.epoch >= this.epochs && this.pause()), 600);
-  }
-
-  pause() {
-    clearInterval(this.playing);
-    this.playing = null;
-    this.redraw();
+    this.playing = setInterval(() => (next(), this.state.epoch >= this.epochs && pause()), 600);
   }
 
   /** Says the readout to a screen reader, once the cursor rests. */

@@ -119,11 +119,17 @@ function regionBelow(view, values, level, at) {
   return region;
 }
 
-/** A row [[alpha, value], ...] along beta = at.beta, with the marks that lie on it put in. */
-function withMarks(view, name, row, at) {
-  const known = new Set(row.map(([alpha]) => alpha));
-  const marks = view.marks.filter((m) => (m.beta ?? 0) === at.beta && m.values[name] && !known.has(m.alpha));
-  return row.concat(marks.map((m) => [m.alpha, m.values[name][0] ?? NaN])).sort((p, q) => p[0] - q[0]);
+/** Values [[alpha, value], ...] along alpha through the point `at`, of a surface or of the 1D curve, with the marks that
+    lie on the way put in. */
+function rowThrough(view, name, at) {
+  const surface = view.beta && view.fields.get(name);
+  const field = surface || view.curve?.fields.get(name);
+  if (!field) return [];
+  const value = (a, k) => (surface ? interpolate(view, field.values, a, at.beta) : field.values[k]);
+  const { alpha } = surface ? view : view.curve;
+  const marks = view.marks.filter((m) => (m.beta ?? 0) === at.beta && m.values[name] && !alpha.includes(m.alpha));
+  const row = [...alpha.map((a, k) => [a, value(a, k)]), ...marks.map((m) => [m.alpha, m.values[name][0] ?? NaN])];
+  return row.sort((p, q) => p[0] - q[0]);
 }
 
 /** The interval around `x` in which the piecewise linear `row` stays below `level`; null if x is not below it. */

@@ -26,7 +26,7 @@ class Panel {
       const [alpha, beta] = at(x, y);
       explorer.zoomBy(factor, explorer.state.relief ? explorer.state : { alpha, beta });
     };
-    pointed(this.canvas, { move, wheel, leave: () => explorer.stopHover(), key: (e) => explorer.key(e) });
+    pointed(this.canvas, { move, wheel, leave: () => explorer.look(null), key: (e) => explorer.key(e) });
   }
 
   showSelects(views) {
@@ -41,11 +41,10 @@ class Panel {
     const { explorer, view } = this;
     const { state } = explorer;
     const field = view.fields.get(state.field);
-    const at = explorer.focus(view);
-    const point = explorer.point(view);
     const { width } = this;
     return {
-      ...state, view, field, point, at, width,
+      ...state, view, field, width,
+      point: explorer.point(view),
       height: surfaceHeight(width),
       density: Math.min(window.devicePixelRatio || 1, 2),
       scale: explorer.scale(view),

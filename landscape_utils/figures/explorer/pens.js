@@ -58,11 +58,15 @@ function clipped(pen, box, paint) {
   pen.restore();
 }
 
+function trace(pen, points) {
+  pen.beginPath();
+  points.forEach(([x, y], k) => (k ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+}
+
 function strokePath(pen, points, colour, width, dash = []) {
   Object.assign(pen, { strokeStyle: colour, lineWidth: width });
   pen.setLineDash(dash);
-  pen.beginPath();
-  points.forEach(([x, y], k) => (k ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+  trace(pen, points);
   pen.stroke();
   pen.setLineDash([]);
 }

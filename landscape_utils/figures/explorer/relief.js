@@ -60,8 +60,7 @@ function drawQuads(pen, map, s) {
       const quad = [screen[p][q], screen[p + 1][q], screen[p + 1][q + 1], screen[p][q + 1]];
       const mean = quad.reduce((sum, c) => sum + s.scale.at(c[2]), 0) / 4;
       if (!quad.every((c) => Number.isFinite(c[2]))) continue;
-      pen.beginPath();
-      quad.forEach(([x, y], k) => (k ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+      trace(pen, quad);
       pen.closePath();
       pen.fillStyle = `rgb(${s.lut[Math.round(255 * mean)]})`;
       pen.strokeStyle = contourColour(s.lut, mean);

@@ -94,8 +94,7 @@ function epochChart(explorer, views) {
 
 /** Dev accuracy while one layer group moves and the other two stay where the sliders are. */
 function rollbackChart(cube, index, theme, at) {
-  const n = cube.axis.length;
-  const flat = (i) => (i[0] * n + i[1]) * n + i[2];
+  const flat = (i) => inCube(cube, i);
   const styles = [[], [7, 4], [2, 3]].map((dash, k) => ({ dash, colour: [theme.first, theme.second, theme.third][k] }));
   const field = { values: cube.accuracy, examples: cube.examples };
   const lines = styles.map((style, g) => lineOf(cube.axis, field, (k) => flat(index.map((v, o) => (o === g ? k : v))), style));

@@ -82,8 +82,7 @@ const describeNumbers = (view) =>
   ].filter(Boolean).join(", ");
 
 function describeRollback(cube, index) {
-  const n = cube.axis.length;
-  const accuracy = cube.accuracy[(index[0] * n + index[1]) * n + index[2]];
+  const accuracy = cube.accuracy[inCube(cube, index)];
   const place = cube.groups.map((g, k) => `${g} ${coordinate(cube.axis[index[k]])}`).join(", ");
   if (!Number.isFinite(accuracy)) return `${place}: not scanned.`;
   const whole = cube.accuracy[cube.accuracy.length - 1];

@@ -6,6 +6,13 @@ const axisMap = (domain, from, to) => (v) => from + ((v - domain[0]) / (domain[1
 /** What an axis of the picture spans when all of it is shown; a lone point has room around it. */
 const span = (axis) => (axis.length > 1 ? [axis[0], axis[axis.length - 1]] : [axis[0] - 0.5, axis[0] + 0.5]);
 
+/** A stretch moved and, if need be, shortened to lie in another. */
+function moveInside([lo, hi], [first, last]) {
+  const width = clamp(hi - lo, (last - first) / 100, last - first);
+  const start = clamp((lo + hi - width) / 2, first, last - width);
+  return [start, start + width];
+}
+
 /** The heat map of a window as a canvas of n x n pixels, bilinear; transparent where a value that counts is not finite. */
 function heatImage(view, values, scale, lut, n, { domainA, domainB }) {
   const canvas = h("canvas", { width: n, height: n });
