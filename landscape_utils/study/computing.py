@@ -240,10 +240,7 @@ def levels(study: Subject, kinds: Iterable[Kind]) -> Iterator[list[Kind]]:
 
 
 def compute_all(study: Subject, missing: Sequence[Kind], workers: int | None = None) -> None:
-    """Compute results that are missing, by so many processes, or by the study's client.
-
-    `workers`: by default one on each core where the profile says `side_by_side`, else one.
-    """
+    """Compute results that are missing, by so many processes (see `Computing.compute`), or by the study's client."""
     workers = workers or (cpu_count() if study.profile.side_by_side else 1)
     with bar(total=len(missing), what="study", unit="result") as progress:
         for level in levels(study, missing):
@@ -267,7 +264,7 @@ def side_by_side(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterato
 
 
 def compute_one(study: Subject, kind: Kind, threads: int, level: int) -> None:
-    """Compute one result in a worker process; one bar is shown, the parent's, which reads the result in the store."""
+    """Compute one result in a worker process; one bar is shown, the parent's."""
     logging.basicConfig(format="%(message)s")
     logger.setLevel(level)
     os.environ[SWITCH] = "off"

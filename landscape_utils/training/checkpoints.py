@@ -105,7 +105,8 @@ def configuration(folder: Path) -> hf.PretrainedConfig:
     with reading(folder):
         config = hf.AutoConfig.from_pretrained(base or folder, trust_remote_code=False)
     if base:
-        config.num_labels = adapters.classes_of(folder) or config.num_labels
+        shapes = adapters.saved_head(folder).values()
+        config.num_labels = min((shape[0] for shape in shapes), default=config.num_labels)
     return config
 
 
