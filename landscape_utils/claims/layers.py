@@ -59,8 +59,8 @@ def cost(
 def printed(measure: Measure) -> Measured | None:
     """The same measure of the accuracies in the paper's Table 1; None for a measure of anything else.
 
-    The paper gives no outcome of each example. The standard error is that of independent accuracies on its dev sets,
-    which is too large if anything; half a unit of the last digit of each may be rounded away.
+    The standard error is that of independent accuracies, as the paper gives no outcome of each example, which is too
+    large if anything; half a unit of the last digit of each may be rounded away.
     """
     if measure.reader is not cost:
         return None

@@ -75,21 +75,14 @@ def overfitted(study: Subject) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Measure:
-    """How a study is measured.
-
-    Attributes:
-        what, effect: in words, what is measured and what the effect is.
-        reader: reads it, with the `arguments`.
-        sides: names of the values.
-        only: tasks; all of the reader's by default.
-    """
+    """How a study is measured: what is read and what the effect is, in words, and what reads it."""
 
     what: str
     effect: str
     reader: Reader
-    sides: tuple[str, ...] = SIDES
-    only: Sequence[str] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    sides: tuple[str, ...] = SIDES  # names of the values
+    only: Sequence[str] = ()  # tasks; all of the reader's by default
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # of the reader
 
     def __call__(self, study: Subject) -> Measured:
         """The evidence of each task; of those that cannot be weighed, the reason."""

@@ -22,7 +22,7 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
     alone.
 
     Args:
-        subject: a Study; a Surface or Curve; a mapping of names to them; or a list of `views.View`.
+        subject: a Study; a Surface or Curve; a mapping of names to them; or a list of `explorer_data.View`.
         tasks: of a study; all of them if none is given.
         show: of a study: "surfaces" (with trajectories and curves), "curves", "overfitting", "layers" or
             "histories" (of the trainings).
@@ -39,9 +39,8 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
     if isinstance(subject, Mapping):
         subject = [view_of(name, scan) for name, scan in subject.items()]
     if not isinstance(subject, Sequence) or not all(isinstance(view, View) for view in subject):
-        raise UserError(
-            f"explore takes a Study, a Surface, a Curve, or several; got {type(subject).__name__}"
-        )
+        given = type(subject).__name__
+        raise UserError(f"explore takes a Study, a Surface, a Curve, or several; got {given}")
     return Explorer(payload=payload(subject))
 
 
