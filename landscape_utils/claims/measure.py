@@ -12,7 +12,7 @@ import numpy as np
 from ..names import display_name
 from ..training.history import loss_of_epoch
 from .evidence import EVERY, TOLD, Measured
-from .intervals import ALONE, TAIL, LeftOut, Reading, bounded, drawn, minus, normal, over_trainings
+from .intervals import ALONE, TAIL, Evidence, LeftOut, bounded, drawn, minus, normal, over_trainings
 from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
 
 # Parts a reason: what is lacking stands before it, and of which training after it.
@@ -54,7 +54,7 @@ def reads(
     return lambda function: Reader(function, taken, ways, fitted, each, tasks)
 
 
-def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Reading:
+def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Evidence:
     """Of the numbers of two trainings the effect is what the second has more, or with `less` what it has less.
 
     Of a single one it is the number less `more_than`, or what it lacks to `at_most`.
@@ -86,7 +86,7 @@ class Measure:
 
     def __call__(self, study: Subject) -> Measured:
         """The evidence of each task; of those that cannot be weighed, the reason."""
-        readings: dict[str, list[Reading]] = {}
+        readings: dict[str, list[Evidence]] = {}
         left_out = {}
         for task in self.reader.tasks(study):
             if task in (self.only or (task,)):
@@ -101,7 +101,7 @@ class Measure:
         measured = Measured(self.what, self.effect, self.sides, usual, left_out)
         return replace(measured, evidence=alone, tail=ALONE) if measured.voting == 1 else measured
 
-    def readings(self, study: Subject, task: str) -> list[Reading]:
+    def readings(self, study: Subject, task: str) -> list[Evidence]:
         """The readings of one task, of all seeds that have what is needed and can be read."""
         ways = (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
         readings, reasons = [], []
@@ -116,7 +116,7 @@ class Measure:
             raise reasons[0]
         return readings
 
-    def read(self, study: Subject, task: str, seed: int, ways: Sequence[str]) -> Reading:
+    def read(self, study: Subject, task: str, seed: int, ways: Sequence[str]) -> Evidence:
         function, arguments = self.reader.function, dict(self.arguments)
         if not self.reader.each:
             return function(study, task, seed, **arguments)

@@ -17,7 +17,7 @@ from ..landscape.directions import RandomDirections
 from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
 from .evidence import EVERY
-from .intervals import LeftOut, Reading, Z, drawn, minus
+from .intervals import Evidence, LeftOut, Z, drawn, minus
 from .measure import reads
 from .subject import TRAININGS, WAYS, Subject, guessing
 
@@ -83,7 +83,7 @@ def along_directions(found: RandomDirections) -> Region:
     return Region(end, partial(flatness.reach, radius, loss), partial(slack, found))
 
 
-def compared(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Reading:
+def compared(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Evidence:
     """The regions of both trainings, in units of each."""
     level = (guessed + np.maximum(*(region.end for region in regions))) / 2
     scratch, tuned = (region.bounds(level) * unit for region, unit in zip(regions, units, strict=True))
@@ -91,27 +91,27 @@ def compared(regions: list[Region], guessed: float, units: Sequence[float] = (1,
 
 
 @reads("surface", fitted=True)
-def area(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
+def area(study: Subject, task: str, seed: int, distances: bool = False) -> Evidence:
     scans = [study.surface(task, how, seed=seed) for how in WAYS]
     units = [scan.norm**2 if distances else 1 for scan in scans]
     return compared([in_plane(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("curve", fitted=True)
-def width(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
+def width(study: Subject, task: str, seed: int, distances: bool = False) -> Evidence:
     scans = [study.curve(task, how, seed=seed) for how in WAYS]
     units = [scan.norm if distances else 1 for scan in scans]
     return compared([on_line(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("random_directions", fitted=True)
-def radius(study: Subject, task: str, seed: int) -> Reading:
+def radius(study: Subject, task: str, seed: int) -> Evidence:
     regions = [along_directions(study.random_directions(task, how, seed)) for how in WAYS]
     return compared(regions, guessing(study, task))
 
 
 @reads("surface", "run")
-def area_of_error(study: Subject, task: str, seed: int) -> Reading:
+def area_of_error(study: Subject, task: str, seed: int) -> Evidence:
     facts = study.facts(task)
     for how in WAYS:
         accuracy = float(study.run(task, how, seed).dev_accuracy[-1])
@@ -151,7 +151,7 @@ agreement = reads("surface", each=True)(correlation)
     ways=("scratch",),
     tasks=lambda study: (EVERY,) if {*LARGE, *SMALL} <= set(study.tasks) else (),
 )
-def agree_on_large(study: Subject, task: str, seed: int, within: float) -> Reading:
+def agree_on_large(study: Subject, task: str, seed: int, within: float) -> Evidence:
     large, small = (
         np.mean([correlation(study, t, "scratch", seed, within) for t in tasks], axis=0)
         for tasks in (LARGE, SMALL)
