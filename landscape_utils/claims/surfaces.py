@@ -83,7 +83,7 @@ def along_directions(found: RandomDirections) -> Region:
     return Region(end, partial(flatness.reach, radius, loss), partial(slack, found))
 
 
-def compared(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Evidence:
+def ratio_of_regions(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Evidence:
     """The regions of both trainings, in units of each."""
     level = (guessed + np.maximum(*(region.end for region in regions))) / 2
     scratch, tuned = (region.bounds(level) * unit for region, unit in zip(regions, units, strict=True))
@@ -94,20 +94,20 @@ def compared(regions: list[Region], guessed: float, units: Sequence[float] = (1,
 def area(study: Subject, task: str, seed: int, distances: bool = False) -> Evidence:
     scans = [study.surface(task, how, seed=seed) for how in WAYS]
     units = [scan.norm**2 if distances else 1 for scan in scans]
-    return compared([in_plane(scan) for scan in scans], guessing(study, task), units)
+    return ratio_of_regions([in_plane(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("curve", fitted=True)
 def width(study: Subject, task: str, seed: int, distances: bool = False) -> Evidence:
     scans = [study.curve(task, how, seed=seed) for how in WAYS]
     units = [scan.norm if distances else 1 for scan in scans]
-    return compared([on_line(scan) for scan in scans], guessing(study, task), units)
+    return ratio_of_regions([on_line(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("random_directions", fitted=True)
 def radius(study: Subject, task: str, seed: int) -> Evidence:
     regions = [along_directions(study.random_directions(task, how, seed)) for how in WAYS]
-    return compared(regions, guessing(study, task))
+    return ratio_of_regions(regions, guessing(study, task))
 
 
 @reads("surface", "run")
@@ -120,7 +120,7 @@ def area_of_error(study: Subject, task: str, seed: int) -> Evidence:
                 f"{TRAININGS[how]} is hardly better on the dev set than always naming the largest class"
             )
     regions = [in_plane(study.surface(task, how, "dev", seed=seed), "error") for how in WAYS]
-    return compared(regions, 1 - facts["majority"])
+    return ratio_of_regions(regions, 1 - facts["majority"])
 
 
 def correlation(

@@ -25,7 +25,7 @@ from ..study.scan_results import SurfaceResult
 from ..study.study import Study
 from .explorer import Explorer
 from .explorer_data import pack_mark
-from .study_views import PAPERS, SPLITS, landscape
+from .study_views import PAPERS, SPLITS, landscape_of
 from .style import how_name
 from .watching import Coarse, Place, Rows, Watched
 
@@ -223,7 +223,7 @@ class Live(ipywidgets.VBox):
     def _show_scan(self, task: str, how: str, found: Mapping[str, Surface] | None) -> None:
         if found:
             surfaces = {title: found[split] for title, split in SPLITS.items()}
-            view = landscape(self.study, task, how, surfaces)
+            view = landscape_of(self.study, task, how, surfaces)
             self.explorer.scanned = replace(view, how=view.how + NOW).packed()
 
 
