@@ -13,7 +13,7 @@ HOMES = {
     "Objective": "engine.objective",
     "ParameterSpace": "engine.space",
     "Plane": "landscape.scan",
-    "Profile": "profiles",
+    "Profile": "profiles.profile",
     "Rollback": "landscape.rollback",
     "Run": "training.finetune",
     "Study": "study.study",

@@ -3,8 +3,6 @@
 torch takes seconds to import: a command that is misspelt, or asks for help, is answered without it.
 """
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -27,20 +25,12 @@ PARAMETERS = (
 )
 NOTHING = "none"  # the device of a study that only reads
 OF_CHECKPOINTS = (
-    "checkpoints",
-    "other",
-    "scratch",
-    "scratch_other",
-    "train",
-    "dev",
-    "text",
-    "label",
-    "max_length",
-    "directions",
+    *("checkpoints", "other", "scratch", "scratch_other"),
+    *("train", "dev", "text", "label", "max_length", "directions"),
 )
 FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
 OF_IPYTHON = ("In", "Out")
-VALUES = (str, int, float, list, dict)  # what papermill passes on, beside None
+VALUES = (str, int, float, list, dict, type(None))  # what papermill passes on
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -52,15 +42,11 @@ def check_names(namespace: Mapping[str, Any], *further: str) -> None:
         further: its parameters beside those that all notebooks take.
     """
     taken = (*PARAMETERS, *further)
-    first = len(namespace.get("In", ())) <= FIRST_CELLS
-    given = [
-        name
-        for name, value in namespace.items()
-        if (value is None or isinstance(value, VALUES)) and name[0] != "_" and name not in OF_IPYTHON
-    ]
-    unknown = [name for name in given if name not in taken]
-    if first and unknown:
-        raise UserError(f"unknown parameter {unknown[0]!r}; a notebook takes {', '.join(taken)}")
+    if len(namespace.get("In", ())) > FIRST_CELLS:
+        return
+    for name in namespace.keys() - {*taken, *OF_IPYTHON}:
+        if name[0] != "_" and isinstance(namespace[name], VALUES):
+            raise UserError(f"unknown parameter {name!r}; a notebook takes {', '.join(taken)}")
 
 
 def project_folder(folder: str | Path) -> Path:
@@ -68,20 +54,16 @@ def project_folder(folder: str | Path) -> Path:
 
     It need not be there, but then it can be made: that is tried beside the folder, and leaves nothing.
     """
-    path = path_of("results_dir", folder)
-    path = path if path.is_absolute() else ROOT / path if (ROOT / "_config.yml").exists() else path.resolve()
-    there = path
+    path = (ROOT if (ROOT / "_config.yml").exists() else Path.cwd()) / path_of("results_dir", folder)
     try:
-        while not there.exists():
-            there = there.parent
-        if there == path:
+        if path.exists():
             os.scandir(path).close()
         else:
+            there = next(above for above in path.parents if above.exists())
             tempfile.TemporaryDirectory(dir=there).cleanup()
     except OSError as error:
         raise UserError(
-            f"results_dir {str(folder)!r} cannot be used: {there}: {error.strerror}; choose a folder in which you may "
-            "write"
+            f"results_dir {str(folder)!r} cannot be used: {error.strerror}; choose a folder in which you may write"
         ) from None
     return path
 
@@ -94,9 +76,7 @@ def data_folder(folder: str | Path) -> str:
     for candidate in (path, ROOT / path):
         if os.path.isdir(candidate):
             return str(candidate.resolve())
-    raise UserError(
-        f"data_dir {str(folder)!r} is no folder; give one in the GLUE layout, or none for the hub"
-    )
+    raise UserError(f"data_dir {str(folder)!r} is no folder; give one in the GLUE layout, or none: the hub")
 
 
 def path_of(parameter: str, value: str | Path) -> Path:
@@ -137,8 +117,6 @@ def device_name(device: str) -> str:
     """What a result says it was computed on."""
     import torch
 
-    return (
-        torch.cuda.get_device_name(device)
-        if device.startswith("cuda")
-        else f"cpu ({torch.get_num_threads()} threads)"
-    )
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({torch.get_num_threads()} threads)"

@@ -1,5 +1,9 @@
 """The exceptions that a user's mistake raises."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class UserError(ValueError):
     """A mistake that its maker can mend: one line that names the value, the allowed ones and the way out."""
@@ -11,3 +15,10 @@ class UserError(ValueError):
 
 class Lacking(UserError):
     """Results do not hold what is asked of them, and may not be added to: see `Study` on device "none"."""
+
+
+def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
+    """The value; refused if it is none of the allowed ones."""
+    if value not in allowed:
+        raise UserError(f"unknown {what} {value!r}; allowed are {', '.join(allowed)}")
+    return value

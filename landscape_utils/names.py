@@ -1,11 +1,6 @@
 """The words that several parts share: tasks, ways of training, layer groups, splits, methods of projection."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from typing import Any
-
-from .errors import UserError
 
 TASK_NAMES = {"mnli": "MNLI", "rte": "RTE", "sst2": "SST-2", "mrpc": "MRPC"}
 HOWS = ("pretrained", "scratch")  # ways of training: fine-tuned, and from random weights
@@ -14,19 +9,8 @@ GROUPS = ("low", "middle", "high")  # thirds of the encoder's layers
 SPLITS = ("train", "dev")
 METHODS = ("plane", "paper")  # of projection onto a plane
 KINDS = (  # of results, by their folders in the store, in the order in which a study computes them
-    "runs",
-    "surfaces",
-    "layers",
-    "curves",
-    "trajectories",
-    "walks",
-    "paths",
-    "obstacles",
-    "random_directions",
-    "barriers",
-    "rollbacks",
-    "cubes",
-    "unseen_words",
+    *("runs", "surfaces", "layers", "curves", "trajectories", "walks", "paths"),
+    *("obstacles", "random_directions", "barriers", "rollbacks", "cubes", "unseen_words"),
 )
 
 
@@ -39,10 +23,3 @@ def task_key(name: Any) -> Any:
     """The key of a task: "SST-2" and "sst-2" -> "sst2"; a user's task keeps its own name."""
     plain = name.strip().lower().replace("-", "") if isinstance(name, str) else name
     return plain if plain in tuple(TASK_NAMES) else name
-
-
-def one_of(what: str, value: str, allowed: Sequence[str]) -> str:
-    """The value; refused if it is none of the allowed ones."""
-    if value not in allowed:
-        raise UserError(f"unknown {what} {value!r}; allowed are {', '.join(allowed)}")
-    return value

@@ -1,7 +1,5 @@
 """Progress bars: in a terminal and in JupyterLab, and none in the rendered book."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

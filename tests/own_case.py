@@ -1,14 +1,17 @@
-"""Checkpoints and files such as a user has, of small networks with random weights."""
-
-from __future__ import annotations
+"""Checkpoints and files such as a user has, of small networks with random weights, and refusals of one line."""
 
 import csv
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import torch
 from networks import make_model
 
+from landscape_utils.errors import UserError
 from landscape_utils.training.demo_language import VOCABULARY, make_task, make_tokenizer
 
 NAMES = ("negative", "positive")
@@ -43,6 +46,16 @@ def write_examples(folder: Path, count: int = 24) -> tuple[str, str]:
 
 
 def edit_config(folder: Path, **changes) -> None:
-    """Change fields of a checkpoint's `config.json`."""
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+@contextmanager
+def refused(*patterns: str) -> Iterator[None]:
+    """A block that a `UserError` ends, of one line that can be printed and in which all these patterns are found."""
+    with pytest.raises(UserError) as caught:
+        yield
+    line = str(caught.value)
+    assert line.isprintable()
+    for pattern in patterns:
+        assert re.search(pattern, line), line

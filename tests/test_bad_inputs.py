@@ -4,14 +4,13 @@ A command is given to the command line; parameters to the first cells of a noteb
 three times to papermill itself, which takes a kernel; a change of the profile `demo` to a profile's file.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -35,15 +34,11 @@ COMMANDS = [
     ("runn", "'runn'", "--help"),
     ("run --resol 5", "--resol", "--help"),
     ("run --profile dmo", "'dmo'", PROFILES, "did you mean 'demo'?", ".toml"),
-    ("run --profile demo/../demo", "'demo/../demo'", PROFILES),
     ("run --profile nowhere.toml", "'nowhere.toml'", "No such file"),
     ("run --profile 'a\0.toml'", r"a\x00.toml"),
-    (f"run --profile {LONG}.toml", LONG, "name too long"),
-    ("run --profile folder.toml", "'folder.toml'", "Is a directory"),
     ("run --profile bytes.toml", "'bytes.toml'", "is no TOML file"),
     ("run --profile deep.toml", "'deep.toml'", "is no TOML file"),
     ("run --tasks cola", "'cola'", TASKS),
-    ("run --tasks ,", "unknown task ''", TASKS),
     ("run --tasks mrpc,MRPC", "'mrpc' stands there twice"),
     ("run --seed x", "--seed", "'x'"),
     ("run --seed -1", "seed = -1", "greater than or equal to 0"),
@@ -53,30 +48,25 @@ COMMANDS = [
     ("run --span nan", "span = nan", "1000000"),
     ("run --span -1", "span = -1.0", "greater than 0"),
     ("run --span 1e308", "span = 1e+308", "equal to 1000000"),
-    ("run --what pictures", "'pictures'", "runs, surfaces, layers"),
+    ("run --what pictures", "'pictures'", "runs", "layers"),
     ("run --workers 0", "0", "at least 1"),
     ("plan --workers 2 0", "0", "at least 1"),
     ("run --device cuda:99", "'cuda:99'", "auto, cpu"),
     ("plan --device none", "'none'", "another device"),
-    ("run --cluster ''", "''", "dask scheduler", "tcp://host:8786"),
-    ("run --cluster nowhere", "'nowhere'", "dask scheduler"),
+    ("run --cluster nowhere", "'nowhere'", "dask scheduler", "tcp://host:8786"),
     ("run --data-dir nowhere", "'nowhere'", "GLUE layout"),
     ("run --data-dir ~nobody-here/glue", "'~nobody-here/glue'", "no such home"),
     ("run --results-dir ''", "results_dir", "''"),
-    ("run --results-dir 'a\0b'", r"'a\x00b'"),
     ("run --results-dir PLACE/file/below", "file", "Not a directory", "choose a folder"),
     (f"run --results-dir {LONG}", LONG, "name too long", "choose a folder"),
-    ("book --results-dir /proc/none", "'/proc/none'", "choose a folder"),
     ("results", "list | verify | explain | export", "--help"),
     ("results list --results-dir PLACE --profile ../mine", "'../mine'", "there: broken, "),
     ("results verify --results-dir nowhere", "nowhere", "--results-dir"),
     ("results explain nothing.npz", "'nothing.npz'", "results list"),
     ("results explain /dev/zero", "'/dev/zero'", "results list"),
-    ("results explain 'a\0.npz'", r"'a\x00.npz'", "results list"),
     ("results explain broken.npz", "broken.npz", "damaged"),
     ("results export broken.npz out.xlsx", "out.xlsx", ".csv or .nc"),
     ("results export broken.npz nowhere/out.csv", "nowhere/out.csv", "in a folder that is there"),
-    ("results export broken.npz 'a\0.csv'", "broken.npz"),
 ]
 
 PARAMETERS = [
@@ -87,11 +77,8 @@ PARAMETERS = [
     ({"tasks": []}, "tasks = []", '"all"'),
     ({"tasks": ["mrpc", 3]}, "tasks", "string"),
     ({"seed": "1"}, "seed = '1'", "integer"),
-    ({"resolution": ""}, "resolution = ''", "integer"),
     ({"resolution": False}, "resolution = False", "integer"),
     ({"resolution": np.float64(7.5)}, "resolution = 7.5", "integer"),
-    ({"span": "wide"}, "span = 'wide'", "number"),
-    ({"examples": [3]}, "examples = [3]", "integer"),
     ({"data_dir": 5}, "data_dir", "5"),
     ({"results_dir": 3}, "results_dir", "3"),
     ({"device": ["cpu"]}, "['cpu']", "auto, cpu"),
@@ -124,7 +111,7 @@ CHANGES = [
     ("span = 4.0", "", "grid.span", "missing"),
     ("span = 4.0", "spam = 4.0", "grid", "'spam'", "resolution, span", "did you mean 'span'?"),
     ("[grid]", "[gird]", "'gird'", "did you mean 'grid'?"),
-    ('name = "demo"', 'name = "../demo"', "'../demo' is no name"),
+    ('name = "demo"', 'name = "../demo"', "name = '../demo'", "pattern"),
     ("seeds = [0, 1, 2]", "seeds = []", "seeds = []", "at least 1"),
     ("seeds = [0, 1, 2]", "seeds = [0, 0]", "seeds: 0 stands there twice"),
     ("seeds = [0, 1, 2]", "seeds = [0]\nsurface_seeds = [1]", "surface_seeds has 1", "seeds = [0]"),
@@ -143,7 +130,7 @@ CHANGES = [
 def place(tmp_path_factory) -> Path:
     """A folder of the user's, with all that can be wrong in it."""
     place = tmp_path_factory.mktemp("place")
-    for name in ("folder.toml", "empty", "broken"):
+    for name in ("empty", "broken"):
         (place / name).mkdir()
     for name in ("file", "broken.npz", "broken/config.json", "broken/model.safetensors"):
         (place / name).write_text("{")
@@ -157,12 +144,7 @@ def place(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_work(monkeypatch, place):
-    """All work is done for a result that is then kept."""
-
-    def compute(*_, **__):
-        raise AssertionError("work was begun")
-
-    monkeypatch.setattr(Store, "compute", compute)
+    monkeypatch.setattr(Store, "compute", lambda *_, **__: pytest.fail("work was begun"))
     monkeypatch.chdir(place)
 
 
@@ -190,17 +172,12 @@ def notebook(name: str, cells: int, parameters: Mapping[str, object]) -> str:
     return f"{caught.value}\n"
 
 
-def chapter(parameters: Mapping[str, object]) -> str:
-    return notebook("03_loss_surfaces_2d", 1, parameters)
-
-
 def your_model(parameters: Mapping[str, object]) -> str:
     own = {"checkpoints": "checkpoint-*", "train": "reviews-train.csv", "dev": "reviews-dev.csv"}
     return notebook("08_your_model", 3, own | {"text": "text", "label": "tone"} | parameters)
 
 
 def profile(change: tuple[str, str]) -> str:
-    """What the command line says to the profile `demo` with a piece of its text replaced."""
     text = (BUILTIN / "demo.toml").read_text("utf-8")
     assert change[0] in text
     file = Path("mine.toml")
@@ -211,11 +188,20 @@ def profile(change: tuple[str, str]) -> str:
     return line
 
 
+def before_a_kernel(parameters: Mapping[str, object]) -> str:
+    with pytest.raises(UserError) as caught:
+        check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", parameters)
+    return f"{caught.value}\n"
+
+
 ROWS = [
     *((command, given, parts) for given, *parts in COMMANDS),
-    *((chapter, given, parts) for given, *parts in PARAMETERS),
+    *((partial(notebook, "03_loss_surfaces_2d", 1), given, parts) for given, *parts in PARAMETERS),
     *((your_model, given, parts) for given, *parts in OF_ONES_OWN),
     *((profile, (old, new), parts) for old, new, *parts in CHANGES),
+    (before_a_kernel, {"resoluton": 7}, ["no parameter 'resoluton'; it has profile, tasks, seed"]),
+    (before_a_kernel, {"resolution": True}, ["resolution", "must be int, not True"]),
+    (before_a_kernel, {"span": "wide"}, ["must be float, not 'wide'"]),
 ]
 
 
@@ -255,14 +241,3 @@ def test_papermill_shows_the_line(name, given, parts, tmp_path):
     assert "\n" not in line
     assert all(part in line for part in parts), line
     assert not results.exists()
-
-
-def test_what_papermill_would_let_pass_is_refused_before_a_kernel_starts():
-    for given, words in (
-        ({"resoluton": 7}, "no parameter 'resoluton'; it has profile, tasks, seed"),
-        ({"resolution": "7"}, "resolution of .* must be int, not '7'"),
-        ({"resolution": True}, "must be int, not True"),
-        ({"span": "wide"}, "must be float, not 'wide'"),
-    ):
-        with pytest.raises(UserError, match=words):
-            check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", given)

@@ -1,13 +1,13 @@
 """The command line: what it calls, what it prints, and one line with an exit code for every way to fail."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import yaml
 
 from landscape_utils import __main__ as cli
 from landscape_utils.book import build as book
@@ -23,13 +23,11 @@ MODULE = ["-m", "landscape_utils"]
     [("--help", ""), ("run --help", ""), ("run --profile dmo", "unknown profile 'dmo'")],
 )
 def test_help_and_mistakes_are_answered_without_what_takes_seconds_to_import(arguments, said):
-    """torch alone takes two seconds, on an idle machine."""
     command = [sys.executable, "-X", "importtime", *MODULE, *arguments.split()]
     done = subprocess.run(command, capture_output=True, text=True)
     lines = done.stderr.splitlines()
     others = [line for line in lines if not line.startswith("import time:")]
-    assert (done.returncode, len(others)) == ((2, 1) if said else (0, 0))
-    assert "".join(others).startswith(said)
+    assert (done.returncode, [line[: len(said)] for line in others]) == ((2, [said]) if said else (0, []))
     assert not {"torch", "transformers", "scipy"} & {line.split()[-1] for line in lines}
 
 
@@ -62,24 +60,19 @@ def test_a_worker_that_waits_for_another_process_says_so_in_the_terminal(tiny_pr
 
 
 def test_book_gets_the_parameters_that_were_given_and_no_others(monkeypatch, capsys):
-    calls = []
-    monkeypatch.setattr(book, "build", lambda profile, **rest: calls.append((profile, rest)) or "index.html")
+    monkeypatch.setattr(book, "build", build := Mock(return_value="index.html"))
     assert cli.main(["book", "--profile", "minilm", "--data-dir", "glue", "--span", "2"]) == 0
-    assert calls == [("minilm", {"data_dir": "glue", "span": 2.0})]
+    build.assert_called_once_with("minilm", data_dir="glue", span=2.0)
     assert capsys.readouterr().out == "index.html\n"
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Study, "compute", interrupted)
+    monkeypatch.setattr(Study, "compute", Mock(side_effect=KeyboardInterrupt))
     assert cli.main(["run"]) == 130
     assert capsys.readouterr().err == cli.INTERRUPTED + "\n"
 
 
 def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
-    """Damage is told by the exit code."""
 
     def results(*arguments) -> str:
         assert cli.main(["results", *map(str, arguments)]) == 0
@@ -88,16 +81,16 @@ def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
     arrays = {"alpha": np.linspace(-1, 1, 3), "loss": np.array([0.5, 0.25, 2.0])}
     path = Store(tmp_path / "mine").compute("curves", "mrpc", {"sample": 7}, lambda _: arrays).path
     assert str(path) in results("list", "--results-dir", tmp_path)
-    explained = results("explain", path)
-    assert all(part in explained for part in ("mrpc", "curves", "sample: 7"))
+    explained = yaml.safe_load(results("explain", path))
+    assert explained["key"] in path.name
+    told = {"name": "mrpc", "kind": "curves", "recipe": {"sample": 7}, "arrays": {"loss": "float64 (3,)"}}
+    assert told.items() <= (explained | {"arrays": {"loss": explained["arrays"]["loss"]}}).items()
     results("export", path, tmp_path / "curve.csv")
     lines = ["alpha,loss", "-1.0,0.5", "0.0,0.25", "1.0,2.0"]
     assert (tmp_path / "curve.csv").read_text().splitlines() == lines
     verify = ("verify", "--results-dir", tmp_path, "--profile", "mine")
     assert "0 sound results and 1 by an earlier version" in results(*verify)
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
+    path.write_bytes(path.read_bytes()[:-1])
     assert cli.main(["results", *map(str, verify)]) == 1
     out = capsys.readouterr().out
     assert f"{path}: damaged" in out

@@ -20,12 +20,12 @@ from ..figures import plots
 from ..figures.style import save
 from ..names import HOWS
 from ..store.files import logger
-from ..study.results import current_code
+from ..study.computing import current_code
 from ..study.study import Study
-from . import chapter, tables
+from . import chapter
 from .executing import Execution, check_parameters, execute
-from .findings import counted
 from .staging import REFERENCE, YOURS, Part, chapters, in_one_file, read_contents, stage
+from .words import counted
 
 
 def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
@@ -92,7 +92,7 @@ def about(study: Study) -> str:
             "[embedded language](../demo_language.md)."
         )
     with suppress(Lacking):  # nothing is said of data that no result is of
-        if partly := tables.samples(study):
+        if partly := chapter.samples(study):
             said.append(f"Of some data sets it has a part: {partly}.")
     states = [e.state for e in study.store.verify(current_code) if e.state in ("sound", "earlier")]
     if earlier := states.count("earlier"):

@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..errors import Lacking
-from ..study.study import Study
+from ..names import display_name
+from ..study.computing import Computing
+from ..training.published import GLUE_SIZES
 
 
-def prepare(study: Study, *what: str) -> None:
+def prepare(study: Computing, *what: str) -> None:
     """Compute what the store lacks of these kinds of result (default: all); nothing for a study that only reads."""
     if not study.store.read_only:
         study.compute(*what)
 
 
 def there(
-    study: Study,
+    study: Computing,
     get: Callable[[str, str], object],
     tasks: Sequence[str] = (),
     of: Sequence[str] = (),
@@ -39,3 +41,16 @@ def there(
     if not found:
         raise reason
     return found
+
+
+def samples(study: Computing) -> str:
+    """Of which GLUE tasks a study has only a part: "MNLI, 900 of 392,702 training and 90 of 9,815 dev examples"."""
+    partly = []
+    for task in study.tasks:
+        if study.profile.tasks[task].source == "glue":
+            facts = study.trainings.facts(task)
+            here = {"training": facts["train_examples"], "dev": facts["dev_examples"]}
+            sizes = zip(here.items(), GLUE_SIZES[task], strict=False)
+            short = [f"{n:,} of {whole:,} {split}" for (split, n), whole in sizes if n < whole]
+            partly += [f"{display_name(task)}, {' and '.join(short)} examples"] if short else []
+    return "; ".join(partly)

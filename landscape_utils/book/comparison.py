@@ -17,7 +17,7 @@ from ..study.plan import scale_of
 from ..study.study import Study
 from ..training import hub
 from ..training.published import network_config
-from .findings import PHRASES, counted, words_of
+from .words import PHRASES, counted, words_of
 
 RUNS = ("demo", "minilm", "mpnet")  # from the smallest network to the largest
 ABSENT = "–"

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,16 +15,8 @@ from ..claims.measure import NOT_COMPUTED
 from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study
+from .words import OUTCOMES, PHRASES, SPOKEN, THEMES, counted, so_many
 
-
-def words_of(name: str) -> dict[str, Any]:
-    """What a TOML file beside this one says."""
-    return tomllib.loads(Path(__file__).with_name(name).read_text("utf-8"))
-
-
-PHRASES = words_of("findings.toml")
-CONCLUSION = words_of("conclusion.toml")
-THEMES, OUTCOMES, SPOKEN = (CONCLUSION[key] for key in ("theme", "outcome", "word"))
 SHOW_ME = "The name of a task in the right-hand column is a link. It shows this task in the explorer below."
 RULE_TITLE = "How a verdict is reached"
 
@@ -48,17 +37,6 @@ def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
         return replace(measured, evidence=evidence, left_out=left_out)
 
     return [replace(c, primary=named(c.primary), carries=tuple(map(named, c.carries))) for c in claims]
-
-
-def counted(outcomes: Sequence[str]) -> str:
-    """How many sentences have which outcome: "3 hold and 1 is undecided"."""
-    return listed([so_many(kind, outcomes, OUTCOMES) for kind in OUTCOMES if kind in outcomes])
-
-
-def so_many(kind: str, found: Sequence[str], words: dict[str, dict[str, str]]) -> str:
-    """How many are of a kind: "1 holds", "3 hold"."""
-    count = found.count(kind)
-    return f"{count} {words[kind]['one' if count == 1 else 'many']}"
 
 
 def numbers(claim: Claim, explored: Collection[str] = ()) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from ..claims import paper
 from ..claims.evidence import table
 from ..claims.intervals import number
-from ..claims.subject import SIDES, WAYS
+from ..claims.measure import SIDES, WAYS
 from ..errors import Lacking
 from ..figures.notes import NOT_LEARNED
 from ..figures.style import HOW_NAMES, how_name
@@ -19,7 +19,7 @@ from ..names import display_name
 from ..study.checkpoints import Checkpoints
 from ..study.study import Study
 from ..training.finetune import Run
-from ..training.published import GLUE_SIZES
+from .chapter import samples
 
 HOW = HOW_NAMES
 UNSEEN_WORDS = """### Known words and unseen words
@@ -55,19 +55,6 @@ def setup(study: Study) -> str:
     partly = samples(study)
     note = "The largest class is given in % of the dev set. Of two numbers, the first is for training from scratch."
     return f"{table(head, rows)}\n\n{note}{partly and f' Only a part of a data set is used: {partly}.'}"
-
-
-def samples(study: Study) -> str:
-    """Of which GLUE tasks a study has only a part: "MNLI, 900 of 392,702 training and 90 of 9,815 dev examples"."""
-    partly = []
-    for task in study.tasks:
-        if study.profile.tasks[task].source == "glue":
-            facts = study.facts(task)
-            here = {"training": facts["train_examples"], "dev": facts["dev_examples"]}
-            sizes = zip(here.items(), GLUE_SIZES[task], strict=False)
-            short = [f"{n:,} of {whole:,} {split}" for (split, n), whole in sizes if n < whole]
-            partly += [f"{study.heading(task)}, {' and '.join(short)} examples"] if short else []
-    return "; ".join(partly)
 
 
 def accuracies(study: Study) -> str:

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 from . import layers, surfaces, trainings
 from .evidence import TOLD, Claim, Measured
-from .measure import Measure
-from .subject import SIDES, Subject
+from .measure import SIDES, Measure, Subject
 
 MODULES = {"trainings": trainings, "surfaces": surfaces, "layers": layers}
 

@@ -13,10 +13,9 @@ from ..landscape.rollback import Rollback
 from ..names import GROUPS, display_name
 from .evidence import Measured
 from .intervals import Evidence, LeftOut, drawn, normal, over_trainings
-from .measure import Measure, reads
+from .measure import FINE_TUNED, Measure, Subject, guessing, reads
 from .paper import DEV_EXAMPLES, TABLE_1
-from .subject import FINE_TUNED, Subject, guessing
-from .surfaces import log_ratio, on_line
+from .regions import log_ratio, on_line
 
 Weights = Mapping[str, float]  # of groups
 RANDOM = "random"  # sets of as many layers as the high group has

@@ -1,25 +1,74 @@
-"""What a measure is: a number read off a study, for each task and seed, and the words that explain it."""
+"""What a measure is: a number read off a study, for each task and seed, and the words that explain it.
+
+Any object with the names of `Subject` can be weighed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..landscape.directions import RandomDirections
+from ..landscape.paths import Obstacles
+from ..landscape.rollback import Rollback
+from ..landscape.scan import Curve, Surface
+from ..landscape.walk import Walk
 from ..names import display_name
+from ..training.finetune import Run
 from ..training.history import loss_of_epoch
 from .evidence import EVERY, TOLD, Measured
 from .intervals import ALONE, TAIL, Evidence, LeftOut, bounded, drawn, minus, normal, over_trainings
-from .subject import SIDES, TRAININGS, WAYS, Subject, guessing
 
+WAYS = ("scratch", "pretrained")
+FINE_TUNED = WAYS[1:]
+SIDES = ("from scratch", "fine-tuned")
+TRAININGS = {"scratch": "the training from scratch", "pretrained": "the fine-tuning"}
 # Parts a reason: what is lacking stands before it, and of which training after it.
 NOT_COMPUTED = " has been computed"
 # Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.
 UNFITTED = 0.75
 AGAINST = ("less", "at_most", "more_than")  # arguments of `compared`
+
+
+class Subject(Protocol):
+    """A study as the claims see it, and nothing else. `how` is "scratch", "pretrained" or, of a run, "continued"."""
+
+    tasks: tuple[str, ...]
+
+    @property
+    def layer_tasks(self) -> tuple[str, ...]: ...  # of Figure 7
+    @property
+    def overfit_task(self) -> str: ...  # of Figure 4
+
+    def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
+        """The seeds of which this study has results of a kind, or is to compute them; () for none.
+
+        A kind is the name of a method below, or "continued": the further epochs of Figure 4.
+        """
+
+    def facts(self, task: str) -> Mapping[str, Any]:
+        """ "labels", "train_examples", "dev_examples", and "majority", the share of the largest class of dev."""
+
+    def schedule(self, task: str, how: str) -> np.ndarray: ...  # (S,) the learning rate of each step
+    def run(self, task: str, how: str, seed: int) -> Run: ...
+    def walk(self, task: str, how: str, seed: int) -> Walk: ...
+    def path(self, task: str, how: str, seed: int) -> Curve: ...
+    def obstacles(self, task: str, how: str, seed: int) -> Obstacles: ...
+    def curve(self, task: str, how: str, split: str = "train", *, seed: int) -> Curve: ...
+    def surface(self, task: str, how: str, split: str = "train", *, seed: int) -> Surface: ...
+    def random_directions(self, task: str, how: str, seed: int) -> RandomDirections: ...
+    def layer_surface(self, task: str, group: str, split: str = "train", *, seed: int) -> Surface: ...
+    def rollback(self, task: str, *, seed: int) -> Rollback: ...
+    def barrier(self, task: str, split: str = "train", *, seed: int) -> Curve: ...
+
+
+def guessing(study: Subject, task: str) -> float:
+    """The loss of giving all classes the same probability, in nats."""
+    return float(np.log(len(study.facts(task)["labels"])))
 
 
 class Reader(NamedTuple):

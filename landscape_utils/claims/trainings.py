@@ -12,8 +12,7 @@ from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
 from .evidence import EVERY
 from .intervals import TAIL, Evidence, Kind, LeftOut, drawn, normal, within
-from .measure import overfitted, reads
-from .subject import FINE_TUNED, TRAININGS, WAYS, Subject, guessing
+from .measure import FINE_TUNED, TRAININGS, WAYS, Subject, guessing, overfitted, reads
 
 
 def points(study: Subject, task: str, how: str, seed: int) -> tuple[float, float]:

@@ -5,8 +5,6 @@ scan. All points, both splits' losses and errors, and both trainings of a task s
 examples: differences keep what the draws have in common out of the interval.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,49 +1,50 @@
 """Cluster: the points of a scan, or calls of any object's methods, spread over the workers of `dask.distributed`.
 
-What all calls share (model, examples, directions) is sent to the workers once; a worker that joins later fetches it
-from another one. Workers may leave and die: dask gives their calls to others, and what was lost with its last holder is
-sent anew. Results come back to the client's side, which alone keeps them.
+What all calls share (model, examples, directions) is sent once, and workers fetch it from one another. They may leave,
+die and join: dask gives their calls to others. Results come back to the client's side, which alone keeps them.
 """
-
-from __future__ import annotations
 
 import logging
 import os
+import pickle
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError
-from dataclasses import dataclass
-from itertools import chain, islice
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 
 from ..environment import check_device, device_name
 from ..errors import UserError
-from .cluster_worker import Parcel, alone, ask, finish, visit
-from .precision import Point
-from .walker import Walk
+from ..progress import SWITCH
+from .precision import Point, Rounds
 
 logger = logging.getLogger(__name__)
 ANSWER = 10.0  # seconds for a scheduler to answer
 PATIENCE = 600.0  # seconds without any worker after which a call gives up
 POLL = 0.005  # seconds between two looks at what is in flight
 LOOKS = 200  # after so many it is asked who has joined
-LOSSES = 3  # times that all in flight may be lost before anything comes back
 
 Client = Any  # a `distributed.Client`, of which the tests have a simulated one
-Task = tuple[Any, tuple[Any, ...]]  # a name, and the arguments of a function
+
+
+class Walk(Protocol):
+    """What is sent of a walk (see `walker`): where it is, how it is taken elsewhere, and how it is begun there."""
+
+    @property
+    def device(self) -> torch.device: ...
+    def to(self, device: str) -> Self: ...
+    def open(self, precision: str) -> Any: ...
 
 
 def connect(address: str) -> Any:
-    """A client of the scheduler at `address`, such as tcp://host:8786.
-
-    Raises:
-        UserError: dask is not installed, nobody answers there.
-    """
+    """A client of the scheduler at `address`, such as tcp://host:8786; UserError if nobody answers there."""
     try:
         from distributed import Client
     except ImportError:
@@ -52,32 +53,83 @@ def connect(address: str) -> Any:
         return Client(address, timeout=ANSWER)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
-            f"no dask scheduler answers at {address!r} ({type(error).__name__}); start one by `dask scheduler` and "
-            f"give the address that it prints, such as tcp://host:8786"
+            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address, "
+            f"such as tcp://host:8786"
         ) from None
+
+
+# A worker computes in one thread of its process: torch's thread count and no_grad are a thread's own.
+_computing = ThreadPoolExecutor(1, "landscape_utils")
+_opened: dict[str, Any] = {}  # the walk that this process is on, by its parcel's name
+
+
+@dataclass(frozen=True, eq=False)
+class Parcel:
+    """A walk as it is sent to the workers, the precision, and the device that they are to do it on."""
+
+    walk: Walk
+    precision: str
+    device: str
+    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+def alone(threads: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function(*arguments)` in the thread that computes, with `threads` threads for its sums."""
+
+    def computed() -> Any:
+        torch.set_num_threads(threads)
+        os.environ[SWITCH] = "off"  # the bars that are seen are the client's
+        return function(*arguments)
+
+    return _computing.submit(computed).result()
+
+
+def visit(parcel: Parcel, point: Point) -> np.ndarray:
+    """The row of a point. The walk is opened at a worker's first point, and stays open until `finish`."""
+    if parcel.name not in _opened:
+        close()
+        here = parcel.walk.to(
+            check_device(parcel.device)
+        )  # a copy, for other workers may fetch what was sent
+        _opened[parcel.name] = here.open(parcel.precision).__enter__()
+    return _opened[parcel.name](point).numpy().ravel()
+
+
+def close() -> None:
+    """Give back the memory of the walk that was open, and the settings that it changed."""
+    while _opened:
+        _opened.popitem()[1].__exit__(None, None, None)
+
+
+def finish(name: str) -> None:
+    """Close a walk once the point in flight is done; the caller, a worker's event loop, does not wait for it."""
+    _computing.submit(lambda: close() if name in _opened else None)
+
+
+def ask(subject: Any, folder: Path, method: str, arguments: tuple[Any, ...]) -> Any:
+    """`subject.method(*arguments)`, where the worker sees `folder`."""
+    close()
+    if not folder.is_dir():  # a worker that joined after `join` had asked them all
+        raise UserError(f"a worker does not see {folder}, which all machines must share")
+    return getattr(subject, method)(*arguments)
 
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """A walk that the workers of a client do, each with a copy of the model on its own device.
-
-    Args:
-        device: where the workers compute; None: where the model is here.
-    """
+    """A walk that the workers of a client do, each with a copy of the model on `device` (None: as the model here)."""
 
     client: Client
     walk: Walk
     device: str | None = None
 
-    def visits(
-        self, points: Iterable[tuple[int, Point]], precision: str
-    ) -> Generator[tuple[int, np.ndarray]]:
-        """(index, row) of every point, as they come; see `Walk.visits`."""
-        here = self.walk.objectives[0].device.type
+    def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:
+        """(index, row) of every point, as they come, round after round; see `Walk.visits`."""
+        here = self.walk.device.type
         walk = self.walk if here == "cpu" else self.walk.to("cpu")
         parcel = Parcel(walk, precision, self.device or here)
         try:
-            yield from call(self.client, visit, parcel, ((i, (point,)) for i, point in points))
+            tasks = (((i, (point,)) for i, point in points) for points in rounds)
+            yield from call(self.client, visit, parcel, tasks)
         finally:
             self.client.run(finish, parcel.name, on_error="ignore")
 
@@ -85,69 +137,57 @@ class Spread:
 def apart(
     client: Client, subject: Any, calls: Iterable[tuple[Any, str, tuple[Any, ...]]], folder: Path
 ) -> Iterator[tuple[Any, Any]]:
-    """(name, result) of calls, (name, method of `subject`, arguments), each by one worker that sees `folder`, as they
-    come."""
-    return call(client, ask, subject, ((name, (folder, *asked)) for name, *asked in calls))
+    """(name, result) of calls, (name, method of `subject`, arguments), by workers that see `folder`, as they come."""
+    return call(client, ask, subject, [[(name, (folder, *asked)) for name, *asked in calls]])
 
 
 def call(
-    client: Client, function: Callable[..., Any], subject: Any, tasks: Iterable[Task]
+    client: Client,
+    function: Callable[..., Any],
+    subject: Any,
+    rounds: Iterable[Iterable[tuple[Any, tuple[Any, ...]]]],
 ) -> Generator[tuple[Any, Any]]:
-    """(name, function(subject, *arguments)) of every task, computed by the workers, as they come.
+    """(name, function(subject, *arguments)) of every task, (name, arguments), computed by the workers, as they come.
 
     Workers use as many threads as are used here, for the same sums in the same order. Tasks are taken as workers become
-    free, so whoever ends them early waits for none.
-
-    Raises:
-        UserError: no worker for `PATIENCE` seconds; workers die of whatever they are given.
-        Exception: what the function raises.
+    free, so whoever ends them early waits for none; those of a round once all before them are done. UserError if there
+    is no worker for `PATIENCE` seconds, or workers die of a task.
     """
+    import dask
+    from cloudpickle import dumps
+    from distributed import KilledWorker
+
     threads = torch.get_num_threads()
-    remaining, lost = iter(tasks), list[Task]()
-    flying: dict[Any, tuple[Task, Any]] = {}
-    shared, losses = None, 0
+    flying: dict[Any, tuple[Any, str]] = {}  # future -> name, the worker meant
+    workers_of(client)
+    # A task like the others, so that dask computes it again if all that have its result are lost.
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}):
+        shared = client.submit(pickle.loads, dumps(subject), pure=False)
     try:
-        while True:
-            shared = shared or sent(client, subject)
-            free = max(1, sum(client.nthreads().values())) - len(flying)
-            if lost:
-                remaining, lost = chain(lost, remaining), []
-            for task in islice(remaining, max(0, free)):
-                future = client.submit(alone, threads, function, shared, *task[1], pure=False)
-                flying[future] = task, shared
-            if not flying:
-                return
-            for future in landed(flying):
-                task, given = flying.pop(future)
-                if answer := fetched(future):
-                    losses = 0
-                    yield task[0], answer[0]
-                    continue
-                lost.append(task)
-                if given is shared:  # which may be lost as well
-                    logger.warning("a worker was lost: its tasks are sent again")
-                    shared, losses = None, losses + 1
-            if losses == LOSSES:
-                raise UserError(
-                    f"all workers that tried one of {len(lost) + len(flying)} tasks were lost; see their logs (too "
-                    f"little memory?), then start again: what was computed is kept"
-                )
+        for tasks in map(iter, rounds):
+            while True:
+                for worker, count in workers_of(client).items():
+                    free = count - sum(meant == worker for _, meant in flying.values())
+                    for name, arguments in islice(tasks, max(0, free)):
+                        # Left to itself dask spares the transfer of what is shared, and lets workers idle.
+                        place = {"workers": [worker], "allow_other_workers": True, "pure": False}
+                        future = client.submit(alone, threads, function, shared, *arguments, **place)
+                        flying[future] = name, worker
+                if not flying:
+                    break
+                for future in landed(flying):
+                    name, _ = flying.pop(future)
+                    yield name, future.result()
+    except KilledWorker:
+        raise UserError(
+            "all workers that tried a task were lost (too little memory?); start again: what was computed is kept"
+        ) from None
     finally:
-        client.cancel(list(flying))
-
-
-def sent(client: Client, subject: Any) -> Any:
-    """The subject at the workers: what tasks are submitted with."""
-    while True:
-        wait_for_worker(client)
-        try:
-            return client.scatter(subject, broadcast=True, hash=False)
-        except TimeoutError:  # the only worker has left meanwhile
-            logger.warning("no worker took what was sent")
+        client.cancel([*flying, shared])
 
 
 def landed(flying: Collection[Any]) -> list[Any]:
-    """The futures that are done or lost, as soon as there are some; after a second without any, none."""
+    """The futures that are done, as soon as there are some; after a second without any, none."""
     for _ in range(LOOKS):
         if done := [future for future in flying if future.status != "pending"]:
             return done
@@ -155,41 +195,24 @@ def landed(flying: Collection[Any]) -> list[Any]:
     return []
 
 
-def fetched(future: Any) -> tuple[Any] | None:
-    """The result in a tuple; None if it was lost with its worker, be it on the way here."""
-    from distributed import KilledWorker
-
-    if future.status in ("cancelled", "lost"):  # which `result` would wait for
-        return None
-    try:
-        return (future.result(),)
-    except (CancelledError, KilledWorker):
-        return None
-
-
-def wait_for_worker(client: Client) -> None:
-    """Return as soon as there is a worker. Raises UserError if there is none for `PATIENCE` seconds."""
-    if client.nthreads():
-        return
-    address = client.scheduler_info()["address"]
-    logger.warning("no worker at %s; waiting for one", address)
-    try:
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except TimeoutError:
-        raise UserError(
-            f"no worker joined {address} within {PATIENCE:g} s; start some by `dask worker {address}`, "
-            f"then start again: what was computed is kept"
-        ) from None
+def workers_of(client: Client) -> dict[str, int]:
+    """How many threads each worker has, as soon as there is one. Raises UserError if there is none for `PATIENCE`."""
+    while not (threads := client.nthreads()):
+        address = client.scheduler_info()["address"]
+        logger.warning("no worker at %s; waiting for one", address)
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise UserError(
+                f"no worker joined {address} within {PATIENCE:g} s; start some by `dask worker {address}`, "
+                f"then start again: what was computed is kept"
+            ) from None
+    return threads
 
 
 def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """{worker: function(*arguments)}, which raises no OSError; a worker that leaves meanwhile is left out.
-
-    Raises:
-        UserError: no worker for `PATIENCE` seconds, or all of them left.
-        Exception: what the function raises at a worker.
-    """
-    wait_for_worker(client)
+    """{worker: function(*arguments)}, which raises no OSError: that is of a worker that leaves, and is left out."""
+    workers_of(client)
     answers = client.run(function, *arguments, on_error="return")
     stayed = {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
     for answer in stayed.values():
@@ -197,29 +220,26 @@ def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) ->
             raise answer
     if not stayed:
         raise UserError(
-            f"all workers left while they were asked, {', '.join(answers)}; see their logs, start again"
+            f"all workers left as they were asked, {', '.join(answers)}; see their logs, start again"
         )
     return stayed
 
 
 def join(client: Client, device: str, folder: Path) -> str:
-    """The device that `device` ("auto", ...) means at every worker.
-
-    Raises:
-        UserError: they differ, or `folder` is not the same one there as here.
-    """
+    """The device that `device` ("auto", ...) means at every worker; refused if they differ, or do not see `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".shared-") as file:
         seen = everywhere(client, os.path.exists, file.name)  # what may not be looked at is not seen either
     if blind := [worker for worker, sees in seen.items() if not sees]:
         raise UserError(
-            f"{blind[0]} and {len(blind) - 1} other workers do not see {folder}; a study on a cluster needs a "
-            f"results folder that all machines share: name one by results_dir"
+            f"{blind[0]} and {len(blind) - 1} other workers do not see {folder}; name one that all share by results_dir"
         )
-    devices = everywhere(client, check_device, device)
-    if len(set(devices.values())) > 1:
-        raise UserError(f"the workers compute on unlike devices, {devices}; choose one by device")
-    return next(iter(devices.values()))
+    found, *others = set(everywhere(client, check_device, device).values())
+    if others:
+        raise UserError(
+            f"the workers compute on unlike devices, {', '.join([found, *others])}; choose one by device"
+        )
+    return found
 
 
 def device_names(client: Client, device: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .losses import check_label, problem_of
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
-# tables of learned positions
+# what tables of learned positions are called
 POSITIONS = ("position_embeddings", "positions_embed", "embed_positions", "wpe")
 
 Example = Mapping[str, Any]
@@ -32,12 +31,8 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
 
-    def halves(self) -> Iterator[Batch]:
-        """Its rows as two batches, or as one if there is one row."""
-        middle = (len(self.labels) + 1) // 2
-        for rows in (slice(0, middle), slice(middle, None)):
-            if len(labels := self.labels[rows]):
-                yield Batch({name: x[rows] for name, x in self.inputs.items()}, labels)
+
+Logits = Callable[[Batch], Tensor]  # a forward pass: (B, C)
 
 
 def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[list[Row]]:
@@ -46,9 +41,8 @@ def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[
     batch: list[Row] = []
     for row in rows:
         length = len(row["input_ids"])
-        if batch and (
-            (len(batch) + 1) * length > budget or not (mixed or length == len(batch[0]["input_ids"]))
-        ):
+        fits = (len(batch) + 1) * length <= budget
+        if batch and not (fits and (mixed or length == len(batch[0]["input_ids"]))):
             yield batch
             batch = []
         batch.append(row)
@@ -78,20 +72,17 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
     if not hasattr(examples, "__len__") or not len(examples):
         found = "none" if hasattr(examples, "__len__") else type(examples).__name__
         raise UserError(f"an objective needs a sequence of at least one example; got {found}")
-    fields = set(examples[0]) if isinstance(examples[0], Mapping) else set()
-    for i, example in enumerate(examples):
-        if not isinstance(example, Mapping):
-            raise UserError(f"example {i} must be a mapping of fields to lists; got {type(example).__name__}")
-        if set(example) != fields or not {"input_ids", "labels"} <= fields <= FIELDS:
-            raise UserError(
-                f"example {i} has the fields {sorted(example)}; needed are input_ids and labels, "
-                f"allowed beside them attention_mask and token_type_ids, the same in every example"
-            )
-    problem = problem_of(model, examples[0]["labels"])
     longest = positions(model) or sys.maxsize
     known = {"input_ids": vocabulary(model), "token_type_ids": token_types(model)}
     for i, example in enumerate(examples):
-        check_label(i, example["labels"], problem, model.config.num_labels)
+        if not isinstance(example, Mapping):
+            raise UserError(f"example {i} must be a mapping of fields to lists; got {type(example).__name__}")
+        fields = set(example)
+        if fields != set(examples[0]) or not {"input_ids", "labels"} <= fields <= FIELDS:
+            raise UserError(
+                f"example {i} has the fields {sorted(example)}; all have input_ids and labels, perhaps attention_mask "
+                f"and token_type_ids"
+            )
         values = {name: whole_numbers(i, name, example[name]) for name in sorted(fields - {"labels"})}
         lengths = {name: len(tensor) for name, tensor in values.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
@@ -103,23 +94,19 @@ def check_examples(model: Any, examples: Sequence[Example]) -> None:
             )
         for name in known.keys() & fields:
             if not 0 <= int(values[name].min()) <= int(values[name].max()) < known[name]:
-                raise UserError(
-                    f"example {i} has {name} that are no whole numbers from 0 to {known[name] - 1}; "
-                    f"use the tokenizer of the model"
-                )
+                allowed = f"whole numbers from 0 to {known[name] - 1}"
+                raise UserError(f"example {i} has {name} that are no {allowed}; use the model's tokenizer")
 
 
 def positions(model: Any) -> int | None:
     """How many tokens an example may have: what the encoder's table of positions holds; None where there is none."""
-    encoder = getattr(model, "base_model", model)
-    tables = [
-        m
-        for name, m in encoder.named_modules()
-        if isinstance(m, nn.Embedding) and name.split(".")[-1] in POSITIONS
-    ]
-    # RoBERTa counts from behind its padding token, BART from 2
-    taken = [(-1 if m.padding_idx is None else m.padding_idx) + 1 + getattr(m, "offset", 0) for m in tables]
-    return min((m.num_embeddings - n for m, n in zip(tables, taken, strict=True)), default=None)
+    rooms = []
+    for name, table in getattr(model, "base_model", model).named_modules():
+        if isinstance(table, nn.Embedding) and name.split(".")[-1] in POSITIONS:
+            # RoBERTa counts from behind its padding token, BART from 2
+            behind = 0 if table.padding_idx is None else table.padding_idx + 1
+            rooms.append(table.num_embeddings - behind - getattr(table, "offset", 0))
+    return min(rooms, default=None)
 
 
 def vocabulary(model: Any) -> int:

@@ -1,17 +1,12 @@
 """What makes a forward pass in bfloat16 on a CPU fast: weights in the order of the processor, and fused operations.
 
-PyTorch brings a weight into the order that the matrix product wants at each product, adds the bias in a pass of its
-own and applies GELU in another. Here each weight is reordered once a point, and bias and GELU are applied while the
-product is in the registers. Attention over short sequences is two batched products with a softmax between them: the
-kernel of PyTorch takes head after head, which are too small each.
+PyTorch reorders a weight at each product, and takes further passes for bias and GELU. Here each weight is reordered
+once a point, and bias and GELU are applied while the product is in the registers. Attention over short sequences is two
+batched products with a softmax between them: PyTorch's kernel takes head after head, which are too small each.
 
-Products and bias are equal to PyTorch's to the bit. GELU and attention round less often, so they differ by the rounding
-of bfloat16.
+Products and bias are equal to PyTorch's to the bit; GELU and attention differ by the rounding of bfloat16.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,17 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .precision import same
-from .shortcuts import compute_by
+from .forward import compute_by, same
 
 ATTENTION = "short_sequences"
-LONGEST = (
-    256  # tokens; the scores of longer sequences do not fit into the cache, and PyTorch's kernel is faster
-)
-VECTOR = (
-    32  # numbers in bfloat16 that a processor takes at a time: the softmax of rows of other lengths is slow
-)
+# tokens: the scores of longer sequences do not fit into the cache, and PyTorch's kernel is faster
+LONGEST = 256
+# numbers in bfloat16 that a processor takes at a time: the softmax of rows of other lengths is slow
+VECTOR = 32
 ROWS = 1024  # tokens of a usual batch, for which weights are ordered
+# Inputs of the model that some models hand down to their attention, which makes nothing of them.
+PASSED_ON = ("token_type_ids", "position_ids", "cache_position")
 
 
 def fusible(dtype: torch.dtype, device: torch.device) -> bool:
@@ -43,10 +37,7 @@ def fusible(dtype: torch.dtype, device: torch.device) -> bool:
 
 
 class Fused:
-    """The linear layers, GELU and attention of `model`, in bfloat16 on a CPU, fused until `stack` is closed.
-
-    `reorder()` is to be called whenever the weights have changed.
-    """
+    """The linear layers, GELU and attention of `model`, in bfloat16 on a CPU, fused until `stack` is closed."""
 
     def __init__(self, model: Any, stack: ExitStack):
         self.linear = [m for m in model.modules() if type(m) is nn.Linear and "forward" not in m.__dict__]
@@ -55,34 +46,35 @@ class Fused:
         for module in model.modules():
             dense, gelu = getattr(module, "dense", None), getattr(module, "intermediate_act_fn", None)
             if dense in self.ordered and type(gelu).__name__ == "GELUActivation":  # encoders built like BERT
-                self._replace(module, self._product(dense, "gelu"), dense.in_features, stack)
+                self._replace(module, dense, "gelu", stack)
         for module in self.linear:
-            self._replace(module, self._product(module, "none"), module.in_features, stack)
+            self._replace(module, module, "none", stack)
         if getattr(model.config, "_attn_implementation", None) == "sdpa":
-            register()
+            from transformers import (
+                AttentionInterface,
+                AttentionMaskInterface,
+            )  # which take seconds to import
+            from transformers.masking_utils import sdpa_mask
+
+            AttentionInterface.register(ATTENTION, short_sequences)
+            AttentionMaskInterface.register(ATTENTION, sdpa_mask)
             model.config._attn_implementation = ATTENTION
             stack.callback(setattr, model.config, "_attn_implementation", "sdpa")
 
     def reorder(self) -> None:
-        """Bring the present weights into the processor's order."""
+        """Bring the present weights into the processor's order, whenever they have changed."""
         for module in self.linear:
             self.ordered[module] = torch.ops.mkldnn._reorder_linear_weight(module.weight.detach(), ROWS)
 
-    def _product(self, module: nn.Linear, then: str) -> Callable[[Tensor], Tensor]:
+    def _replace(self, module: nn.Module, dense: nn.Linear, then: str, stack: ExitStack) -> None:
+        """Let the module compute by one product, if that gives on noise what the module gives."""
+
         def forward(x: Tensor) -> Tensor:  # (..., in) -> (..., out)
-            return torch.ops.mkldnn._linear_pointwise(x, self.ordered[module], module.bias, then, [], "none")
+            return torch.ops.mkldnn._linear_pointwise(x, self.ordered[dense], dense.bias, then, [], "none")
 
-        return forward
-
-    def _replace(self, module: nn.Module, forward: Callable, width: int, stack: ExitStack) -> None:
-        """Let the module compute by `forward`, if that gives on noise what the module gives."""
-        noise = torch.randn(4, width, generator=torch.Generator().manual_seed(0)).bfloat16()
+        noise = torch.randn(4, dense.in_features, generator=torch.Generator().manual_seed(0)).bfloat16()
         if same(module(noise), forward(noise)):
             compute_by(module, forward, stack)
-
-
-# Inputs of the model that some models hand down to their attention, which makes nothing of them.
-PASSED_ON = ("token_type_ids", "position_ids", "cache_position")
 
 
 def short_sequences(
@@ -94,17 +86,14 @@ def short_sequences(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Attention softmax(s Q K^T + mask) V of `transformers`; query, key, value (B, H, T, D), the result (B, T, H, D).
-
-    What it is not made for it hands to PyTorch's kernel: long sequences, a mask that is not the same for every query.
-    """
+    """Attention softmax(s Q K^T + mask) V of `transformers`; query, key, value (B, H, T, D), result (B, T, H, D)."""
     B, H, T, D = query.shape
     mask, causal = attention_mask, options.pop("is_causal", None)
     plain = mask is None or (mask.dtype == torch.bool and mask.shape[1:3] == (1, 1))
     wishes = [wish for name, wish in options.items() if name not in PASSED_ON]
     asked = causal or getattr(module, "is_causal", True) or any(isinstance(w, Tensor) or w for w in wishes)
     if T > LONGEST or key.shape != query.shape or not plain or asked:
-        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward  # PyTorch's kernel
 
         return sdpa_attention_forward(
             module, query, key, value, mask, scaling=scaling, is_causal=causal, **options
@@ -117,12 +106,3 @@ def short_sequences(
     query = query.reshape(B * H, T, D)
     scores = torch.baddbmm(bias, query, key.mT, alpha=D**-0.5 if scaling is None else scaling)
     return torch.bmm(scores.softmax(dim=-1), value).view(B, H, T, D).transpose(1, 2), None
-
-
-def register() -> None:
-    """Make the attention known to `transformers`, whose models take seconds to import."""
-    from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.masking_utils import sdpa_mask
-
-    AttentionInterface.register(ATTENTION, short_sequences)
-    AttentionMaskInterface.register(ATTENTION, sdpa_mask)

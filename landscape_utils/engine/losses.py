@@ -1,12 +1,11 @@
 """Losses: what the labels of a classifier are, and the loss and the error that suit them."""
 
-from __future__ import annotations
-
 import hashlib
+import io
 import math
 import operator
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -50,9 +49,6 @@ def name_of(loss: Any) -> str:
 
     A function is told by its code and by the values that the code refers to, such as weights of classes: many a lambda
     has the same name, and an edited function keeps its own.
-
-    Raises:
-        UserError: what cannot be told apart from another of its kind.
     """
     name = plain_name(loss)
     if loss in LOSSES.values():
@@ -63,8 +59,7 @@ def name_of(loss: Any) -> str:
             digest.update(part)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise UserError(
-            f"loss {name} cannot be told from another in the key of a result ({error}): write it as a function of "
-            "numbers and tensors"
+            f"loss {name} cannot be told from another ({error}): write it as a function of numbers and tensors"
         ) from None
     return f"{name.strip('<>')}-{digest.hexdigest()[:12]}"
 
@@ -75,9 +70,8 @@ def _parts(value: Any, seen: set[int]) -> Iterator[bytes]:
         yield repr((value.co_code, value.co_names)).encode()
         for constant in value.co_consts:
             yield from _parts(constant, seen)
-        return
-    if not isinstance(value, FunctionType) or value.__module__.split(".")[0] in ("torch", "numpy"):
-        yield getattr(value, "__name__", "").encode() if hasattr(value, "__spec__") else pickle.dumps(value)
+    elif not isinstance(value, FunctionType) or value.__module__.split(".")[0] in ("torch", "numpy"):
+        yield getattr(value, "__name__", "").encode() if hasattr(value, "__spec__") else _pickled(value)
     elif id(value) not in seen:
         seen.add(id(value))
         yield from _parts(value.__code__, seen)
@@ -87,42 +81,58 @@ def _parts(value: Any, seen: set[int]) -> Iterator[bytes]:
             yield from _parts(held, seen)
 
 
+class _Pickler(pickle.Pickler):
+    """Tells a tensor by what it holds; pickled as usual it has an address in it."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return NotImplemented
+        held = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        return tuple, ((str(value.dtype), tuple(value.shape), held),)
+
+
+def _pickled(value: Any) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file).dump(value)
+    return file.getvalue()
+
+
 def _names(code: CodeType) -> list[str]:
     """The names that some code refers to, and those of the functions within it."""
-    inner = [
-        name for constant in code.co_consts if isinstance(constant, CodeType) for name in _names(constant)
-    ]
-    return [*code.co_names, *inner]
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return [*code.co_names, *(name for one in inner for name in _names(one))]
 
 
-def problem_of(model: Any, label: Any) -> str:
-    """What a label is of: `config.problem_type`, or what `transformers` takes where that is None.
+def problem_of(model: Any, labels: Sequence[Any]) -> str:
+    """What the examples' labels are of: `config.problem_type`, or what `transformers` takes where that is None.
 
-    Raises:
-        UserError: an unknown type, or a single label for one logit, whose cross-entropy is always 0.
+    Refused are an unknown type, a single label for one logit, whose cross-entropy is always 0, and a label that does
+    not suit the problem.
     """
     said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
+    # of one logit the cross-entropy with a single label is always 0
     if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):
         allowed = (SINGLE, SEVERAL, REGRESSION)[classes == 1 :]
         raise UserError(
             f"config.problem_type of a model with {classes} logits is {said!r}; allowed are {', '.join(allowed)}"
         )
-    several = numbers(label) is not None and whole_number(label) is None
-    return said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+    several = numbers(labels[0]) is not None and whole_number(labels[0]) is None
+    problem = said or (REGRESSION if classes == 1 else SEVERAL if several else SINGLE)
+    for i, label in enumerate(labels):
+        check_label(i, label, problem, classes)
+    return problem
 
 
 def check_label(i: int, label: Any, problem: str, classes: int) -> None:
     """Refuse a label that does not suit the problem."""
+    values = numbers(label) or []
+    fits = len(values) == classes and all(map(math.isfinite, values))
+    allowed = f"{classes} finite numbers" if classes > 1 else "a finite number"
     if problem == SINGLE:
-        chosen = whole_number(label)
-        fits, allowed = chosen is not None and 0 <= chosen < classes, f"0 to {classes - 1}"
-    else:
-        values = numbers(label)
-        fits = values is not None and len(values) == classes and all(map(math.isfinite, values))
-        allowed = f"{classes} finite numbers" if classes > 1 else "a finite number"
-        if problem == SEVERAL:
-            fits = fits and all(0 <= value <= 1 for value in values or ())
-            allowed = f"{classes} numbers from 0 to 1, for a model with problem_type {SEVERAL!r}"
+        fits, allowed = whole_number(label) in range(classes), f"0 to {classes - 1}"
+    elif problem == SEVERAL:
+        fits = fits and all(0 <= value <= 1 for value in values)
+        allowed = f"{classes} numbers from 0 to 1, for a model with problem_type {SEVERAL!r}"
     if not fits:
         raise UserError(f"example {i} has label {label!r:.60}; allowed are {allowed}")
 

@@ -1,15 +1,12 @@
 """Objective J(theta): mean loss and error rate of a classifier on a fixed set of examples.
 
-The examples are sorted by length, cut into batches of about equal token count and put on the device once. One visit of
-a point is then one forward pass over these batches and one synchronisation, when its four numbers leave the device.
+Examples are sorted by length, cut into batches of about equal token count and put on the device once. A visit of a
+point is one forward pass over these and one synchronisation, when its four numbers leave the device.
 """
-
-from __future__ import annotations
 
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -18,17 +15,27 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UserError
-from .examples import Batch, Example, Row, by_length, check_examples, cut, plain, positions, trim, vocabulary
+from .examples import (
+    Batch,
+    Example,
+    Logits,
+    Row,
+    by_length,
+    check_examples,
+    cut,
+    plain,
+    positions,
+    trim,
+    vocabulary,
+)
+from .forward import attempt, evaluating, rounding, same
 from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, plain_name, problem_of, whole_number
-from .precision import rounding, same
 from .space import check_weights
 from .threads import side_by_side
 
 logger = logging.getLogger(__name__)
 # what keeps the matrix products busy and the activations in cache
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 16384}
-
-Logits = Callable[[Batch], Tensor]
 
 
 class Measurement(NamedTuple):
@@ -56,9 +63,8 @@ class Objective:
             (B, C). Its name, for the key of a result, is `loss_name`.
 
     Raises:
-        UserError: no examples, missing or unknown fields, a label that does not suit the problem, a model that is no
-            classifier, that is quantised or has adapters, that fails on an example, or whose own answer to one with its
-            padding is not the one without.
+        UserError: examples or labels that do not suit the model; a model that is no classifier, that is quantised or
+            has adapters, that fails on an example, or answers it with its padding other than without.
     """
 
     def __init__(
@@ -76,7 +82,7 @@ class Objective:
         budget = usual if tokens_per_batch is None else whole_number(tokens_per_batch) or 0
         if budget < 1:
             raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
-        self._problem = problem_of(model, examples[0]["labels"])
+        self._problem = problem_of(model, [example["labels"] for example in examples])
         self._loss = loss or LOSSES[self._problem]
         self._fields = fields_taken(model, examples[0])
         self._wide_masks = False
@@ -93,7 +99,7 @@ class Objective:
 
     @cached_property
     def loss_name(self) -> str:
-        """What tells the loss from another in the key of a result; see `losses.name_of`."""
+        """What tells the loss from another in the key of a result."""
         return name_of(self._loss)
 
     def __call__(self) -> Measurement:
@@ -131,27 +137,16 @@ class Objective:
         self.model.to(self.device)
         self.batches = [batch.to(self.device) for batch in self.batches]
 
-    def halve(self) -> None:
-        """Cut every batch in two, the order of the examples unchanged.
-
-        Raises:
-            UserError: every batch is one example already.
-        """
-        if all(len(batch.labels) == 1 for batch in self.batches):
-            raise UserError(
-                f"out of memory on {self.device} with one example at a time; use a larger device or the CPU"
-            )
-        self.batches = [half for batch in self.batches for half in batch.halves()]
-
     def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
         """Each field of the rows, padded, (B, T)."""
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
-        padding = {"input_ids": token if token and token in range(vocabulary(self.model)) else 0}
-        fields = {f: [torch.tensor(row[f]) for row in rows] for f in self._fields}  # (T,) each
-        padded = {
-            f: pad_sequence(v, batch_first=True, padding_value=padding.get(f, 0)) for f, v in fields.items()
-        }
-        return {field: values.to(self.device) for field, values in padded.items()}
+        padding = {"input_ids": token or 0} if token in range(vocabulary(self.model)) else {}
+        inputs = {}
+        for field in self._fields:
+            values = [torch.tensor(row[field]) for row in rows]  # (T,) each
+            padded = pad_sequence(values, batch_first=True, padding_value=padding.get(field, 0))
+            inputs[field] = padded.to(self.device)
+        return inputs
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
         inputs = self._inputs(rows)
@@ -165,23 +160,18 @@ class Objective:
     def _choose_masks(self, rows: Sequence[Row]) -> None:
         """Give the attention its masks as (B, 1, 1, T) in the place of (B, T), where the logits are equal to the bit.
 
-        Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits for the
-        answer. The shortest and the longest row have the most padding: a model that takes another mask for something
-        else, as MPNet does, shows it there.
+        Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits. Models
+        that take another mask for something else, such as MPNet, show it with the most padding, in these two rows.
         """
         inputs = self._inputs(rows)
         if "attention_mask" in inputs:
             narrow, wide = (attempt(self._forward, given) for given in (inputs, inputs | widened(inputs)))
-            self._wide_masks = (
-                isinstance(wide, Tensor) and isinstance(narrow, Tensor) and torch.equal(narrow, wide)
-            )
+            both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
+            self._wide_masks = both and torch.equal(narrow, wide)
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
-        """Rows, in order of length, in batches as the model can take them.
-
-        Some models read what they should not: XLNet's head the last position, FNet every one. Their batches hold
-        examples of one length. A decoder without a padding token takes no batch at all.
-        """
+        """Rows, in order of length, in batches as the model can take them: of one length if it reads padding, as FNet
+        does and XLNet's head; of one example if it takes no others, as a decoder without a padding token."""
         first, last = rows[0], rows[-1]
         if len(rows) == 1 or self._as_alone([first, last]):
             return by_length(rows, budget)
@@ -199,10 +189,8 @@ class Objective:
         return isinstance(together, Tensor) and same(alone, together[:1], rounding(), equal_nan=True)
 
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
-        """Refuse a model that fails, or that answers an example as it is given other than as it is asked here.
-
-        Tried on the longest example, the one with the largest token type, and the one with the most padding.
-        """
+        """Refuse a model that fails, or that answers an example as it is given other than as it is asked here: the
+        longest one, the one with the largest token type, and the one with the most padding."""
         measures: list[Callable[[int], int]] = [
             lambda i: len(rows[i]["input_ids"]),
             lambda i: max(rows[i].get("token_type_ids", [0])),
@@ -214,13 +202,11 @@ class Objective:
             ours = self._answer(i, self._batch([rows[i]]).inputs)
             if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
                 raise UserError(
-                    f"{kind} is no sequence classifier (its output holds no logits of shape (batch, num_labels)); "
-                    f"load it with AutoModelForSequenceClassification"
+                    f"{kind} is no sequence classifier: its output holds no logits of shape (batch, num_labels)"
                 )
             if not same(own, ours, max(1e-3, rounding()), equal_nan=True):
                 raise UserError(
-                    f"{kind} gives other logits for example {i} as it is given than without its padding; "
-                    f"give examples without padding"
+                    f"{kind} gives other logits for example {i} as it is given than without its padding; remove that"
                 )
 
     def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
@@ -240,18 +226,16 @@ class Objective:
         logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
         found = self.outcome(logits, self._batch([row, row]).labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
-            raise UserError(
-                f"loss {plain_name(self._loss)} must give floats of shape (B,); for B = 2 it gave {found!r:.60}"
-            )
+            name = plain_name(self._loss)
+            raise UserError(f"loss {name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}")
 
 
 def check_classifier(model: Any) -> None:
-    """Refuse what is no sequence classifier, and one whose weights are not all parameters."""
+    """Refuse what is no sequence classifier, or has weights that are no parameters."""
     classes = getattr(getattr(model, "config", None), "num_labels", 0)
     if getattr(model, "base_model", model) is model or classes < 1:
-        raise UserError(
-            f"{type(model).__name__} is no classifier; load it with AutoModelForSequenceClassification"
-        )
+        kind = type(model).__name__
+        raise UserError(f"{kind} is no classifier; load it with AutoModelForSequenceClassification")
     check_weights(model)
 
 
@@ -268,31 +252,8 @@ def widened(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"attention_mask": inputs["attention_mask"].bool()[:, None, None, :]}
 
 
-def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:
-    """What a forward pass gives, or what it raised."""
-    try:
-        return forward(*arguments)
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:
-        return error
-
-
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:
     """Mean loss, mean error and their standard errors, (4,) float64, from the values of n examples, (n,) each."""
     values = torch.stack([losses, errors]).double()  # (2, n)
     spread = values.std(dim=1) if values.shape[1] > 1 else torch.full_like(values[:, 0], torch.nan)
     return torch.cat([values.mean(dim=1), spread / values.shape[1] ** 0.5])
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; on leaving, each module has the mode that it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        model.eval()
-        with torch.no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode

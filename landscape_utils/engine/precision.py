@@ -4,16 +4,12 @@ A weight rounded to bfloat16 keeps 8 bits, to float16 or TF32 11. Along a direct
 rounds the step away, so the loss of a landscape can change visibly while that of the trained model does not.
 """
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ..errors import UserError
 
@@ -24,44 +20,30 @@ PROBED = -1  # the place of the probe's finding in a journal of points
 RANDOM_CELLS = 4
 
 Point = tuple[float, ...]
-Visits = Callable[[Iterable[tuple[int, Point]], str], Iterable[tuple[int, np.ndarray]]]
+Rounds = Iterable[Iterable[tuple[int, Point]]]  # (index, point), of each round
+Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
-def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int) -> float:
-    """The largest difference of a loss from float32 that `precision` makes on `points`.
-
-    Args:
-        visits: of a walk: (index, row) of every point in a given precision.
-        objectives: how many of them a row is of.
-
-    Raises:
-        UserError: an unknown precision, or one that the device does not have or the model does not compute in.
-    """
+def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int, width: int) -> np.ndarray:
+    """The largest difference of a loss from float32 that `precision` makes on `points`, as a row, (width,), for a
+    journal; `visits` are those of a walk."""
 
     def losses(name: str) -> np.ndarray:  # (points, objectives)
-        rows = dict(visits(enumerate(points), name))
+        rows = dict(visits([enumerate(points)], name))
         return np.array([rows[i].reshape(objectives, -1)[:, 0] for i in range(len(points))])
 
-    return 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
-
-
-def finding(precision: str, difference: float, width: int) -> np.ndarray:
-    """What a probe found as a row for a journal, (width,) float64, that `found` reads."""
+    difference = 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
     row = np.full(width, math.nan)
     row[:2] = PRECISIONS.index(precision), difference
     return row
 
 
 def found(row: np.ndarray, precision: str) -> float:
-    """The largest difference of the loss, from a row made by `finding`.
-
-    Raises:
-        UserError: the journal's points are of another precision.
-    """
+    """The largest difference of the loss, from a row that `probe` gave; refused if it is of another precision."""
     begun = PRECISIONS[int(row[0])]
     if begun != precision:
         raise UserError(
-            f"the journal's points are in {begun}, not in {precision}; use {begun} or another journal"
+            f"the journal's points are in {begun}, not in {precision}; use that or another journal"
         )
     return float(row[1])
 
@@ -87,20 +69,4 @@ def check_precision(precision: str, device: str) -> None:
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision {precision!r}; allowed are {', '.join(PRECISIONS)}")
     if precision == "tf32" and not (device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)):
-        raise UserError(
-            f"precision 'tf32' needs an NVIDIA GPU of the Ampere generation or later; the model is on {device}"
-        )
-
-
-def rounding() -> float:
-    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
-    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
-
-
-def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:
-    """Whether two results of a forward pass are one tensor, within a tolerance, absolute and relative: 0.01 for those
-    of less than 32 bits."""
-    if not isinstance(one, Tensor) or not isinstance(other, Tensor) or one.shape != other.shape:
-        return False
-    least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
-    return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)
+        raise UserError(f"precision 'tf32' needs an NVIDIA GPU, Ampere or later; the model is on {device}")

@@ -1,72 +1,58 @@
 """Shortcuts: parts of a forward pass that need not be computed at every point, or at all.
 
-Two hold for many encoders, and each is tried against the whole forward pass before it is taken:
-
-- Where the directions leave the layers below k alone, these layers' output is the same at every point. It is computed
-  once for each batch, as far as a memory budget goes, and replayed.
-- A head that reads the first token alone needs no more of the last layer: behind its attention, its projections and
-  feed-forward network are computed for that token only.
+Two hold for many encoders, and each is tried against the whole forward pass before it is taken. Layers below the first
+one that a direction moves have the same output at every point: it is computed once for each batch, as far as a memory
+budget goes, and replayed. And of a head that reads the first token alone, the last layer is computed for that token
+only, behind its attention.
 """
 
-from __future__ import annotations
-
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
 
 from ..errors import UserError
-from .examples import Batch
-from .objective import Objective, attempt
-from .precision import same
+from .examples import Batch, Logits
+from .forward import attempt, compute_by, outputs_of, same
 from .space import ParameterSpace, layer_parameters, layer_stack
 
 
-def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack) -> None:
-    """Let the module compute by `forward` until `stack` is closed."""
-    own = module.__dict__.get("forward")  # somebody else's, who wrapped the module
-    module.forward = forward
-    stack.callback(setattr, module, "forward", own) if own else stack.callback(delattr, module, "forward")
-
-
-def first_token_only(model: nn.Module, objective: Objective, stack: ExitStack) -> None:
+def first_token_only(model: nn.Module, logits: Logits, batch: Batch, stack: ExitStack) -> None:
     """Cut the last layer down to its first token behind the attention, until `stack` is closed.
 
     Encoders built like BERT have a module `attention.output` there, which takes (B, T, D) twice: the attention's result
-    and the residual. It is cut where the logits depend on the first token, do not depend on what stands in the others,
-    and are the same without them; that is tried on the longest batch at the present weights.
+    and the residual. Tried on `batch`, the longest, whose logits must depend on the first token alone.
     """
     layers = layer_stack(model)
     output = getattr(getattr(layers[1][-1], "attention", None), "output", None) if layers else None
-    batch = objective.batches[-1]
     if not isinstance(output, nn.Module) or batch.inputs["input_ids"].shape[1] < 2:
         return
 
     def changed(change: Callable[[Tensor], Tensor]) -> Any:
         return output.register_forward_pre_hook(lambda module, hidden: tuple(map(change, hidden)))
 
-    def altered(change: Callable[[Tensor], Tensor]) -> Any:
+    def first(hidden: Tensor) -> Tensor:  # (B, T, D) -> (B, 1, D)
+        return hidden[:, :1]
+
+    def agrees(change: Callable[[Tensor], Tensor]) -> bool:
         hook = changed(change)
-        try:
-            return attempt(objective.logits, batch)  # which fails where somebody needs the other tokens
+        try:  # it fails where somebody needs the other tokens
+            return same(full, attempt(logits, batch))
         finally:
             hook.remove()
 
-    full = objective.logits(batch)
+    full = logits(batch)
     if (
-        same(full, altered(lambda x: scrambled(x, slice(1, None))))
-        and same(full, altered(first_token))
-        and not same(full, altered(lambda x: scrambled(x, slice(0, 1))))
+        agrees(lambda x: scrambled(x, slice(1, None)))
+        and agrees(first)
+        and not agrees(lambda x: scrambled(x, slice(0, 1)))
     ):
-        stack.callback(changed(first_token).remove)
-
-
-def first_token(hidden: Tensor) -> Tensor:
-    """(B, T, D) -> (B, 1, D)."""
-    return hidden[:, :1]
+        stack.callback(changed(first).remove)
 
 
 def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
@@ -78,11 +64,7 @@ def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
 
 
 class Replay:
-    """The layers below the first one that moves, replaced for known batches by their recorded output.
-
-    Args:
-        part: the entries of theta that move.
-    """
+    """The layers below the first one that moves, with `part` of theta, replayed for batches whose output is known."""
 
     def __init__(self, model: nn.Module, space: ParameterSpace, part: slice):
         self.below: list[nn.Module] = []
@@ -93,18 +75,13 @@ class Replay:
             ends = [max(space.slices[name].stop for name in own) for own in names]
             self.below = [layer for layer, end in zip(stack[1], ends, strict=True) if end <= part.start]
 
-    def prepare(self, batches: Sequence[tuple[Objective, Batch]], limit: int, stack: ExitStack) -> None:
-        """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed.
-
-        Raises:
-            UserError: the limit does not hold one batch.
-        """
-        self.outputs.clear()  # of batches that were halved since
+    def prepare(self, batches: Sequence[tuple[Logits, Batch]], limit: int, stack: ExitStack) -> None:
+        """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed."""
         stack.callback(self.outputs.clear)
         used = 0
-        for objective, batch in batches:
+        for logits, batch in batches:
             with outputs_of(self.below[-1]) as seen:
-                objective.logits(batch)
+                logits(batch)
             if not seen:  # an encoder that does not call its layers
                 return
             used += sum(x.numel() * x.element_size() for x in tensors(seen[-1]))
@@ -116,64 +93,40 @@ class Replay:
                 f"cache_bytes={limit} does not hold one batch ({used} bytes); give at least that, or 0 to keep nothing"
             )
         for layer in self.below:
-            compute_by(layer, self._played_or(layer.forward, layer is self.below[-1]), stack)
+            compute_by(layer, partial(self._played_or, layer.forward, layer is self.below[-1]), stack)
 
-    def _played_or(self, computed: Callable[..., Any], last: bool) -> Callable[..., Any]:
-        """A layer's forward pass, or the recorded output; whoever reads a lower layer's output than the last one's gets
-        no number, so that the logits tell of it."""
+    def _played_or(self, computed: Callable[..., Any], last: bool, *args: Any, **kwargs: Any) -> Any:
+        """A layer's output, computed or recorded; that of a lower layer than the last is NaN, lest anybody reads it."""
+        output = getattr(self._played, "output", None)
+        if output is None:
+            return computed(*args, **kwargs)
+        return output if last else tree_map(blank, output)
 
-        def forward(*args: Any, **kwargs: Any) -> Any:
-            output = getattr(self._played, "output", None)
-            if output is None:
-                return computed(*args, **kwargs)
-            return output if last else blank(output)
+    def verify(self, batches: Sequence[tuple[Logits, Batch]]) -> None:
+        """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model:
+        a table of relative positions may feed them, say, or a pooler read their output."""
+        for logits, batch in [pair for pair in batches if pair[1] in self.outputs][-1:]:
+            with outputs_of(self.below[-1]) as seen:
+                full = logits(batch)
+            still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
+            if not (still and same(full, attempt(self.logits, logits, batch))):
+                self.outputs.clear()
 
-        return forward
-
-    def verify(self, batches: Sequence[tuple[Objective, Batch]]) -> None:
-        """Replay nothing where the still layers' output has moved after all, or the logits are not those of the model.
-
-        Something beside the layers below may feed them (a table of relative positions, say), or read their output.
-        """
-        recorded = [(objective, batch) for objective, batch in batches if batch in self.outputs]
-        if not recorded:
-            return
-        objective, batch = recorded[-1]
-        with outputs_of(self.below[-1]) as seen:
-            full = objective.logits(batch)
-        still = all(map(torch.equal, tensors(seen[-1]), tensors(self.outputs[batch])))
-        if not (still and same(full, attempt(self.logits, objective, batch))):
-            self.outputs.clear()
-
-    def logits(self, objective: Objective, batch: Batch) -> Tensor:
-        """The objective's forward pass, with replay for the recorded batches."""
+    def logits(self, logits: Logits, batch: Batch) -> Tensor:
+        """An objective's forward pass, `logits`, with replay for the recorded batches."""
         self._played.output = self.outputs.get(batch)
         try:
-            return objective.logits(batch)
+            return logits(batch)
         finally:
             self._played.output = None
 
 
-@contextmanager
-def outputs_of(layer: nn.Module) -> Iterator[list[object]]:
-    """What the layer returns, call by call, while the context lasts."""
-    seen: list[object] = []
-    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    try:
-        yield seen
-    finally:
-        handle.remove()
-
-
-def blank(output: Any) -> Any:
-    """A layer's output with NaN in the place of every number, which take no memory."""
-    if isinstance(output, tuple | list):
-        return type(output)(map(blank, output))
-    numbers = isinstance(output, Tensor) and output.is_floating_point()
-    return output.new_full((), torch.nan).expand(output.shape) if numbers else output
+def blank(x: Any) -> Any:
+    """NaN in the place of every number, which take no memory."""
+    numbers = isinstance(x, Tensor) and x.is_floating_point()
+    return x.new_full((), torch.nan).expand(x.shape) if numbers else x
 
 
 def tensors(output: object) -> list[Tensor]:
     """The tensors in a layer's output."""
-    items = output if isinstance(output, tuple | list) else (output,)
-    return [x for x in items if isinstance(x, Tensor)]
+    return [x for x in tree_leaves(output) if isinstance(x, Tensor)]

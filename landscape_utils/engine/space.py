@@ -5,8 +5,6 @@ layers, pooler). The task head is no part of it, it stays at its learned value (
 landscape is scanned the weights are views into one buffer, so that a point is set by one pass over memory.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,12 +26,10 @@ class ParameterSpace:
         names: parameter names within the encoder, in the order of theta.
         slices: name -> the entries of theta that hold this parameter.
         size: P.
-        dtype: dtype of the weights.
-        wide: that of theta: float64 for a float64 model, otherwise float32.
+        dtype, wide: of the weights; of theta, float64 for a float64 model, otherwise float32.
 
     Raises:
-        UserError: the encoder has no parameters, or ones of several dtypes or devices; the model has weights that are
-            no parameters of its own: quantised ones, adapters, statistics of a batch norm.
+        UserError: parameters of several dtypes or devices; weights that are none: quantised, adapters, a batch norm's.
     """
 
     def __init__(self, model: nn.Module):
@@ -48,8 +44,8 @@ class ParameterSpace:
         if len(kinds) != 1 or not next(iter(kinds))[0].is_floating_point:
             found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds)) or "none"
             raise UserError(
-                f"the encoder of {type(model).__name__} must hold floating-point parameters of one dtype "
-                f"on one device; found: {found}; use model.float().to(device)"
+                f"an encoder has floating-point parameters of one dtype on one device; that of {type(model).__name__} "
+                f"has {found}; use model.float().to(device)"
             )
         self.dtype, self.device = next(iter(kinds))
         self.wide = torch.float64 if self.dtype == torch.float64 else torch.float32
@@ -61,22 +57,16 @@ class ParameterSpace:
         return torch.cat([p.detach().reshape(-1).to(self.wide) for p in self._parameters.values()])
 
     def write(self, theta: Tensor) -> None:
-        """Set the encoder's weights to theta, (P,), in place.
-
-        Raises:
-            UserError: theta is not of shape (P,).
-        """
+        """Set the encoder's weights to theta, (P,), in place."""
         self.check(theta, "theta")
         for name, p in self._parameters.items():
             p.data.copy_(theta[self.slices[name]].view_as(p))
 
     def check(self, vector: Tensor, what: str) -> None:
-        """Refuse, by one line that says the values, what is no vector of this space."""
+        """Refuse what is no vector of this space."""
         if not isinstance(vector, Tensor) or tuple(vector.shape) != (self.size,):
             found = tuple(vector.shape) if isinstance(vector, Tensor) else type(vector).__name__
-            raise UserError(
-                f"{what} must be a tensor of shape ({self.size},), the encoder's size; got {found}"
-            )
+            raise UserError(f"{what} must be a tensor of shape ({self.size},), the encoder's; got {found}")
         if vector.dtype not in (torch.float32, torch.float64):
             raise UserError(f"{what} must be float32 or float64; got {vector.dtype}; use {what}.float()")
 
@@ -84,8 +74,8 @@ class ParameterSpace:
     def attached(self, dtype: torch.dtype | None = None) -> Iterator[Tensor]:
         """One flat buffer, (P,), that the encoder's weights are views of within the context.
 
-        It starts as a copy of the weights, in `dtype` (default: the model's), in which the head is meanwhile, too. On
-        leaving, also by an exception, each parameter has its own storage back: the model is to the bit what it was.
+        It starts as a copy of them, in `dtype` (default: the model's), in which the head is meanwhile, too. On leaving
+        each parameter has its own storage back: the model is to the bit what it was.
         """
         own = [(p, p.data) for p in (*self._parameters.values(), *self._head)]
         buffer = torch.empty(self.size, dtype=dtype or self.dtype, device=self.device)
@@ -102,14 +92,11 @@ class ParameterSpace:
     def restrict(self, vector: Tensor, names: tuple[str, ...]) -> Tensor:
         """delta^G: a copy of `vector`, (P,), with every entry outside the named parameters zero (section 7)."""
         self.check(vector, "vector")
-        for name in names:
-            if name not in self.slices:
-                raise UserError(
-                    f"the encoder has no parameter {name!r}; its {len(self.names)} names, such as {self.names[0]!r}, "
-                    "are in ParameterSpace.names"
-                )
         restricted = torch.zeros_like(vector)
         for name in names:
+            if name not in self.slices:
+                known = f"{len(self.names)} names, such as {self.names[0]!r}"
+                raise UserError(f"the encoder has no parameter {name!r}; its {known}, are in `names`")
             restricted[self.slices[name]] = vector[self.slices[name]]
         return restricted
 
@@ -132,34 +119,26 @@ def encoder_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 
 def check_weights(model: nn.Module) -> None:
-    """Refuse a model that is moved by more than the parameters of its encoder and head.
-
-    All floating-point tensors of its `state_dict` must be parameters, or buffers that training leaves alone.
-    """
+    """Refuse a model whose `state_dict` holds floats that are neither parameters nor buffers that training leaves."""
     kind, modules = type(model).__name__, list(model.modules())
     if any(type(module).__module__.split(".")[0] == "peft" for module in modules):
-        raise UserError(
-            f"{kind} has adapters beside the weights that they change; use model.merge_and_unload()"
-        )
+        raise UserError(f"{kind} has adapters beside the weights that they change: model.merge_and_unload()")
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats for m in modules):
         raise UserError(
-            f"{kind} has a batch norm, whose running statistics are no parameters: no point but the "
-            f"model's own has any; use a model without"
+            f"{kind} has a batch norm, whose running statistics are no parameters: at most points it has none"
         )
     known = {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor) or (value.is_floating_point() and value.data_ptr() not in known):
             raise UserError(
-                f"{kind} holds {name}, which is no parameter, as quantisation leaves it; use the model as it "
-                f"was before"
+                f"{kind} holds {name}, which is no parameter, as quantisation leaves it; leave it out"
             )
 
 
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
-    """The encoder's layers: name within the encoder and the ModuleList, the longest that lies within no other.
+    """The encoder's layers: name within the encoder and the ModuleList, the longest that is within no other.
 
-    None where the layers are not one such list: XLM's are spread over several, Funnel's are lists of lists, and an
-    encoder-decoder has two stacks.
+    None where they are not one: XLM's are spread over several, Funnel's are lists of lists, encoder-decoders have two.
     """
     encoder = encoder_of(model)
     lists = {name: m for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList)}
@@ -167,10 +146,9 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
     longest = max(map(len, outer.values()), default=0)
     stacks = [(name, module) for name, module in outer.items() if len(module) == longest]
     kinds = {type(layer) for _, module in stacks for layer in module}
+    one = len(stacks) == len(kinds) == 1 and kinds != {nn.ModuleList}
     two_sided = getattr(getattr(model, "config", None), "is_encoder_decoder", False)
-    return (
-        stacks[0] if len(stacks) == len(kinds) == 1 and kinds != {nn.ModuleList} and not two_sided else None
-    )
+    return stacks[0] if one and not two_sided else None
 
 
 def layer_parameters(model: nn.Module) -> list[tuple[str, ...]]:
@@ -188,11 +166,8 @@ def layer_ranges(count: int) -> dict[str, tuple[int, int]]:
 def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """The parameter names of the low, middle and high third of the encoder's layers (section 7).
 
-    Embeddings and pooler belong to no group.
-
-    Raises:
-        UserError: the layers are no single stack (XLM, Funnel, encoder-decoders such as BART and T5), or fewer than
-            three have weights of their own (ALBERT shares one among all).
+    Embeddings and pooler belong to no group. Refused are layers that are no single stack (XLM, Funnel,
+    encoder-decoders such as BART), or of which fewer than three have weights of their own (ALBERT shares one).
     """
     layers = layer_parameters(model)
     if len(layers) < len(GROUPS):
@@ -255,20 +230,16 @@ class Plane(Line):
 
 
 def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
-    """Refuse vectors that span nothing, by one line that says the values."""
+    """Refuse vectors that span nothing."""
     for name, vector in {"origin": origin, **directions}.items():
         if not isinstance(vector, Tensor) or vector.ndim != 1 or not vector.is_floating_point():
             found = described(vector) if isinstance(vector, Tensor) else type(vector).__name__
             raise UserError(f"{name} must be a floating-point vector of shape (P,); got {found}")
         if described(vector) != described(origin):
-            raise UserError(
-                f"{name} is {described(vector)}, but origin is {described(origin)}; they must agree"
-            )
+            raise UserError(f"{name} is {described(vector)}, but origin is {described(origin)}")
         norm = length(vector)
         if not math.isfinite(norm):
-            raise UserError(
-                f"{name} holds values that are not finite (its norm is {norm}); no line or plane goes through it"
-            )
+            raise UserError(f"{name} holds values that are not finite: its norm is {norm}")
         if norm == 0 and name != "origin":
             raise UserError(f"{name} is zero everywhere; a direction must have a norm above 0")
 

@@ -4,37 +4,28 @@ The usual way is that all threads share each operation and meet at its end. With
 a visit, and the numbers do not depend on how many cores there are while there are no more than batches.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 
 import torch
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
-
-def side_by_side(
-    function: Callable[[Item], Result], items: Sequence[Item], device: torch.device
-) -> list[Result]:
+def side_by_side(function: Callable[[Any], Any], items: Sequence[Any], device: torch.device) -> list[Any]:
     """`[function(item) for item in items]`, on a CPU as many items at a time as there are threads."""
     workers = min(torch.get_num_threads(), len(items))
     if device.type != "cpu" or workers < 2:
         return list(map(function, items))
     gradients = torch.is_grad_enabled()  # a setting of each thread, as is the number of threads
-    with (
-        threads_of_one(len(items), device) as share,
-        ThreadPoolExecutor(workers, initializer=lambda: torch.set_num_threads(share)) as pool,
-    ):
+    with threads_of_one(len(items), device) as share:
 
-        def work(item: Item) -> Result:
-            with torch.set_grad_enabled(gradients):
-                return function(item)
+        def prepare() -> None:
+            torch.set_num_threads(share)
+            torch.set_grad_enabled(gradients)
 
-        return list(pool.map(work, items))
+        with ThreadPoolExecutor(workers, initializer=prepare) as pool:
+            return list(pool.map(function, items))
 
 
 @contextmanager

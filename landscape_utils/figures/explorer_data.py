@@ -22,6 +22,8 @@ from .style import COLOUR_MAPS, DIVERGING
 STOPS = 32  # of a colour map; the browser interpolates
 FOCUS = ("end", "fine-tuned")  # marks around which an optimum's width and area are taken
 KINDS = ("loss", "error")
+SPLITS = {"training": "train", "dev": "dev"}  # as readers call them
+PAPERS = ("training loss", "dev error")  # what the paper draws
 COLOURS = {**COLOUR_MAPS, "rank": DIVERGING}
 NO_COUNT = 65535
 

@@ -19,13 +19,12 @@ import ipywidgets
 
 from ..errors import UserError
 from ..landscape.scan import Surface
-from ..profiles import Profile
+from ..profiles.profile import Profile
 from ..progress import no_bars
 from ..study.scan_results import SurfaceResult
 from ..study.study import Study
 from .explorer import Explorer
-from .explorer_data import pack_mark
-from .study_views import PAPERS, SPLITS, landscape_of
+from .explorer_data import PAPERS, SPLITS, View, pack_mark
 from .style import how_name
 from .watching import Coarse, Place, Rows, Watched
 
@@ -51,8 +50,9 @@ class Live(ipywidgets.VBox):
         message: what happened last, errors included, in one line.
     """
 
-    def __init__(self, study: Study, explorer: Explorer):
-        self.study, self.explorer = study, explorer
+    def __init__(self, study: Study, explorer: Explorer, landscape: Callable[..., View]):
+        """`landscape`: (task, way of training, surfaces) -> what the explorer shows of a new scan."""
+        self.study, self.explorer, self.landscape = study, explorer, landscape
         self.runs = {
             (study.heading(task), how_name(how) + when): (task, how)
             for task, how, when in product(study.tasks, study.ways, ("", NOW))
@@ -223,7 +223,7 @@ class Live(ipywidgets.VBox):
     def _show_scan(self, task: str, how: str, found: Mapping[str, Surface] | None) -> None:
         if found:
             surfaces = {title: found[split] for title, split in SPLITS.items()}
-            view = landscape_of(self.study, task, how, surfaces)
+            view = self.landscape(task, how, surfaces)
             self.explorer.scanned = replace(view, how=view.how + NOW).packed()
 
 

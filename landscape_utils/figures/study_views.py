@@ -15,11 +15,8 @@ from ..landscape.scan import Curve, Surface
 from ..names import CONTINUED, GROUPS, METHODS
 from ..study.study import Study
 from ..training.finetune import Run
-from .explorer_data import Cube, View
+from .explorer_data import PAPERS, SPLITS, Cube, View
 from .style import how_name
-
-SPLITS = {"training": "train", "dev": "dev"}
-PAPERS = ("training loss", "dev error")  # what the paper draws
 
 Shown = tuple[list[View], list[Cube]]
 

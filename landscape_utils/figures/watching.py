@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.objective import Objective, evaluating
+from ..engine.forward import evaluating
+from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
 from ..engine.walker import strides
 from ..landscape.scan import MARKS, Mark, Plane, Surface, assemble
 from ..names import SPLITS
-from ..study.study import Study
+from ..study.computing import Computing
+from ..study.run_result import RunResult
 
 STRIDES = (8, 4, 2)  # of the coarse grids
 
@@ -27,10 +29,10 @@ Rows = Mapping[int, np.ndarray]
 class Place:
     """A run's model, and the plane that it is looked at in."""
 
-    def __init__(self, study: Study, task: str, how: str):
+    def __init__(self, study: Computing, task: str, how: str):
         self.study, self.task, self.how = study, task, how
         self.plane = study.plane(task, how)
-        model: Any = study.run(task, how).model()
+        model: Any = study.trained(RunResult(*study.which(task, how, None))).model()
         self.model = model.to(study.device)
 
     def measure(self, alpha: float, beta: float) -> dict[str, Mark]:
@@ -66,7 +68,7 @@ class Watched(UserDict):
 class Coarse:
     """The coarse grids of a scan of `study`'s grid in `plane`, each taken from the scan's rows once it is whole."""
 
-    def __init__(self, study: Study, task: str, plane: Plane):
+    def __init__(self, study: Computing, task: str, plane: Plane):
         self.axes = study.profile.grid.axes(2)
         self.plane, self.precision = plane, study.profile.precision
         self.sizes = [len(study.sample(task, split)) for split in SPLITS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import UserError
@@ -11,7 +12,7 @@ from ..study.study import Study
 from .explorer import Explorer
 from .explorer_data import View, payload
 from .live import Live
-from .study_views import views_of
+from .study_views import landscape_of, views_of
 
 
 def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Live:
@@ -33,7 +34,9 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
     if isinstance(subject, Study):
         views, cubes = views_of(subject, tasks, show)
         explorer = Explorer(payload=payload(views, cubes))
-        return Live(subject, explorer) if show == "surfaces" and not subject.store.read_only else explorer
+        if show == "surfaces" and not subject.store.read_only:
+            return Live(subject, explorer, partial(landscape_of, subject))
+        return explorer
     if isinstance(subject, Curve):
         subject = {"": subject}
     if isinstance(subject, Mapping):

@@ -15,10 +15,8 @@ pieces, or of two plateaus, can be from its interpolant; of the judged error of 
 of the largest miss nearby, |value - interpolant| at points new in the same lattice, or half of it in the next coarser.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy.ndimage import binary_dilation, maximum_filter
@@ -32,12 +30,14 @@ TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed
 TINY = 1e-12
 STRAIGHT = -1  # the guide of columns interpolated along straight lines
 
+# of a scan, (objectives * (4 + 2 draws),) each: loss, error, their standard errors, draws of both
+Rows = Mapping[int, np.ndarray]
+
 
 class Axis:
     """Sorted coordinates (n,), and how the points of each lattice are interpolated from those of coarser ones.
 
-    Attributes:
-        step: (n,) of the coarsest lattice that holds the point; `BASE` if it is the coarsest one.
+    `step`: (n,) of the coarsest lattice that holds the point; `BASE` if it is the coarsest one.
     """
 
     def __init__(self, x: np.ndarray):
@@ -83,11 +83,9 @@ class Axis:
 
 
 class Lattice:
-    """The points of a grid, (A, B), of sorted axes, by the lattice in which they are new.
+    """The points of a grid, (A, B), of sorted axes, by the `step` of the lattice in which they are new, as of an Axis.
 
-    Attributes:
-        step: (A, B) of the coarsest lattice that holds a point; `BASE` if it is the coarsest one.
-        turn: (A, B) the order in which points can be judged, the largest first: edges of a cell before its centre.
+    `turn`: (A, B) the order in which points can be judged, the largest first: edges of a cell before its centre.
     """
 
     def __init__(self, *axes: np.ndarray):
@@ -135,11 +133,8 @@ class Refinement:
     """The course of an adaptive scan: `todo` says which points to compute next, `take` takes what they gave.
 
     It depends on values alone, and on all those of a round at once: the same values, in whatever order they were
-    computed, give the same points in the same order.
-
-    Args:
-        axes: the coordinates of a grid, (A,) or (A,) and (B,), in any order.
-        places: coordinates of marks; the grid's points around them are computed in the first round.
+    computed, give the same points in the same order. `axes`: (A,), or (A,) and (B,), in any order; the grid's points
+    around `places` are computed in the first round.
     """
 
     def __init__(self, axes: Sequence[np.ndarray], places: Iterable[Sequence[float]] = ()):
@@ -178,21 +173,16 @@ class Refinement:
         off by more than judged. It may say more than the tolerance; where it does not, the tolerance holds.
         """
         bounds = np.zeros_like(self._judged)
-        for bound, judged, allowed, misses in zip(
-            bounds, self._judged, self._allowed, self._misses, strict=True
-        ):
+        fields = zip(bounds, self._judged, self._allowed, self._misses, strict=True)
+        for bound, judged, allowed, misses in fields:
             near = self._tested & (judged <= 2 * STRICT * allowed) & (allowed > 0)
             over = (misses - judged)[near] / allowed[near]
             bound[~self._known] = (judged + over.max(initial=0.0) * allowed)[~self._known]
         return self._given(bounds)
 
     def take(self, values: np.ndarray, tolerance: np.ndarray) -> None:
-        """Go on to the next round with what the points of `todo` gave.
-
-        Args:
-            values: (fields, points), in the order of `todo`; they may be not finite.
-            tolerance: (fields, points), how far off an interpolated value may be there.
-        """
+        """Go on to the next round with what the points of `todo` gave: values (fields, points), perhaps not finite,
+        and how far off an interpolated one may be there."""
         if not self._known.any():
             self._values, self._tolerance = np.full((2, len(values), *self._known.shape), np.nan)
         order = np.searchsorted(self.todo, self._index[self._next])
@@ -215,23 +205,20 @@ class Refinement:
     def _judge(self) -> None:
         """From all that is known: values, the errors allowed, the judged ones, and how far known values were missed."""
         fields = len(self._values)
-        self._allowed, _, _ = self._lattice.interpolate(
-            self._tolerance, self._known, np.full(fields, STRAIGHT)
-        )
-        self._filled, predicted, judged = self._lattice.interpolate(
-            self._values, self._known, np.arange(fields)
-        )
-        self._tested = self._known & (self._lattice.step < BASE)
+        lattice, known = self._lattice, self._known
+        self._allowed, _, _ = lattice.interpolate(self._tolerance, known, np.full(fields, STRAIGHT))
+        self._filled, predicted, judged = lattice.interpolate(self._values, known, np.arange(fields))
+        self._tested = known & (lattice.step < BASE)
         with np.errstate(invalid="ignore"):
             misses = np.abs(predicted - self._values)
         self._misses = np.where(self._tested & np.isfinite(misses), misses, 0.0)
         nearby = np.zeros_like(judged)
-        for h in self._lattice.steps:
+        for h in lattice.steps:
             window = np.ones((1, 2 * h + 1, 2 * h + 1))
             window[0, h, h] = 0  # its own miss is what the judgement of a point is tested on
-            new = np.where(self._lattice.step == h, self._misses, 0.0)
+            new = np.where(lattice.step == h, self._misses, 0.0)
             largest = maximum_filter(new, footprint=window, mode="constant")
-            share = np.where(self._lattice.step >= h, 1.0, np.where(self._lattice.step == h // 2, 0.5, 0.0))
+            share = np.where(lattice.step >= h, 1.0, np.where(lattice.step == h // 2, 0.5, 0.0))
             nearby = np.maximum(nearby, largest * share)
         self._judged = judged + nearby
 
@@ -245,9 +232,8 @@ class Refinement:
         rest = np.sort(self._lot[~self._known])
         if self._passed or not rest.size:
             return chosen
-        self._check = ~self._known & (
-            self._lot <= rest[max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))]
-        )
+        last = max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))
+        self._check = ~self._known & (self._lot <= rest[last])
         return self._check
 
     def _given(self, values: np.ndarray) -> np.ndarray:
@@ -255,3 +241,41 @@ class Refinement:
         flat = np.empty((*values.shape[:-2], self._index.size), values.dtype)
         flat[..., self._index.ravel()] = values.reshape(*values.shape[:-2], -1)
         return flat.reshape(*values.shape[:-2], *self._shape)
+
+
+def refined(
+    refinement: Refinement, rows: Rows, marked: range, sizes: Sequence[int], tolerance: float | str
+) -> Iterator[Sequence[int]]:
+    """The points of each round, the marks first; whoever asks for the next has put the last one's rows into `rows`.
+
+    `sizes`: examples of each objective; the standard error of an error rate of 0 or 1 counts as one example.
+    """
+    yield marked
+    least = np.array([(0.0, 1 / size) for size in sizes])
+    while len(todo := refinement.todo):
+        yield todo.tolist()
+        found = np.array([rows[i] for i in todo.tolist()]).reshape(len(todo), len(sizes), -1)
+        values, stderrs = found[..., :2], found[..., 2:4]
+        allowed = np.maximum(stderrs, least) if tolerance == "stderr" else np.full_like(values, tolerance)
+        refinement.take(values.reshape(len(todo), -1).T, allowed.reshape(len(todo), -1).T)
+
+
+def interpolated(refinement: Refinement | None, rows: Rows, marked: range, objectives: int) -> np.ndarray:
+    """The rows of all points, the grid's and then the marks', (points, width).
+
+    Standard errors are interpolated along straight lines, draws with the weights of what they are drawn of.
+    """
+    if refinement is None:
+        return np.array([rows[i] for i in range(marked.stop)])
+    computed = refinement.computed
+    known = [*np.flatnonzero(computed).tolist(), *marked]
+    values = np.full((marked.stop, len(rows[known[0]])), np.nan)
+    values[known] = [rows[i] for i in known]
+    width = values.shape[1] // objectives
+    like = np.array([0, 1, STRAIGHT, STRAIGHT, *np.repeat([0, 1], width // 2 - 2)])
+    guide = np.concatenate([np.where(like < 0, STRAIGHT, like + k * width) for k in range(objectives)])
+    grid = refinement.fill(values[: computed.size].T.reshape(-1, *computed.shape), guide)
+    largest = np.tile(np.where(like == 1, 1.0, np.inf), objectives)  # an error rate
+    within = np.clip(grid.reshape(len(grid), -1).T, 0.0, largest)
+    values[: computed.size][~computed.ravel()] = within[~computed.ravel()]
+    return values

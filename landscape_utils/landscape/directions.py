@@ -1,14 +1,11 @@
 """Ready-made directions through theta, the planes that they span, and the loss along many of them.
 
-Each plane comes with marks that say what lies at which place: around a trained network there is no other but itself.
-`study.maps` offers the planes by their names.
+Each plane comes with marks that say what lies at which place. `study.scan_results` offers the planes by their names.
 
 A random direction that is normalised filter by filter moves each row of a weight matrix by a share of its own norm (Li
-et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is then leaves the loss along
-it as it is, which no distance between weights does (Dinh et al. 2017).
+et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is leaves the loss along it,
+too, which no distance between weights does (Dinh et al. 2017).
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +36,6 @@ class RandomDirections:
         end: loss at theta_1.
         loss: (D, R) float64.
         draws: (draws, 1 + D R) float32, of the bootstrap: the end's loss and then those of `loss`, row by row.
-        examples: how many.
         precision_error: largest difference of the loss from float32 on the probes, 0 for float32.
     """
 
@@ -57,31 +53,22 @@ def random_direction(size: int, seed: int) -> Tensor:
 
 
 def filter_normalised(direction: Tensor, theta: Tensor, space: ParameterSpace) -> Tensor:
-    """The direction with the norm of each filter of theta, (P,): a row of a weight matrix, a token's vector.
-
-    Biases and the weights of layer normalisation have no filters, and do not move (Li et al. 2018).
-    """
-    return _normalised(direction, theta, space, filters=True)
+    """The direction with the norm of each filter of theta, (P,): a row of a weight matrix, a token's vector; biases and
+    the weights of layer normalisation have none, and do not move (Li et al. 2018)."""
+    return layer_normalised(direction, theta, space, filters=True)
 
 
-def layer_normalised(direction: Tensor, like: Tensor, space: ParameterSpace) -> Tensor:
+def layer_normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters: bool = False) -> Tensor:
     """The direction with the norm of each parameter tensor of `like`, (P,): of theta, or of delta_1."""
-    return _normalised(direction, like, space, filters=False)
-
-
-def _normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters: bool) -> Tensor:
     space.check(direction, "direction")
     space.check(like, "theta")
     found = torch.zeros_like(like)
-    parameters = dict(space.encoder.named_parameters())
     for name, part in space.slices.items():
-        parameter = parameters[name]
-        if filters and parameter.ndim < 2:
-            continue
-        rows = len(parameter) if filters else 1
-        d, model = direction[part].view(rows, -1), like[part].view(rows, -1)
-        scale = model.norm(dim=1, keepdim=True) / d.norm(dim=1, keepdim=True)
-        found[part] = (scale * d).ravel()
+        shape = space.encoder.get_parameter(name).shape
+        if len(shape) > 1 or not filters:
+            d, model = (v[part].view(shape[0] if filters else 1, -1) for v in (direction, like))
+            scale = model.norm(dim=1, keepdim=True) / d.norm(dim=1, keepdim=True)
+            found[part] = (scale * d).ravel()
     return found
 
 
@@ -94,11 +81,8 @@ def random_filter_directions(
 
 
 def random_plane(theta: Tensor, norm: float, space: ParameterSpace, seed: int = 0) -> tuple[Plane, Places]:
-    """The plane around theta, (P,), along two random directions that are normalised by its filters, and its marks.
-
-    One unit of either is `norm`, such as the distance that training went, so that planes can be compared; with
-    `norm` = |theta| (without what does not move) it would be that of Li et al. 2018.
-    """
+    """The plane around theta, (P,), along two random directions that are normalised by its filters, and its marks; one
+    unit of either is `norm`, such as the distance that training went."""
     x, y = (norm * d / d.norm() for d in random_filter_directions(theta, space, 2, seed))
     return Plane(theta, x, y), dict(TRAINED)
 
@@ -107,16 +91,12 @@ def principal_components(thetas: Iterable[Tensor]) -> tuple[Tensor, np.ndarray]:
     """The first two principal components of snapshots of theta, (P,) each, and their shares of the variance.
 
     They are the directions of largest variance around the mean of the T snapshots, (2, P), of norm 1, each signed so
-    that the way from the first snapshot to the last goes along it. All snapshots are held in memory.
-
-    Raises:
-        UserError: fewer than three snapshots, or all on one line.
+    that the way from the first snapshot to the last goes along it. All snapshots, three or more, are held in memory.
     """
     found = list(thetas)
     if len(found) < 3 or len({theta.shape for theta in found}) > 1:
         raise UserError(
-            f"two principal components need three snapshots or more, of one size; got {len(found)}: name more "
-            "checkpoints"
+            f"two principal components need three checkpoints or more, of one size; got {len(found)}"
         )
     rows = torch.stack(found)  # (T, P)
     gram = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
@@ -151,14 +131,11 @@ def plane_through(thetas: Mapping[str, Tensor]) -> tuple[Plane, Places]:
     """The plane through three models, name -> theta (P,), and their places on it, under their names.
 
     The first is at (0, 0), the second at (1, 0). y is the way to the third less its part along x, so that the map shows
-    distances and angles as they are.
-
-    Raises:
-        UserError: not three, or three on one line.
+    distances and angles as they are. Three on one line are refused.
     """
     if len(thetas) != 3:
         raise UserError(
-            f"a plane goes through three models; got {len(thetas)}: {', '.join(map(str, thetas)) or 'none'}"
+            f"a plane goes through three models; got {len(thetas)}: {', '.join(map(str, thetas))}"
         )
     first, second, third = thetas.values()
     x, way = second.double() - first.double(), third.double() - first.double()
@@ -178,12 +155,9 @@ def scan_directions(
     journal: MutableMapping[int, np.ndarray] | None = None,
     **options: Any,
 ) -> RandomDirections:
-    """The loss at theta + r d for each direction d, (P,), and radius r; `options`: `precision` and `draws` of `scan`.
-
-    A direction that the journal holds is not computed again.
-    """
+    """The loss at theta + r d for each direction d, (P,), that the journal lacks, and each radius r; `options`:
+    `precision` and `draws` of `scan`."""
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
-    i = -1
     for i, direction in enumerate(directions):
         if i not in rows:
             line, end = Line(theta, direction), {"end": (0.0, 0.0)}

@@ -4,12 +4,9 @@ A width is the distance in alpha to where the loss first exceeds a level; times 
 Neither survives a rescaling of the weights that leaves the function as it is (Dinh et al. 2017, "Sharp minima can
 generalize for deep nets"): for a number that does, see `directions`.
 
-A scan carries bootstrap draws of its examples. The functions here take all versions of a scan at once, (V, ...): row 0
-is the scan itself, the others are its draws. Between the scanned points the loss is taken as linear. A loss that is not
-finite is above every level.
+The functions here take all versions of a scan at once, (V, ...): row 0 is the scan itself, the others are bootstrap
+draws. Between the scanned points the loss is taken as linear; one that is not finite is above every level.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,9 +40,11 @@ class Extent:
 def versions(scan: Curve) -> Versions:
     """The scan itself and each of its bootstrap draws."""
     count, shape = scan.loss.size, scan.loss.shape
-    marks = scan.marks.values()
     itself = np.array(
-        [[*scan.loss.ravel(), *(m.loss for m in marks)], [*scan.error.ravel(), *(m.error for m in marks)]]
+        [
+            [*getattr(scan, of).ravel(), *(getattr(m, of) for m in scan.marks.values())]
+            for of in ("loss", "error")
+        ]
     )
     every = np.concatenate([itself[None], scan.draws.astype(float).reshape(-1, *itself.shape)])
     loss, error = (every[:, i, :count].reshape(-1, *shape) for i in (0, 1))
@@ -58,8 +57,7 @@ def along(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     marks = np.array([(mark.alpha, mark.loss, mark.loss_stderr) for mark in curve.marks.values()])
     points = np.concatenate([np.c_[curve.alpha, curve.loss, curve.loss_stderr], marks.reshape(-1, 3)])
     _, first = np.unique(points[:, 0], return_index=True)
-    alpha, loss, stderr = points[first].T
-    return alpha, loss, stderr
+    return tuple(points[first].T)
 
 
 def losses_along(scan: Curve) -> tuple[np.ndarray, np.ndarray]:
@@ -70,17 +68,13 @@ def losses_along(scan: Curve) -> tuple[np.ndarray, np.ndarray]:
         loss = bilinear(scan, loss, np.c_[scan.alpha, np.zeros(len(scan.alpha))])
     marks = {name: mark.alpha for name, mark in scan.marks.items() if mark.beta == 0}
     alpha, first = np.unique([*scan.alpha, *marks.values()], return_index=True)
-    return alpha, np.concatenate([loss, *(found.mark_loss[name][:, None] for name in marks)], axis=1)[
-        :, first
-    ]
+    every = np.concatenate([loss, *(found.mark_loss[name][:, None] for name in marks)], axis=1)
+    return alpha, every[:, first]
 
 
 def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
-    """The distance, (V, ...), at which the loss, walking along the last axis, first exceeds the level.
-
-    Args:
-        distance: (..., N) from the start, rising; `loss`: (V, ..., N); `level`: (V,).
-    """
+    """The distance, (V, ...), at which the loss, (V, ..., N), first exceeds the level, (V,), walking along the last
+    axis; `distance`, (..., N), rises from the start."""
     level = level.reshape(-1, *[1] * (loss.ndim - 1))  # (V, 1, ...)
     loss = np.where(np.isfinite(loss), loss, HIGH)
     distance = np.broadcast_to(distance, loss.shape)
@@ -100,10 +94,8 @@ def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
 
 
 def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "both") -> Extent:
-    """Width in alpha, (V,), of the stretch around a mark on which the loss stays below `level`, (V,).
-
-    `sides` "left" takes the part towards smaller alpha alone. Of a surface it is the cross-section at beta = 0.
-    """
+    """Width in alpha, (V,), of the stretch around a mark on which the loss stays below `level`, (V,); `sides` "left":
+    of the part towards smaller alpha. Of a surface it is the cross-section at beta = 0."""
     alpha, loss = losses_along(scan)
     centre = int(np.searchsorted(alpha, scan.marks[at].alpha))
     left = reach(alpha[centre] - alpha[centre::-1], loss[:, centre::-1], level)
@@ -115,25 +107,24 @@ def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "b
 
 def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(V, N): the bilinear interpolant of a surface's values, (V, A, B), at places (N, 2) on it."""
-    order = np.argsort(surface.alpha), np.argsort(surface.beta)
-    f = np.where(np.isfinite(values), values, HIGH)[:, order[0]][:, :, order[1]]
-    axes = surface.alpha[order[0]], surface.beta[order[1]]
-    (a, s), (b, t) = (cell_of(axis, x) for axis, x in zip(axes, places.T, strict=True))
+    f, cells = np.where(np.isfinite(values), values, HIGH), []  # the point below a place, the way to the next
+    for dimension, (given, x) in enumerate(
+        zip((surface.alpha, surface.beta), places.T, strict=True), start=1
+    ):
+        order = np.argsort(given)
+        f, axis = f.take(order, dimension), given[order]
+        i = np.clip(np.searchsorted(axis, x, "right") - 1, 0, len(axis) - 2)
+        cells.append((i, (x - axis[i]) / (axis[i + 1] - axis[i])))
+    (a, s), (b, t) = cells
     near_a = (1 - s) * (1 - t) * f[:, a, b] + (1 - s) * t * f[:, a, b + 1]
     return near_a + s * (1 - t) * f[:, a + 1, b] + s * t * f[:, a + 1, b + 1]
-
-
-def cell_of(axis: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each x, (N,): the point of a rising axis below it, and how far it is from there to the next, from 0 to 1."""
-    i = np.clip(np.searchsorted(axis, x, "right") - 1, 0, len(axis) - 2)
-    return i, (x - axis[i]) / (axis[i + 1] - axis[i])
 
 
 def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callable[[np.ndarray], Extent]:
     """The region seen from a mark: a function of a level, (V,), that gives its area in alpha x beta, (V,).
 
-    From the mark one walks along rays until the loss first exceeds the level: the area is pi times the mean square of
-    the ways. `of` "error" takes the error rate instead. NaN where the mark lies outside the scan.
+    It is pi times the mean square of the ways along rays until the loss, or error rate, first exceeds the level; NaN
+    where the mark lies outside the scan.
     """
     mark, found = surface.marks[at], versions(surface)
     seen, centre = (found.loss, found.mark_loss) if of == "loss" else (found.error, found.mark_error)
@@ -159,19 +150,11 @@ def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callab
 
 
 def largest_rise(loss: np.ndarray) -> np.ndarray:
-    """The obstacle, (V,): the most that the loss, (V, N), climbs above an earlier value; 0 if it only falls.
-
-    Infinite where a loss is not finite.
-    """
+    """The obstacle, (V,): the most that the loss, (V, N), climbs above an earlier value; or infinite, if it is not."""
     finite = np.isfinite(loss).all(axis=-1)
     path = np.where(finite[:, None], loss, 0.0)
     rise = (path - np.minimum.accumulate(path, axis=-1)).max(axis=-1)
     return np.where(finite, rise, np.inf)
-
-
-def near(surface: Surface, radius: float, at: str = "end") -> np.ndarray:
-    """(A, B) bool: the scanned points within `radius` of a mark."""
-    return distance_from(surface, at) <= radius
 
 
 def distance_from(surface: Surface, at: str = "end") -> np.ndarray:
@@ -183,8 +166,8 @@ def distance_from(surface: Surface, at: str = "end") -> np.ndarray:
 def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation, (V,), of two surfaces' values, (V, N) each, given a third, (N,).
 
-    A cubic of the ranks of `given` is fitted to the ranks of both, and what is left is correlated: a straight line
-    would leave the bend that ranks of noisy values have. NaN where nothing is left of one of them.
+    What a cubic of the ranks of `given` leaves of the ranks of both is correlated: a straight line would leave the bend
+    that ranks of noisy values have. NaN where nothing is left.
     """
     from scipy import linalg, stats  # which take long to import, and are needed here alone
 

@@ -1,10 +1,8 @@
 """The loss on the way that a training took: along its epochs, along its first direction, between two of its ends."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -22,31 +20,21 @@ BARRIER = np.linspace(0.0, 1.0, 21)
 
 @dataclass(frozen=True, eq=False)
 class Obstacles:
-    """What stands in a training's way.
+    """What stands in a training's way."""
 
-    Attributes:
-        path: the loss along the straight legs from epoch to epoch; alpha counts epochs, `norm` is the length of all
-            legs; marks "start" and "end".
-        ray: the loss from theta_0 along the first epoch's direction; alpha in |delta_1|; marks "start" and
-            "first epoch".
-    """
-
+    # along the straight legs from epoch to epoch, which alpha counts, of `norm` together; marks "start" and "end"
     path: Curve
+    # from theta_0 along the first epoch's direction, alpha in |delta_1|; marks "start" and "first epoch"
     ray: Curve
 
 
 def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, **options: Any) -> Obstacles:
-    """The path and the first ray of a training; `thetas`, (P,) each, are its epochs, the start first, the end last.
+    """The path and the first ray of a training; `thetas`, (P,) each, are its epochs, two or more, the start first.
 
     Two are in memory at a time. `options`: of `scan`.
-
-    Raises:
-        ValueError: fewer than two snapshots.
     """
     snapshots = iter(thetas)
-    theta_0, first = next(snapshots, None), next(snapshots, None)
-    if theta_0 is None or first is None:
-        raise ValueError("obstacles need the start and at least one epoch")
+    theta_0, first = islice(snapshots, 2)
     ray = first_ray(objective, theta_0, first, length(theta_1 - theta_0), **options)
     return Obstacles(polyline(objective, chain([theta_0, first], snapshots), **options), ray)
 
@@ -57,31 +45,25 @@ def straight_path(objective: Objective, theta_0: Tensor, theta_1: Tensor, **opti
 
 
 def polyline(objective: Objective, thetas: Iterable[Tensor], points: int = LEG, **options: Any) -> Curve:
-    """The curve along the straight legs between snapshots, `points` to a leg; alpha counts the legs."""
-    snapshots = iter(thetas)
-    here = next(snapshots)
-    shares = np.arange(1, points + 1) / points
-    legs, alphas = [], []
-    for leg, there in enumerate(snapshots):
-        axis = shares if leg else np.concatenate([[0.0], shares])
+    """The curve along the legs between snapshots, `points` to each, which alpha counts; marks "start" and "end"."""
+    shares, legs, alphas = np.arange(points + 1) / points, list[Curve](), list[np.ndarray]()
+    for leg, (here, there) in enumerate(pairwise(thetas)):
+        axis = shares[leg > 0 :]  # where the last one ended is known
         line = Line(here, there - here)
         legs.append(scan(objective, line, axis, marks={}, what=f"leg {leg + 1}", **options))
         alphas.append(leg + axis)
-        here = there
-    return joined(legs, np.concatenate(alphas))
-
-
-def joined(legs: Sequence[Curve], alpha: np.ndarray) -> Curve:
-    """One curve of several without marks, with its first and last point as marks "start" and "end"."""
     names = (*Measurement._fields, "computed", "loss_bound")
-    grids: dict[str, Any] = {name: np.concatenate([getattr(leg, name) for leg in legs]) for name in names}
+    whole: dict[str, Any] = {name: np.concatenate([getattr(leg, name) for leg in legs]) for name in names}
     draws = np.concatenate([leg.draws for leg in legs], axis=2)  # (draws, 2, points)
-    measured = np.stack([alpha, 0 * alpha, *(grids[name] for name in Measurement._fields)], axis=1)
+    whole["alpha"] = np.concatenate(alphas)
+    marks = {
+        name: Mark(float(whole["alpha"][i]), 0.0, *(float(whole[field][i]) for field in Measurement._fields))
+        for name, i in (("start", 0), ("end", -1))
+    }
     return replace(
         legs[0],
-        alpha=alpha,
-        **grids,
-        marks={"start": Mark(*measured[0].tolist()), "end": Mark(*measured[-1].tolist())},
+        **whole,
+        marks=marks,
         norm=sum(leg.norm for leg in legs),
         precision_error=max(leg.precision_error for leg in legs),
         draws=np.concatenate([draws, draws[..., [0, -1]]], axis=2),

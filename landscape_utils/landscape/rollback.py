@@ -1,7 +1,7 @@
 """Rollback: a fine-tuned model with one group of layers set back to theta_0 (Hao et al. 2019, section 7, Table 1).
 
-Beside the three groups, random sets of as many layers are set back: what a group costs beyond them is owed to where its
-layers are. Loss and correctness of each example are kept, so that two rollbacks are compared on the same examples.
+Beside, random sets of as many layers are set back: what a group costs beyond them is owed to where its layers are. Loss
+and correctness of each example are kept, so that two rollbacks are compared on the same examples.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..engine.examples import Example
+from ..engine.forward import evaluating
 from ..engine.losses import Loss
-from ..engine.objective import Example, Objective, evaluating
+from ..engine.objective import Objective
 from ..engine.space import ParameterSpace, layer_groups, layer_parameters, layer_ranges
 from ..names import GROUPS
 from .scan import Plane, scan
 
 FINE_TUNED, ROLLED_BACK = "fine-tuned", "rolled back"
 LAYER_MARKS = {FINE_TUNED: (0.0, 0.0), ROLLED_BACK: (-1.0, 0.0)}
+AXIS = np.linspace(-1, 0, 5)  # in quarters
 RANDOM_SETS = 8  # of layers, rolled back beside the three groups
 PER_EXAMPLE = ("loss", "correct", "random_sets")
 
@@ -37,9 +40,8 @@ class Rollback:
         groups, stderr: the same for each group, "low", "middle", "high".
         layers: first and last layer of each group.
         moved: |delta_1^G|, how far fine-tuning moved each group.
-        loss, correct: (4 + N, n) of each example: fine-tuned, low, middle and high layers back, then N random sets of
-            layers; empty in results of an earlier version. The examples are in order of length.
-        random_sets: (N, k) the layers of each random set.
+        loss, correct: (4 + N, n) of each example, in order of length: fine-tuned, low, middle and high layers back,
+            then N random sets of layers, `random_sets` (N, k); all empty in results of an earlier version.
     """
 
     examples: int
@@ -90,11 +92,7 @@ def roll_back(
 ) -> Rollback:
     """Measure f(-1, 0) of section 7 for each layer group: J(theta_1 - delta_1^G) on `examples`.
 
-    `random_sets`: how many random sets of as many layers as the high group has are set back beside, or all that there
-    are if they are fewer. `loss`: as `Objective` takes it.
-
-    Raises:
-        UserError: an encoder without layer groups, weights of another size.
+    Beside, so many random sets of as many layers as the high group has are set back, or all if they are fewer.
     """
     space, groups = ParameterSpace(model), layer_groups(model)
     objective = Objective(model, examples, loss=loss)
@@ -109,18 +107,19 @@ def roll_back(
     losses, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
     accuracy = 1 - wrong.mean(axis=1)
     stderr = wrong.std(axis=1, ddof=1) / np.sqrt(objective.size) if objective.size > 1 else accuracy * np.nan
-    return Rollback(
-        examples=objective.size,
-        fine_tuned=float(accuracy[0]),
-        fine_tuned_stderr=float(stderr[0]),
-        groups=dict(zip(GROUPS, accuracy[1:4].tolist(), strict=True)),
-        stderr=dict(zip(GROUPS, stderr[1:4].tolist(), strict=True)),
-        layers=ranges,
-        moved={g: float(space.restrict(delta, groups[g]).double().norm()) for g in GROUPS},
-        loss=losses.astype(np.float32),
-        correct=wrong == 0,
-        random_sets=np.array(sets),
-    )
+    fine_tuned, *of_groups = np.stack([accuracy, stderr], axis=1)[:4]
+    moved = [float(space.restrict(delta, groups[g]).double().norm()) for g in GROUPS]
+    arrays = {
+        "examples": np.array(objective.size),
+        "fine_tuned": fine_tuned,
+        "groups": np.array(of_groups),
+        "layers": np.array([ranges[g] for g in GROUPS]),
+        "moved": np.array(moved),
+        "loss": losses.astype(np.float32),
+        "correct": wrong == 0,
+        "random_sets": np.array(sets),
+    }
+    return Rollback.from_arrays(arrays)
 
 
 def outcomes(objective: Objective, theta: Tensor) -> np.ndarray:
@@ -134,14 +133,10 @@ def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:
     """`count` different sets of `size` out of so many layers, always the same ones; all of them if they are fewer."""
     if math.comb(layers, size) <= count:
         return list(combinations(range(layers), size))
-    generator = np.random.default_rng(0)
-    found: set[tuple[int, ...]] = set()
+    generator, found = np.random.default_rng(0), set[tuple[int, ...]]()
     while len(found) < count:
         found.add(tuple(sorted(generator.choice(layers, size, replace=False).tolist())))
     return sorted(found)
-
-
-AXIS = np.linspace(-1, 0, 5)  # in quarters
 
 
 def roll_back_together(
@@ -152,11 +147,7 @@ def roll_back_together(
     axis: np.ndarray,
     journal: MutableMapping[int, np.ndarray],
 ) -> np.ndarray:
-    """Accuracy on `examples`, (n, n, n) over low, middle and high layers, each along `axis`, (n,).
-
-    Raises:
-        UserError: an encoder with fewer than three layers.
-    """
+    """Accuracy on `examples`, (n, n, n) over low, middle and high layers, each along `axis`, (n,)."""
     space, objective = ParameterSpace(model), Objective(model, examples)
     low, middle, high = (space.restrict(theta_1 - theta_0, names) for names in layer_groups(model).values())
     for i, a in enumerate(axis.tolist()):

@@ -4,11 +4,9 @@ f(alpha)       = J(theta_0 + alpha delta_1)                       Eq. 1: a Curve
 f(alpha, beta) = J(theta_0 + alpha delta_1 + beta delta_2)        Eq. 2: a Surface, scanned over a Plane
 """
 
-from __future__ import annotations
-
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
@@ -18,13 +16,12 @@ from numpy.typing import ArrayLike
 
 from ..engine.cluster import Client, Spread
 from ..engine.objective import Measurement, Objective
-from ..engine.precision import PROBED, finding, found, probe, probe_points
+from ..engine.precision import PROBED, found, probe, probe_points
 from ..engine.space import Line, ParameterSpace, Plane
 from ..engine.walker import CACHE_BYTES, Walk, coarse_first
 from ..errors import UserError
 from ..progress import bar
-from .adaptive import Refinement
-from .rounds import interpolated, refined
+from .adaptive import Refinement, interpolated, refined
 
 MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
@@ -53,8 +50,8 @@ class Curve:
         precision, precision_error: what it was computed in, and the largest difference of the loss from float32 that a
             probe of cells showed (0 for float32).
         learned: False if the training that led to the end stayed at the majority class; a bare scan does not know.
-        draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples: at the grid's points,
-            row by row, and then at the marks; none unless they were asked for.
+        draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples, if they were asked
+            for: at the grid's points, row by row, and then at the marks.
         computed: bool, of the shape of `loss`: which points were computed; the others are interpolated, see `adaptive`.
         loss_bound: the stated error of the loss in nats, of the shape of `loss`: 0 where it was computed.
     """
@@ -94,27 +91,18 @@ class Curve:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]):
         """The inverse of `arrays`; of a file that does not say which points were computed, all were."""
-        values: dict[str, Any] = {
-            f.name: arrays[f.name] if arrays[f.name].ndim else arrays[f.name].item()
-            for f in fields(cls)
-            if f.name in arrays and f.name != "marks"
-        }
-        names = arrays["mark_names"].tolist()
-        return cls(
-            **values, marks={n: Mark(*row) for n, row in zip(names, arrays["marks"].tolist(), strict=True)}
-        )
+        names = {f.name for f in fields(cls)} & arrays.keys() - {"marks"}
+        values: dict[str, Any] = {n: arrays[n] if arrays[n].ndim else arrays[n].item() for n in names}
+        marks = map(Mark._make, arrays["marks"].tolist())
+        return cls(**values, marks=dict(zip(arrays["mark_names"].tolist(), marks, strict=True)))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Surface(Curve):
-    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta.
-
-    Attributes:
-        cosine: of the angle between the two directions.
-    """
+    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta."""
 
     beta: np.ndarray
-    cosine: float
+    cosine: float  # of the angle between the two directions
 
 
 def scan(
@@ -161,7 +149,7 @@ def scan(
 
     Raises:
         UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model, a precision that
-            the device or the model has not, a journal of another precision, a tolerance that is no positive number.
+            the device, the model or the journal has not, a tolerance that is no positive number.
     """
     objectives = [objective] if isinstance(objective, Objective) else objective
     axes = check_axes(region, alpha, beta)
@@ -169,38 +157,35 @@ def scan(
     check_tolerance(tolerance)
     places = check_places(MARKS if marks is None else marks, len(axes))
     points = [*itertools.product(*(axis.tolist() for axis in axes)), *places.values()]
+    marked = range(len(points) - len(places), len(points))
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
 
     walk = Walk(objectives, region.origin, region.directions, cache_bytes, draws)
     visits = walk.visits if client is None else Spread(client, walk, device).visits
     if PROBED not in rows:
-        difference = probe(visits, probe_points(axes, places), precision, len(objectives))
-        rows[PROBED] = finding(precision, difference, walk.width)
-    common: dict[str, Any] = {"precision": precision, "precision_error": found(rows[PROBED], precision)}
-    shape = tuple(map(len, axes))
-    marked = range(math.prod(shape), len(points))
-    rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first(shape)]]
+        rows[PROBED] = probe(visits, probe_points(axes, places), precision, len(objectives), walk.width)
+    told: dict[str, Any] = {"precision": precision, "precision_error": found(rows[PROBED], precision)}
+    rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first([len(axis) for axis in axes])]]
     refinement = None
     if tolerance is not None:
         refinement = Refinement(axes, places.values())
         rounds = refined(refinement, rows, marked, [o.size for o in objectives], tolerance)
+    missing = filter(None, ([(i, points[i]) for i in indices if i not in rows] for indices in rounds))
     total = None if refinement else sum(i not in rows for i in range(len(points)))
-    missing: Iterator[Iterable[int]]
-    missing = filter(None, ([i for i in indices if i not in rows] for indices in rounds))
-    if client is None and (first := next(missing, None)) is not None:  # one walk goes through all rounds
-        missing = iter([itertools.chain(first, itertools.chain.from_iterable(missing))])
-    with bar(total=total, what=what, unit="point") as progress:
-        for indices in missing:
-            with closing(visits(((i, points[i]) for i in indices), precision)) as visited:
-                for i, row in visited:
-                    rows[i] = row
-                    progress.update()
+    with (
+        bar(total=total, what=what, unit="point") as progress,
+        closing(visits(missing, precision)) as visited,
+    ):
+        for i, row in visited:
+            rows[i] = row
+            progress.update()
 
-    values = interpolated(refinement, rows, marked, len(objectives))
+    values = np.split(interpolated(refinement, rows, marked, len(objectives)), len(objectives), axis=1)
     results = []
-    for k, (o, of_one) in enumerate(zip(objectives, np.split(values, len(objectives), axis=1), strict=True)):
-        told = {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]} if refinement else {}
-        results.append(assemble(region, axes, places, of_one, examples=o.size, **common, **told))
+    for k, (o, of_one) in enumerate(zip(objectives, values, strict=True)):
+        if refinement:
+            told |= {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]}
+        results.append(assemble(region, axes, places, of_one, examples=o.size, **told))
     return results[0] if isinstance(objective, Objective) else tuple(results)
 
 
@@ -211,10 +196,8 @@ def assemble(
     values: np.ndarray,
     **told: Any,
 ) -> Any:
-    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks'.
-
-    `told`: the fields that do not follow from them.
-    """
+    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks', and
+    the fields that do not follow from them."""
     shape = tuple(map(len, axes))
     grid, at_marks = np.split(values, [math.prod(shape)])
     told |= {name: grid[:, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
@@ -240,18 +223,20 @@ def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -
         )
     axes = []
     for name, axis in (("alpha", alpha), ("beta", beta))[: len(region.directions)]:
-        try:
-            values = np.asarray(axis, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise UserError(f"{name} must be a sequence of numbers; got {axis!r:.60}") from None
-        finite = np.abs(values) <= np.finfo(np.float32).max  # what the weights are computed in
-        if values.ndim != 1 or values.size == 0 or not finite.all():
-            raise UserError(
-                f"{name} must be a sequence of one or more finite numbers; got shape {values.shape} "
-                f"with {int((~finite).sum())} not finite"
-            )
-        axes.append(values)
+        axes.append(finite(axis))
+        if not axes[-1].size:
+            raise UserError(f"{name} must be a sequence of one or more finite numbers; got {axis!r:.60}")
     return axes
+
+
+def finite(given: Any) -> np.ndarray:
+    """(n,) float64, finite in float32, too, which weights are computed in; of anything but such numbers none."""
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        return np.zeros(0)
+    fine = values.ndim == 1 and (np.abs(values) <= np.finfo(np.float32).max).all()
+    return values if fine else np.zeros(0)
 
 
 def check_tolerance(tolerance: float | str | None) -> None:
@@ -259,7 +244,7 @@ def check_tolerance(tolerance: float | str | None) -> None:
     number = isinstance(tolerance, int | float) and 0 < tolerance < math.inf
     if not (tolerance is None or tolerance == "stderr" or number):
         raise UserError(
-            f'tolerance must be a positive number of nats, "stderr" or None, which computes all; got {tolerance!r:.60}'
+            f'tolerance must be a positive number of nats, "stderr" or None; got {tolerance!r:.60}'
         )
 
 
@@ -269,24 +254,17 @@ def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[
         raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
     places = {}
     for name, at in marks.items():
-        try:
-            place = tuple(map(float, at))[:dimensions]
-        except (TypeError, ValueError):
-            place = ()
-        if len(place) != dimensions or not all(map(math.isfinite, place)):
+        places[name] = tuple(finite(at)[:dimensions].tolist())
+        if len(places[name]) != dimensions:
             raise UserError(f"mark {name!r} must be at {dimensions} finite coordinates; got {at!r:.60}")
-        places[name] = place
     return places
 
 
 def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:
     """Refuse objectives that share no model, and vectors that are not of its encoder's size."""
     several = isinstance(objectives, Sequence) and len(objectives) > 0
-    wrong = [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]
-    if wrong:
-        raise UserError(
-            f"scan needs an Objective or a sequence of one or more of them; got {type(wrong[0]).__name__}"
-        )
+    if wrong := [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]:
+        raise UserError(f"scan needs an Objective or a sequence of them; got {type(wrong[0]).__name__}")
     if len({id(o.model) for o in objectives}) != 1:
         raise UserError("objectives scanned together must be on the same model object; scan them one by one")
     ParameterSpace(objectives[0].model).check(region.origin, "origin")

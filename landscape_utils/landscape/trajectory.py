@@ -1,7 +1,5 @@
 """Trajectories: the epochs of a training in the coordinates of a plane (Eq. 3-5; Hao et al. 2019, section 3.3)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,7 +34,7 @@ class Trajectory:
 
 
 def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Trajectory:
-    """Put snapshots of theta, (P,) each, into the coordinates of a plane; one is held in memory at a time.
+    """Put snapshots of theta, (P,) each, into the coordinates of a plane, one in memory at a time.
 
     With delta_i = theta_i - theta_0 and x, y the plane's directions:
 
@@ -45,8 +43,7 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
       beta = sqrt((|delta_i| / |x|)^2 - alpha^2). This beta is the norm of what x does not explain: it is never
       negative, and it is no coordinate along y.
 
-    Raises:
-        UserError: an unknown method; x and y parallel, which span no plane; a snapshot of another size.
+    An unknown method, parallel x and y and a snapshot of another size are refused.
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}; allowed are {' and '.join(METHODS)}")
@@ -54,18 +51,15 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
         found = f"{type(thetas).__name__} and {type(plane).__name__}"
         raise UserError(f"project takes snapshots, tensors of shape (P,), and a Plane; got {found}")
     origin, x, y = plane.origin.double(), plane.x.double(), plane.y.double()  # (P,)
-    gram = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).numpy()
-    if abs(gram[0, 1]) >= (1 - 1e-9) * math.sqrt(gram[0, 0] * gram[1, 1]):
-        raise UserError(
-            "the plane's two directions are parallel: they span a line, and beta has no meaning on it"
-        )
+    gram, rows = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).numpy(), []
     x_norm = math.sqrt(gram[0, 0])
-    rows = []
+    if abs(gram[0, 1]) >= (1 - 1e-9) * math.sqrt(gram[0, 0] * gram[1, 1]):
+        raise UserError("the plane's two directions are parallel: on a line, beta has no meaning")
     for theta in thetas:
         if not isinstance(theta, Tensor) or theta.shape != origin.shape:
-            found = tuple(theta.shape) if isinstance(theta, Tensor) else type(theta).__name__
+            got = tuple(theta.shape) if isinstance(theta, Tensor) else type(theta).__name__
             raise UserError(
-                f"a snapshot must be a tensor of shape {tuple(origin.shape)}, as the plane; got {found}"
+                f"a snapshot must be a tensor of shape {tuple(origin.shape)}, as the plane; got {got}"
             )
         delta = theta.to(origin) - origin  # (P,)
         along = np.array([float(delta @ x), float(delta @ y)])  # (2,)

@@ -1,11 +1,9 @@
 """The geometry of a training, without any loss: how far and how straight it went, and which layers moved.
 
-The cosine between a part of a way and the whole is large for any walk of which that part is a large one: of independent
-steps of lengths l_t it is sqrt(sum of l_t^2 of the part / sum of all l_t^2) in high dimension (Antognini and
-Sohl-Dickstein 2018). Straightness is what lies above that.
+The cosine between a large part of a way and the whole is large for any walk: of independent steps of lengths l_t it is
+sqrt(sum of l_t^2 of the part / sum of all l_t^2) in high dimension (Antognini and Sohl-Dickstein 2018). Straightness is
+what lies above that.
 """
-
-from __future__ import annotations
 
 import math
 from collections.abc import Iterable
@@ -17,7 +15,6 @@ from torch import Tensor, nn
 
 from ..engine.space import ParameterSpace, layer_groups, length
 from ..errors import UserError
-from ..names import GROUPS
 
 QUARTER = 0.25  # of the steps: where trainings of any length are compared
 
@@ -31,11 +28,9 @@ class Walk:
             angle with delta_1 (NaN at the start).
         leg: (E,) distance between one epoch and the next.
         quarter: length and cosine of the displacement after a quarter of the steps; NaN if no weights were kept there.
-        size: |theta_0| and |theta_1|.
-        dimension: P.
+        size, dimension: |theta_0| and |theta_1|; P.
         angle: cosine of delta_1 and delta_2; NaN without a delta_2.
-        moved, group_size: |delta_1^G| and |theta_0^G| of the low, middle and high layers; empty where there are no
-            groups.
+        moved, group_size: |delta_1^G| and |theta_0^G| of the low, middle and high layers; empty without groups.
     """
 
     norm: np.ndarray
@@ -56,55 +51,49 @@ def walk(
     quarter: Tensor | None = None,
     delta_2: Tensor | None = None,
 ) -> Walk:
-    """Measure a training's way.
-
-    Args:
-        model: whose layers are grouped; its weights are not read.
-        thetas: the epochs, (P,) each, the start first; two are in memory at a time.
-        theta_1: the end.
-        quarter: the weights after a quarter of the steps.
-        delta_2: the plane's other direction.
-    """
+    """Measure a training's way to `theta_1`, of a model whose weights are not read; `thetas`: the epochs, (P,) each,
+    the start first, two in memory at a time; `quarter`: the weights after a quarter of the steps."""
     space, snapshots = ParameterSpace(model), iter(thetas)
     theta_0 = here = next(snapshots)
     delta_1 = theta_1 - theta_0
+
+    def beside_delta_1(vector: Tensor | None) -> tuple[float, float]:
+        """Its length and the cosine of their angle, where there is one."""
+        if vector is None:
+            return math.nan, math.nan
+        product = length(vector) * length(delta_1)
+        return length(vector), float(vector.double() @ delta_1.double()) / product if product else math.nan
+
     rows, legs = [(0.0, math.nan)], []
     for there in snapshots:
-        rows.append(length_and_cosine(there - theta_0, delta_1))
+        rows.append(beside_delta_1(there - theta_0))
         legs.append(length(there - here))
         here = there
     norm, cosine = np.array(rows).T
     try:
-        names = layer_groups(model)
-        groups = [[space.slices[name] for name in names[group]] for group in GROUPS]
+        groups = [[space.slices[name] for name in names] for names in layer_groups(model).values()]
     except UserError:
         groups = []
+    moved, group_size = (
+        np.array([math.hypot(*(length(vector[part]) for part in parts)) for parts in groups])
+        for vector in (delta_1, theta_0)
+    )
     return Walk(
         norm=norm,
         cosine=cosine,
         leg=np.array(legs),
-        quarter=np.array(
-            (math.nan, math.nan) if quarter is None else length_and_cosine(quarter - theta_0, delta_1)
-        ),
+        quarter=np.array(beside_delta_1(None if quarter is None else quarter - theta_0)),
         size=np.array([length(theta_0), length(theta_1)]),
         dimension=space.size,
-        angle=math.nan if delta_2 is None else length_and_cosine(delta_2, delta_1)[1],
-        moved=np.array([math.hypot(*(length(delta_1[part]) for part in parts)) for parts in groups]),
-        group_size=np.array([math.hypot(*(length(theta_0[part]) for part in parts)) for parts in groups]),
+        angle=beside_delta_1(delta_2)[1],
+        moved=moved,
+        group_size=group_size,
     )
 
 
-def length_and_cosine(vector: Tensor, other: Tensor) -> tuple[float, float]:
-    """|v| and the cosine of its angle with another; NaN for a vector of no length."""
-    product = length(vector) * length(other)
-    return length(vector), float(vector.double() @ other.double()) / product if product else math.nan
-
-
 def random_walk_cosine(step_lengths: ArrayLike, share: float = QUARTER) -> float:
-    """The cosine expected after a share of the steps of a walk of independent steps of these lengths, (S,).
-
-    The lengths need only be in proportion: Adam's steps are as the learning rate of the schedule.
-    """
+    """The cosine expected after a share of a walk's independent steps of lengths, (S,), in this proportion: Adam's are
+    as the learning rate of the schedule."""
     squares = np.square(np.asarray(step_lengths, dtype=float))
     taken = max(1, round(share * len(squares)))
     return float(np.sqrt(squares[:taken].sum() / squares.sum()))

@@ -3,25 +3,14 @@
 A profile is frozen: what differs is another profile.
 """
 
-from __future__ import annotations
-
 import difflib
 import os
-import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from ..names import TASK_NAMES, task_key
 
@@ -33,15 +22,6 @@ def among(name: str, allowed: Iterable[str]) -> str:
     return f": choose from {', '.join(allowed)}{hint}"
 
 
-def _checked(name: str) -> str:
-    """Names become parts of file names and of comma-separated lists: nothing in them has a meaning there."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
-        raise ValueError(
-            f"{name!r} is no name: one has up to 64 letters, digits, '_', '-', '.', a letter or digit first"
-        )
-    return name
-
-
 def _each_once(names: Any) -> Any:
     """A list, or the keys of a table, in which nothing stands twice: not even a task under two spellings."""
     keys = [task_key(name) for name in names] if isinstance(names, list | dict) else []
@@ -50,18 +30,19 @@ def _each_once(names: Any) -> Any:
     return names
 
 
-def _beside(path: str, info: ValidationInfo) -> str:
+def _beside(path: str, info: Any) -> str:
     """What a profile's file names is looked for beside that file first."""
     beside = Path((info.context or {}).get("folder", "")) / path
     return str(beside) if path and os.path.exists(beside) else path
 
 
-def _source(source: str, info: ValidationInfo) -> str:
+def _source(source: str, info: Any) -> str:
     """A model that the package brings is never taken for a folder of the same name."""
     return source if source in ("demo", "minilm", "mpnet") else _beside(source, info)
 
 
-Name = Annotated[str, AfterValidator(_checked)]
+# It becomes part of file names and of comma-separated lists: nothing in it has a meaning there.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 TaskName = Annotated[str, BeforeValidator(task_key)]  # of a task that the profile has
 Once = BeforeValidator(_each_once)
 PathName = Annotated[str, AfterValidator(_beside)]
@@ -138,11 +119,9 @@ class TaskSpec(Part):
     files: Files | None = None
 
     @model_validator(mode="after")
-    def _files_belong_to_files(self) -> TaskSpec:
+    def _files_belong_to_files(self) -> Self:
         if (self.files is not None) != (self.source == "files"):
-            raise ValueError(
-                'a table "files" (train, dev, text, label) goes with source = "files", and with no other'
-            )
+            raise ValueError('a table "files" goes with source = "files", and with no other')
         return self
 
 
@@ -203,14 +182,12 @@ class Profile(Part):
     data_dir: PathName = ""
 
     @model_validator(mode="after")
-    def _tasks_are_known(self) -> Profile:
+    def _tasks_are_known(self) -> Self:
         for name, spec in self.tasks.items():
             if spec.source != "files" and name not in TASK_NAMES:
                 raise ValueError(f"task {name!r} of source {spec.source!r}{among(name, TASK_NAMES)}")
             if spec.other == name:
-                raise ValueError(
-                    f"tasks.{name}.other is the task itself; delta_2 needs one of the other tasks"
-                )
+                raise ValueError(f"tasks.{name}.other is the task itself; delta_2 needs another one")
         named = [spec.other for spec in self.tasks.values()]
         for name in [*self.chosen, *named, self.overfitting.task, *self.layers.tasks]:
             if name not in self.tasks:

@@ -1,7 +1,5 @@
 """A fingerprint of the code that computes: it changes with what the code does, not with what is said about it."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import hashlib
@@ -18,10 +16,9 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 @functools.cache
 def code_of(*parts: str) -> str:
-    """16 hexadecimal digits of the SHA-256 of the syntax trees of parts of the package, without docstrings.
+    """16 hexadecimal digits of the SHA-256 of the syntax trees, without docstrings, of parts of the package.
 
-    `parts`: "engine" for all modules of a sub-package, "training.finetune" for one; their order is of no
-    account. Raises `ValueError` for a part that there is not.
+    A part is "engine", all modules of a sub-package, or one, "training.finetune". Raises `ValueError` for another.
     """
     digest = hashlib.sha256()
     for part in sorted(parts):

@@ -7,12 +7,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import UserError
 from ..names import GROUPS, SPLITS
-from .result_file import Result, part_of
+from .files import write_atomically
+from .result_file import Result, part_of, sound_result
 
 if TYPE_CHECKING:  # imported where it is used: it takes half a second, and only an export needs it
     from xarray import DataArray, Dataset
@@ -40,6 +43,14 @@ COORDINATES = {
     "group": GROUPS,
 }
 COLUMNS = {"value", "estimate", "end"}  # dimensions that are columns of a table
+
+
+def export(path: Path, out: Path) -> None:
+    """Write a result as `.csv` (a table) or `.nc` (netCDF, for xarray)."""
+    writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
+    if out.suffix not in writers:
+        raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
+    write_atomically(out, writers[out.suffix](sound_result(path)))
 
 
 def dataset(result: Result) -> Dataset:
@@ -75,17 +86,11 @@ def _part(arrays: Mapping[str, np.ndarray], recipe: Mapping[str, Any]) -> Datase
         dims = (name,) if name in axes else axes if array.shape == grid else DIMENSIONS.get(name, ())
         if len(dims) != array.ndim:
             dims = tuple(f"{name}_{i}" for i in range(array.ndim))
-        variables[name] = dims, _storable(array)
+        variables[name] = dims, array
     data = xarray.Dataset(variables)
     known = COORDINATES | dict.fromkeys(GROUPS, recipe.get("axis", ()))
     unnamed = {str(dim): size for dim, size in data.sizes.items() if dim not in data.coords}
     return data.assign_coords({dim: list(known.get(dim) or range(size)) for dim, size in unnamed.items()})
-
-
-def _storable(array: np.ndarray) -> np.ndarray:
-    """The array, as float64 where netCDF 3 lacks the type: half precision, and integers of more than 32 bits."""
-    large = array.dtype.kind in "iu" and np.any(array != array.astype(np.int32))
-    return array.astype(np.float64) if large or array.dtype == np.float16 else array
 
 
 def netcdf_bytes(result: Result) -> bytes:

@@ -1,7 +1,5 @@
 """Writing that survives a crash: a file is there whole under its name, or it is not there."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import os
@@ -35,8 +33,6 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable: a rename is on the disk only when its folder is."""
-    if os.name != "posix":
-        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -54,7 +50,7 @@ def make_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _temporary(path: Path, data: bytes) -> Iterator[FileIO]:
-    """`data` in a file beside `path`, so that to rename it is atomic; if it is not renamed, it is removed."""
+    """`data` in a file beside `path`, where to rename it is atomic; removed if it is not renamed."""
     temporary = path.with_name(path.name + ".tmp")
     with disk_errors(f"write {path}"):
         make_folder(path.parent)
@@ -72,9 +68,7 @@ def _temporary(path: Path, data: bytes) -> Iterator[FileIO]:
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` by `data` in one step; after any failure the old file, or none, is there.
 
-    Two writers of one path need a lock between them: they share the temporary file.
-
-    Raises `UserError` when the disk is full or the folder is not writable.
+    Two writers of one path need a lock between them: they share the temporary file. Raises `UserError`.
     """
     with _temporary(path, data) as file:
         os.fsync(file.fileno())  # before the name: a rename may reach the disk before what it names
@@ -90,13 +84,8 @@ def check_writable(path: Path, size: int = 1 << 20) -> None:
 
 
 def put_aside(path: Path, why: str) -> None:
-    """Rename a file that cannot be used to `<name>.damaged-<n>` and say so in one line."""
-    number = 1
-    while os.path.lexists(aside := path.with_name(f"{path.name}.damaged-{number}")):
-        number += 1
-    try:
-        os.rename(path, aside)
-    except OSError as error:
-        logger.warning("%s is not used: %s; it cannot be put aside (%s)", path, why, error.strerror)
-    else:
-        logger.warning("%s is put aside as %s and computed anew: %s", path, aside.name, why)
+    """Rename a file that cannot be used to `<name>.damaged` and say so in one line."""
+    aside = path.with_name(f"{path.name}.damaged")
+    with disk_errors(f"put {path} aside"):
+        os.replace(path, aside)
+    logger.warning("%s is put aside as %s and computed anew: %s", path, aside.name, why)

@@ -1,11 +1,9 @@
 """A scan's memory: the rows that are done, appended to a file that a kill at any byte cannot spoil.
 
-A row is a line of ASCII between two line feeds: CRC-32, stamp, index, seconds, and the float64 numbers, little
-endian, in base64. A torn line at the end is cut off at the next start, and one with a wrong checksum is skipped:
-its row is computed anew.
+A row is a line of ASCII between two line feeds: CRC-32, stamp, index, and the float64 numbers, little endian, in
+base64. A torn line at the end is cut off at the next start, and one with a wrong checksum is skipped: its row is
+computed anew.
 """
-
-from __future__ import annotations
 
 import base64
 import contextlib
@@ -13,7 +11,6 @@ import os
 import time
 import zlib
 from collections import UserDict
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -25,98 +22,76 @@ from .files import disk_errors, logger, sync_folder, write_all
 _SYNC_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Record:
-    """A line of a journal; `row`: (n,) float64, read-only."""
-
-    stamp: str
-    index: int
-    seconds: float
-    row: np.ndarray
-
-
-def _line(record: Record) -> bytes:
-    row = base64.b64encode(record.row.tobytes()).decode()
-    content = f"{record.stamp} {record.index} {record.seconds!r} {row}".encode()
+def _line(stamp: str, index: int, row: np.ndarray) -> bytes:
+    content = b"%s %d %s" % (stamp.encode(), index, base64.b64encode(row.tobytes()))
     return b"\n%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _parsed(line: bytes) -> Record:
+def _parsed(line: bytes) -> tuple[str, int, np.ndarray]:
+    """Stamp, index and row, which is read-only."""
     checksum, _, content = line.partition(b" ")
     if checksum != b"%08x" % zlib.crc32(content):
         raise ValueError("its checksum is wrong")
-    stamp, index, seconds, row = content.split(b" ")
-    return Record(stamp.decode(), int(index), float(seconds), np.frombuffer(base64.b64decode(row), "<f8"))
-
-
-def read_journal(path: Path) -> tuple[list[Record], int]:
-    """The sound records of a journal, in their order, and the number of damaged ones. Changes nothing."""
-    records, damaged = [], 0
-    for line in filter(None, path.read_bytes().split(b"\n")[:-1]):
-        try:
-            records.append(_parsed(line))
-        except ValueError:
-            damaged += 1
-    return records, damaged
+    stamp, index, row = content.split(b" ")
+    return stamp.decode(), int(index), np.frombuffer(base64.b64decode(row), "<f8")
 
 
 class Journal(UserDict[int, np.ndarray]):
     """The rows of a computation by index: (n,) float64, read-only, kept to the bit, NaN and infinities too.
 
     It only grows. What was set before a SIGKILL is there afterwards, and what was set a second or two before
-    a power cut. One process at a time may hold a journal: the store's lock sees to it.
-
-    `stamp`: a word that says what the rows are of; those with another one are not used.
-    Raises `UserError` when the disk is full.
+    a power cut. One process at a time may hold a journal: the store's lock sees to it. Rows with another `stamp`,
+    a word that says what they are of, are not used. Raises `UserError` when the disk is full.
     """
 
     def __init__(self, path: Path, stamp: str):
         super().__init__()
-        self._path, self._stamp, self._seconds = path, stamp, 0.0
+        self._path, self._stamp, self._synced = path, stamp, time.monotonic()
         self._file: FileIO | None = None
         with disk_errors(f"read {path}"), contextlib.suppress(FileNotFoundError):
             self._replay()
-        self._last = self._synced = time.monotonic()
 
     def _replay(self) -> None:
-        records, damaged = read_journal(self._path)
-        own = [record for record in records if record.stamp == self._stamp]
+        damaged = others = 0
+        for line in filter(None, self._path.read_bytes().split(b"\n")[:-1]):
+            try:
+                stamp, index, row = _parsed(line)
+            except ValueError:
+                damaged += 1
+                continue
+            if stamp == self._stamp:
+                self.data[index] = row
+            else:
+                others += 1
         if damaged:
             logger.warning("%s: %d damaged rows are computed anew", self._path, damaged)
-        if others := len(records) - len(own):
+        if others:
             why = "they are of another code, device or version of the libraries"
             logger.warning("%s: %d rows are computed anew: %s", self._path, others, why)
-        self.data = {record.index: record.row for record in own}
-        self._seconds = sum(record.seconds for record in own)
 
     def _open(self) -> FileIO:
         """The file, made durably, without the torn line at its end."""
         # a link that somebody laid under this name is not followed
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
         file = FileIO(self._path, "a", opener=lambda path, _: os.open(path, flags, 0o666))
         sync_folder(self._path.parent)
         file.truncate(self._path.read_bytes().rfind(b"\n") + 1)
         return file
 
     def __setitem__(self, index: int, row: ArrayLike) -> None:
-        now, values = time.monotonic(), np.asarray(row, dtype="<f8")
+        values = np.asarray(row, dtype="<f8")
         if values.ndim != 1:
             raise ValueError(f"a journal takes rows of numbers, not an array of shape {values.shape}")
         values = np.frombuffer(values.tobytes(), "<f8")  # a copy that cannot be written to
         with disk_errors(f"write {self._path}"):
             self._file = self._file or self._open()
             # after a write that failed half-way, the line feed at the start sets this row apart from it
-            write_all(self._file.fileno(), _line(Record(self._stamp, index, now - self._last, values)))
+            write_all(self._file.fileno(), _line(self._stamp, index, values))
+            now = time.monotonic()
             if now - self._synced > _SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = now
-        self._seconds, self._last = self._seconds + now - self._last, now
         self.data[index] = values
-
-    @property
-    def seconds(self) -> float:
-        """The wall time of the rows, over all the starts they took, and of what came since the last row."""
-        return self._seconds + time.monotonic() - self._last
 
     def close(self) -> None:
         """Close the file, if any; the rows stay."""

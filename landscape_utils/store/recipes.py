@@ -1,7 +1,5 @@
 """Recipes: what a result depends on, as canonical JSON; its key; and names that are safe as file names."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -13,14 +11,12 @@ import numpy as np
 from ..errors import UserError
 
 _PLAIN_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,79}")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?")  # device names under Windows, in any folder
 
 
 def canonical(value: Any, where: str = "recipe") -> Any:
-    """`value` as plain JSON types: recipes that compare equal become the same.
+    """`value` as plain JSON types: recipes that compare equal become the same, as 4.0 becomes 4.
 
-    Taken are mappings with string keys, lists, tuples, numeric numpy arrays and scalars, strings, numbers,
-    booleans and None; 4.0 becomes 4. Raises `TypeError` for any other type, `UserError` for NaN and infinities.
+    Raises `TypeError` for what is neither JSON nor a numeric numpy array, `UserError` for NaN and infinities.
     """
     try:
         text = json.dumps(value, default=_plain, sort_keys=True, allow_nan=False)
@@ -53,10 +49,10 @@ def recipe_key(recipe: Mapping[str, Any]) -> str:
 def safe_name(name: str) -> str:
     """`name` as one component of a path: itself if it is plain, else its plain part, `~` and a hash of it.
 
-    Plain is short, of `a-z 0-9 _ . -`, not hidden and not a device name. Different names stay different,
-    also on a disk that ignores case.
+    Plain is short, of `a-z 0-9 _ . -` and not hidden. Different names stay different, also on a disk that
+    ignores case.
     """
-    if _PLAIN_NAME.fullmatch(name) and not name.endswith(".") and not _RESERVED.fullmatch(name):
+    if _PLAIN_NAME.fullmatch(name):
         return name
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower())[:40].strip("-")
     return f"{plain}~{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"

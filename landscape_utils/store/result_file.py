@@ -3,13 +3,9 @@
 It is an `.npz` file that holds the arrays and `meta.json`: kind, name, recipe, versions of the libraries,
 device. The SHA-256 of all that stands at its end, as the comment of the zip archive, so that a change of
 any bit is seen before anything is parsed. The bytes depend on nothing else: computed twice on one machine,
-killed or not, they are equal. What does vary, the seconds it took and the date, stands in a small `.json`
-beside it. Nothing is unpickled.
+killed or not, they are equal. Nothing is unpickled.
 """
 
-from __future__ import annotations
-
-import contextlib
 import errno
 import hashlib
 import io
@@ -19,7 +15,6 @@ import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,23 +35,16 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Result:
-    """A result as it was saved.
-
-    `meta`: kind, name, versions (of the libraries), code (its fingerprint, if it was said), whatever else
-    `Store.compute` was given (device, ...), and seconds and created (UTC) if the `.json` beside the file is there.
-    `asked`: the fingerprint of the code that was asked for, "" for any.
-    """
+    """A result as it was saved; `meta`: kind, name, versions of the libraries, device, code, ..."""
 
     path: Path
     recipe: dict[str, Any]
     meta: dict[str, Any]
     arrays: dict[str, np.ndarray]
-    asked: str = ""
 
-    @property
-    def earlier(self) -> bool:
-        """Whether it was made by other code than was asked for, or by code that it does not say."""
-        return bool(self.asked) and self.meta.get("code") != self.asked
+    def made_by(self, code: str) -> bool:
+        """Whether it says that code of this fingerprint made it; "" stands for any code."""
+        return code in ("", self.meta.get("code"))
 
 
 def encode(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -69,9 +57,8 @@ def encode(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
             if not name or set(name) & set("/\\:\0") or name.startswith("."):
                 raise ValueError(f"{name!r} is no name for an array: no / \\ : in it and no dot at its start")
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(
-                    member, np.asarray(arrays[name], order="C"), (1, 0), allow_pickle=False
-                )
+                array = np.asarray(arrays[name], order="C")
+                np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
         archive.comment = bytes(_DIGEST_LENGTH)
     content = buffer.getvalue()[:-_DIGEST_LENGTH]
     return content + hashlib.sha256(content).hexdigest().encode()
@@ -107,19 +94,19 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def read_result(path: Path, asked: str = "") -> Result:
-    """Read and check one file and change nothing. `asked`: see `Result`.
+def read_result(path: Path) -> Result:
+    """Read and check one file and change nothing.
 
     Raises `FileNotFoundError`, `Damaged` if the content is not what was saved under this name, and
     `UserError` if the file may not be read.
     """
     try:
         data = path.read_bytes()
+    except FileNotFoundError:
+        raise
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.EIO):
             raise Damaged(f"it cannot be read ({error.strerror})") from error
-        if error.errno == errno.ENOENT:
-            raise
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     meta, arrays = decode(data)
     try:
@@ -131,30 +118,16 @@ def read_result(path: Path, asked: str = "") -> Result:
         raise Damaged("its meta entry is incomplete") from error
     if proper.parts != path.absolute().parts[-2:]:
         raise Damaged(f"it is the result {proper}, under another name")
-    return Result(path, recipe, meta | _read_times(path), arrays, asked)
+    return Result(path, recipe, meta, arrays)
 
 
-def write_result(
-    path: Path, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray], seconds: float
-) -> Result:
+def write_result(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
     """Write a result and read it back. `meta` is canonical and holds the kind, name and recipe of `path`.
 
     Raises `UserError` when the disk is full or read-only; `ValueError` for an array of Python objects.
     """
-    data = encode(meta, arrays)
-    times = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": round(seconds, 3)}
-    # the result last: where it is, everything is
-    write_atomically(path.with_suffix(".json"), json.dumps(times).encode() + b"\n")
-    write_atomically(path, data)
+    write_atomically(path, encode(meta, arrays))
     return read_result(path)
-
-
-def _read_times(path: Path) -> dict[str, Any]:
-    """Seconds and created, or nothing: a result without them is a result."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        times = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        return {"seconds": float(times["seconds"]), "created": str(times["created"])}
-    return {}
 
 
 def as_arrays(result: Any) -> dict[str, np.ndarray]:
@@ -171,3 +144,13 @@ def part_of(arrays: Mapping[str, np.ndarray], part: str) -> dict[str, np.ndarray
 def plain_values(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Arrays as they are, and those of one number or word as that."""
     return {name: array if array.ndim else array.item() for name, array in arrays.items()}
+
+
+def sound_result(path: Path) -> Result:
+    """The result in a file that the user names. Raises `UserError` if it is missing or damaged."""
+    if not path.is_file():  # but a folder, or a device, which has no end
+        raise UserError(f"there is no result {str(path)!r}: `results list` shows those there are")
+    try:
+        return read_result(path)
+    except Damaged as damage:
+        raise UserError(f"{path} is damaged ({damage}): what needs it will compute it anew") from None

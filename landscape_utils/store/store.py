@@ -1,12 +1,10 @@
 """Results by recipe: computed once, found again, and never half there."""
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import importlib.metadata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +12,11 @@ import filelock
 import numpy as np
 import yaml
 
-from ..errors import Lacking, UserError
-from .export import csv_bytes, netcdf_bytes
-from .files import check_writable, disk_errors, logger, make_folder, put_aside, write_atomically
-from .journal import Journal, read_journal
+from ..errors import Lacking
+from .files import check_writable, disk_errors, logger, make_folder, put_aside
+from .journal import Journal
 from .recipes import canonical, recipe_key, safe_name
-from .result_file import Damaged, Result, read_result, write_result
+from .result_file import Damaged, Result, read_result, sound_result, write_result
 
 Current = Callable[[Result], str]
 PATIENCE = 2.0  # seconds of waiting for another process that are not worth a line
@@ -52,28 +49,17 @@ class Entry:
 
 
 def _state(path: Path, current: Current) -> tuple[str, str]:
-    """State and detail of a file; ("", "") if it is none of ours, a lock, or the times of a result."""
+    """State and detail of a file; ("", "") if it is none of ours, or a lock."""
     if path.suffix == ".npz":
         try:
             result = read_result(path)
         except Damaged as damage:
             return "damaged", str(damage)
-        if replace(result, asked=current(result)).earlier:
+        if not result.made_by(current(result)):
             return "earlier", "computed by an earlier version of the code"
         return "sound", ""
-    if path.suffix == ".journal":
-        records, damaged = read_journal(path)
-        return "unfinished", f"{len(records)} points, {damaged} damaged"
-    return {".tmp": "half-written", ".damaged": "put aside"}.get(path.suffix.partition("-")[0], ""), ""
-
-
-def _sound(path: Path) -> Result:
-    try:
-        return read_result(path)
-    except FileNotFoundError:
-        raise UserError(f"there is no result {path}: `results list` shows those there are") from None
-    except Damaged as damage:
-        raise UserError(f"{path} is damaged ({damage}): what needs it will compute it anew") from None
+    others = {".journal": "unfinished", ".tmp": "half-written", ".damaged": "put aside"}
+    return others.get(path.suffix, ""), ""
 
 
 class Store:
@@ -119,35 +105,25 @@ class Store:
         """The result, checked; None if there is none that is current, or if it is damaged.
 
         A damaged file is put aside and reported. A result is current if no `code` is asked for or if its meta
-        names this one. A store that is read_only serves any: see `Result.earlier`.
+        names this one. A store that is read_only serves any: see `Result.made_by`.
         """
-        path = self.path(kind, name, recipe)
+        return self._load(self.path(kind, name, recipe), code, held=False)
+
+    def _load(self, path: Path, code: str, held: bool) -> Result | None:
+        """`held`: whether this process has the lock; else a file may be mended as soon as it was found damaged."""
         try:
-            return self._current(path, code)
+            result = read_result(path)
+        except FileNotFoundError:
+            return None
         except Damaged as damage:
             if self.read_only:
                 raise Lacking(f"{path} is damaged ({damage})") from damage
-            try:
-                with self.lock(path):
-                    return self._load_held(path, code)
-            except UserError as error:
-                raise UserError(
-                    f"{path} is damaged ({damage}) and must be computed anew, but: {error}"
-                ) from error
-
-    def _current(self, path: Path, code: str) -> Result | None:
-        with contextlib.suppress(FileNotFoundError):
-            result = read_result(path, code)
-            return result if self.read_only or not result.earlier else None
-        return None
-
-    def _load_held(self, path: Path, code: str) -> Result | None:
-        """Load with the lock held: else a damaged file might have just been replaced by a sound one."""
-        try:
-            return self._current(path, code)
-        except Damaged as damage:
-            put_aside(path, str(damage))
-            return None
+            if held:
+                put_aside(path, str(damage))
+                return None
+            with self.lock(path):
+                return self._load(path, code, held=True)
+        return result if self.read_only or result.made_by(code) else None
 
     def find(self, kind: str, name: str, part: Mapping[str, Any]) -> list[Result]:
         """The sound results whose recipes hold everything in `part`, whatever else they hold."""
@@ -178,19 +154,18 @@ class Store:
         is not current (see `load`) is replaced.
         """
         path = self.path(kind, name, recipe)
-        if result := self.load(kind, name, recipe, code):
+        if result := self._load(path, code, held=False):
             return result
         if self.read_only:
             raise Lacking(f"{self.folder} lacks {kind} {name}: there is no {path.name}")
         with self.lock(path):
-            if result := self._load_held(path, code):
+            if result := self._load(path, code, held=True):
                 return result
             check_writable(path)
             known = {"kind": kind, "name": name, "recipe": recipe, "versions": library_versions()}
-            complete = canonical({**meta, **({"code": code} if code else {}), **known}, "meta")
+            complete = canonical({**meta, **known} | ({"code": code} if code else {}), "meta")
             with contextlib.closing(Journal(path.with_suffix(".journal"), recipe_key(complete))) as journal:
-                arrays = function(journal)
-                result = write_result(path, complete, arrays, journal.seconds)
+                result = write_result(path, complete, function(journal))
             journal.remove()
         return result
 
@@ -213,19 +188,8 @@ class Store:
     @staticmethod
     def explain(path: Path | str) -> str:
         """What a result is and was made from, as YAML. Raises `UserError` if it is missing or damaged."""
-        result = _sound(Path(path))
+        result = sound_result(Path(path))
         shapes = {name: f"{array.dtype} {array.shape}" for name, array in result.arrays.items()}
         heading = {"name": result.meta["name"], "kind": result.meta["kind"], "key": recipe_key(result.recipe)}
-        return yaml.safe_dump(
-            heading | result.meta | {"recipe": result.recipe, "arrays": shapes}, sort_keys=False
-        )
-
-    @staticmethod
-    def export(path: Path | str, out: Path | str) -> Path:
-        """Write a result as `.csv` (a table) or `.nc` (netCDF, for xarray)."""
-        writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
-        out = Path(out)
-        if out.suffix not in writers:
-            raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
-        write_atomically(out, writers[out.suffix](_sound(Path(path))))
-        return out
+        told = heading | result.meta | {"recipe": result.recipe, "arrays": shapes}
+        return yaml.safe_dump(told, sort_keys=False)

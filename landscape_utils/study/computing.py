@@ -1,12 +1,21 @@
-"""How a study's results are computed and kept: read from the store, or else made after all that they need."""
+"""How a study's results are computed and kept: read from the store, or else made after all that they need, here, by
+processes side by side, or by a cluster.
 
-from __future__ import annotations
+A network of half a million weights is slower on two threads than on one. So where a profile says `side_by_side`, each
+core works on a result of its own, on one thread. A process that is killed loses no more than the point in flight.
+"""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
+
+import torch
+from joblib import Parallel, cpu_count, delayed
 
 from ..engine.cluster import Client, apart, device_names, join
 from ..environment import (
@@ -19,18 +28,47 @@ from ..environment import (
     one_thread,
     project_folder,
 )
-from ..errors import Lacking, UserError
+from ..errors import Lacking, UserError, one_of
 from ..landscape.scan import Plane
-from ..names import CONTINUED, HOWS, SPLITS, one_of
-from ..profiles import Profile, load_profile
+from ..names import CONTINUED, HOWS, SPLITS
+from ..profiles import load_profile
+from ..profiles.profile import Profile
+from ..progress import SWITCH, bar
+from ..store.files import logger
+from ..store.result_file import Result
 from ..store.store import Store
 from ..training.finetune import Run
 from ..training.tasks import Example, sample_of
-from .kind import Arrays, Journal, Key, Kind, Trainings
-from .order import compute_all, missing_of
-from .results import KINDS
+from .kind import Arrays, Journal, Key, Kind, Subject, Trainings
+from .results import (
+    BarrierResult,
+    CubeResult,
+    ObstaclesResult,
+    PathResult,
+    RandomDirectionsResult,
+    RollbackResult,
+    TrajectoryResult,
+    UnseenWordsResult,
+    WalkResult,
+)
 from .run_result import RunResult
+from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult
 from .trainings import ProfileTrainings
+
+KINDS: dict[str, type[Kind]] = {
+    kind.folder: kind
+    for kind in (
+        *(RunResult, SurfaceResult, LayerResult, CurveResult, TrajectoryResult, WalkResult, PathResult),
+        *(ObstaclesResult, RandomDirectionsResult, BarrierResult, RollbackResult, CubeResult),
+        UnseenWordsResult,
+    )
+}
+
+
+def current_code(result: Result) -> str:
+    """The fingerprint of the code that would compute a stored result now; "" where any will do."""
+    kind = (KINDS | {MapResult.folder: MapResult}).get(result.meta["kind"])
+    return kind.code() if kind else ""
 
 
 class Computing:
@@ -110,9 +148,7 @@ class Computing:
             raise UserError(f"workers = {workers!r}: a whole number is needed, at least 1")
         missing = missing_of(self, what or tuple(KINDS))
         if missing and self.store.read_only:
-            raise Lacking(
-                f"{self.store.folder} lacks {len(missing)} results: {missing[0].label} is the first"
-            )
+            raise Lacking(f"{self.store.folder} lacks {len(missing)} results, {missing[0].label} for one")
         compute_all(self, missing, workers)
 
     # A result
@@ -130,7 +166,7 @@ class Computing:
 
         `watch`: what the computation is given for its journal.
         """
-        if (found := self.store.load(*self.key(kind), code=kind.code())) is not None:
+        if found := self.store.load(*self.key(kind), code=kind.code()):
             return kind.read(self, found.arrays)
         if not self.store.read_only:
             for need in kind.needs(self):
@@ -176,3 +212,74 @@ class Computing:
         """Task, way of training and seed in full; refused if they are not known."""
         one_of("way to train", how, (*self.ways, *((CONTINUED,) if self.overfit_task else ())))
         return self.trainings.known(task), how, self.seed if seed is None else seed
+
+
+def missing_of(study: Subject, what: Sequence[str]) -> list[Kind]:
+    """What the store lacks of the kinds in the given folders, and of what they need, which comes before them."""
+    missing: dict[Kind, None] = {}
+
+    def add(kind: Kind) -> None:
+        if kind not in missing and not study.has(kind):
+            for need in kind.needs(study):
+                add(need)
+            missing[kind] = None
+
+    for folder, kinds in KINDS.items():
+        for kind in kinds.all(study) if folder in what else ():
+            add(kind)
+    return list(missing)
+
+
+def levels(study: Subject, kinds: Iterable[Kind]) -> Iterator[list[Kind]]:
+    """The kinds in groups, each of which needs only what is in those before it."""
+    waiting = list(kinds)
+    while waiting:
+        ready = [kind for kind in waiting if not set(kind.needs(study)) & set(waiting)]
+        yield ready
+        waiting = [kind for kind in waiting if kind not in ready]
+
+
+def compute_all(study: Subject, missing: Sequence[Kind], workers: int | None = None) -> None:
+    """Compute results that are missing, by so many processes, or by the study's client.
+
+    `workers`: by default one on each core where the profile says `side_by_side`, else one.
+    """
+    workers = workers or (cpu_count() if study.profile.side_by_side else 1)
+    with bar(total=len(missing), what="study", unit="result") as progress:
+        for level in levels(study, missing):
+            if study.client is not None:
+                done: Iterable[Any] = on_cluster(study, level)
+            elif workers > 1 and len(level) > 1:
+                done = side_by_side(study, level, workers)
+            else:
+                done = map(study.get, level)
+            for _ in done:
+                progress.update()
+
+
+def side_by_side(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterator[None]:
+    """Compute results in processes of their own; an item for each as it is done."""
+    threads = max(cpu_count() // workers, 1)  # more of them than cores would wait for one another
+    call = delayed(compute_one)
+    return Parallel(workers, batch_size=1, return_as="generator_unordered")(
+        call(study, kind, threads, logger.getEffectiveLevel()) for kind in kinds
+    )
+
+
+def compute_one(study: Subject, kind: Kind, threads: int, level: int) -> None:
+    """Compute one result in a worker process; one bar is shown, the parent's, which reads the result in the store."""
+    logging.basicConfig(format="%(message)s")
+    logger.setLevel(level)
+    os.environ[SWITCH] = "off"
+    torch.set_num_threads(threads)
+    study.get(kind)
+
+
+def on_cluster(study: Subject, kinds: Sequence[Kind]) -> Iterator[None]:
+    """Compute results by a client's workers: first those that one worker computes, then one by one the scans."""
+    calls: list[Any] = [(kind, "computed", (kind, {})) for kind in kinds if not kind.by_points]
+    for kind, arrays in apart(study.client, study, calls, study.store.folder):
+        yield study.keep(kind, partial(lambda found, journal: found, arrays))
+    for kind in kinds:
+        if kind.by_points:
+            yield study.get(kind)

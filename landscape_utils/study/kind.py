@@ -1,16 +1,12 @@
 """What a kind of result is: one class that says its recipe, what it needs, how it is computed, what it costs and how it
-is read back. The kinds themselves are in `results`, where a new one begins.
-
-A recipe holds what changes the numbers and nothing else: the data and the model by their checksums, hyper-parameters,
-seeds, grid, sample, precision.
+is read back. The kinds themselves are in `run_result`, `scan_results` and `results`, where a new one begins.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -18,7 +14,7 @@ from torch import Tensor
 from ..engine.cluster import Client
 from ..engine.losses import Loss
 from ..landscape.scan import Plane
-from ..profiles import Profile, Training
+from ..profiles.profile import Profile, Training
 from ..store.code import code_of
 from ..store.result_file import plain_values
 from ..store.store import Store
@@ -31,8 +27,7 @@ Arrays = Mapping[str, np.ndarray]
 Journal = MutableMapping[int, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Scale:
+class Scale(NamedTuple):
     """What costs depend on: the network's layers and the encoder's parameters; of each task (train, dev) how many
     examples there are, and how many tokens an example has on average."""
 
@@ -42,8 +37,7 @@ class Scale:
     tokens: Mapping[str, tuple[float, float]]
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What a result costs: steps of a training, visits of points, the tokens of all of either, bytes on the disk.
 
     A visit of which the lower layers are replayed counts as the share of the layers that is computed.
@@ -57,8 +51,7 @@ class Cost:
     disk: float = 0.0
 
 
-@dataclass(frozen=True)
-class Second:
+class Second(NamedTuple):
     """The second direction of a plane.
 
     Attributes:
@@ -75,7 +68,7 @@ class Second:
 class Trainings(Protocol):
     """Who supplies a study with its tasks and trainings: a profile, by training, or somebody's checkpoints.
 
-    A training is named by its task, the way of training, the seed and perhaps a learning rate: a `results.RunResult`.
+    A training is named by its task, way of training, seed and perhaps a learning rate: a `run_result.RunResult`.
 
     Attributes:
         tasks, seeds: that there are.
@@ -150,19 +143,17 @@ class Kind(ABC):
     Attributes:
         folder: of the store, and the word for it on the command line.
         by_points: whether a cluster's workers share its points; if not, one of them computes all of it.
-        parts: of the package, whose code computes it: a result of other code is computed anew.
-        form: the dataclass that its arrays are the fields of; a kind without one says in `read` what they stand for.
+        form: makes the object that its stored arrays stand for.
     """
 
     folder: ClassVar[str]
     form: ClassVar[Any]
     by_points: ClassVar[bool] = False
-    parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.results")
 
     @classmethod
     def code(cls) -> str:
-        """The fingerprint of the code that computes it; "" where any will do."""
-        return code_of(*cls.parts) if cls.parts else ""
+        """The fingerprint of the code that computes it, "" where any will do: a result of other code is made anew."""
+        return code_of("engine", "landscape", cls.__module__.partition(".")[2])
 
     @classmethod
     @abstractmethod
@@ -176,7 +167,7 @@ class Kind(ABC):
 
     @abstractmethod
     def recipe(self, study: Subject) -> Recipe:
-        """All that its numbers depend on."""
+        """What changes its numbers and nothing else: data and model by their checksums, seeds, grid, sample, ..."""
 
     @abstractmethod
     def needs(self, study: Subject) -> tuple[Kind, ...]:
@@ -192,12 +183,16 @@ class Kind(ABC):
 
     def read(self, study: Subject, arrays: Arrays) -> Any:
         """The object that the stored arrays stand for."""
-        return self.form(**plain_values(arrays))
+        return type(self).form(arrays)
 
     @property
     def label(self) -> str:
         """What it is, in words."""
         seed = getattr(self, "seed", 0)
-        return f"{self.folder} {self.name}" + (
-            f", seed {seed}" if seed and not self.name.endswith(f"-{seed}") else ""
-        )
+        told = not seed or self.name.endswith(f"-{seed}")
+        return f"{self.folder} {self.name}" + ("" if told else f", seed {seed}")
+
+
+def fields_of(form: Callable[..., Any]) -> Callable[[Arrays], Any]:
+    """Makes a dataclass of its fields, as `as_arrays` gave them."""
+    return lambda arrays: form(**plain_values(arrays))

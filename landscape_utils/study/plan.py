@@ -10,8 +10,7 @@ import statistics
 import timeit
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,11 +21,11 @@ from ..engine.space import ParameterSpace, layer_stack
 from ..engine.walker import Walk
 from ..environment import one_thread
 from ..errors import UserError
-from ..profiles import Profile
+from ..profiles.profile import Profile
 from ..training import hub
 from ..training.published import GLUE_SIZES, network_config
+from .computing import KINDS
 from .kind import Cost, Kind, Scale
-from .results import KINDS
 from .run_result import RunResult
 from .study import Study
 
@@ -35,8 +34,7 @@ TIMES = 3  # visits and steps that are timed, after one that warms up
 LIBRARIES = 6e8  # resident bytes of a process that has imported this package and done some work
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """The cost of one result: its kind, whether the store has it, what it takes, and in how many seconds."""
 
     kind: Kind
@@ -45,8 +43,7 @@ class Item:
     seconds: float
 
 
-@dataclass(frozen=True)
-class Rates:
+class Rates(NamedTuple):
     """Seconds a token of a visit in the study's precision, of one in float32, and of a training step."""
 
     visit: float
@@ -59,15 +56,9 @@ class Rates:
 
 
 def estimate(study: Study, what: Sequence[str] = ()) -> list[Item]:
-    """The items of everything that `what` (default: all) stands for.
-
-    Raises:
-        UserError: a study that computes nothing; data or a model of which nothing is known.
-    """
+    """The items of everything that `what` (default: all) stands for; UserError if nothing is known of data or model."""
     if study.store.read_only:
-        raise UserError(
-            "device 'none' computes nothing, and so there is nothing to plan: give another device"
-        )
+        raise UserError("device 'none' computes nothing, so there is nothing to plan: give another device")
     with hub.left_alone():
         config = network_config(study.profile.model)
         scale = scale_of(study, config)
@@ -98,24 +89,24 @@ def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:
     with torch.device("meta"):
         model = hf.AutoModelForSequenceClassification.from_config(config)
     stack = layer_stack(model)
-    examples: dict[str, tuple[int, int]] = {}
-    tokens: dict[str, tuple[float, float]] = {}
+    sizes: dict[str, tuple[int, int, float, float]] = {}
     for name, spec in study.profile.tasks.items():
         try:
             facts = study.facts(name)
         except UserError:
             if spec.source != "glue" or study.profile.data_dir:
                 raise
-            train, dev, *lengths = GLUE_SIZES[name]
-            examples[name], tokens[name] = (
-                (min(spec.train_limit or train, train), dev),
-                (lengths[0], lengths[1]),
-            )
+            train, dev, train_length, dev_length = GLUE_SIZES[name]
+            sizes[name] = min(spec.train_limit or train, train), dev, train_length, dev_length
         else:
-            train, dev = examples[name] = facts["train_examples"], facts["dev_examples"]
-            tokens[name] = facts["train_tokens"] / train, facts["dev_tokens"] / dev
-    layers = len(stack[1]) if stack else config.num_hidden_layers
-    return Scale(layers, ParameterSpace(model).size, examples, tokens)
+            train, dev = facts["train_examples"], facts["dev_examples"]
+            sizes[name] = train, dev, facts["train_tokens"] / train, facts["dev_tokens"] / dev
+    return Scale(
+        layers=len(stack[1]) if stack else config.num_hidden_layers,
+        parameters=ParameterSpace(model).size,
+        examples={name: size[:2] for name, size in sizes.items()},
+        tokens={name: size[2:] for name, size in sizes.items()},
+    )
 
 
 def measure(profile: Profile, config: hf.PretrainedConfig, device: str) -> Rates:
@@ -126,7 +117,6 @@ def measure(profile: Profile, config: hf.PretrainedConfig, device: str) -> Rates
 
 
 def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -> float:
-    """Seconds a token of a visit of a point."""
     model = hf.AutoModelForSequenceClassification.from_config(config).float().to(device)
     objective = Objective(model, random_examples(config, VISIT_TOKENS))
     origin = ParameterSpace(model).read()
@@ -136,7 +126,6 @@ def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -
 
 
 def seconds_of_step(profile: Profile, config: hf.PretrainedConfig, device: str) -> float:
-    """Seconds a token of a step of training."""
     from ..training.trainer import Collator, StepTrainer, arguments
 
     batch = max(spec.scratch.batch_size for spec in profile.tasks.values())
@@ -160,7 +149,7 @@ def seconds_of_step(profile: Profile, config: hf.PretrainedConfig, device: str) 
 
 
 def random_examples(config: hf.PretrainedConfig, tokens: int, length: int = 32) -> list[dict[str, Any]]:
-    """Examples of random tokens, as many as have so many tokens in all."""
+    """Examples of random ids, which have so many tokens in all."""
     ids = np.random.default_rng(0).integers(10, config.vocab_size, (tokens // length, length))
     mask = [1] * length
     return [{"input_ids": row, "attention_mask": mask, "labels": i % 2} for i, row in enumerate(ids.tolist())]
@@ -191,8 +180,7 @@ def report(study: Study, items: Sequence[Item], workers: Sequence[int]) -> Itera
 
 
 def duration(seconds: float) -> str:
-    """In the unit that leaves a number below a hundred or so: "48 s", "31 min", "5.2 h", "9.1 days"."""
-    for unit, size, limit in (("s", 1, 100), ("min", 60, 6000), ("h", 3600, 360_000)):
-        if seconds < limit:
-            return f"{seconds / size:.{0 if size < 3600 else 1}f} {unit}"
-    return f"{seconds / 86_400:.1f} days"
+    """In the unit that leaves a number below a hundred or so: "48 s", "31 min", "5.2 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,26 +1,32 @@
-"""The kinds of result that a study has. A new one is a class, here or beside, and its place in `KINDS`, here and in
-`names`; a method of `Study` asks for it.
-"""
+"""The kinds of result beside trainings and scans.
 
-from __future__ import annotations
+A new one is a class, here or beside, and has its place in `computing.KINDS` and in `names.KINDS`; a method of `Study`
+asks for it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import ClassVar
 
 import numpy as np
 
 from ..engine.objective import Objective
+from ..engine.space import ParameterSpace
+from ..errors import one_of
+from ..landscape.directions import COUNT, RADII, RandomDirections, random_filter_directions, scan_directions
+from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, barrier, obstacles, straight_path
 from ..landscape.rollback import AXIS, RANDOM_SETS, Rollback, roll_back, roll_back_together
+from ..landscape.scan import Curve
 from ..landscape.trajectory import Trajectory, project
-from ..names import GROUPS, HOWS, METHODS, SPLITS, one_of
-from ..store.result_file import Result, as_arrays
-from ..training.finetune import epochs_of
+from ..landscape.walk import Walk, walk
+from ..names import GROUPS, HOWS, METHODS, SPLITS
+from ..store.result_file import as_arrays
+from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
-from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
-from .maps import MapResult
-from .run_result import OfOneRun, RunResult, pairs_of, sampling
-from .scan_results import CurveResult, LayerResult, SurfaceResult, share_from
-from .way_results import BarrierResult, ObstaclesResult, PathResult, RandomDirectionsResult, WalkResult
+from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject, fields_of
+from .run_result import DRAWS, OfOneRun, RunResult, arrays_of, pairs_of, sampling, scans_of, share_from
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,14 @@ class RollbackResult(OfOneRun):
     """Table 1: accuracy on the whole dev split with one layer group set back to theta_0."""
 
     folder = "rollbacks"
+    form = Rollback.from_arrays
     splits = SPLITS[1:]
     whole = True
+    visits = 1 + len(GROUPS) + RANDOM_SETS
     learning_rate: float | None = None
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[RollbackResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         main = study.trainings.main
         for task in study.tasks if study.trainings.layered else ():
             yield from (cls(task, main, seed) for seed in study.seeds)
@@ -57,23 +65,18 @@ class RollbackResult(OfOneRun):
         dev = study.trainings.task(self.task).dev
         return roll_back(model, run.theta(0), run.theta(), dev, loss=study.trainings.loss).arrays()
 
-    def read(self, study: Subject, arrays: Arrays) -> Rollback:
-        return Rollback.from_arrays(arrays)
-
-    def points(self, study: Subject, scale: Scale) -> float:
-        return 1 + len(GROUPS) + RANDOM_SETS
-
 
 @dataclass(frozen=True)
 class CubeResult(OfOneRun):
     """Dev accuracy with each of the three layer groups rolled back by the shares of `rollback.AXIS`."""
 
     folder = "cubes"
+    form = dict
     splits = SPLITS[1:]
     name = RollbackResult.name
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[CubeResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         return [cls(task, study.trainings.main, study.seed) for task in study.layer_tasks]
 
     def recipe(self, study: Subject) -> Recipe:
@@ -91,16 +94,13 @@ class CubeResult(OfOneRun):
         planes = len(AXIS)  # of the middle and the high layers, one for each place of the low ones
         return planes + (planes**3 - planes) * share_from(scale, "middle")
 
-    def read(self, study: Subject, arrays: Arrays) -> Arrays:
-        return arrays
-
 
 @dataclass(frozen=True)
 class TrajectoryResult(OfOneRun):
     """Eq. 3-5: the epochs of a training, and perhaps of its continuation, in the coordinates of the task's plane."""
 
     folder = "trajectories"
-    form = Trajectory
+    form = fields_of(Trajectory)
     in_plane = True
     method: str = METHODS[0]
     continued: bool = False
@@ -109,7 +109,7 @@ class TrajectoryResult(OfOneRun):
         one_of("method", self.method, METHODS)
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[TrajectoryResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         ways = [(task, how, False) for task, how in pairs_of(study)]
         if task := study.trainings.overfitted:
             ways.append((task, HOWS[0], True))
@@ -137,16 +137,120 @@ class TrajectoryResult(OfOneRun):
 
 
 @dataclass(frozen=True)
+class WalkResult(OfOneRun):
+    """Lengths and angles of the way, without any loss."""
+
+    folder = "walks"
+    in_plane = True
+    form = fields_of(Walk)
+
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        run = study.trained(self.run)
+        second = study.trainings.second(self.run).vector(run.theta(0))
+        return as_arrays(walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second))
+
+
+@dataclass(frozen=True)
+class WayResult(OfOneRun):
+    """Losses at points that a training's way leads to."""
+
+    splits: ClassVar[tuple[str, ...]] = SPLITS[:1]
+
+    def recipe(self, study: Subject) -> Recipe:
+        return super().recipe(study) | {"sample": sampling(study), "draws": DRAWS}
+
+    def objectives(self, study: Subject, run: Run) -> list[Objective]:
+        model, loss = on_device(run.model(), study.device), study.trainings.loss
+        return [Objective(model, study.sample(self.task, split), loss=loss) for split in self.splits]
+
+
+@dataclass(frozen=True)
+class PathResult(WayResult):
+    """The training loss on the straight line from start to end, closely and in float32."""
+
+    folder = "paths"
+    form = Curve.from_arrays
+    visits = len(PATH)
+
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        run = study.trained(self.run)
+        (objective,) = self.objectives(study, run)
+        return straight_path(objective, run.theta(0), run.theta(), draws=DRAWS, journal=journal).arrays()
+
+
+@dataclass(frozen=True)
+class ObstaclesResult(WayResult):
+    """The training loss from epoch to epoch, and along the first epoch's direction."""
+
+    folder = "obstacles"
+
+    def points(self, study: Subject, scale: Scale) -> float:
+        return LEG * study.trainings.settings(self.run).epochs + len(RAY)
+
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        run = study.trained(self.run)
+        (objective,) = self.objectives(study, run)
+        return arrays_of(vars(obstacles(objective, epochs_of([run]), run.theta(), draws=DRAWS)))
+
+    def read(self, study: Subject, arrays: Arrays) -> Obstacles:
+        return Obstacles(**scans_of(arrays, Curve, ("path", "ray")))
+
+
+@dataclass(frozen=True)
+class RandomDirectionsResult(WayResult):
+    """The training loss around the end along random directions, normalised filter by filter (Li et al. 2018)."""
+
+    folder = "random_directions"
+    form = fields_of(RandomDirections)
+    visits = COUNT * (len(RADII) + 1)
+
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        run = study.trained(self.run)
+        (objective,), theta = self.objectives(study, run), run.theta()
+        directions = random_filter_directions(theta, ParameterSpace(objective.model))
+        return as_arrays(scan_directions(objective, theta, directions, journal=journal, draws=DRAWS))
+
+
+@dataclass(frozen=True)
+class BarrierResult(WayResult):
+    """Loss and dev error between the ends of a fine-tuning and of its further epochs (Figure 4): {split: Curve}."""
+
+    folder = "barriers"
+    form = partial(scans_of, form=Curve)
+    splits = SPLITS
+    visits = len(BARRIER)
+
+    @classmethod
+    def all(cls, study: Subject) -> Iterable[Kind]:
+        task, main = study.trainings.overfitted, study.trainings.main
+        return [cls(task, main, seed) for seed in study.seeds] if task else []
+
+    def needs(self, study: Subject) -> tuple[Kind, ...]:
+        return self.run, self.run.further
+
+    def recipe(self, study: Subject) -> Recipe:
+        return super().recipe(study) | {"further": self.run.further.recipe(study)}
+
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        run, further = study.trained(self.run), study.trained(self.run.further)
+        objectives = self.objectives(study, run)
+        found = barrier(objectives, run.theta(), further.theta(), draws=DRAWS, journal=journal)
+        return arrays_of(dict(zip(self.splits, found, strict=True)))
+
+
+@dataclass(frozen=True)
 class UnseenWordsResult(OfOneRun):
     """Of a task in the generated language: accuracy of a training's end on dev examples with known words, on those
     with unseen words, and on test, (3,)."""
 
     folder = "unseen_words"
+    form = itemgetter("accuracy")
     splits = SPLITS[1:]
     whole = True
+    visits = 2.0  # dev, and test, which is about as large
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[UnseenWordsResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         generated = [pair for pair in pairs_of(study) if study.trainings.generated(pair[0])]
         return [cls(task, how, seed) for task, how in generated for seed in study.seeds]
 
@@ -157,35 +261,3 @@ class UnseenWordsResult(OfOneRun):
         known, unseen = ([task.dev[i] for i in np.flatnonzero(where)] for where in (seen, ~seen))
         parts = (known, unseen, task.test)
         return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
-
-    def points(self, study: Subject, scale: Scale) -> float:
-        return 2.0  # dev, and test, which is about as large
-
-    def read(self, study: Subject, arrays: Arrays) -> np.ndarray:
-        return arrays["accuracy"]
-
-
-def current_code(result: Result) -> str:
-    """The fingerprint of the code that would compute a stored result now; "" where any will do."""
-    kind = (KINDS | {MapResult.folder: MapResult}).get(result.meta["kind"])
-    return kind.code() if kind else ""
-
-
-KINDS: dict[str, type[Kind]] = {
-    kind.folder: kind
-    for kind in (
-        RunResult,
-        SurfaceResult,
-        LayerResult,
-        CurveResult,
-        TrajectoryResult,
-        WalkResult,
-        PathResult,
-        ObstaclesResult,
-        RandomDirectionsResult,
-        BarrierResult,
-        RollbackResult,
-        CubeResult,
-        UnseenWordsResult,
-    )
-}

@@ -1,15 +1,16 @@
 """A training as a result of a study, and what all results share that are computed from one."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
+from ..engine.space import layer_ranges
 from ..errors import UserError
+from ..landscape.scan import Curve
 from ..names import CONTINUED, SPLITS
+from ..store.result_file import part_of
 from ..training.finetune import Run
 from ..training.tasks import SAMPLE_SEED
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
@@ -27,9 +28,6 @@ class RunResult(Kind):
     """
 
     folder = "runs"
-    # Trainings take hours, so a change of code does not discard them. A change that alters what is trained raises the
-    # version, which stands in the recipe; a test holds the code's fingerprint and asks for a decision.
-    parts = ()
     version: ClassVar[int] = 1
     task: str
     how: str
@@ -44,7 +42,13 @@ class RunResult(Kind):
             raise UserError(f"a learning rate is a number greater than 0; got {rate!r}")
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[RunResult]:
+    def code(cls) -> str:
+        # Trainings take hours, so a change of code does not discard them. A change that alters what is trained raises
+        # the version, which stands in the recipe; a test holds the code's fingerprint and asks for a decision.
+        return ""
+
+    @classmethod
+    def all(cls, study: Subject) -> Iterable[Kind]:
         # First one that pre-trains the demo's encoder: the others train from scratch meanwhile, and none waits for it.
         pairs = pairs_of(study)
         yield cls(*pairs[-1], study.seed)
@@ -58,9 +62,9 @@ class RunResult(Kind):
         return f"{self.task}-{self.how}-{self.seed}"
 
     @property
-    def further(self) -> RunResult:
+    def further(self) -> Self:
         """The epochs that follow it (Figure 4)."""
-        return RunResult(self.task, CONTINUED, self.seed)
+        return type(self)(self.task, CONTINUED, self.seed)
 
     def recipe(self, study: Subject) -> Recipe:
         later = {"version": self.version} if self.version > 1 else {}
@@ -106,11 +110,13 @@ class OfOneRun(Kind):
         in_plane: whether the second direction of the training's plane is needed too.
         splits: that are looked at.
         whole: whether at all their examples; if not, at the study's sample.
+        visits: how many points are visited, where that is always the same.
     """
 
     in_plane: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]] = SPLITS
     whole: ClassVar[bool] = False
+    visits: ClassVar[float] = 0.0
     task: str
     how: str
     seed: int
@@ -136,7 +142,7 @@ class OfOneRun(Kind):
 
     def points(self, study: Subject, scale: Scale) -> float:
         """How many points are visited; where lower layers are replayed, by the share of the layers that is left."""
-        return 0.0
+        return self.visits
 
     def cost(self, study: Subject, scale: Scale) -> Cost:
         points, asked = self.points(study, scale), {} if self.whole else study.profile.sample.model_dump()
@@ -148,3 +154,18 @@ class OfOneRun(Kind):
             exact=not self.by_points,
             disk=len(self.splits) * ROW_BYTES * points,
         )
+
+
+def arrays_of(scans: Mapping[str, Curve]) -> Arrays:
+    """The arrays of several scans, by split or part, as one file holds them."""
+    return {f"{part}.{name}": a for part, scanned in scans.items() for name, a in scanned.arrays().items()}
+
+
+def scans_of(arrays: Arrays, form: type[Curve], parts: Iterable[str] = SPLITS) -> dict[str, Any]:
+    """The inverse of `arrays_of`, of scans of class `form`."""
+    return {part: form.from_arrays(part_of(arrays, part)) for part in parts}
+
+
+def share_from(scale: Scale, group: str) -> float:
+    """The share of a visit that is left where the layers below a group are replayed."""
+    return 1 - layer_ranges(scale.layers)[group][0] / scale.layers

@@ -1,24 +1,30 @@
-"""Curves and surfaces as results of a study: an objective scanned over a line or a plane (Eq. 1 and 2, section 7)."""
-
-from __future__ import annotations
+"""Curves and surfaces as results of a study: an objective scanned over a line or a plane (Eq. 1 and 2, section 7), or
+along directions of the user's choice.
+"""
 
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 
 from ..engine.objective import TOKENS_PER_BATCH, Objective
-from ..engine.space import ParameterSpace, layer_groups, layer_ranges
+from ..engine.space import ParameterSpace, layer_groups
+from ..errors import one_of
+from ..landscape.directions import TRAINED, principal_plane, random_plane
 from ..landscape.rollback import LAYER_MARKS
 from ..landscape.scan import MARKS, Curve, Line, Plane, Surface, scan
-from ..names import GROUPS, SPLITS, one_of
-from ..store.result_file import part_of
+from ..landscape.trajectory import Trajectory, project
+from ..names import GROUPS, SPLITS
+from ..store.result_file import as_arrays, part_of, plain_values
+from ..training.finetune import epochs_of
 from ..training.models import on_device
 from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
-from .run_result import DRAWS, OfOneRun, pairs_of, sampling
+from .run_result import DRAWS, OfOneRun, arrays_of, pairs_of, sampling, scans_of, share_from
 
 
 @dataclass(frozen=True)
@@ -27,8 +33,7 @@ class ScanResult(OfOneRun):
 
     by_points = True
     in_plane = True
-    parts: ClassVar[tuple[str, ...]] = ("engine", "landscape", "study.scan_results")
-    form: ClassVar[Any] = Surface
+    form: ClassVar[Any] = partial(scans_of, form=Surface)
     dimensions: ClassVar[int] = 2
     marks: ClassVar[Mapping[str, Any]] = MARKS
 
@@ -80,9 +85,6 @@ class ScanResult(OfOneRun):
     def points(self, study: Subject, scale: Scale) -> float:
         return math.prod(map(len, study.profile.grid.axes(self.dimensions))) + len(self.marks)
 
-    def read(self, study: Subject, arrays: Arrays) -> dict[str, Any]:
-        return scans_of(arrays, self.form)
-
 
 @dataclass(frozen=True)
 class CurveResult(ScanResult):
@@ -90,7 +92,7 @@ class CurveResult(ScanResult):
 
     folder = "curves"
     in_plane = False
-    form = Curve
+    form = partial(scans_of, form=Curve)
     dimensions = 1
 
     def region(self, study: Subject) -> Line:
@@ -120,7 +122,7 @@ class LayerResult(ScanResult):
         one_of("layer group", self.group, GROUPS)
 
     @classmethod
-    def all(cls, study: Subject) -> Iterable[LayerResult]:
+    def all(cls, study: Subject) -> Iterable[Kind]:
         places = [(task, seed) for task in study.layer_tasks for seed in study.surface_seeds]
         return [cls(task, study.trainings.main, seed, group) for task, seed in places for group in GROUPS]
 
@@ -141,16 +143,59 @@ class LayerResult(ScanResult):
         return super().points(study, scale) * share_from(scale, self.group)
 
 
-def arrays_of(scans: Mapping[str, Curve]) -> Arrays:
-    """The arrays of several scans, by split or part, as one file holds them."""
-    return {f"{part}.{name}": a for part, scanned in scans.items() for name, a in scanned.arrays().items()}
+PARTNER, RANDOM, PCA = DIRECTIONS = ("partner", "random", "pca")
+PATH, SHARES = "path", "shares"
 
 
-def scans_of(arrays: Arrays, form: type[Curve], parts: Iterable[str] = SPLITS) -> dict[str, Any]:
-    """The inverse of `arrays_of`, of scans of class `form`."""
-    return {part: form.from_arrays(part_of(arrays, part)) for part in parts}
+@dataclass(frozen=True)
+class Map:
+    """A surface of each split, the training's checkpoints in its coordinates, and, of principal components, the share
+    of the variance of the checkpoints that each of the two has; of other directions none."""
+
+    surfaces: dict[str, Surface]
+    path: Trajectory
+    shares: np.ndarray = field(default_factory=lambda: np.array([]))
 
 
-def share_from(scale: Scale, group: str) -> float:
-    """The share of a visit that is left where the layers below a group are replayed."""
-    return 1 - layer_ranges(scale.layers)[group][0] / scale.layers
+@dataclass(frozen=True)
+class MapResult(ScanResult):
+    """The plane around the trained network along two random directions, or the principal components of the way to it.
+
+    `Checkpoints` asks for it; no study has one of itself, and it is none of `computing.KINDS`.
+    """
+
+    folder = "maps"
+    in_plane = False
+    marks = TRAINED
+    along: str = PCA
+
+    @property
+    def name(self) -> str:
+        return f"{self.task}-{self.how}-{self.along}"
+
+    def recipe(self, study: Subject) -> Recipe:
+        seed = {"seed": self.seed} if self.along == RANDOM else {}
+        return super().recipe(study) | {"along": self.along, **seed}
+
+    def region(self, study: Subject) -> Plane:
+        return self.spanned(study)[0]
+
+    def spanned(self, study: Subject) -> tuple[Plane, np.ndarray]:
+        """The plane, and the shares of the variance."""
+        run = study.trained(self.run)
+        if self.along == PCA:
+            plane, _, shares = principal_plane(list(epochs_of([run])))
+            return plane, shares
+        end = run.theta()
+        norm = float((end - run.theta(0)).norm())
+        return random_plane(end, norm, ParameterSpace(run.model()), self.seed)[0], np.array([])
+
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        plane, shares = self.spanned(study)
+        path = as_arrays(project(epochs_of([study.trained(self.run)]), plane))
+        placed = {f"{PATH}.{name}": array for name, array in path.items()}
+        return {**self.scanned(study, journal, plane), **placed, SHARES: shares}
+
+    def read(self, study: Subject, arrays: Arrays) -> Any:
+        path = Trajectory(**plain_values(part_of(arrays, PATH)))
+        return Map(super().read(study, arrays), path, arrays[SHARES])

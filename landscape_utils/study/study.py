@@ -3,42 +3,39 @@
 profile -> task, model -> run -> directions -> plane -> scan -> surface
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
 
 from ..claims.claims import weigh
 from ..claims.evidence import Claim
-from ..errors import Lacking, UserError
+from ..errors import Lacking, UserError, one_of
 from ..landscape.directions import RandomDirections
 from ..landscape.paths import Obstacles
 from ..landscape.rollback import Rollback
 from ..landscape.scan import Curve, Surface
 from ..landscape.trajectory import Trajectory
 from ..landscape.walk import Walk
-from ..names import CONTINUED, HOWS, SPLITS, display_name, one_of
+from ..names import CONTINUED, HOWS, SPLITS, display_name
 from ..training.finetune import Run
 from ..training.tasks import Task
+from . import results
 from .computing import Computing
 from .kind import Arrays, Kind
-from .results import CubeResult, RollbackResult, TrajectoryResult, UnseenWordsResult
 from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, SurfaceResult
-from .way_results import BarrierResult, ObstaclesResult, PathResult, RandomDirectionsResult, WalkResult
 
 OF_A_RUN: dict[str, type[Any]] = {  # what claims ask for by name, of one training
     "run": RunResult,
-    "walk": WalkResult,
-    "path": PathResult,
-    "obstacles": ObstaclesResult,
+    "walk": results.WalkResult,
+    "path": results.PathResult,
+    "obstacles": results.ObstaclesResult,
     "curve": CurveResult,
     "surface": SurfaceResult,
     "layer_surface": LayerResult,
-    "random_directions": RandomDirectionsResult,
-    "rollback": RollbackResult,
-    "barrier": BarrierResult,
+    "random_directions": results.RandomDirectionsResult,
+    "rollback": results.RollbackResult,
+    "barrier": results.BarrierResult,
 }
 
 
@@ -133,45 +130,46 @@ class Study(Computing):
         self, task: str, how: str = HOWS[0], method: str = "plane", seed: int | None = None
     ) -> Trajectory:
         """Eq. 3-5: epochs 0 to the last in the coordinates of the task's plane."""
-        return self.get(TrajectoryResult(*self.which(task, how, seed), method))
+        return self.get(results.TrajectoryResult(*self.which(task, how, seed), method))
 
     def overfitting(self, method: str = "plane") -> Trajectory:
         """Figure 4: the epochs of fine-tuning and then the further ones, in the coordinates of the task's plane."""
         if not self.overfit_task:
             raise UserError("no training was continued here; Figure 4 needs a profile with further epochs")
-        return self.get(TrajectoryResult(self.overfit_task, HOWS[0], self.seed, method, continued=True))
+        task = self.overfit_task
+        return self.get(results.TrajectoryResult(task, HOWS[0], self.seed, method, continued=True))
 
     def rollback(self, task: str, learning_rate: float | None = None, seed: int | None = None) -> Rollback:
         """Table 1: accuracy on the whole dev split with one layer group set back to theta_0."""
-        return self.get(self._main(RollbackResult, task, seed, learning_rate))
+        return self.get(self._main(results.RollbackResult, task, seed, learning_rate))
 
     def cube(self, task: str) -> Arrays:
         """Dev "accuracy" with each layer group rolled back by the shares of `rollback.AXIS`; on how many "examples"."""
-        return self.get(self._main(CubeResult, task))
+        return self.get(self._main(results.CubeResult, task))
 
     def walk(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Walk:
         """Lengths and angles of a training's way, without any loss."""
-        return self.get(WalkResult(*self.which(task, how, seed)))
+        return self.get(results.WalkResult(*self.which(task, how, seed)))
 
     def path(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Curve:
         """The training loss on the straight line from start to end, at 41 points in float32."""
-        return self.get(PathResult(*self.which(task, how, seed)))
+        return self.get(results.PathResult(*self.which(task, how, seed)))
 
     def obstacles(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Obstacles:
         """The training loss from epoch to epoch, and along the first epoch's direction."""
-        return self.get(ObstaclesResult(*self.which(task, how, seed)))
+        return self.get(results.ObstaclesResult(*self.which(task, how, seed)))
 
     def random_directions(self, task: str, how: str = HOWS[0], seed: int | None = None) -> RandomDirections:
         """The training loss around the end along random directions, normalised filter by filter."""
-        return self.get(RandomDirectionsResult(*self.which(task, how, seed)))
+        return self.get(results.RandomDirectionsResult(*self.which(task, how, seed)))
 
     def barrier(self, task: str, split: str = SPLITS[0], seed: int | None = None) -> Curve:
         """Figure 4: loss and error between the ends of the fine-tuning and of its further epochs."""
-        return self._split(self._main(BarrierResult, task, seed), split)
+        return self._split(self._main(results.BarrierResult, task, seed), split)
 
     def unseen_words(self, task: str, how: str, seed: int | None = None) -> np.ndarray:
         """(3,): accuracy on dev examples with known words, with unseen ones, and on test, in the generated language."""
-        return self.get(UnseenWordsResult(*self.which(task, how, seed)))
+        return self.get(results.UnseenWordsResult(*self.which(task, how, seed)))
 
     def claims(self) -> list[Claim]:
         """The paper's claims, weighed on this study's results; what is lacking is computed first."""
@@ -183,17 +181,11 @@ class Study(Computing):
 
         `kind`: the name of a method that takes a seed, or "continued".
         """
-        tasks = {
-            "continued": (self.overfit_task,),
-            "barrier": (self.overfit_task,),
-            "layer_surface": self.layer_tasks,
-            "rollback": self.tasks if self.trainings.layered else (),
-        }
         one_of("kind of result", kind, ("continued", *OF_A_RUN))
-        if how not in self.ways or task not in tasks.get(kind, (task,)):
-            return ()
-        seeds = self.surface_seeds if kind in ("surface", "layer_surface") else self.seeds
+        those = OF_A_RUN["barrier" if kind == "continued" else kind].all(self)
+        named = {one.seed for one in those if (one.task, one.how) == (task, how)}
         kind, how = ("run", CONTINUED) if kind == "continued" else (kind, how)
+        seeds = [seed for seed in self.seeds if seed in named]
         return tuple(seed for seed in seeds if self._readable(OF_A_RUN[kind](task, how, seed)))
 
     def _readable(self, kind: Kind) -> bool:

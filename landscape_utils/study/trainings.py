@@ -4,8 +4,6 @@ Where a result is in the store, neither the data set nor the model is needed to 
 folder of data, which is then read and compared. On device "none" nothing is computed, fetched or written at all.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 from contextlib import nullcontext
@@ -18,9 +16,9 @@ import numpy as np
 from torch import Tensor
 
 from ..environment import NOTHING
-from ..errors import Lacking, UserError
-from ..names import CONTINUED, HOWS, display_name, one_of, task_key
-from ..profiles import Profile, Training
+from ..errors import Lacking, UserError, one_of
+from ..names import CONTINUED, HOWS, display_name, task_key
+from ..profiles.profile import Profile, Training
 from ..store.result_file import plain_values
 from ..store.store import Store
 from ..training import hub
@@ -49,39 +47,27 @@ class ProfileTrainings(Trainings):
         self._facts: dict[str, dict[str, Any]] = {}
         self._warned: set[str] = set()
         if profile.data_dir:  # a folder that lacks a task is found out now, not after an hour
-            for name in profile.chosen:
-                self.task(name)
-            for name in profile.chosen:
-                self._check_partner(name)
-
-    def _check_partner(self, name: str) -> None:
-        """Read the task that lends a chosen one its second direction; refused, with the reason, if it is not there."""
-        other = self.partner(name)
-        try:
-            self.task(other)
-        except UserError as error:
-            lender, borrower = display_name(other), display_name(name)
-            raise UserError(
-                f"{error}; {lender} is wanted because it lends {borrower} its second direction: put it there too, or "
-                f"name another task as tasks.{name}.other in a profile of your own"
-            ) from None
+            for name in [*profile.chosen, *map(self.partner, profile.chosen)]:
+                try:
+                    self.task(name)
+                except UserError as error:
+                    if name in profile.chosen:
+                        raise
+                    raise UserError(
+                        f"{error}; {display_name(name)} lends its direction: put it there too, or name another task "
+                        f"as `other` in a profile of your own"
+                    ) from None
 
     def known(self, task: str) -> str:
         name = task_key(task)
         if name not in tuple(self.profile.tasks):  # a tuple takes what has no hash
-            raise UserError(
-                f"unknown task {task!r}; profile {self.profile.name!r} has {', '.join(self.profile.tasks)}"
-            )
+            there = ", ".join(self.profile.tasks)
+            raise UserError(f"unknown task {task!r}; profile {self.profile.name!r} has {there}")
         return name
 
     # Data
 
     def task(self, name: str) -> Task:
-        """The tokenised task.
-
-        Raises:
-            UserError: data that are not at hand, or not those that the results here were found by.
-        """
         name = self.known(name)
         if name not in self._tasks:
             with hub.left_alone() if self.store.read_only else nullcontext():
@@ -101,10 +87,10 @@ class ProfileTrainings(Trainings):
         return self._tasks[name]
 
     def facts(self, name: str) -> dict[str, Any]:
-        """What is known of a task without its data: checksum, labels, how many examples and tokens, majority share.
+        """See `task_facts`. They are kept in the store, so that results can be read where the data set is not.
 
-        Kept in the store, so that results can be read where the data set is not. A folder of data is always read. Where
-        none is given and the results are of one data set of this task, model and limit, it is that one.
+        A folder of data is always read. Where none is given and the results are of one data set of this task, model and
+        limit, it is that one.
         """
         name = self.known(name)
         if name not in self._facts:
@@ -112,29 +98,26 @@ class ProfileTrainings(Trainings):
             of: Recipe = spec.model_dump(include={"source", "train_limit"})
             of |= {"model": self._checksum, "max_length": self.profile.model.max_length}
             elsewhere = spec.source == "glue" and not self.profile.data_dir and name not in self._tasks
-            arrays = (self._kept_facts(name, of) if elsewhere else None) or self._read_facts(name, of)
+            arrays = self._kept_facts(name, of) if elsewhere else None
+            if arrays is None:
+                arrays = found = task_facts(self.task(name))
+                if not self.store.read_only:
+                    recipe = {**of, "checksum": self.task(name).checksum}
+                    self.store.compute("tasks", name, recipe, lambda journal: found)
             self._facts[name] = {key: value.tolist() for key, value in arrays.items()}
         return self._facts[name]
 
     def _kept_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray] | None:
-        """The facts of the one data set that the results are of; None if there is none, or several to choose from."""
+        """Those of the one data set that the results are of; None if there is none, or several to choose from."""
         kept = {str(found.arrays["checksum"]): found.arrays for found in self.store.find("tasks", name, of)}
         if len(kept) == 1:
             return next(iter(kept.values()))
         if self.store.read_only:
-            several = f"{len(kept)} data sets: give data_dir, the folder of the one meant"
             raise Lacking(
-                f"{self.store.folder} has results of {display_name(name)} of {several if kept else 'no data set'}"
+                f"{self.store.folder} has results of {display_name(name)} of {len(kept) or 'no'} data sets: give "
+                f"data_dir, the folder of the one meant"
             )
         return None
-
-    def _read_facts(self, name: str, of: Recipe) -> dict[str, np.ndarray]:
-        """The facts of the data as they are read now."""
-        task = self.task(name)
-        if self.store.read_only:
-            return task_facts(task)
-        recipe = {**of, "checksum": task.checksum}
-        return self.store.compute("tasks", name, recipe, lambda journal: task_facts(task)).arrays
 
     @cached_property
     def _checksum(self) -> str:
@@ -163,7 +146,7 @@ class ProfileTrainings(Trainings):
         return chosen.model_copy(update={"learning_rate": run.learning_rate or chosen.learning_rate})
 
     def schedule(self, run: RunResult) -> np.ndarray:
-        """(S,): the learning rate of each step, by the Trainer's linear warm-up and decay."""
+        """By the Trainer's linear warm-up and decay."""
         settings = self.settings(run)
         steps = settings.epochs * math.ceil(self.facts(run.task)["train_examples"] / settings.batch_size)
         warmup, step = math.ceil(self.profile.training.warmup * steps), np.arange(steps)
@@ -202,39 +185,29 @@ class ProfileTrainings(Trainings):
     def ready(self, run: RunResult) -> Run:
         """The training with its snapshots on disk: trained, or trained again, if they are not there.
 
-        Trained again on another machine it may be another training than the stored one. Each landscape is then of
-        one of the two, and a warning says so.
+        On another machine that may be another training than the stored one. A warning then says so.
         """
         if self.store.read_only:
             raise Lacking(f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.name}")
         folder = self.folder(run)
         if (found := load_run(folder)) is None:
-            with self.store.lock(
-                folder
-            ):  # somebody may be at it: a worker, perhaps of a client that was killed
+            # somebody may be at it: a worker, perhaps of a client that was killed
+            with self.store.lock(folder):
                 found = load_run(folder) or self._train(run, folder)
         stored = None if run.name in self._warned else self.store.load(run.folder, run.name, self.recipe(run))
         if stored and not np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True):
             self._warned.add(run.name)
-            theirs, ours = stored.arrays["dev_loss"][-1], found.dev_loss[-1]
             logger.warning(
-                "%s was trained again because its snapshots were gone, and it is another training than the stored one "
-                "(dev loss at the end %.4g, stored %.4g): with a results_dir of your own all results are of one",
-                run.name,
-                ours,
-                theirs,
+                f"{run.name} was trained again because its snapshots were gone, and it is another training than the "
+                "stored one: with a results_dir of your own all results are of one"
             )
         return found
 
     def _train(self, run: RunResult, folder: Path) -> Run:
         task = self.task(run.task)
-        before = [self.ready(need) for need in self.needs(run)]
-        if before:
-            model = before[0].model()
-        else:
-            model = build_model(self.profile.model, len(task.labels), run.how, run.seed, self._cache)
+        before, start = [self.ready(need) for need in self.needs(run)], (run.how, run.seed, self._cache)
         return fine_tune(
-            model,
+            before[0].model() if before else build_model(self.profile.model, len(task.labels), *start),
             task,
             folder=folder,
             how=run.how,
@@ -245,7 +218,7 @@ class ProfileTrainings(Trainings):
         )
 
     def second(self, run: RunResult) -> Second:
-        """delta_2: what training on the partner did, from the same theta_0 (section 3.2)."""
+        """What training on the partner did, from the same theta_0 (section 3.2)."""
         other = RunResult(self.partner(run.task), run.how, run.seed)
 
         def vector(origin: Tensor) -> Tensor:

@@ -1,15 +1,16 @@
 """Checkpoints: folders of `save_pretrained`, in the order of a training that was done elsewhere.
 
-Of every checkpoint the encoder is read; the head is the last one's, as in all landscapes. What a folder does not hold
-the library would draw at random: an encoder that is not whole is refused.
+Of every checkpoint the encoder is read, and what its Trainer measured; the head is the last one's.
 """
 
 from __future__ import annotations
 
 import glob
+import json
+import math
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from ..engine.space import ParameterSpace
 from ..environment import ROOT, path_of
 from ..errors import UserError
 from ..names import HOWS
-from ..profiles import Files, Profile
+from ..profiles.profile import Files, Profile
 from . import adapters, sources
 from .finetune import Run
 from .models import base_of, folder_of, reading
@@ -33,6 +34,10 @@ TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells th
 USUAL_LENGTH = 512  # tokens, where neither the tokenizer nor the model has a limit
 NO_LIMIT = 10**9  # a tokenizer without one says a larger number
 FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number
+# Of what a Trainer measures, after "eval_".
+MEASURED = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
+# A Trainer in float32 comes to the same six digits; in bfloat16, which keeps 8 bits, to about three.
+AGREE = 2e-3
 
 
 def in_order(folders: str) -> list[Path]:
@@ -59,11 +64,7 @@ def in_order(folders: str) -> list[Path]:
 
 
 def by_name(folders: str) -> dict[str, list[Path]]:
-    """Several trainings under names of the user's, "Adam=run-a/*; SGD=run-b/*", or one without: "pretrained".
-
-    Raises:
-        UserError: a training without a name beside others, a name that stands twice; what `in_order` refuses.
-    """
+    """Several trainings under names of the user's, "Adam=run-a/*; SGD=run-b/*", or one without: "pretrained"."""
     parts = [part.strip() for part in str(folders).split(";") if part.strip()]
     named = [re.match(r"([^=/\\*,]+)=(.*)", part, re.DOTALL) for part in parts]
     if len(parts) < 2 and not any(named):
@@ -111,10 +112,8 @@ def configuration(folder: Path) -> hf.PretrainedConfig:
 def classifier(folder: Path, classes: int) -> tuple[hf.PreTrainedModel, bool]:
     """The classifier in a folder, float32, in evaluation mode on the CPU, and whether the folder holds its head.
 
-    A LoRA adapter of `peft` is merged into the model that it was trained on.
-
-    Raises:
-        UserError: no such classifier; an encoder with weights that the folder does not hold.
+    A LoRA adapter of `peft` is merged into the model that it was trained on. An encoder that is not whole, whose rest
+    the library would draw at random, is a UserError.
     """
     base = base_of(folder)
     with torch.random.fork_rng(), reading(folder):
@@ -168,16 +167,13 @@ class Adopted(Run):
     size: int
 
     def theta(self, epoch: int = -1) -> Tensor:
-        return theta_of(self._snapshot(epoch), self.classes, self.size)
+        return theta_of(self.checkpoints[epoch], self.classes, self.size)
 
     def theta_quarter(self) -> None:
         """Checkpoints do not tell it."""
 
     def model(self, epoch: int = -1) -> hf.PreTrainedModel:
-        return classifier(self._snapshot(epoch), self.classes)[0]
-
-    def _snapshot(self, epoch: int) -> Path:
-        return self.checkpoints[epoch]
+        return classifier(self.checkpoints[epoch], self.classes)[0]
 
 
 def read_task(
@@ -221,29 +217,22 @@ def read_task(
         classes = [str(name) for _, name in sorted((config.id2label or {}).items())]  # some count them from 1
         sentences, limit = sources.from_files(files, classes), 0
         name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
-    pair = len(sentences.train[0][0]) == 2
-    cut = saved_truncation(tokenizer)
-    model = classifier(folders[-1], config.num_labels or 0)[0]
-    return tokenised(
-        name,
-        sentences,
-        tokenizer,
-        length(model, tokenizer, max_length),
-        limit,
-        split_special_tokens=False,
-        truncation=cut["strategy"] if pair and cut else "longest_first",
-    )
+    pair, cut = len(sentences.train[0][0]) == 2, saved_truncation(tokenizer)
+    truncation = cut["strategy"] if pair and cut else "longest_first"
+    tokens = length(classifier(folders[-1], config.num_labels or 0)[0], tokenizer, max_length)
+    as_saved: dict[str, Any] = {"split_special_tokens": False, "truncation": truncation}
+    return tokenised(name, sentences, tokenizer, tokens, limit, **as_saved)
 
 
 def tokenizer_of(folders: Sequence[Path]) -> hf.PreTrainedTokenizerBase:
     """The tokenizer of the last folder that has one."""
-    home = next((f for f in reversed(folders) if any(any(f.glob(name)) for name in TOKENIZERS)), None)
-    if home is None:
-        raise UserError(
-            f"no tokenizer in {folders[-1]}, nor in the other checkpoints: save it there, by its own save_pretrained()"
-        )
-    with reading(home):
-        return hf.AutoTokenizer.from_pretrained(home, trust_remote_code=False)
+    for folder in reversed(folders):
+        if any(any(folder.glob(name)) for name in TOKENIZERS):
+            with reading(folder):
+                return hf.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    raise UserError(
+        f"no tokenizer in {folders[-1]}, nor in the other checkpoints: save it there, by its own save_pretrained()"
+    )
 
 
 def saved_truncation(tokenizer: hf.PreTrainedTokenizerBase) -> dict[str, Any]:
@@ -270,3 +259,31 @@ def beside(parameter: str, path: str) -> str:
     """A file's path from the working folder, or from the project where it is there and not here."""
     found = path_of(parameter, path)
     return str(ROOT / found if not os.path.exists(found) and os.path.exists(ROOT / found) else found)
+
+
+def evaluations(folder: Path) -> Mapping[str, float]:
+    """ "loss" and "accuracy" at the checkpoint's own step, as far as `trainer_state.json` in its folder has them."""
+    try:
+        state = json.loads((folder / "trainer_state.json").read_text("utf-8"))
+        records = [record for record in state["log_history"] if record["step"] == state["global_step"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if state.get("best_model_checkpoint") and not re.search(r"\d+$", folder.name):
+        return {}  # a training's own folder may hold its best checkpoint, not that of its last step
+    measured = {}
+    for name, value in (pair for record in records for pair in record.items()):
+        what = MEASURED.get(re.sub("^eval[_/]", "", name.lower()))
+        if what and name.lower().startswith("eval") and isinstance(value, int | float):
+            measured[what] = value / 100 if what == "accuracy" and value > 1 else float(value)
+    return measured
+
+
+def differing(checkpoint: str, theirs: Mapping[str, float], found: Mapping[str, float]) -> str:
+    """One line with both numbers where the user's Trainer measured `theirs` on dev and `found` is another; else ""."""
+    apart = [
+        f"{name} {value:.6g}, here {found[name]:.6g}"
+        for name, value in theirs.items()
+        if not (math.isnan(found[name]) or abs(value - found[name]) <= AGREE * max(1.0, abs(value)))
+    ]
+    asked = "are these its dev examples, its columns and its max_length?"
+    return f"{checkpoint}: its Trainer measured on dev {'; '.join(apart)}: {asked}" if apart else ""

@@ -6,13 +6,13 @@ drawn from the synonym sets of the meaning; now and then an adjective or adverb 
 of the opposite pole.
 
 The corpus uses every word; the train split of a task uses two words of each set, and half of its dev and
-test examples use only the other two. What a network knows of those it can know from pre-training only:
-pre-training matters here for the reason for which it matters in life.
+test examples use only the other two. What a network knows of those it can know from pre-training only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import transformers as hf
@@ -132,8 +132,7 @@ def make_corpus(seed: int, size: int = 20_000) -> list[tuple[str, str, int]]:
 Split = list[tuple[tuple[str, ...], int]]  # ((sentence,) or (first, second), index of the label)
 
 
-@dataclass(frozen=True)
-class DemoTask:
+class DemoTask(NamedTuple):
     """One of the four tasks; its dev and its test are of one size and order."""
 
     labels: tuple[str, ...]
@@ -169,11 +168,7 @@ def _example(name: str, rng: np.random.Generator, label: int, words: np.ndarray)
 
 
 def make_task(name: str, seed: int = 0) -> DemoTask:
-    """The task ``name`` ("mnli", "rte", "sst2", "mrpc"), balanced in its labels.
-
-    Train uses two words of each synonym set. The first half of dev and of test uses the same words (their
-    flags are true), the second half only the other two of each set. No example stands in two splits.
-    """
+    """The task ``name`` ("mnli", "rte", "sst2", "mrpc"), balanced in its labels; no example stands in two splits."""
     rng = np.random.default_rng([seed, list(LABELS).index(name)])
     order = rng.permuted(np.tile(np.arange(4), (66, 1)), axis=1)  # (66, 4)
     words = np.take_along_axis(SETS, order, axis=1)
@@ -202,8 +197,6 @@ def make_tokenizer() -> hf.PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    names = dict(zip(roles, SPECIAL, strict=True))
-    inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    return hf.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=40, model_input_names=inputs, **names
-    )
+    options: dict[str, Any] = {**dict(zip(roles, SPECIAL, strict=True)), "model_max_length": 40}
+    options["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
+    return hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **options)

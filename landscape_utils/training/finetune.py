@@ -1,12 +1,9 @@
 """Fine-tuning: a classifier trained on a task by the Trainer (section 4), one snapshot on disk an epoch.
 
 A run lives in a folder: ``epoch-00.safetensors`` (the start) to the last epoch, each holding ``theta``, (P,)
-float32, and the head; ``config.json``, the network; ``run.npz``, the history, written last: a folder without
-it is no finished run. Snapshots are read one at a time: sixteen of BERT-large are 22 GB.
-
-``quarter.safetensors`` holds theta after a quarter of the steps, where trainings of any length can be compared. A
-training that was killed goes on from its last whole epoch, to the same bits: ``unfinished/`` holds the Trainer's
-checkpoint until the training ends.
+float32, and the head; ``quarter.safetensors``, theta after a quarter of the steps; ``config.json``, the network;
+``run.npz``, the history, written last. A training that was killed goes on from its last whole epoch, to the same bits:
+``unfinished/`` holds the Trainer's checkpoint until the training ends.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ from torch import Tensor
 
 from ..engine.space import ParameterSpace, encoder_parameters
 from ..errors import UserError
-from ..profiles import TrainingSpec
+from ..profiles.profile import TrainingSpec
 from .tasks import Task
 
 HISTORY = "run.npz"

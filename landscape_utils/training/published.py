@@ -7,7 +7,7 @@ from typing import Any
 
 import transformers as hf
 
-from ..profiles import ModelSpec
+from ..profiles.profile import ModelSpec
 from . import hub
 from .models import reading
 from .pretraining import demo_config
@@ -19,18 +19,12 @@ GLUE_SIZES = {
     "sst2": (67_349, 872, 13.4, 25.2),
     "mrpc": (3_668, 408, 53.2, 53.2),
 }
-BERT_LARGE: dict[str, Any] = {
-    "vocab_size": 28_996,
-    "hidden_size": 1024,
-    "num_hidden_layers": 24,
-    "num_attention_heads": 16,
-    "intermediate_size": 4096,
-}
+LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {  # the configuration's class and values
     "minilm": ("BertConfig", {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}),
     "mpnet": ("MPNetConfig", {"max_position_embeddings": 514}),
     "bert-base-cased": ("BertConfig", {"vocab_size": 28_996}),
-    "bert-large-cased": ("BertConfig", BERT_LARGE),
+    "bert-large-cased": ("BertConfig", {"vocab_size": 28_996, **LARGE}),
 }
 
 

@@ -1,8 +1,7 @@
 """A small case of one's own: checkpoints and files such as anybody has, made here in seconds.
 
 A network that is not BERT, a DistilBERT of three layers, learns the embedded language by masked words, and then two of
-its tasks: from these weights, and from random ones. What is left of it are the folders that the Trainer writes, with
-its own evaluations, and CSV files.
+its tasks: from these weights, and from random ones.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from typing import Any
 import transformers as hf
 
 from ..environment import NOTHING, one_thread
-from ..errors import Lacking
-from ..names import HOWS, TASK_NAMES, display_name, one_of
-from ..profiles import ModelSpec
+from ..errors import Lacking, one_of
+from ..names import HOWS, TASK_NAMES, display_name
+from ..profiles.profile import ModelSpec
 from ..progress import quiet
 from ..store.recipes import recipe_key
 from . import sources
@@ -58,14 +57,12 @@ COLUMNS = ("first", "second")
 
 
 def make_case(cache: Path, task: str, seed: int = 0, device: str = "cpu") -> Path:
-    """The folder of a case on a task of the embedded language, made on the first call.
+    """The folder of a case on a task of the embedded language, made on the first call, on the CPU.
 
-    In it lie `pretrained/checkpoint-0`, the start, to the last epoch's, `scratch/checkpoint-0` to the last epoch's,
-    `pretrained-other` and `scratch-other`, the ends of trainings on another task from the same starts, and
-    `<task>-train.csv` and `<task>-dev.csv` with the columns `first`, perhaps `second`, and `label`. All checkpoints but
-    the starts hold a `trainer_state.json` with the Trainer's own loss and accuracy on dev.
-
-    It is trained on the CPU whatever the device, but for "none", on which it is not made.
+    In it lie `pretrained/checkpoint-0`, the start, to the last epoch's, the same of `scratch`, `pretrained-other` and
+    `scratch-other`, the ends of trainings on another task from the same starts, and `<task>-train.csv` and
+    `<task>-dev.csv` with the columns `first`, perhaps `second`, and `label`. All checkpoints but the starts hold a
+    `trainer_state.json` with the Trainer's own loss and accuracy on dev.
 
     Raises:
         UserError: no such task.
@@ -74,9 +71,8 @@ def make_case(cache: Path, task: str, seed: int = 0, device: str = "cpu") -> Pat
     one_of("task of the embedded language", task, tuple(TASK_NAMES))
     other = "mrpc" if task == "sst2" else "sst2"
     language = {"words": asdict(WORDS), "network": NETWORK, "corpus": make_corpus(WORDS.seed, 100)}
-    recipe = (
-        language | {"task": task, "other": other, "seed": seed, "limit": LIMIT, "epochs": EPOCHS} | TRAINER
-    )
+    trained = {"task": task, "other": other, "seed": seed, "limit": LIMIT, "epochs": EPOCHS}
+    recipe = language | trained | TRAINER
     folder = cache / f"distilbert-{task}-{recipe_key(recipe)}"
     if device == NOTHING and not folder.exists():
         raise Lacking(

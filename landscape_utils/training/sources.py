@@ -1,10 +1,7 @@
 """Where the sentences and labels of a task come from: the embedded language, a GLUE folder, the hub, files.
 
-What is read is data and stays data: nothing in it is a path, a format or a command. A mistake in a file is
-named with the file and the line.
+A mistake in a file is named with the file and the line.
 """
-
-from __future__ import annotations
 
 import csv
 import io
@@ -14,7 +11,6 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +18,16 @@ import numpy as np
 
 from ..errors import UserError
 from ..names import TASK_NAMES, task_key
-from ..profiles import Files
+from ..profiles.profile import Files
 from . import demo_language, hub
-from .demo_language import Split
+from .demo_language import LABELS, Split
 
 csv.field_size_limit(2**31 - 1)  # a document in a field is longer than the 131,072 characters that csv allows
 
 
 @dataclass(frozen=True)
 class Sentences:
-    """The examples of a task before they are tokenised; `dev_seen` is described at `tasks.Task`.
-
-    `places` says of each example of a split read from files where it stands, for messages.
-    """
+    """The examples of a task before they are tokenised; see `tasks.Task`. `places`: where each stands, for messages."""
 
     labels: tuple[str, ...]
     train: Split
@@ -52,20 +45,17 @@ class GlueFormat:
     label: str
     hub_text: tuple[str, ...]
     written: tuple[str, ...]  # the labels as the files write them, in the order of the hub's integers
-    labels: tuple[str, ...]
     dev: str = "dev"
     hub_dev: str = "validation"
 
 
-PAIR, BINARY = ("sentence1", "sentence2"), ("0", "1")
-MNLI, RTE = ("entailment", "neutral", "contradiction"), ("entailment", "not_entailment")
+PAIR, ONE, BINARY = ("sentence1", "sentence2"), ("sentence",), ("0", "1")
+MNLI_DEV = ("dev_matched", "validation_matched")
 GLUE = {
-    "mnli": GlueFormat(
-        PAIR, "gold_label", ("premise", "hypothesis"), MNLI, MNLI, "dev_matched", "validation_matched"
-    ),
-    "rte": GlueFormat(PAIR, "label", PAIR, RTE, RTE),
-    "sst2": GlueFormat(("sentence",), "label", ("sentence",), BINARY, ("negative", "positive")),
-    "mrpc": GlueFormat(("#1 String", "#2 String"), "Quality", PAIR, BINARY, ("not_equivalent", "equivalent")),
+    "mnli": GlueFormat(PAIR, "gold_label", ("premise", "hypothesis"), LABELS["mnli"], *MNLI_DEV),
+    "rte": GlueFormat(PAIR, "label", PAIR, LABELS["rte"]),
+    "sst2": GlueFormat(ONE, "label", ONE, BINARY),
+    "mrpc": GlueFormat(("#1 String", "#2 String"), "Quality", PAIR, BINARY),
 }
 HUB = "nyu-mll/glue"
 UNLABELLED = ("-", "-1")  # the annotators did not agree, or the label is kept back
@@ -73,8 +63,7 @@ UNLABELLED = ("-", "-1")  # the annotators did not agree, or the label is kept b
 
 def from_demo(name: str) -> Sentences:
     """A task of the embedded language."""
-    task = demo_language.make_task(name)
-    return Sentences(task.labels, task.train, task.dev, task.test, task.dev_seen)
+    return Sentences(*demo_language.make_task(name))
 
 
 def from_folder(name: str, data_dir: str | Path) -> Sentences:
@@ -87,21 +76,19 @@ def from_folder(name: str, data_dir: str | Path) -> Sentences:
 
     def read(split: str) -> list[Row]:
         path = folders[0] / f"{split}.tsv"
-        rows = _rows(path, _unquoted(path, _text(path)), layout.text, layout.label)
+        rows = _rows(path, _table(path, _text(path), **UNQUOTED), layout.text, layout.label)
         return [row for row in rows if row[2] not in UNLABELLED]
 
-    return _sentences(layout.labels, layout.written, read("train"), read(layout.dev))
+    return _sentences(LABELS[name], layout.written, read("train"), read(layout.dev))
 
 
 def from_hub(name: str) -> Sentences:
     """A task from the hub, or from what was fetched of it before; if neither, a UserError within seconds."""
     from datasets import load_dataset
 
-    layout = GLUE[name]
-    way_out = (
-        f"give data_dir, a folder in the GLUE layout with {TASK_NAMES[name]}/train.tsv and "
-        f"{TASK_NAMES[name]}/{layout.dev}.tsv"
-    )
+    layout, train = GLUE[name], f"{TASK_NAMES[name]}/train.tsv"
+    dev = f"{TASK_NAMES[name]}/{layout.dev}.tsv"
+    way_out = f"give data_dir, a folder in the GLUE layout with {train} and {dev}"
     folder = hub.fetched(HUB, ["README.md", f"{name}/*.parquet"], way_out, "dataset")
     data = load_dataset(str(folder), name)
 
@@ -109,23 +96,20 @@ def from_hub(name: str) -> Sentences:
         columns = [data[split][column] for column in (*layout.hub_text, "label")]
         return [(tuple(text), label) for *text, label in zip(*columns, strict=True) if label >= 0]
 
-    return Sentences(layout.labels, read("train"), read(layout.hub_dev))
+    return Sentences(LABELS[name], read("train"), read(layout.hub_dev))
 
 
 def from_files(files: Files, names: Sequence[str] = ()) -> Sentences:
     """A user's own task. Its labels are those that the train file uses, in order; or, of a model that knows its
     classes by `names`, these or their numbers from 0: an order of our own would give each class another's loss."""
-    train, dev = (
-        _rows(path, _records(path), files.text, files.label) for path in map(Path, (files.train, files.dev))
-    )
+    paths = Path(files.train), Path(files.dev)
+    train, dev = (_rows(path, _records(path), files.text, files.label) for path in paths)
     labels = {label for _, _, label in train}
     holds = f"{files.train}: column {files.label!r} holds"
     if len(labels) < 2:
         raise UserError(f"{holds} fewer than two labels: {sorted(labels)}")
-    orders = [list(names), [str(i) for i in range(len(names))]]
-    if not names:
-        orders = [sorted(labels, key=lambda n: (int(n) if n.lstrip("-").isdecimal() else 0, n))]
-    for order in orders:
+    by_number = sorted(labels, key=lambda n: (int(n) if n.lstrip("-").isdecimal() else 0, n))
+    for order in (list(names), [str(i) for i in range(len(names))]) if names else (by_number,):
         if labels <= set(order) and len(set(order)) == len(order):
             return _sentences(order, order, train, dev)
     raise UserError(
@@ -172,46 +156,40 @@ def _rows(path: Path, records: Records, text: Sequence[str], label: str) -> list
     return rows
 
 
-def _records(path: Path) -> Records:
-    """The records of a CSV, TSV, JSON (a list of objects) or JSON Lines file, with `.json` or `.jsonl` for the last."""
-    read = {".csv": _quoted, ".tsv": _tabbed, ".json": _json, ".jsonl": _json}.get(path.suffix.lower())
-    if read is None:
-        raise UserError(f"{path}: a file of examples ends in .csv, .tsv, .json or .jsonl")
-    return read(path, _text(path))
-
-
+TSV = {"delimiter": "\t"}
+UNQUOTED: dict[str, Any] = TSV | {"quoting": csv.QUOTE_NONE}  # quotation marks are text, as in GLUE's files
 # A header in quotation marks, or a field in quotation marks that doubles those within.
 QUOTED = re.compile(r'\A"|(?:^|\t)"[^"\t\n]*""[^\t\n]*"\r?(?:\t|$)', re.MULTILINE)
 
 
-def _tabbed(path: Path, text: str) -> Records:
-    """The records of a TSV. Quotation marks in it are text, as in GLUE's files, unless `QUOTED` says that they frame
-    fields, as in CSV, or only so all lines have as many fields as the header."""
-    framed = partial(_quoted, separator="\t")
-    first, second = (framed, _unquoted) if QUOTED.search(text) else (_unquoted, framed)
+def _records(path: Path) -> Records:
+    """The records of a CSV, TSV, JSON (a list of objects) or JSON Lines file, with `.json` or `.jsonl` for the last.
+
+    Quotation marks in a TSV are text, unless `QUOTED` says that they frame fields, as in CSV, or only so all lines have
+    as many fields as the header.
+    """
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".tsv", ".json", ".jsonl"):
+        raise UserError(f"{path}: a file of examples ends in .csv, .tsv, .json or .jsonl")
+    text = _text(path)
+    if kind != ".tsv":
+        return _table(path, text) if kind == ".csv" else _json(path, text)
+    first, second = (TSV, UNQUOTED) if QUOTED.search(text) else (UNQUOTED, TSV)
     try:
-        return first(path, text)
+        return _table(path, text, **first)
     except UserError:
         with suppress(UserError):
-            return second(path, text)
+            return _table(path, text, **second)
         raise
 
 
-def _unquoted(path: Path, text: str) -> Records:
-    lines = (line.removesuffix("\r") for line in text.split("\n"))
-    return _table(path, [(n, line.split("\t")) for n, line in enumerate(lines, 1) if line])
-
-
-def _quoted(path: Path, text: str, separator: str = ",") -> Records:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+def _table(path: Path, text: str, **dialect: Any) -> Records:
+    """The records of a table whose first line names its columns, in a dialect of `csv`."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **dialect)
     try:
-        return _table(path, [(reader.line_num, fields) for fields in reader if fields])
+        lines = [(reader.line_num, fields) for fields in reader if fields]
     except csv.Error as error:
         raise UserError(f"{path}, line {reader.line_num}: {error}") from None
-
-
-def _table(path: Path, lines: list[tuple[int, list[str]]]) -> Records:
-    """The records of a table whose first line names its columns."""
     if not lines:
         raise UserError(f"{path} is empty")
     (_, header), *rows = lines
@@ -239,11 +217,9 @@ def _parsed(place: str, text: str) -> Any:
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
-    try:
-        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise UserError(f"{path}, line {line}: not UTF-8") from None

@@ -18,7 +18,7 @@ import transformers as hf
 
 from ..errors import UserError
 from ..names import TASK_NAMES, task_key
-from ..profiles import TaskSpec
+from ..profiles.profile import TaskSpec
 from . import sources
 from .sources import Sentences, Split
 
@@ -60,14 +60,13 @@ def load_task(
 ) -> Task:
     """Read a task and tokenise it, each example cut to `max_length` tokens and not padded.
 
-    GLUE is read from `data_dir`, a folder in the GLUE layout, or else from the hub. Raises UserError for what
-    is not there or cannot be read, with the file and the line.
+    GLUE is read from `data_dir`, or else from the hub. Raises UserError for what cannot be read, with file and line.
     """
     return tokenised(name, sentences_of(name, spec, data_dir), tokenizer, max_length, spec.train_limit)
 
 
 def sentences_of(name: str, spec: TaskSpec, data_dir: str | Path | None = None) -> Sentences:
-    """The sentences and labels of a profile's task; arguments and errors as those of `load_task`."""
+    """The sentences and labels of a profile's task; see `load_task`."""
     if spec.files is not None:
         return sources.from_files(spec.files)
     if name not in TASK_NAMES:
@@ -89,13 +88,9 @@ def tokenised(
 ) -> Task:
     """The task that these sentences are, of the train split at most `train_limit` (0: all).
 
-    Args:
-        split_special_tokens: whether a sentence that spells a special token, as "[SEP]", is text like any other, and
-            must not act as one; if not, the tokenizer does with it what it is set to do.
-        truncation: from which sentence of a pair too long tokens are taken, as the tokenizer calls it.
-
-    Raises:
-        UserError: a text of no tokens.
+    With `split_special_tokens` a sentence that spells a special token, as "[SEP]", is text like any other; else the
+    tokenizer does what it is set to do. `truncation`: which sentence of a pair is cut, as the tokenizer calls it.
+    Raises UserError for a text of no tokens.
     """
     options: dict[str, Any] = {"truncation": truncation, "max_length": max_length}
     if split_special_tokens:

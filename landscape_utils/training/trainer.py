@@ -1,8 +1,6 @@
-"""The `transformers` Trainer as pre-training and fine-tuning use it.
+"""The `transformers` Trainer as pre-training and fine-tuning use it, which writes nothing unless asked to.
 
-It keeps the loss of every step, stops at the first that is no number, shows our bar instead of its own, and
-writes nothing that its caller does not ask for. The Trainer takes seconds to import: this module is imported where
-something trains.
+The Trainer takes seconds to import: this module is imported where something trains.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from planted import Planted
 
 from landscape_utils.book import comparison
 from landscape_utils.book.comparison import ABSENT, Column, setup, setups, verdicts
-from landscape_utils.book.findings import PHRASES
+from landscape_utils.book.words import PHRASES
 from landscape_utils.claims import paper
 from landscape_utils.claims.claims import CLAIMS, weigh
 from landscape_utils.claims.intervals import number

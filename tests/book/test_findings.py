@@ -12,7 +12,7 @@ from planted import Planted
 from synthetic import make_study
 
 from landscape_utils.book import chapter, findings
-from landscape_utils.book.findings import PHRASES, THEMES
+from landscape_utils.book.words import PHRASES, THEMES
 from landscape_utils.claims.claims import CLAIMS
 from landscape_utils.claims.claims import weigh as weigh_claims
 from landscape_utils.claims.evidence import EVERY

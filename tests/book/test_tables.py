@@ -9,7 +9,7 @@ from book_cases import cells
 from synthetic import make_study, run_of
 
 from landscape_utils import Study
-from landscape_utils.book import tables
+from landscape_utils.book import chapter, tables
 from landscape_utils.errors import Lacking
 
 
@@ -31,7 +31,7 @@ def test_parts_of_glue_are_told_from_the_whole():
     study = make_study(tasks=("mnli", "rte", "mrpc"))
     whole = {"train_examples": 2490, "dev_examples": 277}
     plain = study.facts
-    study.facts = lambda task: plain(task) | (whole if task == "rte" else {})
+    study.trainings.facts = lambda task: plain(task) | (whole if task == "rte" else {})
     said = (
         "MNLI, 3,600 of 392,702 training and 400 of 9,815 dev examples; "
         "MRPC, 3,600 of 3,668 training and 400 of 408 dev examples"
@@ -39,7 +39,7 @@ def test_parts_of_glue_are_told_from_the_whole():
     assert tables.setup(study).endswith(f"Only a part of a data set is used: {said}.")
     for spec in study.profile.tasks.values():
         spec.source = "demo"
-    assert tables.samples(study) == ""
+    assert chapter.samples(study) == ""
 
 
 def test_accuracies_are_of_the_seeds_that_are_there():

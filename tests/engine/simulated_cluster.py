@@ -1,21 +1,19 @@
 """A stand-in for dask: a scheduler and its workers in one thread, whose time passes whenever they are asked something.
 
-What happens next is drawn from a seed: workers die and take with them what only they held, go on unseen and answer
-late, leave while they are asked, join in the middle. What a client can see of it is what dask shows.
+What happens next is drawn from a seed: workers die and take with them what only they held, which is then computed
+again; they are cut off and come back with a late or doubled answer, leave while they are asked, join in the middle.
 """
 
 from __future__ import annotations
 
-import pickle
 import random
 from collections import Counter
-from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
 from distributed import KilledWorker
 
-from landscape_utils.engine import cluster_worker
+from landscape_utils.engine import cluster
 
 FAILURES = 1  # of workers that a task survives; dask allows 3
 FOREVER = 50_000  # steps: a scan of 20 points takes some hundred
@@ -25,17 +23,16 @@ FOREVER = 50_000  # steps: a scan of 20 points takes some hundred
 class Worker:
     name: str
     opened: dict = field(default_factory=dict)  # the state of its process
-    copies: dict = field(default_factory=dict)  # what it has of what was scattered
+    data: dict = field(default_factory=dict)  # results that it computed, or fetched from another one
 
 
 @dataclass(eq=False)
 class Future:
-    cluster: Cluster  # whose time passes as the status is asked
-    call: tuple[Any, ...] = ()
-    data: Any = None
+    cluster: Cluster  # whose time passes as it is asked
+    call: tuple[Any, ...]
     state: str = "pending"
-    value: Any = None
     failures: int = 0
+    error: Exception | None = None
 
     @property
     def status(self) -> str:
@@ -43,30 +40,28 @@ class Future:
         return self.state
 
     def result(self) -> Any:
-        if isinstance(self.value, Exception):
-            raise self.value
-        return self.value
+        if self.cluster.chance() and (holders := self.cluster.holders(self)):
+            self.cluster.kill(holders[0].name)  # while the row is on its way
+        while self.state == "pending":
+            self.cluster.step()
+        if self.error:
+            raise self.error
+        value = self.cluster.holders(self)[0].data[self]
+        self.cluster.cancel([self])  # nobody refers to it any more
+        return value
 
 
 class Cluster:
-    """A client of the simulated scheduler.
+    """A client of the simulated scheduler."""
 
-    Attributes:
-        copies: whether workers have copies of what they are sent, or the same objects, which is faster.
-        trouble: how likely something goes wrong at a step.
-        happened: how often what did.
-    """
-
-    def __init__(self, seed: int, copies: bool = True):
-        self.copies = copies
+    def __init__(self, seed: int):
         self.random = random.Random(seed)
-        self.trouble = self.random.choice([0.0, 0.01, 0.05, 0.2])
+        self.trouble = self.random.choice([0.0, 0.01, 0.05, 0.2])  # how likely something goes wrong at a step
         self.workers: dict[str, Worker] = {}
-        self.waiting: list[Future] = []
-        self.running: list[list] = []  # [steps left, task, worker's name, the worker]
-        self.scattered: list[Future] = []
-        self.steps = 0
-        self.happened: Counter[str] = Counter()
+        self.wanted: list[Future] = []  # and not finished
+        self.running: list[list] = []  # [steps left, task, worker]
+        self.kept: list[Future] = []  # finished, and somebody may still ask for it
+        self.steps, self.happened = 0, Counter[str]()
         for _ in range(self.random.randint(0, 4)):
             self.add_worker()
 
@@ -86,27 +81,20 @@ class Cluster:
             self.step()
         raise self.noted("no worker for long", TimeoutError())
 
-    def scatter(self, data: Any, *, broadcast: bool, hash: bool) -> Future:
-        assert not hash, "what was lost would not be sent again"
-        self.step()
-        if not self.workers:
-            raise self.noted("nobody to scatter to", TimeoutError("No valid workers found"))
-        future = Future(self, data=data, state="finished")
-        self.scattered.append(future)
-        for worker in self.workers.values():
-            worker.copies[future] = None
-        return future
-
-    def submit(self, func: Any, *args: Any, pure: bool) -> Future:
-        assert not pure, "a task that was lost would be the same one again"
-        task = Future(self, call=(func, *args))
-        self.waiting.append(task)
+    def submit(self, func: Any, *args: Any, pure: bool, **place: Any) -> Future:
+        assert not pure, "the same call of another scan would be the same task"
+        task = Future(self, (func, *args))
+        self.want(task)
         return task
 
     def cancel(self, futures: list[Future]) -> None:
         for future in futures:
             future.state = "cancelled"
-        self.waiting = [task for task in self.waiting if task not in futures]
+            for worker in self.workers.values():
+                worker.data.pop(future, None)
+        self.wanted, self.kept = (
+            [task for task in tasks if task not in futures] for tasks in (self.wanted, self.kept)
+        )
 
     def run(self, function: Any, *args: Any, on_error: str) -> dict[str, Any]:
         self.step()
@@ -115,6 +103,12 @@ class Cluster:
         return answers | left
 
     # What happens
+
+    def want(self, task: Future) -> None:
+        self.wanted.append(task)
+        for need in needs(task):
+            if need.error:
+                self.fail(task, need.error)
 
     def step(self) -> None:
         """Some time passes."""
@@ -129,60 +123,66 @@ class Cluster:
             if run[0] < 0:
                 self.running.remove(run)
                 self.finish(*run[1:])
-        busy = {name for _, _, name, _ in self.running}
-        for worker in list(self.workers.values()):
-            if self.waiting and worker.name not in busy:
-                self.begin(self.waiting.pop(self.random.randrange(len(self.waiting))), worker)
+        busy = [worker for _, _, worker in self.running]
+        at_work = [task for _, task, worker in self.running if worker.name in self.workers]
+        for worker in [worker for worker in self.workers.values() if worker not in busy]:
+            ready = [
+                task for task in self.wanted if task not in at_work and all(map(self.holders, needs(task)))
+            ]
+            if ready:
+                at_work.append(self.random.choice(ready))
+                self.begin(at_work[-1], worker)
 
     def begin(self, task: Future, worker: Worker) -> None:
-        shared = next(part for part in task.call if isinstance(part, Future))
-        holders = [other for other in self.workers.values() if shared in other.copies]
-        if not holders:
-            task.state = self.noted("lost with what it needs", self.random.choice(["lost", "cancelled"]))
-        else:
-            worker.copies.setdefault(shared)
-            slow = self.random.choice([1, 3, 30])
-            self.running.append([self.random.randint(0, slow), task, worker.name, worker])
+        for need in needs(task):
+            worker.data.setdefault(
+                need, self.holders(need)[0].data[need]
+            )  # not a copy: it is not to be changed
+        slow = self.random.choice([1, 3, 30])
+        self.running.append([self.random.randint(0, slow), task, worker])
 
-    def finish(self, task: Future, name: str, worker: Worker) -> None:
-        """A worker, which may be taken for dead, has a result."""
-        if task.state == "cancelled":
-            return
-        self.happened["late"] += name not in self.workers
+    def finish(self, task: Future, worker: Worker) -> None:
+        """A worker, which may have been taken for dead and now is back, has a result."""
+        self.happened["late"] += worker.name not in self.workers
         self.happened["doubled"] += task.state == "finished"
-        try:
-            value = self.at(worker, *(self.copy(worker, part) for part in task.call))
-        except Exception as error:
-            task.state, task.value = "error", error
+        if task.state not in ("pending", "finished"):
             return
-        if self.chance():  # the worker dies while the row is on its way
-            task.state, task.value = self.noted("lost on the way", ("finished", CancelledError()))
-        else:
-            task.state, task.value = "finished", value
+        self.workers[worker.name] = worker
+        parts = [worker.data[part] if isinstance(part, Future) else part for part in task.call]
+        try:
+            worker.data[task] = self.at(worker, *parts)
+        except Exception as error:
+            self.fail(task, error)
+            return
+        if task.state == "pending":
+            self.wanted.remove(task)
+            self.kept.append(task)
+            task.state = "finished"
 
-    def copy(self, worker: Worker, part: Any) -> Any:
-        if not isinstance(part, Future):
-            return part
-        if worker.copies.get(part) is None:
-            worker.copies[part] = pickle.loads(pickle.dumps(part.data)) if self.copies else part.data
-        return worker.copies[part]
+    def fail(self, task: Future, error: Exception) -> None:
+        """It, and whatever needs it."""
+        task.state, task.error = "error", error
+        self.wanted.remove(task)
+        for other in [other for other in self.wanted if task in needs(other)]:
+            self.fail(other, error)
 
     def kill(self, name: str) -> None:
         worker = self.workers.pop(name)
         self.happened["killed"] += 1
-        for run in [run for run in self.running if run[2] == name]:
+        for run in [run for run in self.running if run[2] is worker]:
             task = run[1]
             task.failures += 1
             if self.random.random() < 0.5:  # or else it is only cut off, and computes on
                 self.running.remove(run)
-            if task.failures > FAILURES:
-                failure = KilledWorker("task", worker, FAILURES)
-                task.state, task.value = self.noted("killed its workers", ("error", failure))
-            elif task.state == "pending":
-                self.waiting.append(task)
-        for future in self.scattered:
-            if not any(future in other.copies for other in self.workers.values()):
-                future.state = "lost"
+            if task.failures > FAILURES and task.state == "pending":
+                self.fail(task, self.noted("killed its workers", KilledWorker("task", worker, FAILURES)))
+        for task in [task for task in self.kept if not self.holders(task)]:
+            task.state = self.noted("lost and computed again", "pending")
+            self.kept.remove(task)
+            self.want(task)
+
+    def holders(self, task: Future) -> list[Worker]:
+        return [worker for worker in self.workers.values() if task in worker.data]
 
     def add_worker(self) -> None:
         name = f"worker {self.happened['joined']}"
@@ -190,11 +190,11 @@ class Cluster:
 
     def at(self, worker: Worker, function: Any, *args: Any) -> Any:
         """`function(*args)` in the process of a worker."""
-        cluster_worker._opened = worker.opened
+        cluster._opened = worker.opened
         try:
             return function(*args)
         finally:
-            cluster_worker._computing.submit(int).result()  # what was left to the other thread is done
+            cluster._computing.submit(int).result()  # what was left to the other thread is done
 
     def chance(self) -> bool:
         return self.random.random() < self.trouble
@@ -202,3 +202,7 @@ class Cluster:
     def noted(self, what: str, value: Any) -> Any:
         self.happened[what] += 1
         return value
+
+
+def needs(task: Future) -> list[Future]:
+    return [part for part in task.call if isinstance(part, Future)]

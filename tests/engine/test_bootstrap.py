@@ -10,7 +10,8 @@ from networks import make_examples
 from scipy import stats
 
 from landscape_utils.engine import bootstrap
-from landscape_utils.engine.objective import Objective, evaluating
+from landscape_utils.engine.forward import evaluating
+from landscape_utils.engine.objective import Objective
 from landscape_utils.landscape.scan import scan
 
 DRAWS = 12
@@ -51,7 +52,6 @@ def test_draws_of_a_scan_are_means_over_the_draws(model, precision):
         drawn = np.random.default_rng(0).multinomial(n, [1 / n] * n, DRAWS)
         expected = [np.repeat(outcomes, times, axis=1).mean(axis=1) for times in drawn]
         at_start = surface.draws[:, :, -2]  # where the model stands
-        rounding = {"rtol": 1e-5} if precision == "float32" else {"atol": 0.05}
-        np.testing.assert_allclose(at_start[:, 0], np.array(expected)[:, 0], **rounding)
-        if precision == "float32":
-            np.testing.assert_allclose(at_start, expected, rtol=1e-5, atol=1e-7)
+        fields = slice(2 if precision == "float32" else 1)  # the error of bfloat16 may jump by an example
+        rounding = {"rtol": 1e-5, "atol": 1e-7} if precision == "float32" else {"atol": 0.05}
+        np.testing.assert_allclose(at_start[:, fields], np.array(expected)[:, fields], **rounding)

@@ -10,10 +10,9 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from unittest.mock import Mock
 
 import cloudpickle
 import distributed
@@ -24,7 +23,7 @@ from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples, make_model
 
 from landscape_utils import __main__ as cli
-from landscape_utils.engine import cluster, cluster_worker
+from landscape_utils.engine import cluster
 from landscape_utils.engine.objective import Objective
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Line, scan
@@ -41,9 +40,8 @@ POINTS = len(ALPHA) * len(BETA) + 2  # the marks
 @contextmanager
 def dask(*arguments: str):
     """A process of dask's own command line, as users start it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dask", *arguments, "--no-dashboard"], stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "dask", *arguments, "--no-dashboard"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -51,42 +49,29 @@ def dask(*arguments: str):
         process.wait(60)
 
 
-@contextmanager
-def a_scheduler(file: Path):
-    """The file by which workers and clients find a scheduler."""
-    with dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)) as process:
+@pytest.fixture(scope="module")
+def connected(tmp_path_factory):
+    """A client of a scheduler and two workers of one thread each; one that dies is started anew."""
+    file = tmp_path_factory.mktemp("cluster") / "scheduler.json"
+    place = ("--host", "127.0.0.1", "--port", "0")
+    with dask("scheduler", *place, "--scheduler-file", str(file)) as process:
         for _ in range(1200):  # a client would wait for the file without end
             assert process.poll() is None, "the scheduler did not start"
             if file.exists():
                 break
             time.sleep(0.1)
-        yield str(file)
-
-
-@contextmanager
-def some_workers(scheduler: str, count: int):
-    """Workers of one thread each; one that dies is started anew."""
-    with dask("worker", "--scheduler-file", scheduler, "--nworkers", str(count), "--nthreads", "1"):
-        yield
-
-
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    with a_scheduler(tmp_path_factory.mktemp("cluster") / "scheduler.json") as file:
-        yield file
-
-
-@pytest.fixture(scope="module")
-def connected(scheduler):
-    with some_workers(scheduler, 2), distributed.Client(scheduler_file=scheduler, timeout=120) as client:
-        yield client
+        with (
+            dask("worker", "--scheduler-file", str(file), "--nworkers", "2", "--nthreads", "1"),
+            distributed.Client(scheduler_file=str(file), timeout=120) as client,
+        ):
+            yield client
 
 
 @pytest.fixture
 def client(connected):
     """A client of two workers, each of which has imported what it needs."""
     connected.wait_for_workers(2, timeout=120)
-    cluster.everywhere(connected, cluster_worker.close)
+    cluster.everywhere(connected, cluster.close)
     return connected
 
 
@@ -99,17 +84,15 @@ def landscape():
     return objectives, plane, scan(objectives, plane, ALPHA, BETA)
 
 
-def kill(client, count: int) -> None:
-    for pid in list(client.run(os.getpid).values())[:count]:
-        os.kill(pid, signal.SIGKILL)
-
-
-def test_surface_is_the_local_one_and_the_model_stays(client, landscape):
-    objectives, plane, expected = landscape
-    model = objectives[0].model
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_surface_is_the_local_one_and_the_model_stays(client, landscape, precision):
+    objectives, plane, _ = landscape
+    model, journal = objectives[0].model, {}
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    journal: dict[int, np.ndarray] = {}
-    assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=journal), expected)
+    expected = scan(objectives, plane, ALPHA, BETA, precision=precision)
+    found = scan(objectives, plane, ALPHA, BETA, precision=precision, client=client, journal=journal)
+    assert_same(found, expected)
+    assert (found[0].precision_error > 0) is (precision == "bfloat16")
     assert len(journal) == POINTS + 1  # the probe
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
@@ -122,50 +105,25 @@ def test_workers_use_as_many_threads_as_this_side(client, landscape):
             scan(objectives, Line(plane.origin, plane.x), [0.0, 1.0, 2.0], client=client)
         finally:
             torch.set_num_threads(1)
-        assert set(client.run(threads_of_a_worker).values()) == {threads}
-
-
-def threads_of_a_worker() -> int:
-    return cluster_worker._computing.submit(torch.get_num_threads).result()
-
-
-def test_precision_is_probed_by_the_workers(client, landscape):
-    objectives, plane, _ = landscape
-    expected = scan(objectives, plane, ALPHA[:2], BETA[:2], precision="bfloat16")
-    found = scan(objectives, plane, ALPHA[:2], BETA[:2], precision="bfloat16", client=client)
-    assert_same(found, expected)
-    assert found[0].precision_error > 0
+        assert client.run(lambda: cluster._computing.submit(torch.get_num_threads).result()) == dict.fromkeys(
+            client.nthreads(), threads
+        )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("killed", [1, 2])
-def test_workers_that_die_in_mid_scan_change_nothing(client, landscape, killed):
+def test_ctrl_c_and_workers_that_die_in_mid_scan_change_nothing(client, landscape, killed):
+    """If both die, it is two that join who go on."""
     objectives, plane, expected = landscape
-    deaths = (kill(client, count) for count in [killed])
-    journal = Acting(8, lambda: next(deaths, None))
-    assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=journal), expected)
-
-
-@pytest.mark.slow
-def test_a_worker_that_joins_takes_part(client, scheduler, landscape):
-    objectives, plane, expected = landscape
-    present, at_work = set(client.nthreads()), set()
-
-    def look():
-        if not joined:
-            joined.append(stack.enter_context(some_workers(scheduler, 1)))
-            client.wait_for_workers(3, timeout=120)
-        at_work.update(worker for worker, is_open in client.run(walk_is_open).items() if is_open)
-
-    joined = []
-    with ExitStack() as stack:
-        found = scan(objectives, plane, ALPHA, BETA, client=client, journal=Acting(8, look))
-    assert_same(found, expected)
-    assert at_work - present
-
-
-def walk_is_open() -> bool:
-    return bool(cluster_worker._opened)
+    journal = Acting(8, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
+    assert len(journal) == 8
+    victims = [list(client.run(os.getpid).values())[:killed]]
+    rest = Acting(16, lambda: [os.kill(pid, signal.SIGKILL) for pids in victims[:1] for pid in victims.pop()])
+    rest.update(journal)
+    assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=rest), expected)
+    assert not victims
 
 
 def test_a_mistake_arrives_as_its_line(client, landscape):
@@ -178,29 +136,20 @@ def test_a_mistake_arrives_as_its_line(client, landscape):
         scan(objectives, plane, ALPHA, BETA, client=client, precision="tf32", device="cpu")
 
 
-def test_after_ctrl_c_the_next_scan_goes_on(client, landscape):
-    objectives, plane, expected = landscape
-    journal = Acting(8, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        scan(objectives, plane, ALPHA, BETA, client=client, journal=journal)
-    journal = dict(journal)
-    assert len(journal) == 8
-    assert_same(scan(objectives, plane, ALPHA, BETA, client=client, journal=journal), expected)
-
-
 @pytest.mark.slow
 def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile, tmp_path):
-    settings = {"tasks": "mrpc", "resolution": 3}
-    what = ("rollbacks", "curves", "cubes")
-    here = Study(tiny_profile, results_dir=tmp_path / "here", **settings)
+    what, folders = ("rollbacks", "curves", "cubes"), [tmp_path / "here", tmp_path / "there"]
+    here, there = (Study(tiny_profile, results_dir=f, tasks="mrpc", resolution=3) for f in folders)
     here.compute(*what, workers=1)
-    there = Study(tiny_profile, results_dir=tmp_path / "there", **settings)
     run = ["run", "--profile", str(tiny_profile), "--tasks", "mrpc", "--resolution", "3", "--what", *what]
-    place = ["--results-dir", str(tmp_path / "there"), "--cluster", client.scheduler_info()["address"]]
+    place = ["--results-dir", str(folders[1]), "--cluster", client.scheduler_info()["address"]]
     assert cli.main([*run, *place]) == 0
-    entries = {entry.path.relative_to(here.store.folder): entry for entry in here.store.entries()}
-    assert entries.keys() == {entry.path.relative_to(there.store.folder) for entry in there.store.entries()}
-    for path in entries:
+    paths, others = (
+        {entry.path.relative_to(study.store.folder) for entry in study.store.entries()}
+        for study in (here, there)
+    )
+    assert paths == others
+    for path in paths:
         expected, found = (read_result(study.store.folder / path) for study in (here, there))
         assert found.recipe == expected.recipe
         for name in expected.arrays.keys() - {"seconds"}:
@@ -244,21 +193,10 @@ def test_workers_are_asked_for_folder_and_device_and_one_that_leaves_is_left_out
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
-def test_tasks_that_no_worker_outlives_are_given_up():
-    client = Mock(nthreads=lambda: {"tcp://a": 1}, submit=lambda *_, pure: Mock(status="lost"))
-    with pytest.raises(UserError, match=r"all workers that tried one of 1 tasks were lost"):
-        list(cluster.call(client, print, None, [("one", ())]))
-
-
-def test_no_worker_is_one_line(landscape, tmp_path, monkeypatch):
-    objectives, plane, _ = landscape
-    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
-    with (
-        a_scheduler(tmp_path / "scheduler.json") as file,
-        distributed.Client(scheduler_file=file, timeout=120) as client,
-        pytest.raises(UserError, match=r"no worker joined tcp://.*dask worker"),
-    ):
-        scan(objectives, plane, ALPHA, BETA, client=client)
+@pytest.mark.slow
+def test_a_task_that_no_worker_outlives_is_given_up(client):
+    with pytest.raises(UserError, match="all workers that tried a task were lost"):
+        list(cluster.call(client, lambda _: os.kill(os.getpid(), signal.SIGKILL), None, [[("one", ())]]))
 
 
 def test_no_scheduler_is_one_line(monkeypatch, capsys):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from networks import MODELS, make_examples, make_model
 from torch.nn import functional as F
+from transformers.integrations import sdpa_attention
 
 from landscape_utils.engine import walker as walkers
 from landscape_utils.engine.fused import LONGEST, Fused, fusible, short_sequences
@@ -24,16 +25,23 @@ class Layer(torch.nn.Module):
 
 @pytest.mark.parametrize("padded", [0, 3])
 @pytest.mark.parametrize("length", [5, 32, 53, LONGEST + 1])
-def test_attention_is_softmax_of_products(length, padded):
+def test_attention_is_softmax_of_products(length, padded, monkeypatch):
     query, key, value = torch.randn(3, 2, 4, length, 16, generator=torch.manual_seed(0)).bfloat16()
     mask = None
     if padded:
         mask = torch.ones(2, 1, 1, length, dtype=torch.bool)
         mask[1, ..., -padded:] = False
+    kernel, asked = sdpa_attention.sdpa_attention_forward, []
+    monkeypatch.setattr(
+        sdpa_attention, "sdpa_attention_forward", lambda *args, **k: asked.append(args) or kernel(*args, **k)
+    )
     found, _ = short_sequences(Layer(), query, key, value, mask, scaling=0.3)
     exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), mask, scale=0.3)
     # scores up to 5, rounded to EPSILON / 2 of that, change the weights by that share, and so the result, of order 1
     torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=2.5 * EPSILON + EPSILON)
+    assert len(asked) == (length > LONGEST), (
+        "PyTorch's kernel, which is slower on short ones, is for long ones alone"
+    )
 
 
 @pytest.mark.skipif(not fusible(torch.bfloat16, torch.device("cpu")), reason="needs a CPU with bfloat16")
@@ -44,6 +52,7 @@ def test_a_product_is_equal_to_the_plain_one_and_the_model_is_left_as_it_was():
     intermediate = model.bert.encoder.layer[0].intermediate
     with torch.no_grad(), ExitStack() as stack:
         fused = Fused(model, stack)
+        assert query in fused.ordered
         assert torch.equal(query(x), F.linear(x, query.weight, query.bias))
         gelu = F.gelu(F.linear(x.double(), *(p.double() for p in intermediate.dense.parameters())))
         torch.testing.assert_close(intermediate(x).double(), gelu, rtol=EPSILON, atol=EPSILON / 8)

@@ -87,76 +87,15 @@ def test_training_mode_comes_back_module_by_module(model, examples):
     assert first == Objective(model, examples)(), "dropout was on"
 
 
-def test_logits_that_are_no_numbers_are_no_answers(model, examples):
+def test_statistics_are_numpys_and_what_is_no_number_is_none(model, examples):
     logits = torch.tensor([[0.0, 1.0], [torch.nan, 0.0]])
     loss, error = Objective(model, examples).outcome(logits, torch.tensor([1, 0]))
-    np.testing.assert_equal(error.tolist(), [0, math.nan])
-    assert torch.isnan(loss[1])
-
-
-def test_statistics_are_numpys_and_one_example_has_no_standard_error():
+    np.testing.assert_equal([*error.tolist(), float(loss[1])], [0, math.nan, math.nan])
     generator = np.random.default_rng(0)
     losses, errors = generator.random(50), generator.integers(0, 2, 50).astype(float)
     expected = [*map(np.mean, (losses, errors)), *(np.std(v, ddof=1) / 50**0.5 for v in (losses, errors))]
     np.testing.assert_allclose(statistics(torch.tensor(losses), torch.tensor(errors)), expected, rtol=1e-12)
     np.testing.assert_equal(statistics(*torch.ones(2, 1)).tolist(), [1, 1, math.nan, math.nan])
-
-
-NOT_A_LIST = "example 1 has {} that are no list of whole numbers"
-ONE, OTHER = make_examples(2)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        *((OTHER | {"labels": x}, f"1 has label {x!r}; allowed are 0 to 2") for x in (3, -1, 0.5, "1", None)),
-        *(
-            (
-                OTHER | {"input_ids": [x] * len(OTHER["input_ids"])},
-                "input_ids .* no whole numbers from 0 to 59",
-            )
-            for x in (-1, 60)
-        ),
-        (OTHER | {"extra": [1]}, r"example 1 has the fields .*extra"),
-        (OTHER | {"input_ids": []}, "example 1 has fields of unequal or no length"),
-        (OTHER | {"input_ids": None}, NOT_A_LIST.format("input_ids") + ": None"),
-        (OTHER | {"input_ids": 7}, NOT_A_LIST.format("input_ids") + ": 7"),
-        (OTHER | {"input_ids": ["a", "film"]}, NOT_A_LIST.format("input_ids") + r": \['a', 'film'\]"),
-        (OTHER | {"attention_mask": [1, "x"]}, NOT_A_LIST.format("attention_mask")),
-        (OTHER | {"attention_mask": [1.0]}, NOT_A_LIST.format("attention_mask")),
-        (None, "example 1 must be a mapping of fields to lists; got NoneType"),
-    ],
-)
-def test_bad_examples_are_named(model, given, message):
-    with pytest.raises(UserError, match=message):
-        Objective(model, [ONE, given])
-
-
-BERT, NO_TYPES = make_model(), make_model("roberta", type_vocab_size=1)
-
-
-@pytest.mark.parametrize(
-    ("model", "examples", "budget", "message"),
-    [
-        (BERT, [], None, "at least one example; got none"),
-        (BERT, None, None, "at least one example; got NoneType"),
-        (BERT, 5, None, "at least one example; got int"),
-        (BERT, "text", None, "example 0 must be a mapping of fields to lists; got str"),
-        (BERT.bert, [ONE], None, "BertModel is no classifier"),
-        (
-            hf.BertForTokenClassification(BERT.config),
-            [ONE],
-            None,
-            r"its output holds no logits of shape \(batch",
-        ),
-        (None, [ONE], None, "NoneType is no classifier"),
-        (BERT, [ONE], 0, "tokens_per_batch must be a whole number, at least 1; got 0"),
-        (NO_TYPES, [ONE], None, "0 has token_type_ids that are no whole numbers from 0 to 0"),
-    ],
-)
-def test_what_are_no_examples_no_classifier_and_no_budget_is_refused(model, examples, budget, message):
-    with pytest.raises(UserError, match=message):
-        Objective(model, examples, budget)
 
 
 def test_a_model_that_reads_padding_gets_none():
@@ -240,45 +179,12 @@ def test_the_name_of_a_loss_tells_what_it_does():
             partial(F.cross_entropy, reduction="none", weight=weights[0]),
         ]
 
-    names = {name_of(loss) for loss in losses()}
-    assert len(names) == len(losses())
-    assert names == {name_of(loss) for loss in losses()}
+    once, again = losses(), losses()  # both alive: no address is that of another
+    names = {name_of(loss) for loss in once}
+    assert len(names) == len(once)
+    assert names == {name_of(loss) for loss in again}
     with pytest.raises(UserError, match="cannot be told from another"):
         name_of(partial(F.cross_entropy, weight=(i for i in range(3))))
-
-
-@pytest.mark.parametrize(
-    ("loss", "message"),
-    [
-        (F.cross_entropy, r"loss cross_entropy must give floats of shape \(B,\)"),
-        (lambda logits, labels: 0.5, "loss <lambda> must .*; for B = 2 it gave 0.5"),
-        (lambda logits, labels: labels, r"for B = 2 it gave tensor\("),
-    ],
-)
-def test_a_loss_that_gives_no_number_for_each_example_is_refused(model, examples, loss, message):
-    with pytest.raises(UserError, match=message):
-        Objective(model, examples, loss=loss)
-
-
-@pytest.mark.parametrize(
-    ("problem", "classes", "label", "message"),
-    [
-        (SEVERAL, 3, 1, "example 0 has label 1; allowed are 3 numbers from 0 to 1"),
-        (SEVERAL, 3, [0, 1], "allowed are 3 numbers from 0 to 1"),
-        (SEVERAL, 3, [0, 1, 2], "allowed are 3 numbers from 0 to 1"),
-        (SINGLE, 3, [0, 1, 0], r"label \[0, 1, 0\]; allowed are 0 to 2"),
-        (None, 1, "x", "example 0 has label 'x'; allowed are a finite number"),
-        (None, 1, math.nan, "allowed are a finite number"),
-        # which `transformers` itself would refuse
-        (SINGLE, 1, 0, f"1 logits is '{SINGLE}'; allowed are multi_label_.*, regression"),
-        ("ranking", 1, 0, "1 logits is 'ranking'; allowed are multi_label_.*, regression"),
-    ],
-)
-def test_labels_that_do_not_suit_the_problem_are_refused(problem, classes, label, message):
-    model = make_model(num_labels=classes)
-    object.__setattr__(model.config, "problem_type", problem)
-    with pytest.raises(UserError, match=message):
-        Objective(model, [example | {"labels": label} for example in make_examples()])
 
 
 class AnyKeyword(hf.BertForSequenceClassification):
@@ -318,16 +224,6 @@ def test_a_decoder_with_and_without_a_padding_token(token, sizes):
     assert {len(batch.labels) for batch in objective.batches} <= sizes
 
 
-def test_padding_that_a_model_reads_is_refused():
-    """FNet has no attention mask: with its padding an example gets other logits than without."""
-    torch.manual_seed(0)
-    model = hf.FNetForSequenceClassification(hf.FNetConfig(**BERT_LIKE))
-    Objective(model, [{"input_ids": [7, 8, 9], "attention_mask": [1, 1, 1], "labels": 1}])
-    padded = {"input_ids": [7, 8, 9, 0, 0, 0], "attention_mask": [1, 1, 1, 0, 0, 0], "labels": 1}
-    with pytest.raises(UserError, match="other logits for example 0 as it is given than without its padding"):
-        Objective(model, [padded])
-
-
 def test_what_the_first_pass_raises_is_one_line_with_example_field_and_reason(model, examples, monkeypatch):
     def refuse(module, args, keywords):
         if keywords["token_type_ids"] is not None and keywords["token_type_ids"].shape[1] == longest:
@@ -363,7 +259,7 @@ def with_batch_norm(model):
     ("change", "message"),
     [
         (quantised, "holds bert.*, which is no parameter, as quantisation leaves it"),
-        (with_adapters, r"has adapters beside the weights that they change; use model.merge_and_unload\(\)"),
+        (with_adapters, r"has adapters beside the weights that they change: model.merge_and_unload\(\)"),
         (lambda model: with_adapters(model).base_model.model, "has adapters beside the weights"),
         (with_batch_norm, "has a batch norm, whose running statistics are no parameters"),
     ],
@@ -373,3 +269,64 @@ def test_weights_that_are_no_parameters_are_refused(model, examples, change, mes
     for build in (ParameterSpace, lambda model: Objective(model, examples)):
         with pytest.raises(UserError, match=message):
             build(changed)
+
+
+ONE, OTHER = make_examples(2)
+BERT, NO_TYPES = make_model(), make_model("roberta", type_vocab_size=1)
+FNET = hf.FNetForSequenceClassification(
+    hf.FNetConfig(**BERT_LIKE)
+)  # has no attention mask, and reads padding
+PADDED = {"input_ids": [7, 8, 9, 0, 0, 0], "attention_mask": [1, 1, 1, 0, 0, 0], "labels": 1}
+
+
+def second(**fields) -> dict:
+    return {"examples": [ONE, OTHER | fields]}
+
+
+def labelled(problem, classes, label) -> dict:
+    model = make_model(num_labels=classes)
+    object.__setattr__(model.config, "problem_type", problem)  # which `transformers` itself would refuse
+    return {"model": model, "examples": [ONE | {"labels": label}]}
+
+
+NOT_A_LIST = "example 1 has {} that are no list of whole numbers"
+REFUSED = [
+    *((second(labels=x), f"1 has label {x!r}; allowed are 0 to 2") for x in (3, -1, 0.5, "1", None)),
+    *((second(input_ids=[x] * len(OTHER["input_ids"])), "no whole numbers from 0 to 59") for x in (-1, 60)),
+    (second(extra=[1]), r"example 1 has the fields .*extra"),
+    (second(input_ids=[]), "example 1 has fields of unequal or no length"),
+    *((second(input_ids=x), rf"{NOT_A_LIST.format('input_ids')}: {x}") for x in (None, 7)),
+    (second(input_ids=["a", "film"]), NOT_A_LIST.format("input_ids") + r": \['a', 'film'\]"),
+    *((second(attention_mask=x), NOT_A_LIST.format("attention_mask")) for x in ([1, "x"], [1.0])),
+    ({"examples": [ONE, None]}, "example 1 must be a mapping of fields to lists; got NoneType"),
+    ({"examples": []}, "at least one example; got none"),
+    *(({"examples": x}, f"at least one example; got {type(x).__name__}") for x in (None, 5)),
+    ({"examples": "text"}, "example 0 must be a mapping of fields to lists; got str"),
+    ({"model": BERT.bert}, "BertModel is no classifier"),
+    ({"model": hf.BertForTokenClassification(BERT.config)}, r"its output holds no logits of shape \(batch"),
+    ({"model": None}, "NoneType is no classifier"),
+    ({"tokens_per_batch": 0}, "tokens_per_batch must be a whole number, at least 1; got 0"),
+    ({"model": NO_TYPES}, "0 has token_type_ids that are no whole numbers from 0 to 0"),
+    (
+        {"model": FNET, "examples": [PADDED]},
+        "other logits for example 0 as it is given than without its padding",
+    ),
+    ({"loss": F.cross_entropy}, r"loss cross_entropy must give floats of shape \(B,\)"),
+    ({"loss": lambda logits, labels: 0.5}, "loss <lambda> must .*; for B = 2 it gave 0.5"),
+    ({"loss": lambda logits, labels: labels}, r"for B = 2 it gave tensor\("),
+    (labelled(SEVERAL, 3, 1), "example 0 has label 1; allowed are 3 numbers from 0 to 1"),
+    *((labelled(SEVERAL, 3, x), "allowed are 3 numbers from 0 to 1") for x in ([0, 1], [0, 1, 2])),
+    (labelled(SINGLE, 3, [0, 1, 0]), r"label \[0, 1, 0\]; allowed are 0 to 2"),
+    *(
+        (labelled(None, 1, x), f"example 0 has label '?{x}'?; allowed are a finite number")
+        for x in ("x", math.nan)
+    ),
+    (labelled(SINGLE, 1, 0), f"1 logits is '{SINGLE}'; allowed are multi_label_.*, regression"),
+    (labelled("ranking", 1, 0), "1 logits is 'ranking'; allowed are multi_label_.*, regression"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED, ids=range(len(REFUSED)))
+def test_what_no_objective_can_be_built_of_is_refused(given, message):
+    with pytest.raises(UserError, match=message):
+        Objective(**{"model": BERT, "examples": [ONE]} | given)

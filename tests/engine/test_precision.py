@@ -49,20 +49,17 @@ def test_a_precision_that_the_model_does_not_compute_in_is_refused(config):
     plane, objective = make_plane(model), Objective(model, make_examples())
     before = ParameterSpace(model).read()
     for name in ("bfloat16", "float16"):
-        words = rf"{type(model).__name__} does not compute in {name} \(.+\); use float32"
-        with pytest.raises(UserError, match=words) as caught:
+        with pytest.raises(UserError, match=rf"^\w+ does not compute in {name} \(.+\); use float32$"):
             scan(objective, plane, ALPHA, BETA, precision=name)
-        assert "\n" not in str(caught.value)
     assert torch.equal(ParameterSpace(model).read(), before)
 
 
 def test_a_journal_is_of_one_precision(model, examples):
-    plane, objective, journal = make_plane(model), Objective(model, examples), {}
-    first = scan(objective, plane, ALPHA, BETA, precision="bfloat16", journal=journal)
-    again = scan(objective, plane, ALPHA, BETA, precision="bfloat16", journal=journal)
+    where, journal = (Objective(model, examples), make_plane(model), ALPHA, BETA), {}
+    first, again = (scan(*where, precision="bfloat16", journal=journal) for _ in range(2))
     assert again.precision_error == first.precision_error > 0
     with pytest.raises(UserError, match="the journal's points are in bfloat16, not in float32"):
-        scan(objective, plane, ALPHA, BETA, journal=journal)
+        scan(*where, journal=journal)
 
 
 def test_the_probe_has_corners_marks_and_the_same_random_cells():
@@ -79,13 +76,10 @@ def test_losses_that_are_not_finite_agree_only_with_their_like():
     assert largest_difference(np.array([inf]), np.array([1.0])) == inf
 
 
-@pytest.mark.parametrize(
-    ("precision", "message"),
-    [
-        ("float8", "unknown precision 'float8'; allowed are float32, tf32, .*, bfloat16"),
-        ("tf32", "'tf32' needs an NVIDIA GPU .* the model is on cpu"),
-    ],
-)
-def test_what_the_device_has_not_is_refused(model, examples, precision, message):
-    with pytest.raises(UserError, match=message):
-        scan(Objective(model, examples), make_plane(model), ALPHA, BETA, precision=precision)
+def test_what_the_device_has_not_is_refused(model, examples):
+    for precision, message in {
+        "float8": "unknown precision 'float8'; allowed are float32, tf32, .*, bfloat16",
+        "tf32": "'tf32' needs an NVIDIA GPU.* the model is on cpu",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            scan(Objective(model, examples), make_plane(model), ALPHA, BETA, precision=precision)

@@ -45,13 +45,10 @@ def test_attached_weights_are_views_and_come_back_to_the_bit(model, dtype):
         assert torch.equal(p, before[name][1])
 
 
-def test_layer_ranges_are_the_papers_for_24_layers():
-    assert layer_ranges(24) == {"low": (0, 7), "middle": (8, 15), "high": (16, 23)}
-    assert layer_ranges(4) == {"low": (0, 1), "middle": (2, 2), "high": (3, 3)}
-
-
 @pytest.mark.parametrize("kind", LAYERED)
 def test_groups_are_disjoint_and_are_all_layers(kind):
+    assert layer_ranges(24) == {"low": (0, 7), "middle": (8, 15), "high": (16, 23)}, "the paper's"
+    assert layer_ranges(4) == {"low": (0, 1), "middle": (2, 2), "high": (3, 3)}
     model = make_model(kind)
     names = [name for group in layer_groups(model).values() for name in group]
     assert len(names) == len(set(names))
@@ -101,18 +98,17 @@ def test_a_longer_list_within_a_layer_is_not_the_stack():
 
 def test_what_is_no_vector_no_name_and_no_model_is_refused(model):
     space = ParameterSpace(model)
-    with pytest.raises(UserError, match=rf"shape \({space.size},\).*got \(3,\)"):
-        space.write(torch.zeros(3))
-    with pytest.raises(UserError, match=r"float32 or float64; got torch.float16"):
-        space.write(torch.zeros(space.size, dtype=torch.float16))
-    with pytest.raises(UserError, match=r"no parameter 'pooler'; its 55 names, such as 'embeddings\.word"):
-        space.restrict(space.read(), ("pooler.dense.weight", "pooler"))
-    for function in (ParameterSpace, layer_groups):
-        with pytest.raises(UserError, match="a model of transformers is needed; got NoneType"):
-            function(None)
-
-
-def test_mixed_dtypes_are_refused(model):
+    for act, message in {
+        lambda: space.write(torch.zeros(3)): rf"shape \({space.size},\).*got \(3,\)",
+        lambda: space.write(space.read().half()): "float32 or float64; got torch.float16",
+        lambda: space.restrict(space.read(), ("pooler.dense.weight", "pooler")): (
+            r"no parameter 'pooler'; its 55 names, such as 'embeddings\.word"
+        ),
+        lambda: ParameterSpace(None): "a model of transformers is needed; got NoneType",
+        lambda: layer_groups(None): "a model of transformers is needed; got NoneType",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            act()
     model.base_model.pooler.half()
     with pytest.raises(UserError, match=r"torch.float16 on cpu, torch.float32 on cpu"):
         ParameterSpace(model)

@@ -9,7 +9,8 @@ from geometry import make_plane, noise
 from networks import LAYERED, MODELS, make_examples, make_model
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from landscape_utils.engine.objective import Objective, same
+from landscape_utils.engine.forward import same
+from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace, layer_stack
 from landscape_utils.engine.walker import CHUNK, Walk, coarse_first, combine
 from landscape_utils.errors import UserError
@@ -197,28 +198,6 @@ def test_tensors_are_the_same_to_rounding_in_their_dtype(dtype, rounding):
     assert same(one, one + rounding)
     assert not same(one, one + 4 * rounding)
     assert not same(one, one[:2]) and not same(one * torch.nan, one * torch.nan)
-
-
-def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):
-    objective, plane = Objective(model, make_examples(20), tokens_per_batch=10_000), make_plane(model)
-    expected, logits = scan(objective, plane, **GRID), objective.logits
-    assert len(objective.batches) == 1
-    rows = 6  # that the device holds
-
-    def limited(batch):
-        if len(batch.labels) > rows:
-            raise torch.OutOfMemoryError("as CUDA says it")
-        return logits(batch)
-
-    monkeypatch.setattr(objective, "logits", limited)
-    found = scan(objective, plane, **GRID)
-    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
-    np.testing.assert_array_equal(found.error, expected.error)
-    assert max(len(batch.labels) for batch in objective.batches) == 5
-    assert caplog.text.count("batches are halved") == 2
-    rows = 0
-    with pytest.raises(UserError, match="out of memory on cpu with one example at a time"):
-        scan(objective, plane, **GRID)
 
 
 def test_a_grid_is_visited_coarsely_first():

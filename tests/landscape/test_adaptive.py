@@ -10,9 +10,7 @@ from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples
 
 from landscape_utils.engine.objective import Objective
-from landscape_utils.landscape import scan as scanning
-from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement
-from landscape_utils.landscape.rounds import interpolated, refined
+from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement, interpolated, refined
 from landscape_utils.landscape.scan import scan
 
 AXIS = np.linspace(-4, 4, 81)
@@ -105,6 +103,22 @@ def test_planted_surfaces_are_within_the_bound(name):
     assert (errors[bound <= TOLERANCE] <= TOLERANCE).all()
 
 
+def test_the_rules_are_those_that_were_calibrated():
+    """Visits, and the sum of the bounds: of other ones it is not known whether they hold on the twenty surfaces of the
+    benchmark page, which is to be made anew with them."""
+    found = {}
+    for name in ("smooth", "two basins", "gorge at the end", "noise"):
+        refinement = replay(np.array([PLANTED[name], 1 - np.exp(-PLANTED[name] / 2)]), TOLERANCE)
+        found[name] = [refinement.computed.sum(), *refinement.bound.sum(axis=(1, 2))]
+    expected = {
+        "smooth": [856, 216.01021, 84.663022],
+        "two basins": [712, 109.11505, 22.777986],
+        "gorge at the end": [339, 3.1184907, 0.58825845],
+        "noise": [236, 271.33934, 77.421906],
+    }
+    np.testing.assert_allclose([*found.values()], [*expected.values()], rtol=1e-6)
+
+
 def test_a_planted_wall_is_computed_all_along():
     """Both sides of a jump are known at every row, or what lies between them would be made up."""
     jump = np.where(X - 0.4 * np.sin(Y) > 0.6, 2.0, 0.5)
@@ -193,6 +207,8 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     np.testing.assert_allclose(found[:, 7:10], found[:, 1:2] * [0.9, 0.95, 1], rtol=1e-12)
     np.testing.assert_allclose(found[:, [2, 3, 12, 13]], [[0.02, 0.02, 0.03, 0.03]] * len(found), rtol=1e-12)
     np.testing.assert_array_equal(found[GRID:], [row(i) for i in MARKED])
+    off = np.abs(found[:GRID, 0] - [row(i)[0] for i in range(GRID)]).mean()
+    assert off < 2e-4, "losses follow curves: along straight lines they would be off by 4e-4"
     assert np.isfinite(found).all() and len(rows) < 0.6 * GRID
 
 
@@ -220,17 +236,7 @@ def test_interpolated_losses_are_not_negative_and_error_rates_at_most_1():
     np.testing.assert_array_equal(found, [row, [7, 1, 7, 7, 7, 1], 0 * row, row])
 
 
-class Shuffled:
-    """In place of a cluster: the rows of a round come in another order."""
-
-    def __init__(self, client, walk, device):
-        self.walk = walk
-
-    def visits(self, points, precision):
-        return self.walk.visits(list(points)[::-1], precision)
-
-
-def test_a_scan_with_a_tolerance_alone_after_a_kill_and_on_a_cluster(model, monkeypatch):
+def test_a_scan_with_a_tolerance_alone_and_after_a_kill(model):
     """Against the whole grid: computed values to the bit, the others within the bound at 95 % of them."""
     objectives = [Objective(model, make_examples(seed=seed)) for seed in (0, 1)]
     where = (objectives, make_plane(model), np.linspace(-2, 2, 20), np.linspace(-2, 2, 19))
@@ -252,5 +258,3 @@ def test_a_scan_with_a_tolerance_alone_after_a_kill_and_on_a_cluster(model, monk
     journal.after = 10**6
     assert_same(scan(*where, journal=journal, **given), found)
     assert len(journal) == found[0].computed.sum() + 3  # the marks and the probe
-    monkeypatch.setattr(scanning, "Spread", Shuffled)
-    assert_same(scan(*where, client=object(), **given), found)

@@ -150,4 +150,4 @@ def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():
 
 def test_near_takes_a_disc_around_the_end():
     surface = surface_of(lambda x, y: x + y, points=9)  # spacing 1
-    assert flatness.near(surface, 1.0).sum() == 5
+    assert (flatness.distance_from(surface) <= 1.0).sum() == 5

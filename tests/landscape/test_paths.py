@@ -48,7 +48,7 @@ def test_path_and_ray_are_the_losses_of_the_models_on_them(model):
     unit = (thetas[1] - thetas[0]) / (thetas[1] - thetas[0]).norm() * (thetas[-1] - thetas[0]).norm()
     assert_losses(ray, model, [thetas[0] + r * unit for r in RAY], examples)
     assert ray.marks["first epoch"].loss == pytest.approx(path.loss[LEG], abs=1e-5)
-    with pytest.raises(ValueError, match="at least one epoch"):
+    with pytest.raises(ValueError, match="expected 2, got 1"):
         obstacles(Objective(model, examples), iter(thetas[:1]), thetas[0])
 
 

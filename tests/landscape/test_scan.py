@@ -136,11 +136,11 @@ OBJECTIVES = "scan needs an Objective or a sequence .*; got"
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"alpha": []}, r"alpha must be .* one or more finite numbers; got shape \(0,\)"),
-        ({"beta": [np.nan, 1.0]}, r"beta must be .* with 1 not finite"),
-        ({"alpha": [1e300]}, r"alpha must be .* with 1 not finite"),
-        ({"alpha": [[0.0]]}, r"alpha .* shape \(1, 1\)"),
-        ({"alpha": "abc"}, r"alpha must be a sequence of numbers; got 'abc'"),
+        *(
+            ({"alpha": axis}, "alpha must be .* finite numbers; got")
+            for axis in ([], [1e300], [[0.0]], "abc")
+        ),
+        ({"beta": [np.nan, 1.0]}, r"beta must be .* finite numbers; got \[nan, 1.0\]"),
         ({"beta": None}, r"a Plane takes alpha and beta; beta is missing"),
         ({"region": None}, "region must be a Line or a Plane; got NoneType"),
         *(({"marks": {"q": at}}, MARK) for at in [(np.nan, 0.0), (1.0,), 1.0, "ab"]),

@@ -42,8 +42,9 @@ def with_other_signs(source):
 
 def test_comments_docstrings_and_layout_change_nothing(edit):
     before, source = code_of("engine"), OBJECTIVE.read_text()
-    said = re.sub(r'(\n *)"""(\w)', r'\1"""Otherwise. \2', source)
-    said = said.replace("\n    def ", "\n\n    # why\n    def ")
+    said = re.sub(r'(\n *)"""(\w)', r'\1"""Otherwise. \2', source).replace(
+        "\n    def ", "\n\n    # why\n    def "
+    )
     assert said.count("Otherwise. ") > 10
     for other in (said, ast.unparse(ast.parse(source))):
         edit("engine.objective", other)
@@ -77,17 +78,12 @@ def test_a_file_that_is_edited_while_the_program_runs_does_not_count(monkeypatch
     assert code_of("engine") == before
 
 
-def test_a_result_that_does_not_say_its_code_is_an_earlier_one_if_one_is_asked_for(tmp_path):
-    store, reading = Store(tmp_path), Store(tmp_path, read_only=True)
-    assert not store.compute(*KEY, lambda journal: {"loss": np.ones(1)}).earlier
-    assert store.load(*KEY, "ab") is None
-    assert reading.load(*KEY, "ab").earlier
-
-
 def test_no_stale_result_loads_as_current(edit, tmp_path):
     """After a change of sign in the objective: computed anew, served as an earlier one where nothing is computed."""
     store, reading, begun = Store(tmp_path), Store(tmp_path, read_only=True), ("curves", "rte", {})
     first = code_of("engine", "landscape")
+    assert store.compute(*KEY, lambda journal: {"loss": np.zeros(1)}).made_by("")
+    assert not reading.load(*KEY, first).made_by(first), "it does not say its code"
     store.compute(*KEY, lambda journal: {"loss": np.ones(1)}, code=first)
     with pytest.raises(KeyboardInterrupt):
         store.compute(*begun, Scan(stop_at=1, error=KeyboardInterrupt()), code=first)
@@ -95,11 +91,11 @@ def test_no_stale_result_loads_as_current(edit, tmp_path):
     edit("engine.objective", next(with_other_signs(OBJECTIVE.read_text())))
     now = code_of("engine", "landscape")
     assert store.load(*KEY, now) is None
-    assert (reading.load(*KEY, now).earlier, reading.load(*KEY, first).earlier) == (True, False)
+    assert [reading.load(*KEY, now).made_by(code) for code in (first, now)] == [True, False]
     assert [entry.state for entry in store.verify(lambda result: now)] == ["earlier", "unfinished"]
     assert [entry.state for entry in store.verify()] == ["sound", "unfinished"]
     again = store.compute(*KEY, lambda journal: {"loss": -np.ones(1)}, code=now)
-    assert (again.arrays["loss"], again.earlier, again.meta["code"]) == (-1, False, now)
+    assert (again.arrays["loss"], again.meta["code"]) == (-1, now)
     left = {path.name for path in again.path.parent.glob("mrpc*.npz*")}
     assert left == {again.path.name, f"{again.path.name}.lock"}
     scan = Scan()

@@ -1,9 +1,8 @@
-"""Writing: what lies in the way is not written through, and what is damaged is kept."""
+"""Writing: what lies in the way is not written through."""
 
-import errno
 import os
 
-from landscape_utils.store.files import check_writable, put_aside, write_all, write_atomically
+from landscape_utils.store.files import check_writable, write_all, write_atomically
 
 
 def test_it_does_not_write_through_a_link_in_the_way_and_the_check_leaves_what_is_there(tmp_path):
@@ -25,21 +24,3 @@ def test_writes_that_take_a_part_are_continued(tmp_path, monkeypatch):
     with open(tmp_path / "x", "wb") as file:
         write_all(file.fileno(), b"0123456789")
     assert (tmp_path / "x").read_bytes() == b"0123456789"
-
-
-def test_put_aside_finds_a_free_number_and_says_so_in_one_line(tmp_path, caplog, monkeypatch):
-    path = tmp_path / "x.npz"
-    for i in range(3):
-        path.write_bytes(bytes([i]))
-        put_aside(path, "it is empty")
-    assert [(tmp_path / f"x.npz.damaged-{i + 1}").read_bytes() for i in range(3)] == [b"\0", b"\1", b"\2"]
-
-    def refuse(*_):
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(os, "rename", refuse)
-    put_aside(path, "it is empty")
-    assert caplog.messages[2:] == [
-        f"{path} is put aside as x.npz.damaged-3 and computed anew: it is empty",
-        f"{path} is not used: it is empty; it cannot be put aside (Permission denied)",
-    ]

@@ -3,10 +3,10 @@
 import hashlib
 import io
 import json
-import os
 import pickle
 import time
 import zipfile
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -49,25 +49,22 @@ def npy(array, **options):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.float64(3.5),
-        np.zeros((0, 4)),
-        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
-        np.array([np.nan, np.inf, -0.0, 5e-324]),
-        np.array([True, False]),
-        *(np.arange(4, dtype=kind) for kind in (np.uint8, np.float16, ">i4")),
-        np.array(["fine-tuned", "日"]),
-        np.arange(12)[::3],
-    ],
-    ids=lambda a: f"{a.dtype}{a.shape}",
-)
-def test_arrays_come_back_to_the_bit(array):
-    meta, arrays = decode(encode(META, {"x": array}))
+def test_arrays_come_back_to_the_bit():
+    made = {
+        "number": np.float64(3.5),
+        "empty": np.zeros((0, 4)),
+        "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "odd": np.array([np.nan, np.inf, -0.0, 5e-324]),
+        "flags": np.array([True, False]),
+        **{np.dtype(kind).name: np.arange(4, dtype=kind) for kind in (np.uint8, np.float16, ">i4")},
+        "words": np.array(["fine-tuned", "日"]),
+        "every third": np.arange(12)[::3],
+    }
+    meta, arrays = decode(encode(META, made))
     assert meta == META
-    assert (arrays["x"].dtype, arrays["x"].shape) == (array.dtype, array.shape)
-    assert arrays["x"].tobytes() == np.asarray(array).tobytes()
+    for name, array in made.items():
+        assert (arrays[name].dtype, arrays[name].shape) == (array.dtype, array.shape)
+        assert arrays[name].tobytes() == array.tobytes()
 
 
 def test_it_is_an_npz_file_whose_bytes_depend_neither_on_the_time_nor_on_the_order(monkeypatch):
@@ -120,28 +117,23 @@ def test_a_pickle_in_a_file_with_a_right_checksum_is_not_run(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "archive",
+    ("members", "compression"),
     [
-        archive_of({}),
-        archive_of({"meta.json": b"{"}),
-        archive_of({"meta.json": b"\xff\xfe"}),
-        archive_of(MADE | {"x.npy": b"\x93NUMPY"}),
-        archive_of(MADE | {"x.npy": npy([1.0]).replace(b"(1,)", b"(9999999999999,)")}),
-        archive_of(MADE | {"x.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED),
+        ({}, zipfile.ZIP_STORED),
+        ({"meta.json": b"{"}, zipfile.ZIP_STORED),
+        (MADE | {"x.npy": b"\x93NUMPY"}, zipfile.ZIP_STORED),
+        (MADE | {"x.npy": npy([1.0]).replace(b"(1,)", b"(9999999999999,)")}, zipfile.ZIP_STORED),
+        (MADE | {"x.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED),
     ],
-    ids=["no meta", "half a meta", "no text", "half an array", "a huge array", "a packed bomb"],
+    ids=["no meta", "half a meta", "half an array", "a huge array", "a packed bomb"],
 )
-def test_other_hostile_content_with_a_right_checksum_is_damage(archive):
-    assert len(archive) < 10**5
+def test_other_hostile_content_with_a_right_checksum_is_damage(members, compression):
     with pytest.raises(Damaged):
-        decode(sealed(archive))
+        decode(sealed(archive_of(members, compression)))
 
 
 def test_a_machine_without_memory_is_no_damage(monkeypatch):
-    def refuse(*_):
-        raise MemoryError
-
-    monkeypatch.setattr(zipfile.ZipFile, "read", refuse)
+    monkeypatch.setattr(zipfile.ZipFile, "read", Mock(side_effect=MemoryError))
     with pytest.raises(MemoryError):
         decode(encode(META, ARRAYS))
 
@@ -161,27 +153,10 @@ def test_python_objects_and_names_that_leave_the_archive_are_refused():
             encode(META, {name: np.zeros(1)})
 
 
-def test_the_time_it_took_is_beside_the_result_and_not_in_it_and_may_be_lost(path):
-    times, written = path.with_suffix(".json"), set()
-    for seconds in (1.5, 99.0):
-        result = write_result(path, META, ARRAYS, seconds)
-        assert result.meta["seconds"] == read_result(path).meta["seconds"] == seconds
-        assert (result.recipe, result.meta["device"]) == (RECIPE, "cpu")
-        assert result.arrays["loss"].tobytes() == ARRAYS["loss"].tobytes()
-        written.add(path.read_bytes())
-    assert len(written) == 1
-    assert sorted(os.listdir(path.parent)) == [times.name, path.name]
-    for content in (b"", b"[]", b"\xff", b'{"seconds": "x"}', None):
-        times.unlink() if content is None else times.write_bytes(content)
-        result = read_result(path)
-        assert "seconds" not in result.meta
-        np.testing.assert_array_equal(result.arrays["loss"], ARRAYS["loss"])
-
-
 def test_a_sound_result_under_another_name_a_folder_and_nothing_are_told_apart(path):
     with pytest.raises(FileNotFoundError):
         read_result(path)
-    write_result(path, META, ARRAYS, seconds=0)
+    assert write_result(path, META, ARRAYS).recipe == RECIPE
     for name in (f"rte-{recipe_key(RECIPE)}.npz", "mrpc-0123456789abcdef.npz"):
         with pytest.raises(Damaged, match="under another name"):
             read_result(path.rename(path.with_name(name)))

@@ -1,6 +1,7 @@
 """The store under SIGKILL, full disks, locked folders and rivals: real processes, and the same bits in the end."""
 
 import os
+import re
 import signal
 from itertools import count
 
@@ -16,12 +17,11 @@ def result_path(folder):
 
 
 def check_is_complete(folder, points, width=3):
-    """To the bits of a scan that nothing disturbs."""
     path, undisturbed = result_path(folder), folder.with_name("undisturbed")
     expected = Store(undisturbed).compute(KIND, NAME, RECIPE, Scan(points, width), device="cpu")
     assert path.read_bytes() == expected.path.read_bytes()
     left = {p.name for p in path.parent.iterdir()}
-    assert left == {path.name, f"{path.name}.lock", path.with_suffix(".json").name}
+    assert left == {path.name, f"{path.name}.lock"}
     assert expected.arrays["loss"].tobytes() == np.stack([row(i, width) for i in range(points)]).tobytes()
 
 
@@ -38,8 +38,8 @@ def test_killed_at_every_call_that_reaches_the_disk(memory, half):
         assert not {*first.points("done")} & {*Process(**job).end().points("begin")}
         check_is_complete(**job)
     check_is_complete(**job)
-    # 2 folders made and synced, a probe, a journal of 3 rows, two files written, renamed and synced
-    assert number > 25
+    # 2 folders made and synced, a probe, a journal of 3 rows, a file written, renamed and synced
+    assert number > 18
 
 
 def test_of_several_that_want_it_one_computes_and_the_others_read(memory):
@@ -53,7 +53,6 @@ def test_of_several_that_want_it_one_computes_and_the_others_read(memory):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 0)])
 def test_when_the_one_that_computes_is_killed_or_stopped_the_one_that_waits_goes_on(memory, number, code):
-    """After Ctrl-C too what is done is kept and the lock is free."""
     job = {"folder": memory / "x", "points": 10}
     first = Process(**job, pause_at=5)
     first.wait_for("paused")
@@ -91,9 +90,8 @@ def test_a_folder_of_another_user_serves_what_it_has_and_refuses_the_rest_at_onc
     other = {"user": 65534} if os.geteuid() == 0 else {}  # to root nothing is read-only
     assert Process(**job, **other).end().said == ["finished"]
     (refused,) = Process(**job, **other, name="rte").end().said
-    assert refused.startswith("UserError: cannot lock")
-    assert "Permission denied" in refused
+    assert re.match("UserError: cannot lock .*Permission denied", refused)
     path.write_bytes(b"")
     (damaged,) = Process(**job, **other).end().said
-    assert damaged.startswith(f"UserError: {path} is damaged (it is empty)")
+    assert damaged.startswith(f"UserError: cannot lock {path}: Permission denied")
     path.parent.chmod(0o755)

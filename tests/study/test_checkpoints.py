@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 import torch
 from networks import make_model
-from own_case import save_training, write_examples
+from own_case import refused, save_training, write_examples
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification
 
-from landscape_utils import Checkpoints, UserError, read_task
+from landscape_utils import Checkpoints, read_task
 from landscape_utils.book import tables
 from landscape_utils.claims.evidence import number
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.figures import plots
 from landscape_utils.figures.widgets import explore
 from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
-from landscape_utils.landscape.rollback import roll_back
 from landscape_utils.landscape.scan import Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.names import HOWS
@@ -56,7 +54,6 @@ def mine(case, tmp_path_factory) -> Checkpoints:
 
 
 def model_of(folder):
-    """Read by the library alone."""
     return AutoModelForSequenceClassification.from_pretrained(folder)
 
 
@@ -66,28 +63,14 @@ def thetas(folders) -> list[torch.Tensor]:
 
 def test_a_surface_is_a_scan_of_the_plane_of_the_checkpoints(mine, case):
     folders = case.trained["scratch"]
-    (start, *_, end), (other,), model = (
-        thetas(folders),
-        thetas([case.others["scratch"]]),
-        model_of(folders[-1]),
-    )
+    start, end, other = thetas([folders[0], folders[-1], case.others["scratch"]])
     plane = Plane(start, end - start, other - start)
-    expected = scan(Objective(model, mine.sample("reviews", "dev")), plane, AXIS, AXIS)
+    expected = scan(Objective(model_of(folders[-1]), mine.sample("reviews", "dev")), plane, AXIS, AXIS)
     surface = mine.surface("reviews", "scratch", "dev")
     np.testing.assert_array_equal(surface.loss, expected.loss)
     assert surface.marks["end"].loss == expected.marks["end"].loss
     assert surface.cosine == plane.cosine
-    assert len(surface.draws) > 0, "intervals need them"
     assert mine.curve("reviews", "scratch").marks["end"] == mine.surface("reviews", "scratch").marks["end"]
-
-
-def test_the_path_and_the_rollback_are_those_of_the_checkpoints(mine, case):
-    found = thetas(case.trained["pretrained"])
-    np.testing.assert_array_equal(mine.trajectory("reviews").beta, project(found, mine.plane("reviews")).beta)
-    model = model_of(case.trained["pretrained"][-1])
-    expected = roll_back(model, found[0], found[-1], case.task.dev)
-    assert mine.rollback("reviews").groups == expected.groups
-    np.testing.assert_array_equal(mine.rollback("reviews").loss, expected.loss)
 
 
 def test_the_history_is_measured_on_the_checkpoints(mine, case):
@@ -97,9 +80,7 @@ def test_the_history_is_measured_on_the_checkpoints(mine, case):
     accuracies = [1 - Objective(model, case.task.dev)().error for model in models]
     assert run.dev_accuracy.tolist() == pytest.approx(accuracies, abs=1e-12)
     assert run.loss[-1] == pytest.approx(Objective(last, case.task.train)().loss, abs=1e-6)
-    table = tables.checkpoints(mine)
-    assert f"| {number(100 * run.dev_accuracy[-1])} | {number(run.loss[-1])} |" in table
-    assert f"the encoder {len(run.theta()):,} parameters" in table
+    assert f"| {number(100 * run.dev_accuracy[-1])} | {number(run.loss[-1])} |" in tables.checkpoints(mine)
 
 
 def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
@@ -115,13 +96,11 @@ def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
 def test_one_training_answers_for_itself_alone(mine, case):
     trained, others = ({"pretrained": folders["pretrained"]} for folders in (case.trained, case.others))
     one = study_of(case, mine.store.folder.parent, trained=trained, others=others)
-    claims = {claim.name: claim for claim in one.claims()}
-    assert set(claims) == UNLAYERED | LAYERS | {"orthogonal"}
-    angle = claims["orthogonal"].evidence[0]
-    assert angle.values[0] == pytest.approx(abs(one.surface("reviews").cosine), abs=1e-6)
+    claims = {claim.name for claim in one.claims()}
+    assert claims == UNLAYERED | LAYERS | {"orthogonal"}
     both = {claim.name for claim in mine.claims()}
     # checkpoints do not tell of speed and overfitting
-    assert both == set(claims) | {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
+    assert both == claims | {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
 
 
 def test_without_another_task_the_second_direction_is_random_and_the_same_again(case, tmp_path):
@@ -143,17 +122,14 @@ def test_a_map_is_a_scan_around_the_trained_network(case, tmp_path, along):
     found, ends, model = mine.map("SGD"), thetas(folders), model_of(folders[-1])
     random = random_plane(ends[-1], float((ends[-1] - ends[0]).norm()), ParameterSpace(model), 5)
     plane = (principal_plane(ends) if along == "pca" else random)[0]
-    objective, surface = Objective(model, mine.sample("reviews", "dev")), found.surfaces["dev"]
-    expected = scan(objective, plane, AXIS, AXIS, marks=TRAINED)
-    np.testing.assert_array_equal(surface.loss, expected.loss)
-    ((name, mark),) = surface.marks.items()
-    assert (name, mark.loss) == ("trained network", pytest.approx(objective().loss, abs=1e-6))
+    expected = scan(Objective(model, mine.sample("reviews", "dev")), plane, AXIS, AXIS, marks=TRAINED)
+    np.testing.assert_array_equal(found.surfaces["dev"].loss, expected.loss)
+    assert found.surfaces["dev"].marks == expected.marks
     np.testing.assert_array_equal(found.path.beta, project(ends, plane).beta)
     # Three snapshots lie in the plane of their components; of P dimensions a random plane has about sqrt(2 / P).
     assert found.path.in_plane[0] > 0.999 if along == "pca" else found.path.in_plane[0] < 0.1
     assert found.shares.sum() == pytest.approx(1 if along == "pca" else 0)
     assert f"| SGD | {along} |" in tables.maps(mine)
-    plots.surface_grid({"x": {"SGD": found.surfaces["train"]}}, trajectories={"x": {"SGD": found.path}})
 
 
 def test_another_loss_is_another_result(case, tmp_path):
@@ -175,10 +151,10 @@ def test_what_the_trainer_measured_is_set_beside_ours(case, tmp_path, caplog):
         (folders[i] / "trainer_state.json").write_text(json.dumps(state))
     mine = study_of(case, tmp_path / "second", trained={"A": folders})
     first, second = mine.evaluations("A")
-    assert first.difference == ""
-    theirs, ours = log["eval_loss"], run.dev_loss[2]
-    line = f"checkpoint-180: its Trainer measured on dev loss {theirs:.6g}, here {ours:.6g}"
-    assert second.difference.startswith(line)
+    line = (
+        f"checkpoint-180: its Trainer measured on dev loss {log['eval_loss']:.6g}, here {run.dev_loss[2]:.6g}"
+    )
+    assert (first.difference, second.difference[: len(line)]) == ("", line)
     assert caplog.messages == [second.difference]
     assert f"{run.dev_loss[1]:.6f} | {run.dev_loss[1]:.6f}" in tables.evaluations(mine)
     assert line in tables.evaluations(mine)
@@ -197,10 +173,9 @@ def test_the_explorer_shows_them_and_the_model_answers(mine):
     shown = {(view["task"], view["how"]) for view in live.explorer.payload["views"]}
     assert shown == {("reviews", "fine-tuned"), ("reviews", "from scratch")}
     live._measure()
-    assert "at α = 1, β = 0" in live.message.value
     assert f"training loss {mine.surface('reviews', way).marks['end'].loss:.4g}" in live.message.value
     live.resolution.value, live.span.value = 3, 1.0
-    live._scan()
+    live._scan_surface("reviews", way)
     assert "Scanned in" in live.message.value
     assert mine.under("float32", resolution=3, span=1.0).surface("reviews", way).loss.shape == (3, 3)
 
@@ -210,36 +185,28 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
     for changes, words in (
         ({"trained": {}}, "no checkpoints"),
-        ({"trained": [start, end]}, "no checkpoints"),
+        ({"trained": [start, end]}, "names the checkpoints of a fine-tuning"),
         ({"trained": {"a": end}}, "two checkpoints or more"),
         ({"others": end}, "others={'pretrained': folder} names"),
         ({"task": "reviews"}, "task must be a Task, such as read_task returns; got 'reviews'"),
-        ({"loss": "focal"}, "loss must be a function"),
         ({"trained": {"a": [start, end]}, "directions": "pca"}, "need three checkpoints"),
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
         ({"trained": {"a": [end, end]}}, "are equal, so no direction leads"),
         ({"trained": {"a": [start, tmp_path / "three"]}}, "holds no head for the 2 classes of 'reviews'"),
     ):
-        with pytest.raises(UserError, match=words) as caught:
+        with refused(words):
             study_of(case, tmp_path, **changes)
-        assert "\n" not in str(caught.value)
 
 
 def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once(case, tmp_path):
+    """Of the profile neither tasks nor data are read: it names a folder of data that has nothing of its tasks."""
+    profile = load_profile("demo").model_copy(update={"data_dir": str(tmp_path)})
     adam, sgd = ([*map(str, folders)] for folders in case.trained.values())
-    mine = study_of(case, tmp_path, trained={"Adam": adam, "SGD": sgd})
-    assert mine.ways == ("Adam", "SGD")
+    mine = study_of(case, tmp_path, trained={"Adam": adam, "SGD": sgd}, profile=profile)
+    assert (mine.ways, mine.store.folder) == (("Adam", "SGD"), tmp_path / "own")
     mine.compute("curves", "rollbacks")
     assert mine.curve("reviews", "Adam").norm != mine.curve("reviews", "SGD").norm
     assert mine.rollback("reviews").fine_tuned == mine.run("reviews", "Adam").dev_accuracy[-1]
-
-
-def test_of_the_profile_neither_tasks_nor_data_are_read(case, tmp_path):
-    """It names a folder of data that has nothing of its tasks."""
-    profile = load_profile("minilm").model_copy(update={"data_dir": str(tmp_path)})
-    one = study_of(case, tmp_path, profile=profile)
-    assert one.plane("reviews").norm > 0
-    assert one.store.folder == tmp_path / "own"
 
 
 def test_words_that_it_does_not_know_are_refused(mine):
@@ -249,5 +216,5 @@ def test_words_that_it_does_not_know_are_refused(mine):
         (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
         (lambda: mine.overfitting(), "no training was continued"),
     ):
-        with pytest.raises(UserError, match=words):
+        with refused(words):
             call()

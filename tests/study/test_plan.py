@@ -13,7 +13,6 @@ RATES = Rates(visit=1e-3, exact=3e-3, step=1e-2)
 
 @pytest.fixture
 def paced(monkeypatch):
-    """A machine whose pace is known."""
     monkeypatch.setattr(plan, "measure", lambda *_: RATES)
 
 

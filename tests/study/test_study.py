@@ -5,8 +5,10 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from own_case import refused
+from transformers import get_linear_schedule_with_warmup
 
-from landscape_utils import Study, UserError
+from landscape_utils import Study
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace, layer_groups
 from landscape_utils.environment import OF_CHECKPOINTS, check_names
@@ -15,9 +17,10 @@ from landscape_utils.landscape.scan import Line, Plane, scan
 from landscape_utils.landscape.trajectory import project
 from landscape_utils.names import KINDS as FOLDERS
 from landscape_utils.profiles import load_profile
-from landscape_utils.study.order import missing_of
-from landscape_utils.study.results import KINDS
+from landscape_utils.store.code import code_of
+from landscape_utils.study.computing import KINDS, missing_of
 from landscape_utils.study.run_result import RunResult
+from landscape_utils.study.scan_results import CurveResult
 from landscape_utils.training.finetune import HISTORY, load_run
 
 
@@ -63,13 +66,11 @@ def test_rolled_back_is_what_rollback_reports(study):
 
 
 def test_trajectories_are_the_epochs(study):
-    run, longer, extra = study.run("mrpc"), study.overfitting(), study.profile.overfitting.extra_epochs
-    thetas = [run.theta(epoch) for epoch in range(run.epochs + 1)]
+    run, further = study.run("mrpc"), study.run("mrpc", "continued")
+    thetas = [*(run.theta(epoch) for epoch in range(run.epochs + 1)), further.theta(1), further.theta(2)]
     expected = project(thetas, study.plane("mrpc"))
-    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha)
-    np.testing.assert_array_equal(longer.beta[: run.epochs + 1], expected.beta)
-    assert len(longer.alpha) == 1 + run.epochs + extra
-    assert study.run("mrpc", "continued").epochs == extra
+    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: run.epochs + 1])
+    np.testing.assert_array_equal(study.overfitting().beta, expected.beta)
 
 
 def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
@@ -79,6 +80,94 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
     assert whole[-1, -1, -1] == 1 - Objective(run.model(), examples)().error
     edges = {"low": whole[0, -1, -1], "middle": whole[-1, 0, -1], "high": whole[-1, -1, 0]}
     assert edges == roll_back(run.model(), run.theta(0), run.theta(), examples).groups
+
+
+def reading(study: Study) -> Study:
+    return Study(study.profile, results_dir=study.store.folder.parent, device="none")
+
+
+def losses_at(study: Study, thetas) -> list[float]:
+    """Training loss of the fine-tuned model with other encoders put in."""
+    model = study.run("mrpc").model()
+    objective, space = Objective(model, study.sample("mrpc", "train")), ParameterSpace(model)
+    found = []
+    for theta in thetas:
+        space.write(theta)
+        found.append(objective().loss)
+    return found
+
+
+def test_a_walk_has_the_lengths_and_angles_of_the_snapshots(study):
+    run, walk = study.run("mrpc"), study.walk("mrpc")
+    thetas = [run.theta(epoch).double() for epoch in range(run.epochs + 1)]
+    delta = thetas[-1] - thetas[0]
+    norms = [float((theta - thetas[0]).norm()) for theta in thetas]
+    np.testing.assert_allclose(walk.norm, norms, rtol=1e-6)  # float32 sums of 600,000 squares in float64
+    quarter = run.theta_quarter().double() - thetas[0]
+    assert walk.quarter[1] == pytest.approx(float(quarter @ delta / quarter.norm() / delta.norm()), rel=1e-5)
+    assert walk.angle == pytest.approx(study.surface("mrpc").cosine, abs=1e-6)
+
+
+def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
+    run, further = study.run("mrpc"), study.run("mrpc", "continued")
+    epochs = [run.theta(epoch) for epoch in range(run.epochs + 1)]
+    wanted = losses_at(study, [*epochs, further.theta()])
+    path, obstacles, barrier = study.path("mrpc"), study.obstacles("mrpc").path, study.barrier("mrpc")
+    at_epochs = [float(obstacles.loss[obstacles.alpha == epoch][0]) for epoch in range(run.epochs + 1)]
+    # theta_0 + (theta_1 - theta_0) is theta_1 but for a rounding
+    assert at_epochs == pytest.approx(wanted[:-1], abs=1e-5)
+    assert [path.loss[0], path.loss[-1]] == pytest.approx([wanted[0], wanted[-2]], abs=1e-5)
+    assert [barrier.loss[0], barrier.loss[-1]] == pytest.approx(wanted[-2:], abs=1e-5)
+    assert path.precision == "float32"
+    end = study.curve("mrpc", split="dev").marks["end"]
+    assert study.barrier("mrpc", "dev").error[0] == pytest.approx(end.error)
+
+
+def test_random_directions_start_at_the_end(study):
+    found = study.random_directions("mrpc")
+    assert [found.end] == pytest.approx(losses_at(study, [study.run("mrpc").theta()]), abs=1e-6)
+    assert found.loss.shape == (20, len(found.radius))
+    assert np.isfinite(found.loss).all()
+
+
+def test_the_schedule_is_the_trainers(study):
+    run, settings = study.run("mrpc"), study.profile.tasks["mrpc"].pretrained
+    steps = len(run.loss)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=settings.learning_rate)
+    warmup = int(np.ceil(study.profile.training.warmup * steps))
+    (factor,) = get_linear_schedule_with_warmup(optimizer, warmup, steps).lr_lambdas
+    wanted = [settings.learning_rate * factor(step) for step in range(steps)]
+    np.testing.assert_allclose(study.schedule("mrpc"), wanted, rtol=1e-12)
+
+
+def test_seeds_are_those_that_there_are(study):
+    study.curve("mrpc")
+    assert study.seeds_of("curve", "rte", "pretrained") == study.seeds
+    assert study.seeds_of("barrier", "rte", "pretrained") == ()
+    assert study.seeds_of("rollback", "mrpc", "scratch") == ()
+    assert reading(study).seeds_of("curve", "mrpc", "pretrained") == (0,)
+    assert reading(study).seeds_of("random_directions", "rte", "pretrained") == ()
+
+
+def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
+    before, kind = study.curve("mrpc"), CurveResult("mrpc", "pretrained", 0)
+    assert study.has(kind)
+    monkeypatch.setattr(CurveResult, "code", classmethod(lambda cls: "0" * 16))
+    assert not study.has(kind)
+    # to read, the earlier one will do
+    assert reading(study).curve("mrpc").loss.tolist() == before.loss.tolist()
+    assert study.curve("mrpc").loss.tolist() == before.loss.tolist()
+    assert study.has(kind)
+
+
+# When this fails, the code of trainings has changed. If it trains other weights, raise RunResult.version, so that no
+# training of earlier code is taken for one of this. If not, keep the version. Then write down the new fingerprint.
+TRAINED_BY = {1: "9e390efa630f27a2"}
+
+
+def test_a_change_of_the_code_of_trainings_asks_for_a_decision():
+    found = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
+    assert TRAINED_BY[RunResult.version] == found
 
 
 def test_lost_snapshots_are_made_again_to_the_same_bits(study):
@@ -121,31 +210,27 @@ def test_results_come_after_those_they_need(study):
 def test_a_sample_is_the_same_every_time_and_within_its_split(tiny_profile, tmp_path):
     study, again, whole = (Study(tiny_profile, results_dir=tmp_path, examples=n) for n in (7, 7, 10**6))
     sample = study.sample("rte", "train")
-    assert sample == again.sample("rte", "train")
-    assert len(sample) == 7
+    assert (sample, len(sample)) == (again.sample("rte", "train"), 7)
     assert all(example in study.task("rte").train for example in sample)
     assert whole.sample("rte", "dev") == study.task("rte").dev
 
 
-def test_a_seed_of_the_profile_leaves_the_others_for_means(tiny_profile, tmp_path):
-    assert Study(tiny_profile, results_dir=tmp_path).seed == 0
-    other = Study(tiny_profile, seed=5, results_dir=tmp_path)
-    assert (other.seed, other.seeds) == (5, (5,))
+def test_a_seed_of_the_profile_leaves_the_others_for_means(tmp_path):
+    found = [Study("demo", seed=seed, results_dir=tmp_path, device="none") for seed in (None, 2, 5)]
+    assert [(s.seed, s.seeds) for s in found] == [(0, (0, 1, 2)), (2, (0, 1, 2)), (5, (5,))]
 
 
 def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_profile, tmp_path):
     profile = load_profile(tiny_profile, tasks="rte")
     task = profile.tasks["rte"].model_copy(update={"tried": [1e-9]})
-    profile = profile.model_copy(update={"tasks": profile.tasks | {"rte": task}})
-    study = Study(profile, results_dir=tmp_path)
+    study = Study(profile.model_copy(update={"tasks": profile.tasks | {"rte": task}}), results_dir=tmp_path)
     study.compute("runs", workers=1)
     assert not missing_of(study, ["runs"])
     tried = {rate: study.run("rte", learning_rate=rate) for rate in study.learning_rates("rte")}
     assert list(tried) == [1e-9, 1e-3]
     assert tried[1e-3].folder == study.run("rte").folder
-    moved = {rate: float((run.theta() - run.theta(0)).norm()) for rate, run in tried.items()}
-    assert moved[1e-9] < 1e-4 * moved[1e-3]  # a step of Adam goes as the learning rate
-    assert study.run("rte").folder == Study(tiny_profile, results_dir=tmp_path).run("rte").folder
+    moved = [float((run.theta() - run.theta(0)).norm()) for run in tried.values()]
+    assert moved[0] < 1e-4 * moved[1]  # a step of Adam goes as the learning rate
 
 
 @pytest.mark.parametrize(
@@ -153,38 +238,28 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
     [
         (lambda study: study.run("mrpc", "finetuned"), r"unknown way to train .* allowed are"),
         (lambda study: study.surface("mrpc", split="test"), "unknown split 'test'; allowed are"),
-        (lambda study: study.sample("mrpc", "test"), "unknown split 'test'; allowed are"),
         (lambda study: study.surface("wnli"), "unknown task 'wnli'; .* has"),
-        (lambda study: study.surface([]), r"unknown task \[\]; .* has"),
         (lambda study: study.layer_surface("mrpc", "top"), "unknown layer group 'top'; allowed are"),
         (lambda study: study.trajectory("mrpc", method="cross"), "unknown method 'cross'; allowed are"),
         (lambda study: study.seeds_of("dance", "mrpc", "scratch"), "unknown kind of result 'dance'"),
         (lambda study: study.compute("everything"), "unknown kind of result 'everything'; allowed are"),
         (lambda study: study.compute("runs", workers="2"), "workers = '2': a whole number"),
         (lambda study: study.curve("mrpc", seed="x"), "a seed is a whole number .* got 'x'"),
-        (lambda study: study.run("mrpc", seed=-1), "a seed is a whole number .* got -1"),
         (lambda study: study.run("mrpc", seed=True), "a seed is a whole number .* got True"),
-        (lambda study: study.run("mrpc", learning_rate="x"), "a learning rate is a number .* got 'x'"),
         (lambda study: study.rollback("mrpc", 0.0), "a learning rate is a number greater than 0; got 0.0"),
     ],
 )
-def test_what_cannot_be_asked_is_refused_in_one_line_before_any_work(
-    tiny_profile, tmp_path, monkeypatch, ask, message
-):
+def test_what_cannot_be_asked_is_refused_before_any_work(tiny_profile, tmp_path, monkeypatch, ask, message):
     monkeypatch.setattr("landscape_utils.study.trainings.build_model", lambda *_: pytest.fail("trained"))
-    with pytest.raises(UserError, match=message) as caught:
+    with refused(message):
         ask(Study(tiny_profile, results_dir=tmp_path))
-    assert "\n" not in str(caught.value)
 
 
 def test_a_parameter_that_no_notebook_has_is_refused_once():
     namespace = {"In": [""] * 4, "profile": "demo", "_i": "x", "study": object()}
     check_names(namespace)
-    with pytest.raises(UserError, match="unknown parameter 'resolutoin'; a notebook takes profile, tasks"):
-        check_names(namespace | {"resolutoin": 7})
-    check_names(
-        namespace | {"resolutoin": 7, "In": [""] * 9}
-    )  # later, when the reader has names of their own
-    with pytest.raises(UserError, match="unknown parameter 'checkpoints'"):
-        check_names(namespace | {"checkpoints": "start,end"})
+    with refused("unknown parameter 'resolutoin'; a notebook takes profile, tasks"):
+        check_names(namespace | {"resolutoin": None})
+    later = {"resolutoin": 7, "In": [""] * 9}  # when the reader has names of their own
+    check_names(namespace | later)
     check_names(namespace | {"checkpoints": "start,end"}, *OF_CHECKPOINTS)

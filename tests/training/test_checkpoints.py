@@ -1,7 +1,6 @@
 """Checkpoints as they are found: their order, their encoder to the bit, the classes that their labels mean."""
 
-from __future__ import annotations
-
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -11,11 +10,13 @@ import pytest
 import torch
 import transformers as hf
 from networks import MODELS, make_model
-from own_case import edit_config, save_training, write_examples
+from own_case import edit_config, refused, save_training, write_examples
 
+from landscape_utils import in_order, read_task
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.profiles import load_profile
-from landscape_utils.training.checkpoints import classifier, in_order, read_task, theta_of
+from landscape_utils.training.checkpoints import classifier, differing, evaluations, theta_of
+from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.models import weights_checksum
 
 DEMO = load_profile("demo")
@@ -23,7 +24,6 @@ DEMO = load_profile("demo")
 
 @pytest.fixture
 def saved(tmp_path):
-    """The checkpoints of a training, and the files of its examples."""
     return save_training(tmp_path / "run"), write_examples(tmp_path)
 
 
@@ -37,20 +37,18 @@ def tokens(task):
 
 
 def masked_words(kind: str, folder: Path) -> None:
-    """A checkpoint of a network that was trained on masked words."""
     config, _, settings = MODELS[kind]
     hf.AutoModelForMaskedLM.from_config(config(**settings)).save_pretrained(folder)
 
 
-def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch, refused):
+def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
     """Names without a number stand at the ends or have no place. As texts, 180 would be before 90."""
     monkeypatch.chdir(tmp_path)
     run = [f"run-7/checkpoint-{end}" for end in ("init", 0, 90, 180, "final")]
     for name in ("start/checkpoint-0", *run, "other/checkpoint-best", "other/checkpoint-1"):
-        folder = tmp_path / name
-        folder.mkdir(parents=True)
-        (folder / "config.json").touch()
-        (folder / "model.safetensors").touch()
+        (tmp_path / name).mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            (tmp_path / name / file).touch()
     found = in_order("start/checkpoint-0, run-*/checkpoint-*")
     assert found == [tmp_path / name for name in ("start/checkpoint-0", *run)]
     assert in_order(f"{tmp_path}/run-7/*-90") == [tmp_path / "run-7/checkpoint-90"]
@@ -64,7 +62,7 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch, r
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_the_encoder_is_read_to_the_bit(tmp_path, refused, kind):
+def test_the_encoder_is_read_to_the_bit(tmp_path, kind):
     model = make_model(kind, seed=3)
     model.save_pretrained(tmp_path)
     theta = ParameterSpace(model).read()
@@ -77,9 +75,9 @@ def test_the_encoder_is_read_to_the_bit(tmp_path, refused, kind):
 def test_a_head_of_another_task_does_not_matter_but_is_none(tmp_path):
     model = make_model("roberta", num_labels=5)
     model.save_pretrained(tmp_path / "other")
-    theta = ParameterSpace(model).read()
-    assert torch.equal(theta_of(tmp_path / "other", 3, len(theta)), theta)
-    assert not classifier(tmp_path / "other", 3)[1]
+    found, whole = classifier(tmp_path / "other", 3)
+    assert torch.equal(ParameterSpace(found).read(), ParameterSpace(model).read())
+    assert not whole
     masked_words("roberta", tmp_path / "words")
     heads = []
     for seed in (1, 2):
@@ -104,7 +102,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\n"
         (lambda file: masked_words("bert", file.parent), r"lacks weights of .*bert\.pooler"),
     ],
 )
-def test_weights_that_are_not_whole_are_refused_in_one_line(tmp_path, refused, damage, words):
+def test_weights_that_are_not_whole_are_refused_in_one_line(tmp_path, damage, words):
     make_model().save_pretrained(tmp_path)
     damage(tmp_path / "model.safetensors")
     with refused(words):
@@ -121,7 +119,7 @@ def save_lora(kind: str, folder: Path, **options) -> torch.nn.Module:
     return model.eval()
 
 
-def test_a_lora_folder_is_merged_while_reading(tmp_path, monkeypatch, refused):
+def test_a_lora_folder_is_merged_while_reading(tmp_path, monkeypatch):
     """Against peft's own unmerged forward: float32 rounding of two matrix products that became one."""
     model, folder = save_lora("bert", tmp_path), tmp_path / "lora"
     assert in_order(str(folder)) == [folder]
@@ -142,12 +140,10 @@ def test_a_lora_folder_is_merged_while_reading(tmp_path, monkeypatch, refused):
 
 
 def test_a_lora_folder_knows_its_task(tmp_path):
-    """Its classes are those of its head, its tokenizer may be the base's."""
     save_lora("bert", tmp_path)
     rows = tmp_path / "rows.csv"
     rows.write_text("text,tone\nthe kind horse,0\nthe fast ship,1\nthe sad cook,2\n")
-    for path in save_training(tmp_path / "run", checkpoints=1)[0].glob("tokenizer*"):
-        shutil.copy(path, tmp_path / "base")
+    make_tokenizer().save_pretrained(tmp_path / "base")
     assert read([tmp_path / "base", tmp_path / "lora"], (rows, rows)).labels == ("0", "1", "2")
 
 
@@ -157,12 +153,11 @@ def test_a_head_that_an_adapter_holds_in_part_is_none(tmp_path):
     assert not classifier(tmp_path / "lora", 3)[1]
 
 
-def test_labels_mean_the_classes_of_the_model(saved, refused):
+def test_labels_mean_the_classes_of_the_model(saved):
     """Their numbers follow the model, not the alphabet; some models count their classes from 1."""
     folders, files = saved
-    task = read(folders, files)
+    task, text = read(folders, files), Path(files[0]).read_text()
     assert (task.name, task.labels) == ("reviews", ("negative", "positive"))
-    text = Path(files[0]).read_text()
     written = [line.rsplit(",", 1)[1] for line in text.splitlines()[1:]]
     assert [task.labels[example["labels"]] for example in task.train] == written
     edit_config(folders[-1], id2label={"1": "negative", "2": "positive"})
@@ -206,37 +201,56 @@ def test_examples_are_cut_to_what_model_and_tokenizer_take(tmp_path, kind, place
     assert len(tokens(read(folders, files))[0]) == length
 
 
-def test_a_length_that_the_model_does_not_take_is_refused(saved, refused):
+def test_a_length_that_the_model_does_not_take_is_refused(saved):
     for wanted in (3, 49, True, 7.0):
         with refused(r"max_length must be a whole number from 5 to 48, .* or 0"):
             read(*saved, max_length=wanted)
 
 
-@pytest.mark.parametrize(
-    ("header", "text", "columns"), [("a,b,l", "a, b", 2), ("a,b,l", "b", 1), ("0,1,l", 0, 1)]
-)
-def test_columns_may_be_named_in_one_text(saved, tmp_path, header, text, columns):
-    rows = tmp_path / "rows.csv"
-    rows.write_text(f"{header}\nthe horse,the ship,0\nthe cook,the pan,1\n")
-    assert len(read(saved[0], (rows, rows), text=text, label="l").train_text[0]) == columns
-
-
-def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles(saved, tmp_path):
-    folders, files = saved
-    (tmp_path / "SST-2").mkdir()
-    train = shutil.copy(files[0], tmp_path / "SST-2" / "train.csv")
-    assert read(folders, (train, files[1])).name == "sst2"
-    task = read_task(folders, load_profile("demo", tasks="sst2"))
+def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles_and_one_text_names_its_columns(
+    saved, tmp_path
+):
+    rows = tmp_path / "SST-2" / "train.csv"
+    rows.parent.mkdir()
+    rows.write_text("a,b,0\nthe horse,the ship,0\nthe cook,the pan,1\n")
+    for text, columns in (("a, b", 2), ("b", 1), (0, 1)):
+        found = read(saved[0], (rows, rows), text=text, label="0")
+        assert (found.name, len(found.train_text[0])) == ("sst2", columns)
+    task = read_task(saved[0], load_profile("demo", tasks="sst2"))
     assert (task.name, len(task.train)) == ("sst2", 600)
 
 
-def test_the_tokenizer_may_lie_in_another_checkpoint(saved, refused):
-    folders, files = saved
-    expected = read(folders, files).checksum
-    for path in folders[-1].glob("tokenizer*"):
-        shutil.move(path, folders[0])
-    assert read(folders, files).checksum == expected
-    for path in folders[0].glob("tokenizer*"):
-        path.unlink()
+def test_the_tokenizer_may_lie_in_another_checkpoint(saved):
+    (first, *_, last), files = saved
     with refused("no tokenizer"):
-        read(folders, files)
+        read([first, first], files)
+    expected = read([first, last], files).checksum
+    for path in last.glob("tokenizer*"):
+        shutil.move(path, first)
+    assert read([first, last], files).checksum == expected
+
+
+def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
+    """Of its own step, under any of the usual names; what is not there or not to be trusted is left out."""
+    folder = tmp_path / "checkpoint-20"
+    folder.mkdir()
+    log = [
+        {"step": 10, "eval_loss": 9.0},
+        {"step": 20, "loss": 8.0},
+        {"step": 20, "eval_loss": 0.5, "eval_acc": 71.5},
+    ]
+    state = {"global_step": 20, "log_history": log, "best_model_checkpoint": "checkpoint-10"}
+    assert evaluations(folder) == {}
+    (folder / "trainer_state.json").write_text(json.dumps(state))
+    assert evaluations(folder) == {"loss": 0.5, "accuracy": 0.715}
+    assert evaluations(folder.rename(tmp_path / "run")) == {}, "it may hold the best, which is of step 10"
+    (tmp_path / "run" / "trainer_state.json").write_text("{")
+    assert evaluations(tmp_path / "run") == {}
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.7151, False), (0.72, True), (float("nan"), False)])
+def test_a_line_says_so_where_the_two_differ_by_more_than_rounding_to_bfloat16(tmp_path, accuracy, said):
+    state = {"global_step": 1, "log_history": [{"step": 1, "eval_loss": 0.5, "eval_accuracy": 0.715}]}
+    (tmp_path / "trainer_state.json").write_text(json.dumps(state))
+    line = differing("checkpoint-1", evaluations(tmp_path), {"loss": 0.5001, "accuracy": accuracy})
+    assert ("accuracy 0.715, here 0.72" in line) == said == bool(line)

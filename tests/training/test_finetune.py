@@ -1,15 +1,14 @@
 """Fine-tuning: equal to the recipe written out by hand, every epoch on disk, nothing half done taken for done."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
 from networks import make_examples, make_model
+from own_case import refused
 from synthetic import run_of
 
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.profiles import TrainingSpec
+from landscape_utils.profiles.profile import TrainingSpec
 from landscape_utils.training import trainer
 from landscape_utils.training.finetune import Run, fine_tune, load_run, snapshot_path
 from landscape_utils.training.tasks import Task
@@ -64,7 +63,6 @@ def test_each_epoch_is_on_disk_as_it_was(tmp_path, kind, head):
     assert torch.equal(run.theta(0), theta_0)
     assert torch.equal(run.theta(), ParameterSpace(start).read())
     assert torch.equal(run.theta(3), run.theta(-1))
-    assert len({tuple(run.theta(epoch)[:50].tolist()) for epoch in range(4)}) == 4
     for epoch in range(4):
         model = run.model(epoch)
         with torch.no_grad():
@@ -77,11 +75,8 @@ def test_each_epoch_is_on_disk_as_it_was(tmp_path, kind, head):
 def test_the_history_is_read_again_as_it_was(tmp_path, capfd):
     run = train(tmp_path, epochs=4)
     assert capfd.readouterr() == ("", ""), "nothing is shown but our bar"
-    assert run.step.tolist() == list(range(1, 13))
-    assert run.epoch_of_step[[2, 5, 8]].tolist() == [1, 2, 3]
-    assert run.loss.shape == (12,)
+    assert (run.step.tolist(), run.epoch_of_step[[2, 5, 8]].tolist()) == (list(range(1, 13)), [1, 2, 3])
     assert run.majority == pytest.approx(np.bincount([e["labels"] for e in DEV]).max() / len(DEV))
-    assert run.seconds > 0
     again = load_run(tmp_path)
     for name, value in vars(run).items():
         np.testing.assert_array_equal(getattr(again, name), value)
@@ -131,22 +126,17 @@ def test_a_run_in_bfloat16_stays_near_and_leaves_a_float32_model(tmp_path):
         assert torch.equal(model.eval()(**batch).logits, narrow.model()(**batch).logits)
 
 
-@pytest.mark.parametrize(("accuracy", "learned"), [(0.69, True), (0.67, False)])
-def test_a_run_that_ends_at_the_majority_class_has_not_learned(accuracy, learned):
+def test_a_run_that_ends_at_the_majority_class_has_not_learned():
     """Whatever its training loss: two points above the majority's share of 0.66, or not."""
-    run = run_of(lambda epoch: 0.7 / epoch, majority=0.66, dev_accuracy=np.array([0.3, 0.9, accuracy]))
-    assert run.learned is learned
-
-
-def cut(history):
-    history.write_bytes(history.read_bytes()[:-30])
+    ends = [run_of(np.exp, majority=0.66, dev_accuracy=np.array([0.9, end])) for end in (0.69, 0.67)]
+    assert [run.learned for run in ends] == [True, False]
 
 
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
         ("run.npz", lambda path: path.unlink()),
-        ("run.npz", cut),
+        ("run.npz", lambda path: path.write_bytes(path.read_bytes()[:-30])),
         ("run.npz", lambda path: np.savez(path, task=np.array("toy"))),
         ("epoch-00.safetensors", lambda path: path.unlink()),
     ],
@@ -157,7 +147,7 @@ def test_what_is_not_whole_is_no_run(tmp_path, name, damage):
     assert load_run(tmp_path) is None
 
 
-def test_what_goes_wrong_is_said_and_leaves_no_run(tmp_path, refused):
+def test_what_goes_wrong_is_said_and_leaves_no_run(tmp_path):
     run = train(tmp_path, epochs=1)
     with refused(r"epoch 2: this run has epochs 0 \(the start\) to 1"):
         run.theta(2)

@@ -1,7 +1,5 @@
 """Loss histories against brute force and formulas."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from synthetic import run_of

@@ -1,11 +1,10 @@
 """The hub: what is here is taken without asking, and a hub that does not answer costs no more than the time limit."""
 
-from __future__ import annotations
-
 import socket
 
 import huggingface_hub
 import pytest
+from own_case import refused
 
 from landscape_utils.training import hub
 
@@ -22,7 +21,7 @@ def silent(tmp_path, monkeypatch):
         yield tmp_path
 
 
-def test_what_is_here_needs_no_answer_and_a_hub_that_says_nothing_is_given_up(silent, refused):
+def test_what_is_here_needs_no_answer_and_a_hub_that_says_nothing_is_given_up(silent):
     with refused(r"model 'a/b' is not here .*from the hub \(.*\); go round"):
         hub.fetched("a/b", ["*.json"], "go round")
     here = silent / "models--a--b" / "snapshots" / "1"
@@ -35,7 +34,7 @@ def test_what_is_here_needs_no_answer_and_a_hub_that_says_nothing_is_given_up(si
         hub.fetched("a/b", ["*.json", "*.safetensors"], "")
 
 
-def test_left_alone_nothing_is_asked_and_after_it_all_is_as_before(silent, monkeypatch, refused):
+def test_left_alone_nothing_is_asked_and_after_it_all_is_as_before(silent, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://never.asked")
     with hub.left_alone(), refused("offline mode is enabled"):
         hub.fetched("a/b", ["*.json"], "")

@@ -1,7 +1,5 @@
 """The embedded pre-training: made once, the same bits again, and nothing half made."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import replace
 from unittest.mock import Mock
@@ -20,7 +18,6 @@ TINY = Recipe(pairs=200, steps=4, batch_size=8)
 
 
 def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monkeypatch, capfd):
-    """Nothing is said, and nothing is written but the model."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = pretrained_folder(tmp_path, TINY)
@@ -45,20 +42,16 @@ def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
     optimizer = MuonAdamW(together, together.bert.encoder, recipe)
     schedule = get_linear_schedule_with_warmup(optimizer, 2, 10)
     optimizer.load_state_dict(optimizer.state_dict())  # as the Trainer does when it prepares it
-
     matrices = [p for p in apart.bert.encoder.parameters() if p.ndim == 2]
     assert len(matrices) == 6 * 6  # query, key, value, output, two of the feed-forward
-    inside = set(matrices)
-    muon = torch.optim.Muon(matrices, lr=recipe.muon_rate, weight_decay=0.0)
-    rest = [p for p in apart.parameters() if p not in inside]
-    adam = torch.optim.AdamW(rest, lr=recipe.adam_rate, betas=(0.9, 0.98), weight_decay=0.01)
-
+    rest = list({*apart.parameters()} - {*matrices})
+    muon = torch.optim.Muon(matrices, weight_decay=0.0)
+    adam = torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.01)
     ids = torch.as_tensor(make_tokenizer()("the kind horse grows well")["input_ids"])[None]
-    follows = torch.zeros(1, dtype=torch.long)
     for rate in (0.0, 0.5, 1.0):
         for model in (together, apart):
             model.zero_grad()
-            model(input_ids=ids, labels=ids, next_sentence_label=follows).loss.backward()
+            model(input_ids=ids, labels=ids, next_sentence_label=torch.tensor([0])).loss.backward()
         muon.param_groups[0]["lr"] = recipe.muon_rate * rate
         adam.param_groups[0]["lr"] = recipe.adam_rate * rate
         for part in (muon, adam, optimizer, schedule):

@@ -1,19 +1,16 @@
 """The small case: made once, of folders and files that are read as anybody's."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
-import torch
+from own_case import refused
 
 from landscape_utils import Checkpoints, in_order, read_task
 from landscape_utils.errors import Lacking
 from landscape_utils.names import HOWS
 from landscape_utils.profiles import load_profile
 from landscape_utils.training import small_case
-from landscape_utils.training.checkpoints import theta_of
-from landscape_utils.training.evaluations import evaluations
+from landscape_utils.training.checkpoints import evaluations, theta_of
 
 EPOCHS = {"pretrained": 2, "scratch": 1}
 
@@ -45,24 +42,12 @@ def test_what_it_leaves_is_read_as_anybodys(tmp_path, monkeypatch, name, text):
     told = [evaluations(folder) for folder in trained["pretrained"][1:]]
     assert run.dev_loss[1:] == pytest.approx([e["loss"] for e in told], abs=1e-6)
     assert run.dev_accuracy[1:] == pytest.approx([e["accuracy"] for e in told], abs=1e-12)
-    monkeypatch.setattr(small_case, "_fill", lambda *_, **__: pytest.fail("made again"))
-    assert small_case.make_case(tmp_path, name) == case
+    monkeypatch.setattr(small_case, "_fill", lambda folder, **options: None)
+    assert small_case.make_case(tmp_path, name) == case, "it is there"
+    assert small_case.make_case(tmp_path, name, seed=1) != case
 
 
-def test_one_thread_makes_it_and_another_seed_another_one(tmp_path, monkeypatch):
-    before, seen = torch.get_num_threads(), []
-    monkeypatch.setattr(small_case, "learn_words", lambda *_: seen.append(torch.get_num_threads()))
-    monkeypatch.setattr(small_case, "train", lambda *_: None)
-    monkeypatch.setattr(small_case.shutil, "move", lambda *_: None)
-    torch.set_num_threads(2)
-    try:
-        cases = {small_case.make_case(tmp_path, "sst2", seed) for seed in (0, 1)}
-        assert (seen, torch.get_num_threads(), len(cases)) == ([1, 1], 2, 2)
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_where_none_can_be_made_it_is_refused(tmp_path, refused):
+def test_where_none_can_be_made_it_is_refused(tmp_path):
     with pytest.raises(Lacking, match="trains nothing, and there is no small case on SST-2"):
         small_case.make_case(tmp_path / "models", "sst2", device="none")
     with refused("unknown task of the embedded language 'cola'; allowed are mnli, rte"):

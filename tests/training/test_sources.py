@@ -1,15 +1,13 @@
 """Readers of tasks: the same examples from every source, and every broken file named with its line."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
 import datasets
 import pytest
+from own_case import refused
 
-from landscape_utils.errors import UserError
-from landscape_utils.profiles import Files
+from landscape_utils.profiles.profile import Files
 from landscape_utils.training import hub, sources
 
 SHARED_GLUE = Path(__file__).parents[2] / "../shared/data/glue"
@@ -41,7 +39,6 @@ HUB_FILES = {  # the same examples as the hub gives them
 
 @pytest.fixture
 def glue(tmp_path) -> Path:
-    """Four small data sets in the GLUE layout."""
     for name, text in GLUE_FILES.items():
         path = tmp_path / "glue" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,14 +65,6 @@ def local_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
 
 
-def the_line(read, *args) -> str:
-    with pytest.raises(UserError) as caught:
-        read(*args)
-    message = str(caught.value)
-    assert message.isprintable()
-    return message
-
-
 def own(folder: Path, kind: str, train: str, dev: str = "", names=()) -> sources.Sentences:
     """A task of the user's from two files of these contents, which are the same if one is given."""
     for split, content in (("train", train), ("dev", dev or train)):
@@ -86,74 +75,55 @@ def own(folder: Path, kind: str, train: str, dev: str = "", names=()) -> sources
 
 @pytest.mark.parametrize("name", sources.GLUE)
 def test_the_hub_and_a_folder_give_the_same_examples_as_they_stand(name, glue, local_hub):
-    """Rows without a gold label are left out."""
     task = sources.from_folder(name, glue)
     assert task == sources.from_hub(name)
     for found, rows in zip((task.train, task.dev), HUB_FILES[name][1:], strict=True):
         assert found == [(tuple(text), label) for *text, label in rows if label >= 0]
 
 
-def test_windows_line_ends_a_byte_order_mark_and_other_folder_names_change_nothing(glue):
-    expected = sources.from_folder("sst2", glue)
-    for path in (glue / "SST-2").iterdir():
-        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    (glue / "SST-2").rename(glue / "sst-2")
-    assert sources.from_folder("sst2", glue) == expected
-
-
-def test_hostile_text_stays_what_it_is(glue):
+def test_hostile_text_windows_line_ends_a_byte_order_mark_and_another_folder_name_change_nothing(glue):
     texts = [
-        "</textarea><img src=x onerror=alert(1)>",
-        "../../etc/passwd",
-        "=cmd|' /C calc'!A0",
-        "{{ cell }} ${HOME} %s {0} \\n",
         '"unbalanced',
-        "\u202eright to left\u2028one line\x85still one\x0b\x0c\x1c",
-        "nul\x00byte",
+        "{{ cell }} ${HOME} %s {0} \\n",
+        "\u202eright to left\u2028one line\x85still one\x0b\x0c\x1c nul\x00byte",
         " spaces at both ends ",
     ]
-    lines = ["sentence\tlabel", *(f"{text}\t0" for text in texts)]
-    (glue / "SST-2" / "train.tsv").write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
-    before = sorted(glue.rglob("*"))
+    lines = ["\ufeffsentence\tlabel", *(f"{text}\t0" for text in texts), ""]
+    (glue / "SST-2" / "train.tsv").write_text("\r\n".join(lines), "utf-8", newline="")
+    (glue / "SST-2").rename(glue / "sst-2")
     assert [text for (text,), _ in sources.from_folder("sst2", glue).train] == texts
-    assert sorted(glue.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "parts"),
     [
-        ("mrpc", "MRPC/train.tsv", "#2 String", "second", ["'#2 String'", "'#1 String', 'second'"]),
-        ("rte", "RTE/dev.tsv", "\tlabel", "\tgold", ["'label'", "'sentence2', 'gold'"]),
         ("sst2", "SST-2/dev.tsv", "sentence", "sent\x1b[2Jence", ["'sentence' is missing"]),
-        ("mrpc", "MRPC/train.tsv", "\tC\n", "\n", ["line 3", "4 fields", "header has 5"]),
         ("rte", "RTE/train.tsv", "1\td", "\n1", ["line 4", "3 fields", "header has 4"]),
-        ("rte", "RTE/train.tsv", "not_", "maybe_", ["line 2", "'maybe_ent", "'entailment', 'not_entailment'"]),
         ("sst2", "SST-2/dev.tsv", "\t1", "\t\x1b[31m\u202e../0", ["line 2", "unknown label", "'0', '1'"]),
         ("sst2", "SST-2/dev.tsv", "007\t1\n", "", ["no labelled example"]),
         ("rte", "RTE/dev.tsv", "f\tg", "caf\udce9\tg", ["line 2: not UTF-8"]),
     ],
-)  # fmt: skip
+)
 def test_a_broken_file_is_named_with_its_line(glue, name, file, old, new, parts):
     text = (glue / file).read_text("utf-8")
     assert old in text
     (glue / file).write_bytes(text.replace(old, new).encode(errors="surrogateescape"))
-    line = the_line(sources.from_folder, name, glue)
-    assert str(glue / file) in line
-    assert all(part in line for part in parts), line
+    with refused(str(glue / file), *parts):
+        sources.from_folder(name, glue)
 
 
-def test_what_is_missing_is_named_with_what_is_there(glue, tmp_path):
-    (glue / "MNLI/dev_matched.tsv").rename(glue / "MNLI/dev_mismatched.tsv")
-    line = the_line(sources.from_folder, "mnli", glue)
-    assert "dev_matched.tsv cannot be read: No such file" in line
+def test_what_is_missing_is_named_with_what_is_there(glue):
+    (glue / "MNLI/dev_matched.tsv").unlink()
     (glue / "RTE").rename(glue / "WNLI")
-    line = the_line(sources.from_folder, "rte", glue)
-    assert f"{str(glue)!r} has no folder 'RTE'; it holds 'MNLI', 'MRPC', 'SST-2', 'WNLI'" in line
-    line = the_line(sources.from_folder, "rte", tmp_path / "nowhere")
-    assert "nowhere' has no folder 'RTE'; it holds nothing" in line
+    for name, words in (
+        ("mnli", r"dev_matched\.tsv cannot be read: No such file"),
+        ("rte", "has no folder 'RTE'; it holds 'MNLI', 'MRPC', 'SST-2', 'WNLI'"),
+    ):
+        with refused(words):
+            sources.from_folder(name, glue)
 
 
-def test_a_hub_out_of_reach_names_the_way_round(monkeypatch, refused):
+def test_a_hub_out_of_reach_names_the_way_round(monkeypatch):
     monkeypatch.setattr(sources, "HUB", "nyu-mll/not-a-data-set")
     with hub.left_alone(), refused("cannot be had.*data_dir.*MNLI/train.tsv and MNLI/dev_matched.tsv"):
         sources.from_hub("mnli")
@@ -197,9 +167,8 @@ def test_a_users_files_give_text_and_labels_as_they_stand(tmp_path, kind, conten
     ],
 )
 def test_a_users_broken_file_is_named_with_its_line(tmp_path, kind, content, parts):
-    line = the_line(own, tmp_path, kind, content)
-    assert str(tmp_path / f"train{kind}") in line
-    assert all(part in line for part in parts), line
+    with refused(str(tmp_path / f"train{kind}"), *parts):
+        own(tmp_path, kind, content)
 
 
 @pytest.mark.parametrize(
@@ -224,19 +193,18 @@ def test_labels_are_words_or_whole_numbers_that_the_model_and_the_train_file_kno
     numbers = own(tmp_path, ".csv", f"t,l\n{long},1\n,-1\n,-10\n")
     assert (numbers.labels, numbers.train[0]) == (("-10", "-1", "1"), ((long,), 2))
     assert own(tmp_path, ".csv", two, names=["y", "x"]).train == [(("a",), 1), (("b",), 0)]
-    line = the_line(own, tmp_path, ".csv", two, two, ["x", "y", "x"])
-    assert "write these or their numbers, 0 to 2" in line
-    line = the_line(own, tmp_path, ".csv", two, "t,l\na,z\n")
-    assert "dev.csv, line 2: unknown label 'z'; allowed: 'x', 'y'" in line
+    with refused("write these or their numbers, 0 to 2"):
+        own(tmp_path, ".csv", two, names=["x", "y", "x"])
+    with refused("dev.csv, line 2: unknown label 'z'; allowed: 'x', 'y'"):
+        own(tmp_path, ".csv", two, "t,l\na,z\n")
 
 
 @pytest.mark.skipif(not SHARED_GLUE.is_dir(), reason="no ../shared/data/glue beside the repository")
 def test_the_real_data_sets_are_read_whole():
     """The sizes are those that the folder's README states."""
     sizes = {"mrpc": (3668, 408), "rte": (2490, 277), "sst2": (67349, 872), "mnli": (8999, 1000)}
-    for name in sizes:
+    for name, size in sizes.items():
         task = sources.from_folder(name, SHARED_GLUE)
-        assert (len(task.train), len(task.dev)) == sizes[name]
-        for split in (task.train, task.dev):
-            assert {label for _, label in split} == set(range(len(task.labels)))
-            assert all(sentence for text, _ in split for sentence in text)
+        assert (len(task.train), len(task.dev)) == size
+        assert {label for _, label in task.dev} == set(range(len(task.labels)))
+        assert all(sentence for text, _ in [*task.train, *task.dev] for sentence in text)
