@@ -149,8 +149,7 @@ def call(
     """(name, function(subject, *arguments)) of every task, (name, arguments), computed by the workers, as they come.
 
     Workers use as many threads as are used here, for the same sums in the same order. Tasks are taken as workers become
-    free, so whoever ends them early waits for none; those of a round once all before them are done. UserError if there
-    is no worker for `PATIENCE` seconds, or workers die of a task.
+    free, so whoever ends them early waits for none; those of a round once all before them are done.
     """
     import dask
     from cloudpickle import dumps

@@ -2,9 +2,8 @@
 
 PyTorch reorders a weight at each product, and takes further passes for bias and GELU. Here each weight is reordered
 once a point, and bias and GELU are applied while the product is in the registers. Attention over short sequences is two
-batched products with a softmax between them: PyTorch's kernel takes head after head, which are too small each.
-
-Products and bias are equal to PyTorch's to the bit; GELU and attention differ by the rounding of bfloat16.
+batched products with a softmax between: PyTorch's kernel takes head after head, which are too small each. Products and
+bias are equal to PyTorch's to the bit; GELU and attention differ by the rounding of bfloat16.
 """
 
 from contextlib import ExitStack

@@ -1,9 +1,8 @@
 """Shortcuts: parts of a forward pass that need not be computed at every point, or at all.
 
-Two hold for many encoders, and each is tried against the whole forward pass before it is taken. Layers below the first
-one that a direction moves have the same output at every point: it is computed once for each batch, as far as a memory
-budget goes, and replayed. And of a head that reads the first token alone, the last layer is computed for that token
-only, behind its attention.
+Each of two is tried against the whole forward pass before it is taken. Layers below the first one that a direction
+moves have the same output at every point: it is computed once a batch, as far as a memory budget goes, and replayed.
+And below a head that reads the first token alone, the last layer is computed for that token only, behind its attention.
 """
 
 import threading

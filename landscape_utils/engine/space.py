@@ -109,10 +109,8 @@ def encoder_of(model: nn.Module) -> nn.Module:
 
 
 def encoder_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that theta is made of, by their names within the encoder; a shared one is listed once.
-
-    Modules of the encoder that `model.config.landscape_head` names, such as "pooler", count as head.
-    """
+    """The parameters that theta is made of, by their names within the encoder; a shared one is listed once, and modules
+    that `model.config.landscape_head` names, such as "pooler", count as head."""
     head = getattr(getattr(model, "config", None), "landscape_head", None) or ()
     apart = tuple(f"{name}." for name in head)
     return {n: p for n, p in encoder_of(model).named_parameters() if not n.startswith(apart)}

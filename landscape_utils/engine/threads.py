@@ -30,10 +30,7 @@ def side_by_side(function: Callable[[Any], Any], items: Sequence[Any], device: t
 
 @contextmanager
 def threads_of_one(count: int, device: torch.device) -> Iterator[int]:
-    """So many threads as one of `count` batches has in `side_by_side`, while the context lasts.
-
-    The order of the sums in a matrix product, and so the last digit, can depend on the number of threads.
-    """
+    """So many threads as one of `count` batches has in `side_by_side`: the last digit of a sum can depend on it."""
     threads = torch.get_num_threads()
     share = threads // min(threads, count) if device.type == "cpu" else threads
     try:

@@ -105,8 +105,8 @@ class Walk:
 class Walker:
     """A model on a walk: `walker(coordinates)` measures every objective there.
 
-    The weights are rounded to `precision`, and the forward pass is done in it. Use as a context manager: the model's
-    weights are those of the point visited last; on leaving, also by an exception, the model is what it was.
+    The weights are rounded to `precision`, in which the forward pass is. A context manager: within it the weights are
+    those of the point visited last; on leaving, also by an exception, the model is what it was.
     """
 
     def __init__(self, walk: Walk, precision: str):

@@ -1,6 +1,6 @@
 """Ready-made directions through theta, the planes that they span, and the loss along many of them.
 
-Each plane comes with marks that say what lies at which place. `study.scan_results` offers the planes by their names.
+Each plane comes with marks that say what lies at which place.
 
 A random direction that is normalised filter by filter moves each row of a weight matrix by a share of its own norm (Li
 et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is leaves the loss along it,

@@ -1,11 +1,10 @@
 """Numbers read off curves and surfaces: how wide an optimum is, how high an obstacle, how well two surfaces agree.
 
-A width is the distance in alpha to where the loss first exceeds a level; times `norm` it is a distance between weights.
-Neither survives a rescaling of the weights that leaves the function as it is (Dinh et al. 2017, "Sharp minima can
-generalize for deep nets"): for a number that does, see `directions`.
-
-The functions here take all versions of a scan at once, (V, ...): row 0 is the scan itself, the others are bootstrap
-draws. Between the scanned points the loss is taken as linear; one that is not finite is above every level.
+A width is the distance in alpha to where the loss first exceeds a level; times `norm` it is one between weights. No
+width survives a rescaling of the weights that leaves the function as it is (Dinh et al. 2017, "Sharp minima can
+generalize for deep nets"); what does is in `directions`. Functions take all versions of a scan at once, (V, ...): row 0
+is the scan itself, the others are bootstrap draws. Between points the loss is taken as linear; one that is not finite
+is above every level.
 """
 
 from collections.abc import Callable
@@ -123,8 +122,7 @@ def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.nda
 def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callable[[np.ndarray], Extent]:
     """The region seen from a mark: a function of a level, (V,), that gives its area in alpha x beta, (V,).
 
-    It is pi times the mean square of the ways along rays until the loss, or error rate, first exceeds the level; NaN
-    where the mark lies outside the scan.
+    It is pi times the mean square of the ways along rays until the loss, or error, exceeds the level; NaN off the scan.
     """
     mark, found = surface.marks[at], versions(surface)
     seen, centre = (found.loss, found.mark_loss) if of == "loss" else (found.error, found.mark_error)
@@ -166,8 +164,7 @@ def distance_from(surface: Surface, at: str = "end") -> np.ndarray:
 def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation, (V,), of two surfaces' values, (V, N) each, given a third, (N,).
 
-    What a cubic of the ranks of `given` leaves of the ranks of both is correlated: a straight line would leave the bend
-    that ranks of noisy values have. NaN where nothing is left.
+    What a cubic of its ranks leaves of theirs is correlated (a line would leave a bend); NaN where nothing is left.
     """
     from scipy import linalg, stats  # which take long to import, and are needed here alone
 

@@ -90,10 +90,8 @@ def roll_back(
     random_sets: int = RANDOM_SETS,
     loss: Loss | None = None,
 ) -> Rollback:
-    """Measure f(-1, 0) of section 7 for each layer group: J(theta_1 - delta_1^G) on `examples`.
-
-    Beside, so many random sets of as many layers as the high group has are set back, or all if they are fewer.
-    """
+    """Measure f(-1, 0) of section 7 for each layer group, J(theta_1 - delta_1^G) on `examples`, and for random sets of
+    as many layers as the high group has, or all such sets if they are fewer."""
     space, groups = ParameterSpace(model), layer_groups(model)
     objective = Objective(model, examples, loss=loss)
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):

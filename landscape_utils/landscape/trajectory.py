@@ -42,8 +42,6 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
     - "paper" is Eq. 3-5, whose cross is a dot product: alpha = <delta_i, x> / |x|^2 and
       beta = sqrt((|delta_i| / |x|)^2 - alpha^2). This beta is the norm of what x does not explain: it is never
       negative, and it is no coordinate along y.
-
-    An unknown method, parallel x and y and a snapshot of another size are refused.
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}; allowed are {' and '.join(METHODS)}")

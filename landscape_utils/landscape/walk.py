@@ -1,8 +1,7 @@
 """The geometry of a training, without any loss: how far and how straight it went, and which layers moved.
 
 The cosine between a large part of a way and the whole is large for any walk: of independent steps of lengths l_t it is
-sqrt(sum of l_t^2 of the part / sum of all l_t^2) in high dimension (Antognini and Sohl-Dickstein 2018). Straightness is
-what lies above that.
+sqrt(sum of l_t^2 of the part / sum of all l_t^2) in high dimension (Antognini and Sohl-Dickstein 2018).
 """
 
 import math
