@@ -1,7 +1,5 @@
 """Planes and journals that the tests of engine and landscape share."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 

@@ -1,7 +1,5 @@
 """Small random classifiers and examples, and the plain way to measure them."""
 
-from __future__ import annotations
-
 import copy
 import inspect
 
@@ -67,16 +65,13 @@ def without(examples: list[dict], field: str) -> list[dict]:
 
 def plain_outcomes(model: torch.nn.Module, theta: torch.Tensor, examples: list[dict]) -> np.ndarray:
     """(2, n) loss and error, one example at a time in float64, with theta put in by PyTorch's own function."""
-    twin = copy.deepcopy(model).double().eval()
+    twin, found = copy.deepcopy(model).double().eval(), []
     vector_to_parameters(theta.double(), twin.base_model.parameters())
     taken = inspect.signature(model.forward).parameters.keys() - {"labels"}
-    found = []
     with torch.no_grad():
         for example in examples:
-            logits = twin(**{name: torch.tensor([example[name]]) for name in example.keys() & taken}).logits[
-                0
-            ]
-            label = example["labels"]
+            fields = {name: torch.tensor([example[name]]) for name in example.keys() & taken}
+            logits, label = twin(**fields).logits[0], example["labels"]
             found.append((float(logits.logsumexp(0) - logits[label]), int(logits.argmax()) != label))
     return np.array(found).T
 

@@ -1,8 +1,7 @@
 """The bootstrap over examples (Efron 1979): what a scan would show on other samples of the same size.
 
-Examples are drawn with replacement as often as there are, and the mean of each draw is taken at every point of the
-scan. All points, both splits' losses and errors, and both trainings of a task share their draws, since they share their
-examples: differences keep what the draws have in common out of the interval.
+Examples are drawn with replacement as often as there are, and the mean of each draw is taken at every point. All points
+and both trainings of a task share their draws: differences keep what these have in common out of the interval.
 """
 
 import numpy as np

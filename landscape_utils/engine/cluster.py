@@ -88,9 +88,8 @@ def visit(parcel: Parcel, point: Point) -> np.ndarray:
     """The row of a point. The walk is opened at a worker's first point, and stays open until `finish`."""
     if parcel.name not in _opened:
         close()
-        here = parcel.walk.to(
-            check_device(parcel.device)
-        )  # a copy, for other workers may fetch what was sent
+        # a copy, for other workers may fetch what was sent
+        here = parcel.walk.to(check_device(parcel.device))
         _opened[parcel.name] = here.open(parcel.precision).__enter__()
     return _opened[parcel.name](point).numpy().ravel()
 
@@ -219,9 +218,7 @@ def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) ->
         if isinstance(answer, Exception):
             raise answer
     if not stayed:
-        raise UserError(
-            f"all workers left as they were asked, {', '.join(answers)}; see their logs, start again"
-        )
+        raise UserError(f"all workers left as they were asked, {', '.join(answers)}; see their logs")
     return stayed
 
 
@@ -237,7 +234,7 @@ def join(client: Client, device: str, folder: Path) -> str:
     found, *others = set(everywhere(client, check_device, device).values())
     if others:
         raise UserError(
-            f"the workers compute on unlike devices, {', '.join([found, *others])}; choose one by device"
+            f"the workers have unlike devices, {', '.join([found, *others])}; choose one by device"
         )
     return found
 

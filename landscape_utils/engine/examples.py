@@ -36,8 +36,7 @@ Logits = Callable[[Batch], Tensor]  # a forward pass: (B, C)
 
 
 def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[list[Row]]:
-    """Rows, given in order of length, cut so that rows x longest stays within `budget` tokens; unless `mixed`, a batch
-    holds rows of one length."""
+    """Rows, in order of length, so cut that rows x longest is within `budget` tokens; unless `mixed`, of one length."""
     batch: list[Row] = []
     for row in rows:
         length = len(row["input_ids"])
@@ -58,6 +57,11 @@ def plain(example: Example) -> Row:
 def cut(row: Row, length: int | None) -> Row:
     """The first `length` tokens of a plain example."""
     return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
+
+
+def read(model: Any, example: Example) -> Row:
+    """The example with its padding, as far as the model has positions."""
+    return cut(plain(example), positions(model))
 
 
 def trim(example: Example) -> Row:

@@ -1,7 +1,5 @@
 """Forward passes of a model: in evaluation mode, tried, watched, computed in another way for a while, and compared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any

@@ -40,17 +40,13 @@ ERRORS: dict[str, Loss] = {
 }
 
 
-def plain_name(loss: Any) -> str:
-    return getattr(loss, "__name__", type(loss).__name__)
-
-
 def name_of(loss: Any) -> str:
     """The name of a loss, for the key of a result; of a user's own, with a hash of what it does.
 
     A function is told by its code and by the values that the code refers to, such as weights of classes: many a lambda
     has the same name, and an edited function keeps its own.
     """
-    name = plain_name(loss)
+    name = getattr(loss, "__name__", type(loss).__name__)
     if loss in LOSSES.values():
         return name
     digest = hashlib.sha256()
@@ -104,11 +100,7 @@ def _names(code: CodeType) -> list[str]:
 
 
 def problem_of(model: Any, labels: Sequence[Any]) -> str:
-    """What the examples' labels are of: `config.problem_type`, or what `transformers` takes where that is None.
-
-    Refused are an unknown type, a single label for one logit, whose cross-entropy is always 0, and a label that does
-    not suit the problem.
-    """
+    """What labels, which must suit it, are of: `config.problem_type`, or what `transformers` takes where it is None."""
     said, classes = getattr(model.config, "problem_type", None), model.config.num_labels
     # of one logit the cross-entropy with a single label is always 0
     if said not in (None, SINGLE, SEVERAL, REGRESSION) or (said == SINGLE and classes == 1):

@@ -15,21 +15,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UserError
-from .examples import (
-    Batch,
-    Example,
-    Logits,
-    Row,
-    by_length,
-    check_examples,
-    cut,
-    plain,
-    positions,
-    trim,
-    vocabulary,
-)
+from .examples import Batch, Example, Logits, Row, by_length, check_examples, read, trim, vocabulary
 from .forward import attempt, evaluating, rounding, same
-from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, plain_name, problem_of, whole_number
+from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, problem_of, whole_number
 from .space import check_weights
 from .threads import side_by_side
 
@@ -137,8 +125,8 @@ class Objective:
         self.model.to(self.device)
         self.batches = [batch.to(self.device) for batch in self.batches]
 
-    def _inputs(self, rows: Sequence[Row]) -> dict[str, Tensor]:
-        """Each field of the rows, padded, (B, T)."""
+    def _inputs(self, rows: Sequence[Row], wide_masks: bool = False) -> dict[str, Tensor]:
+        """Each field of the rows, padded, (B, T); the attention mask perhaps (B, 1, 1, T) bool."""
         token = whole_number(getattr(self.model.config, "pad_token_id", None))
         padding = {"input_ids": token or 0} if token in range(vocabulary(self.model)) else {}
         inputs = {}
@@ -146,14 +134,14 @@ class Objective:
             values = [torch.tensor(row[field]) for row in rows]  # (T,) each
             padded = pad_sequence(values, batch_first=True, padding_value=padding.get(field, 0))
             inputs[field] = padded.to(self.device)
+        if wide_masks and "attention_mask" in inputs:
+            inputs["attention_mask"] = inputs["attention_mask"].bool()[:, None, None, :]
         return inputs
 
     def _batch(self, rows: Sequence[Row]) -> Batch:
-        inputs = self._inputs(rows)
+        inputs = self._inputs(rows, self._wide_masks)
         if "attention_mask" in inputs and inputs["attention_mask"].all():
             del inputs["attention_mask"]  # nothing is padded: attention without a mask is faster
-        elif self._wide_masks:
-            inputs |= widened(inputs)
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
         return Batch(inputs, labels if self._problem == SINGLE else labels.double().reshape(len(rows), -1))
 
@@ -163,11 +151,9 @@ class Objective:
         Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits. Models
         that take another mask for something else, such as MPNet, show it with the most padding, in these two rows.
         """
-        inputs = self._inputs(rows)
-        if "attention_mask" in inputs:
-            narrow, wide = (attempt(self._forward, given) for given in (inputs, inputs | widened(inputs)))
-            both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
-            self._wide_masks = both and torch.equal(narrow, wide)
+        narrow, wide = (attempt(self._forward, self._inputs(rows, wide)) for wide in (False, True))
+        both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
+        self._wide_masks = both and torch.equal(narrow, wide)
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         """Rows, in order of length, in batches as the model can take them: of one length if it reads padding, as FNet
@@ -196,9 +182,9 @@ class Objective:
             lambda i: max(rows[i].get("token_type_ids", [0])),
             lambda i: len(examples[i]["input_ids"]) - sum(rows[i]["attention_mask"]),
         ]
-        kind, room = type(self.model).__name__, positions(self.model)
+        kind = type(self.model).__name__
         for i in sorted({max(range(len(rows)), key=measure) for measure in measures}):
-            own = self._answer(i, self._inputs([cut(plain(examples[i]), room)]))
+            own = self._answer(i, self._inputs([read(self.model, examples[i])]))
             ours = self._answer(i, self._batch([rows[i]]).inputs)
             if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
                 raise UserError(
@@ -226,7 +212,7 @@ class Objective:
         logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
         found = self.outcome(logits, self._batch([row, row]).labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
-            name = plain_name(self._loss)
+            name = getattr(self._loss, "__name__", type(self._loss).__name__)
             raise UserError(f"loss {name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}")
 
 
@@ -245,11 +231,6 @@ def fields_taken(model: nn.Module, example: Example) -> list[str]:
     any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     fields = dict.fromkeys([*example, "attention_mask"])
     return [f for f in fields if f != "labels" and (any_keyword or f in parameters)]
-
-
-def widened(inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The attention mask, (B, T) of 0 and 1, as (B, 1, 1, T) bool."""
-    return {"attention_mask": inputs["attention_mask"].bool()[:, None, None, :]}
 
 
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:

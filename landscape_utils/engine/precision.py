@@ -25,8 +25,7 @@ Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
 def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int, width: int) -> np.ndarray:
-    """The largest difference of a loss from float32 that `precision` makes on `points`, as a row, (width,), for a
-    journal; `visits` are those of a walk."""
+    """The largest difference of a loss from float32 that `precision` makes on `points`, as a journal's row."""
 
     def losses(name: str) -> np.ndarray:  # (points, objectives)
         rows = dict(visits([enumerate(points)], name))

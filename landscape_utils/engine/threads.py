@@ -1,7 +1,7 @@
 """Batches side by side: on a CPU one thread computes a whole batch, and the other cores other batches meanwhile.
 
-The usual way is that all threads share each operation and meet at its end. With a batch for each thread they meet once
-a visit, and the numbers do not depend on how many cores there are while there are no more than batches.
+Usually all threads share each operation and meet at its end. Here they meet once a visit, and the numbers do not depend
+on how many cores there are while there are no more than batches.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -21,7 +21,7 @@ from ..errors import UserError
 from . import bootstrap
 from .forward import attempt, evaluating
 from .fused import Fused, fusible
-from .objective import Measurement, Objective, statistics
+from .objective import Objective, statistics
 from .precision import DTYPES, Rounds, check_precision
 from .shortcuts import Replay, first_token_only
 from .space import ParameterSpace
@@ -77,11 +77,6 @@ class Walk:
     draws: int = 0
 
     @property
-    def width(self) -> int:
-        """How many numbers a point gives: 4 + 2 draws for each objective."""
-        return len(self.objectives) * (len(Measurement._fields) + 2 * self.draws)
-
-    @property
     def device(self) -> torch.device:
         """Where the model is."""
         return self.objectives[0].device
@@ -99,7 +94,7 @@ class Walk:
         return replace(self, objectives=objectives, origin=origin, directions=directions)
 
     def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:
-        """(index, row) of every point, one after the other; a row is (width,) float64, objective by objective."""
+        """(index, row) of every point, one after the other; a row is float64, of each objective 4 + 2 draws numbers."""
         points = chain.from_iterable(rounds)
         for first in points:  # without any, the walk is not opened
             with self.open(precision) as walker:

@@ -35,10 +35,7 @@ Rows = Mapping[int, np.ndarray]
 
 
 class Axis:
-    """Sorted coordinates (n,), and how the points of each lattice are interpolated from those of coarser ones.
-
-    `step`: (n,) of the coarsest lattice that holds the point; `BASE` if it is the coarsest one.
-    """
+    """Sorted coordinates `x` and the `step`, (n,) each, of the coarsest lattice that holds a point."""
 
     def __init__(self, x: np.ndarray):
         self.x, index, coarse = x, np.arange(len(x)), 1

@@ -29,10 +29,8 @@ class Obstacles:
 
 
 def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, **options: Any) -> Obstacles:
-    """The path and the first ray of a training; `thetas`, (P,) each, are its epochs, two or more, the start first.
-
-    Two are in memory at a time. `options`: of `scan`.
-    """
+    """The path and the first ray of a training; `thetas`, (P,) each, are its epochs, two or more, the start first,
+    two in memory at a time; `options`: of `scan`."""
     snapshots = iter(thetas)
     theta_0, first = islice(snapshots, 2)
     ray = first_ray(objective, theta_0, first, length(theta_1 - theta_0), **options)

@@ -154,7 +154,11 @@ def scan(
     objectives = [objective] if isinstance(objective, Objective) else objective
     axes = check_axes(region, alpha, beta)
     check_objectives(objectives, region)
-    check_tolerance(tolerance)
+    number = isinstance(tolerance, int | float) and 0 < tolerance < math.inf
+    if not (tolerance is None or tolerance == "stderr" or number):
+        raise UserError(
+            f'tolerance must be a positive number of nats, "stderr" or None; got {tolerance!r:.60}'
+        )
     places = check_places(MARKS if marks is None else marks, len(axes))
     points = [*itertools.product(*(axis.tolist() for axis in axes)), *places.values()]
     marked = range(len(points) - len(places), len(points))
@@ -163,7 +167,8 @@ def scan(
     walk = Walk(objectives, region.origin, region.directions, cache_bytes, draws)
     visits = walk.visits if client is None else Spread(client, walk, device).visits
     if PROBED not in rows:
-        rows[PROBED] = probe(visits, probe_points(axes, places), precision, len(objectives), walk.width)
+        width = len(objectives) * (len(Measurement._fields) + 2 * draws)
+        rows[PROBED] = probe(visits, probe_points(axes, places), precision, len(objectives), width)
     told: dict[str, Any] = {"precision": precision, "precision_error": found(rows[PROBED], precision)}
     rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first([len(axis) for axis in axes])]]
     refinement = None
@@ -196,8 +201,7 @@ def assemble(
     values: np.ndarray,
     **told: Any,
 ) -> Any:
-    """The curve or surface of one objective from its values (points, 4 + 2 draws), the grid's and then the marks', and
-    the fields that do not follow from them."""
+    """One objective's curve or surface from values (points, 4 + 2 draws), the grid's, then the marks', and the rest."""
     shape = tuple(map(len, axes))
     grid, at_marks = np.split(values, [math.prod(shape)])
     told |= {name: grid[:, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
@@ -237,15 +241,6 @@ def finite(given: Any) -> np.ndarray:
         return np.zeros(0)
     fine = values.ndim == 1 and (np.abs(values) <= np.finfo(np.float32).max).all()
     return values if fine else np.zeros(0)
-
-
-def check_tolerance(tolerance: float | str | None) -> None:
-    """Refuse what is neither None, "stderr" nor a positive number."""
-    number = isinstance(tolerance, int | float) and 0 < tolerance < math.inf
-    if not (tolerance is None or tolerance == "stderr" or number):
-        raise UserError(
-            f'tolerance must be a positive number of nats, "stderr" or None; got {tolerance!r:.60}'
-        )
 
 
 def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[str, tuple[float, ...]]:

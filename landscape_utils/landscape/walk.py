@@ -58,7 +58,6 @@ def walk(
     delta_1 = theta_1 - theta_0
 
     def beside_delta_1(vector: Tensor | None) -> tuple[float, float]:
-        """Its length and the cosine of their angle, where there is one."""
         if vector is None:
             return math.nan, math.nan
         product = length(vector) * length(delta_1)

@@ -1,7 +1,5 @@
 """All sequence classifiers of the installed `transformers`, tiny and random: right against a plain loop, or refused."""
 
-from __future__ import annotations
-
 import copy
 from contextlib import suppress
 from importlib.util import find_spec

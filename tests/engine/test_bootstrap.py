@@ -1,7 +1,5 @@
 """The bootstrap over examples, against means taken by hand and against scipy's."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

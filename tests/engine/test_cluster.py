@@ -3,8 +3,6 @@
 Every comparison is exact: a worker computes with as many threads as this side, on a copy of the same numbers.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

@@ -1,7 +1,5 @@
 """bfloat16 on a CPU: fused operations give what the plain ones give, to the rounding of bfloat16."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 
 import pytest

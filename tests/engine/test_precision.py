@@ -1,7 +1,5 @@
 """Precision: the difference that a surface carries is the one that there is."""
 
-from __future__ import annotations
-
 import itertools
 import math
 

@@ -1,7 +1,5 @@
 """Scans on a simulated cluster that loses, delays and doubles: the bits of a scan without one, and no hang."""
 
-from __future__ import annotations
-
 import gc
 import logging
 import random
@@ -98,6 +96,7 @@ def scanned(case, seed: int) -> Counter:
             client.happened["given up"] += 1
             client.trouble = 0.0
     assert_same(found, expected[tolerance])
+    assert len(journal) == found[0].computed.sum() + 3, "the marks and the probe, and not one more than alone"
     assert not client.wanted and not client.kept, "what nobody waits for is neither computed nor kept"
     assert not any(worker.opened for worker in client.workers.values()), "no walk stays open behind its scan"
     return client.happened

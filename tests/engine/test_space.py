@@ -1,7 +1,5 @@
 """ParameterSpace: the flat vector holds the encoder and nothing else, and attaching leaves no trace."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 import transformers as hf

@@ -1,7 +1,5 @@
 """Batches side by side: the same numbers, in order, whatever the number of threads."""
 
-from __future__ import annotations
-
 import threading
 
 import pytest

@@ -1,7 +1,5 @@
 """The engine's shortcuts change no digit: fused writing, replay of still layers, the memory they take."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -14,7 +12,7 @@ from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace, layer_stack
 from landscape_utils.engine.walker import CHUNK, Walk, coarse_first, combine
 from landscape_utils.errors import UserError
-from landscape_utils.landscape.scan import Line, Plane, scan
+from landscape_utils.landscape.scan import Line, scan
 
 GRID = {"alpha": [-1.0, 0.0, 2.0], "beta": [-1.0, 0.5]}
 POINTS = 3 * 2 + 2  # and two marks
@@ -76,22 +74,31 @@ def test_what_does_not_fit_the_budget_is_recomputed(model):
     assert not walker._replay.outputs, "the memory is given back"
     with pytest.raises(UserError, match=r"cache_bytes=10 does not hold one batch \(\d+ bytes\)"):
         scan(objective, plane, **GRID, cache_bytes=10)
+    calls.clear()
+    plane.x[0] = 1.0  # one entry of the embeddings: nothing is still
+    scan(objective, plane, **GRID)
+    assert len(calls) >= batches * POINTS
 
 
-def test_a_moving_embedding_stops_the_replay(model):
-    objective, plane, calls = objective_of(model), make_plane(model, (2,)), count_calls(model)
-    x = plane.x.clone()
-    x[0] = 1.0  # one entry of the embeddings
-    scan(objective, Plane(plane.origin, x, plane.y), **GRID)
-    assert len(calls) >= len(objective.batches) * POINTS
-
-
-def test_an_encoder_with_side_ways_is_not_replayed(model):
+def side_ways(model) -> None:
     """The pooler reads the first layer's output too: replay would be wrong, and is found to be."""
     seen = []
     model.base_model.encoder.layer[0].register_forward_hook(lambda module, args, output: seen.append(output))
     model.base_model.pooler.register_forward_pre_hook(lambda _, x: (x[0] + seen[-1] * x[0].mean(),))
-    plane, objective = make_plane(model, (2,)), objective_of(model)
+
+
+def uncalled(model) -> None:
+    layers = model.base_model.encoder.layer
+    kind = type("Uncalled", (type(layers[0]),), {"__call__": type(layers[0]).forward})
+    for layer in layers:
+        layer.__class__ = kind
+
+
+@pytest.mark.parametrize("change", [side_ways, uncalled])
+def test_layers_that_are_no_chain_are_not_replayed(model, change):
+    change(model)
+    assert layer_stack(model), "they are the layers all the same"
+    objective, plane = objective_of(model), make_plane(model, (2,))
     assert_as_computed(scan(objective, plane, **GRID), objective, plane, **GRID)
 
 
@@ -102,16 +109,6 @@ def test_what_feeds_still_layers_from_behind_them_stops_the_replay():
     table = tuple(name for name in space.names if "relative_attention_bias" in name)
     line = Line(space.read(), space.restrict(noise(space.size, scale=1e-6), table))
     assert_as_computed(scan(objective, line, [3e6]), objective, line, [3e6])
-
-
-def test_an_encoder_that_does_not_call_its_layers_is_not_replayed(model):
-    layers = model.base_model.encoder.layer
-    uncalled = type("Uncalled", (type(layers[0]),), {"__call__": type(layers[0]).forward})
-    for layer in layers:
-        layer.__class__ = uncalled
-    assert layer_stack(model), "they are the layers all the same"
-    objective, plane = objective_of(model), make_plane(model, (2,))
-    assert_as_computed(scan(objective, plane, **GRID), objective, plane, **GRID)
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "deberta"])
@@ -128,15 +125,12 @@ def test_the_first_token_is_all_that_the_last_layer_computes(kind, monkeypatch):
     assert 1 not in widths
 
 
-@pytest.mark.parametrize("tokens_per_batch", [20, 10_000])
+@pytest.mark.parametrize("tokens", [20, 10_000])
 @pytest.mark.parametrize("direction", [-1.0, 1e19])
-def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(
-    model, direction, tokens_per_batch
-):
+def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(model, direction, tokens):
     """At alpha = 1 the encoder is all zero, or saturated: there a cut would change nothing."""
     model.base_model.pooler.register_forward_pre_hook(lambda _, args: (args[0].mean(dim=1, keepdim=True),))
-    space = ParameterSpace(model)
-    objective = Objective(model, make_examples(12), tokens_per_batch=tokens_per_batch)
+    space, objective = ParameterSpace(model), Objective(model, make_examples(12), tokens_per_batch=tokens)
     line = Line(space.read(), direction * (space.read() if direction < 0 else torch.ones(space.size)))
     alpha = 1e-2 / abs(direction)
     found = scan(objective, line, [alpha])
@@ -192,12 +186,12 @@ def test_masks_as_the_attention_takes_them_change_no_digit_and_let_the_host_read
     assert kind in OTHER_MASKS or reads.count == 0
 
 
-@pytest.mark.parametrize(("dtype", "rounding"), [(torch.float32, 1e-5), (torch.bfloat16, 2**-7)])
-def test_tensors_are_the_same_to_rounding_in_their_dtype(dtype, rounding):
-    one = torch.ones(3, dtype=dtype)
-    assert same(one, one + rounding)
-    assert not same(one, one + 4 * rounding)
-    assert not same(one, one[:2]) and not same(one * torch.nan, one * torch.nan)
+def test_tensors_are_the_same_to_rounding_in_their_dtype():
+    for dtype, rounding in {torch.float32: 1e-5, torch.bfloat16: 2**-7}.items():
+        one = torch.ones(3, dtype=dtype)
+        assert same(one, one + rounding)
+        assert not same(one, one + 4 * rounding)
+        assert not same(one, one[:2]) and not same(one * torch.nan, one * torch.nan)
 
 
 def test_a_grid_is_visited_coarsely_first():

@@ -1,7 +1,5 @@
 """Adaptive scans: interpolants that are exact, planted surfaces, and the same course whatever happens to the rows."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -159,57 +157,25 @@ def test_the_order_of_the_axes_does_not_matter():
     np.testing.assert_array_equal(mixed.bound[0], straight.bound[0][np.ix_(*orders)])
 
 
-COARSE = (AXIS[::2], AXIS[::4])
-GRID = 41 * 21
-MARKED = range(GRID, GRID + len(PLACES))
-
-
-def row(point: int, draws: int = 3) -> np.ndarray:
-    """(2 * (4 + 2 draws),): what two objectives give at a point of a plane, or at a mark after it."""
-    x, y = [*itertools.product(*COARSE), *PLACES][point]
-    loss = np.log1p(np.exp(2 * x - y))
-    error = 1 / (1 + np.exp(-2 * x))
-    one = [loss, error, 0.02, 0.02, *loss * np.linspace(0.9, 1.1, draws), *error * np.linspace(0.9, 1, draws)]
-    return np.array([*one, *1.5 * np.array(one)])
-
-
-def course(rows: dict, rounds: int = -1) -> list[list[int]]:
-    """What each round asks for, and at last the whole; in round `rounds` half of the rows come, in a random order."""
-    refinement, asked = Refinement(COARSE, PLACES), []
-    generator = np.random.default_rng(rounds + 1)
-    for indices in refined(refinement, rows, MARKED, (128, 128), "stderr"):
-        asked.append(list(indices))
-        missing = generator.permutation([i for i in indices if i not in rows]).tolist()
-        if len(asked) == rounds:
-            rows.update((i, row(i)) for i in missing[: len(missing) // 2])
-            return asked
-        rows.update((i, row(i)) for i in missing)
-    return [*asked, interpolated(refinement, rows, MARKED, 2)]
-
-
-def test_the_course_is_the_same_after_a_kill_in_every_round_and_in_any_order_of_rows():
-    whole = course({})
-    assert len(whole) > 5
-    for rounds in range(1, len(whole)):
-        rows: dict = {}
-        assert course(rows, rounds) == whole[:rounds]
-        again = course(rows)
-        assert again[:-1] == whole[:-1]
-        np.testing.assert_array_equal(again[-1], whole[-1])
-        assert len(rows) == sum(map(len, whole[:-1]))  # not one more than without the kill
-
-
 def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     """A draw that is a multiple of the loss stays that multiple."""
-    rows: dict = {}
-    found = course(rows)[-1]
+    axes, marked = (AXIS[::2], AXIS[::4]), range(41 * 21, 41 * 21 + len(PLACES))
+    x, y = np.array([*itertools.product(*axes), *PLACES]).T
+    loss, error, stderr = np.log1p(np.exp(2 * x - y)), 1 / (1 + np.exp(-2 * x)), 0.02 + 0 * x
+    draws = [*np.outer([0.9, 1, 1.1], loss), *np.outer([0.9, 0.95, 1], error)]
+    one = np.stack([loss, error, stderr, stderr, *draws], axis=1)
+    table = np.concatenate([one, 1.5 * one], axis=1)  # of two objectives, (points, 2 * (4 + 2 draws))
+    refinement, rows = Refinement(axes, PLACES), {}
+    for indices in refined(refinement, rows, marked, (128, 128), "stderr"):
+        rows.update((i, table[i]) for i in indices)
+    found = interpolated(refinement, rows, marked, 2)
     np.testing.assert_allclose(found[:, 4:7], found[:, :1] * [0.9, 1, 1.1], rtol=1e-12)
     np.testing.assert_allclose(found[:, 7:10], found[:, 1:2] * [0.9, 0.95, 1], rtol=1e-12)
     np.testing.assert_allclose(found[:, [2, 3, 12, 13]], [[0.02, 0.02, 0.03, 0.03]] * len(found), rtol=1e-12)
-    np.testing.assert_array_equal(found[GRID:], [row(i) for i in MARKED])
-    off = np.abs(found[:GRID, 0] - [row(i)[0] for i in range(GRID)]).mean()
+    np.testing.assert_array_equal(found[marked.start :], table[marked.start :])
+    off = np.abs(found - table)[: marked.start, 0].mean()
     assert off < 2e-4, "losses follow curves: along straight lines they would be off by 4e-4"
-    assert np.isfinite(found).all() and len(rows) < 0.6 * GRID
+    assert np.isfinite(found).all() and len(rows) < 0.6 * marked.start
 
 
 class OneRound:

@@ -1,7 +1,5 @@
 """Ready-made directions and the loss along them, against one model at a time."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Ways through weight space against one model at a time, and the geometry of a walk against numpy."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np
@@ -35,11 +33,8 @@ def test_path_and_ray_are_the_losses_of_the_models_on_them(model):
     found = obstacles(Objective(model, examples), iter(thetas), thetas[-1], draws=20)
     path, ray = found.path, found.ray
     assert len(path.alpha) == 3 * LEG + 1
-    legs = [min(int(alpha), 2) for alpha in path.alpha]
-    on_path = [
-        thetas[leg] + (a - leg) * (thetas[leg + 1] - thetas[leg])
-        for leg, a in zip(legs, path.alpha, strict=True)
-    ]
+    legs = [(min(int(a), 2), a) for a in path.alpha]
+    on_path = [thetas[leg] + (a - leg) * (thetas[leg + 1] - thetas[leg]) for leg, a in legs]
     assert_losses(path, model, on_path, examples)
     assert (path.marks["start"].loss, path.marks["end"].loss) == (path.loss[0], path.loss[-1])
     assert np.array_equal(path.draws[:, :, -2:], path.draws[:, :, [0, len(path.loss) - 1]])
@@ -91,12 +86,9 @@ def test_walk_has_the_lengths_and_angles_of_its_snapshots(model):
     ]  # three layers, one in each group
     assert found.moved == norms([away[-1][part] for part in parts])
     assert found.group_size == norms([plain[0][part] for part in parts])
-
-
-def test_walk_without_groups_or_a_second_direction():
-    model = make_model("albert")  # one layer's weights, shared by all
-    thetas = steps(model, 2)
-    found = walk(model, iter(thetas), thetas[-1])
+    shared = make_model("albert")  # one layer's weights for all: no groups
+    thetas = steps(shared, 2)
+    found = walk(shared, iter(thetas), thetas[-1])
     assert len(found.moved) == 0
     assert np.isnan([found.angle, *found.quarter]).all()
 

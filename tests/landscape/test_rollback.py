@@ -1,7 +1,5 @@
 """Rollbacks against one model at a time, its layers set by name."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """Scans against a plain float64 evaluation of every point, and what they leave behind: nothing."""
 
-from __future__ import annotations
-
 import itertools
 from contextlib import nullcontext
 

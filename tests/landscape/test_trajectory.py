@@ -1,7 +1,5 @@
 """Projections on a plane against least squares in float64 and against the equations written out."""
 
-from __future__ import annotations
-
 import weakref
 
 import numpy as np
