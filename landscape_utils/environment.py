@@ -13,15 +13,8 @@ from typing import Any
 from .errors import UserError
 
 PARAMETERS = (
-    "profile",
-    "tasks",
-    "seed",
-    "resolution",
-    "span",
-    "examples",
-    "data_dir",
-    "results_dir",
-    "device",
+    *("profile", "tasks", "seed", "resolution", "span", "examples"),
+    *("data_dir", "results_dir", "device"),
 )
 NOTHING = "none"  # the device of a study that only reads
 OF_CHECKPOINTS = (
@@ -37,15 +30,13 @@ ROOT = Path(__file__).resolve().parent.parent
 def check_names(namespace: Mapping[str, Any], *further: str) -> None:
     """Refuse, in the first cells of a notebook, a parameter that it does not have: papermill only warns of it.
 
-    Args:
-        namespace: the notebook's globals().
-        further: its parameters beside those that all notebooks take.
+    `namespace` is its globals(); `further`, its parameters beside those that all notebooks take.
     """
     taken = (*PARAMETERS, *further)
     if len(namespace.get("In", ())) > FIRST_CELLS:
         return
-    for name in namespace.keys() - {*taken, *OF_IPYTHON}:
-        if name[0] != "_" and isinstance(namespace[name], VALUES):
+    for name, value in namespace.items():
+        if name not in (*taken, *OF_IPYTHON) and name[0] != "_" and isinstance(value, VALUES):
             raise UserError(f"unknown parameter {name!r}; a notebook takes {', '.join(taken)}")
 
 

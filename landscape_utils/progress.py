@@ -27,11 +27,9 @@ def shown() -> bool:
     return os.environ.get(SWITCH, "on") != "off" and not _hidden.get()
 
 
-def bar(
-    iterable: Iterable[Any] | None = None, *, total: int | None = None, what: str = "", unit: str = "it"
-) -> tqdm:
+def bar(iterable: Iterable[Any] | None = None, *, what: str = "", **options: Any) -> tqdm:
     """A bar over `iterable`, or one of `total` steps to be updated by hand; it appears after two seconds."""
-    return tqdm(iterable, total=total, desc=what, unit=unit, delay=2, disable=not shown(), leave=False)
+    return tqdm(iterable, desc=what, delay=2, disable=not shown(), leave=False, **options)
 
 
 @contextmanager

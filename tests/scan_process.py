@@ -55,7 +55,7 @@ class Process:
     """A process of its own that computes a scan, and says line by line what it begins, has done and meets with.
 
     Args:
-        pause_at: the point before which it waits for a signal.
+        pause_at: the point before which it waits for a signal; after SIGUSR1 it goes on.
         die, half: it dies at this call that reaches the disk: before it, or with half of its bytes written.
         largest_file, user: what it may write, and as whom it runs.
     """
@@ -120,6 +120,7 @@ def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=F
     scan.begin, scan.done = begin, lambda point: say(f"done {point}")
     signal.alarm(600)  # seconds: of a test that fails nobody ends it
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGUSR1, lambda *_: None)
     stream = types.SimpleNamespace(write=lambda text: WRITE(pipe, text.encode()))
     store.logger.handlers, store.PATIENCE = [logging.StreamHandler(stream)], 0.0
     store.logger.setLevel(logging.INFO)

@@ -15,7 +15,6 @@ from io import StringIO
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from own_case import PAPERMILL, save_training, write_examples
 
@@ -31,7 +30,6 @@ TASKS, PROFILES = "choose from mnli, rte, sst2, mrpc", "bert-base, demo, minilm,
 
 COMMANDS = [
     ("", "book | run | plan | results", "--help"),
-    ("runn", "'runn'", "--help"),
     ("run --resol 5", "--resol", "--help"),
     ("run --profile dmo", "'dmo'", PROFILES, "did you mean 'demo'?", ".toml"),
     ("run --profile nowhere.toml", "'nowhere.toml'", "No such file"),
@@ -40,7 +38,6 @@ COMMANDS = [
     ("run --profile deep.toml", "'deep.toml'", "is no TOML file"),
     ("run --tasks cola", "'cola'", TASKS),
     ("run --tasks mrpc,MRPC", "'mrpc' stands there twice"),
-    ("run --seed x", "--seed", "'x'"),
     ("run --seed -1", "seed = -1", "greater than or equal to 0"),
     ("run --seed 4294967296", "seed = 4294967296", "less than 4294967296"),
     ("run --resolution 1", "resolution = 1", "equal to 2"),
@@ -75,10 +72,8 @@ PARAMETERS = [
     ({"profile": 5}, "path of a TOML file", "int"),
     ({"tasks": "mrp"}, "'mrp'", TASKS, "did you mean 'mrpc'?"),
     ({"tasks": []}, "tasks = []", '"all"'),
-    ({"tasks": ["mrpc", 3]}, "tasks", "string"),
     ({"seed": "1"}, "seed = '1'", "integer"),
     ({"resolution": False}, "resolution = False", "integer"),
-    ({"resolution": np.float64(7.5)}, "resolution = 7.5", "integer"),
     ({"data_dir": 5}, "data_dir", "5"),
     ({"results_dir": 3}, "results_dir", "3"),
     ({"device": ["cpu"]}, "['cpu']", "auto, cpu"),
@@ -112,7 +107,6 @@ CHANGES = [
     ("span = 4.0", "spam = 4.0", "grid", "'spam'", "resolution, span", "did you mean 'span'?"),
     ("[grid]", "[gird]", "'gird'", "did you mean 'grid'?"),
     ('name = "demo"', 'name = "../demo"', "name = '../demo'", "pattern"),
-    ("seeds = [0, 1, 2]", "seeds = []", "seeds = []", "at least 1"),
     ("seeds = [0, 1, 2]", "seeds = [0, 0]", "seeds: 0 stands there twice"),
     ("seeds = [0, 1, 2]", "seeds = [0]\nsurface_seeds = [1]", "surface_seeds has 1", "seeds = [0]"),
     ("warmup = 0.1", "warmup = 1.5", "training.warmup = 1.5", "less than 1"),
@@ -121,7 +115,6 @@ CHANGES = [
     ('other = "rte"', 'other = "qnli"', "'qnli'", TASKS),
     ("[tasks.rte]", "[tasks.qnli]", "'qnli'", TASKS),
     ("[tasks.rte]", "[tasks.MRPC]", "'mrpc' stands there twice"),
-    ('source = "demo"\nother = "rte"', 'source = "web"\nother = "rte"', "'web'", "'demo', 'glue' or 'files'"),
     ('source = "demo"\nother = "rte"', 'source = "files"\nother = "rte"', "tasks.mrpc", '"files"'),
 ]
 

@@ -139,10 +139,7 @@ def find_notebooks(root: Path = ROOT) -> list[Path]:
 
 
 def render(root: Path, parts: Sequence[Part], *made: Path) -> Path:
-    """Lay executed notebooks, and what else was made for the pages, beside those of `root/book` and make HTML of them.
-
-    A warning of Sphinx is an error. Returns the front page, `root/_build/html/index.html`.
-    """
+    """Make HTML of the pages of `root/book`, executed notebooks and what else was `made`; returns its front page."""
     staged, html = root / "_build" / "stage", root / "_build" / "html"
     for stale in (staged, html, root / "_build" / ".doctrees"):
         shutil.rmtree(stale, ignore_errors=True)

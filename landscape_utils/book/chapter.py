@@ -25,10 +25,7 @@ def there(
     tasks: Sequence[str] = (),
     of: Sequence[str] = (),
 ) -> list[str]:
-    """The tasks (default: all) whose results are there for each way of training, or for each of `of`.
-
-    Args:
-        get: (task, way of training) -> result.
+    """The tasks (default: all) of which `get` finds a result for each way of training, or for each of `of`.
 
     Raises:
         Lacking: there is none.

@@ -39,9 +39,8 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
 
     papermill itself only warns of the first and passes the second on.
     """
-    declared = {
-        name: entry["inferred_type_name"] for name, entry in papermill.inspect_notebook(notebook).items()
-    }
+    found = papermill.inspect_notebook(notebook)
+    declared = {name: entry["inferred_type_name"] for name, entry in found.items()}
     for name, value in parameters.items():
         if name not in declared:
             raise UserError(f"{notebook.name} has no parameter {name!r}; it has {', '.join(declared)}")
@@ -51,22 +50,14 @@ def check_parameters(notebook: Path, parameters: Mapping[str, object]) -> None:
 
 
 def execute(executions: Sequence[Execution]) -> dict[Path, str]:
-    """Execute notebooks, a few side by side, and check them.
-
-    Returns:
-        The outputs of those that only read and found results lacking, each with what is lacking.
-    """
+    """Execute notebooks, a few side by side; the outputs of those that only read, and what they found lacking."""
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         reasons = bar(pool.map(_executed, executions), total=len(executions), what="notebooks")
         return {one.output: reason for one, reason in zip(executions, reasons, strict=True) if reason}
 
 
 def _executed(one: Execution) -> str:
-    """Run one notebook in a process of its own; what results it lacks, if it only reads, else "".
-
-    Raises:
-        UserError: it did not get to its end without an error.
-    """
+    """Run one notebook in a process of its own and check it; what results it lacks, if it only reads, else ""."""
     one.output.parent.mkdir(parents=True, exist_ok=True)
     one.output.unlink(missing_ok=True)
     options = ["--no-progress-bar", "--kernel", "python3", "--parameters_yaml", json.dumps(one.parameters)]

@@ -26,18 +26,11 @@ GIVEN = "Parameters that were set for this run"
 
 @dataclass(frozen=True)
 class Part:
-    """A rendering of the chapters.
+    """A rendering of the chapters, from executed notebooks."""
 
-    Attributes:
-        folder: of its pages, YOURS or REFERENCE.
-        title: what the text calls it.
-        about: sentences on what it was computed from, in Markdown.
-        notebooks: executed.
-    """
-
-    folder: str
-    title: str
-    about: str
+    folder: str  # of its pages, YOURS or REFERENCE
+    title: str  # what the text calls it
+    about: str  # sentences on what it was computed from, in Markdown
     notebooks: Sequence[Path]
 
     def pages(self) -> set[str]:

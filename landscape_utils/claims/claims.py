@@ -7,6 +7,7 @@ needs a number that none of the modules below reads yet, it is also a new functi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import layers, surfaces, trainings
@@ -25,8 +26,8 @@ class Measures(NamedTuple):
 
 
 def measure(
-    read: str, what: str, effect: str, sides: list[str], only: tuple[str, ...] = (), **arguments: Any
-):
+    read: str, what: str, effect: str, sides: Sequence[str], only: Sequence[str] = (), **arguments: Any
+) -> Measure:
     """A measure in the words of `claims.toml`, where {name} stands for the argument of that name."""
     module, function = read.split(".")
     what, effect = (text.format(**arguments) for text in (what, effect))
@@ -48,10 +49,11 @@ def weigh(study: Subject, *names: str) -> list[Claim]:
     claims = []
     for name in names or CLAIMS:
         primary, carries, printed = CLAIMS[name]
-        beside = tuple(measure(study) for measure in carries)
-        claims.append(
-            Claim(name, primary=primary(study), carries=beside, printed=printed, **TOLD["claims"][name])
-        )
+        found: dict[str, Any] = {
+            "primary": primary(study),
+            "carries": tuple(measure(study) for measure in carries),
+        }
+        claims.append(Claim(name, printed=printed, **found, **TOLD["claims"][name]))
     return claims
 
 

@@ -29,11 +29,12 @@ class LeftOut(Exception):
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one training shows, or the pair of trainings of one seed.
+class Evidence:
+    """What one training shows, or the pair of trainings of one seed; or one task's word: what all its seeds show.
 
-    `low` and `high` are the 95 % interval over examples (or over tasks), as `kind` says, with `df` degrees of freedom
-    behind it. With `Kind.NONE` they are bounds that rounding, or the edge of a scan, leaves.
+    `low` and `high` are the interval over examples, tasks or trainings, as `kind` says, with `df` degrees of freedom
+    behind it; of one training that of 95 %. With `Kind.NONE` they are bounds that rounding, or the edge of a scan,
+    leaves.
     """
 
     values: tuple[float, ...]
@@ -42,12 +43,6 @@ class Reading:
     high: float
     kind: Kind
     df: float = np.inf
-
-
-@dataclass(frozen=True)
-class Evidence(Reading):
-    """One task's word on a claim: what its trainings, which differ by their seed, show together."""
-
     task: str = ""
     trainings: int = 1
 
@@ -68,13 +63,13 @@ class Evidence(Reading):
         return f"{self.trainings} trainings" if self.kind is Kind.TRAININGS else self.kind
 
 
-def normal(values: Sequence[float], effect: float, stderr: float) -> Reading:
+def normal(values: Sequence[float], effect: float, stderr: float) -> Evidence:
     """An effect with its standard error over examples."""
     reach = Z * stderr
-    return Reading(tuple(map(float, values)), effect, effect - reach, effect + reach, Kind.EXAMPLES)
+    return Evidence(tuple(map(float, values)), effect, effect - reach, effect + reach, Kind.EXAMPLES)
 
 
-def drawn(values: Sequence[float], effects: Any) -> Reading:
+def drawn(values: Sequence[float], effects: Any) -> Evidence:
     """An effect and its interval over bootstrap draws of the examples.
 
     Args:
@@ -93,7 +88,7 @@ def drawn(values: Sequence[float], effects: Any) -> Reading:
         )
         low, high = float(lows[outside - 1]), float(highs[-outside])
     kind = Kind.EXAMPLES if outside else Kind.NONE
-    return Reading(tuple(map(float, values)), float(effect[0]), low, high, kind)
+    return Evidence(tuple(map(float, values)), float(effect[0]), low, high, kind)
 
 
 def bounded(value: Any) -> np.ndarray:
@@ -111,7 +106,7 @@ def minus(first: Any, second: Any) -> np.ndarray:
     return bounded(first) - bounded(second)[[0, 2, 1]]
 
 
-def over_trainings(task: str, readings: Sequence[Reading], tail: float = TAIL) -> Evidence:
+def over_trainings(task: str, readings: Sequence[Evidence], tail: float = TAIL) -> Evidence:
     """The readings of all seeds together, with an interval that leaves out `tail` on each side.
 
     Over two or more, Student's t interval of the mean effect. The seeds share their examples, so what is uncertain for

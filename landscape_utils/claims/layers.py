@@ -12,7 +12,7 @@ from ..landscape.rollback import FINE_TUNED as END
 from ..landscape.rollback import Rollback
 from ..names import GROUPS, display_name
 from .evidence import Measured
-from .intervals import LeftOut, Reading, drawn, normal, over_trainings
+from .intervals import Evidence, LeftOut, drawn, normal, over_trainings
 from .measure import FINE_TUNED, Measure, Subject, guessing, reads
 from .paper import DEV_EXAMPLES, TABLE_1
 from .regions import log_ratio, on_line
@@ -39,7 +39,7 @@ def costs(rollback: Rollback, of: str) -> dict[str, np.ndarray]:
 @reads("rollback", ways=FINE_TUNED)
 def cost(
     study: Subject, task: str, seed: int, weights: Weights, of: str = "correct", at_most: Any = 0.0
-) -> Reading:
+) -> Evidence:
     """The effect is `at_most`, or "half" of what was learned on the dev set, + the sum of weight times cost."""
     rollback = study.rollback(task, seed=seed)
     found = costs(rollback, of)
@@ -58,8 +58,8 @@ def cost(
 def printed(measure: Measure) -> Measured | None:
     """The same measure of the accuracies in the paper's Table 1; None for a measure of anything else.
 
-    The paper gives no outcome of each example. The standard error is that of independent accuracies on its dev sets,
-    which is too large if anything; half a unit of the last digit of each may be rounded away.
+    The standard error is that of independent accuracies, as the paper gives no outcome of each example, which is too
+    large if anything; half a unit of the last digit of each may be rounded away.
     """
     if measure.reader is not cost:
         return None
@@ -80,7 +80,7 @@ def printed(measure: Measure) -> Measured | None:
 
 
 @reads("layer_surface", ways=FINE_TUNED, fitted=True, tasks=lambda study: study.layer_tasks)
-def way_back(study: Subject, task: str, seed: int) -> Reading:
+def way_back(study: Subject, task: str, seed: int) -> Evidence:
     sizes = []
     for group in GROUPS:
         back = on_line(study.layer_surface(task, group, seed=seed), END, "left")
@@ -90,7 +90,7 @@ def way_back(study: Subject, task: str, seed: int) -> Reading:
 
 
 @reads("walk", ways=FINE_TUNED)
-def moved(study: Subject, task: str, seed: int) -> Reading:
+def moved(study: Subject, task: str, seed: int) -> Evidence:
     walk = study.walk(task, "pretrained", seed)
     if not walk.moved.size:
         raise LeftOut("the encoder has no layer groups")

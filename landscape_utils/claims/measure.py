@@ -21,7 +21,7 @@ from ..names import display_name
 from ..training.finetune import Run
 from ..training.history import loss_of_epoch
 from .evidence import EVERY, TOLD, Measured
-from .intervals import ALONE, TAIL, LeftOut, Reading, bounded, drawn, minus, normal, over_trainings
+from .intervals import ALONE, TAIL, Evidence, LeftOut, bounded, drawn, minus, normal, over_trainings
 
 WAYS = ("scratch", "pretrained")
 FINE_TUNED = WAYS[1:]
@@ -103,7 +103,7 @@ def reads(
     return lambda function: Reader(function, taken, ways, fitted, each, tasks)
 
 
-def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Reading:
+def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Evidence:
     """Of the numbers of two trainings the effect is what the second has more, or with `less` what it has less.
 
     Of a single one it is the number less `more_than`, or what it lacks to `at_most`.
@@ -124,25 +124,18 @@ def overfitted(study: Subject) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class Measure:
-    """How a study is measured.
-
-    Attributes:
-        what, effect: in words, what is measured and what the effect is.
-        reader: reads it, with the `arguments`.
-        sides: names of the values.
-        only: tasks; all of the reader's by default.
-    """
+    """How a study is measured: what is read and what the effect is, in words, and what reads it."""
 
     what: str
     effect: str
     reader: Reader
-    sides: tuple[str, ...] = SIDES
-    only: Sequence[str] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    sides: tuple[str, ...] = SIDES  # names of the values
+    only: Sequence[str] = ()  # tasks; all of the reader's by default
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # of the reader
 
     def __call__(self, study: Subject) -> Measured:
         """The evidence of each task; of those that cannot be weighed, the reason."""
-        readings: dict[str, list[Reading]] = {}
+        readings: dict[str, list[Evidence]] = {}
         left_out = {}
         for task in self.reader.tasks(study):
             if task in (self.only or (task,)):
@@ -157,7 +150,7 @@ class Measure:
         measured = Measured(self.what, self.effect, self.sides, usual, left_out)
         return replace(measured, evidence=alone, tail=ALONE) if measured.voting == 1 else measured
 
-    def readings(self, study: Subject, task: str) -> list[Reading]:
+    def readings(self, study: Subject, task: str) -> list[Evidence]:
         """The readings of one task, of all seeds that have what is needed and can be read."""
         ways = (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
         readings, reasons = [], []
@@ -172,7 +165,7 @@ class Measure:
             raise reasons[0]
         return readings
 
-    def read(self, study: Subject, task: str, seed: int, ways: Sequence[str]) -> Reading:
+    def read(self, study: Subject, task: str, seed: int, ways: Sequence[str]) -> Evidence:
         function, arguments = self.reader.function, dict(self.arguments)
         if not self.reader.each:
             return function(study, task, seed, **arguments)

@@ -16,7 +16,7 @@ from ..landscape import flatness
 from ..landscape.directions import RandomDirections
 from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
-from .intervals import Reading, drawn, minus
+from .intervals import Evidence, drawn, minus
 
 
 class Region(NamedTuple):
@@ -78,7 +78,7 @@ def along_directions(found: RandomDirections) -> Region:
     return Region(end, partial(flatness.reach, radius, loss), partial(slack, found))
 
 
-def compared(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Reading:
+def ratio_of_regions(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Evidence:
     """The regions of both trainings, in units of each."""
     level = (guessed + np.maximum(*(region.end for region in regions))) / 2
     scratch, tuned = (region.bounds(level) * unit for region, unit in zip(regions, units, strict=True))

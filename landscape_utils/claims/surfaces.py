@@ -7,35 +7,35 @@ import numpy as np
 from ..landscape import flatness
 from ..landscape.flatness import versions
 from .evidence import EVERY
-from .intervals import LeftOut, Reading, Z, drawn
+from .intervals import Evidence, LeftOut, Z, drawn
 from .measure import TRAININGS, WAYS, Subject, guessing, reads
-from .regions import along_directions, compared, in_plane, on_line
+from .regions import along_directions, in_plane, on_line, ratio_of_regions
 
 LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper calls them
 
 
 @reads("surface", fitted=True)
-def area(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
+def area(study: Subject, task: str, seed: int, distances: bool = False) -> Evidence:
     scans = [study.surface(task, how, seed=seed) for how in WAYS]
     units = [scan.norm**2 if distances else 1 for scan in scans]
-    return compared([in_plane(scan) for scan in scans], guessing(study, task), units)
+    return ratio_of_regions([in_plane(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("curve", fitted=True)
-def width(study: Subject, task: str, seed: int, distances: bool = False) -> Reading:
+def width(study: Subject, task: str, seed: int, distances: bool = False) -> Evidence:
     scans = [study.curve(task, how, seed=seed) for how in WAYS]
     units = [scan.norm if distances else 1 for scan in scans]
-    return compared([on_line(scan) for scan in scans], guessing(study, task), units)
+    return ratio_of_regions([on_line(scan) for scan in scans], guessing(study, task), units)
 
 
 @reads("random_directions", fitted=True)
-def radius(study: Subject, task: str, seed: int) -> Reading:
+def radius(study: Subject, task: str, seed: int) -> Evidence:
     regions = [along_directions(study.random_directions(task, how, seed)) for how in WAYS]
-    return compared(regions, guessing(study, task))
+    return ratio_of_regions(regions, guessing(study, task))
 
 
 @reads("surface", "run")
-def area_of_error(study: Subject, task: str, seed: int) -> Reading:
+def area_of_error(study: Subject, task: str, seed: int) -> Evidence:
     facts = study.facts(task)
     for how in WAYS:
         accuracy = float(study.run(task, how, seed).dev_accuracy[-1])
@@ -44,7 +44,7 @@ def area_of_error(study: Subject, task: str, seed: int) -> Reading:
                 f"{TRAININGS[how]} is hardly better on the dev set than always naming the largest class"
             )
     regions = [in_plane(study.surface(task, how, "dev", seed=seed), "error") for how in WAYS]
-    return compared(regions, 1 - facts["majority"])
+    return ratio_of_regions(regions, 1 - facts["majority"])
 
 
 def correlation(
@@ -75,7 +75,7 @@ agreement = reads("surface", each=True)(correlation)
     ways=("scratch",),
     tasks=lambda study: (EVERY,) if {*LARGE, *SMALL} <= set(study.tasks) else (),
 )
-def agree_on_large(study: Subject, task: str, seed: int, within: float) -> Reading:
+def agree_on_large(study: Subject, task: str, seed: int, within: float) -> Evidence:
     large, small = (
         np.mean([correlation(study, t, "scratch", seed, within) for t in tasks], axis=0)
         for tasks in (LARGE, SMALL)

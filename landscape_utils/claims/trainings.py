@@ -11,7 +11,7 @@ from ..landscape.scan import Curve
 from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
 from .evidence import EVERY
-from .intervals import TAIL, Kind, LeftOut, Reading, drawn, normal, within
+from .intervals import TAIL, Evidence, Kind, LeftOut, drawn, normal, within
 from .measure import FINE_TUNED, TRAININGS, WAYS, Subject, guessing, overfitted, reads
 
 
@@ -29,7 +29,7 @@ accuracy = reads("run", each=True)(points)
 
 
 @reads("run", tasks=lambda study: (EVERY,))
-def gain_by_size(study: Subject, task: str, seed: int) -> Reading:
+def gain_by_size(study: Subject, task: str, seed: int) -> Evidence:
     sizes = np.array([study.facts(t)["train_examples"] for t in study.tasks])
     gains = np.array([np.diff([points(study, t, how, seed)[0] for how in WAYS])[0] for t in study.tasks])
     if len(set(sizes.tolist())) < 3:
@@ -37,18 +37,18 @@ def gain_by_size(study: Subject, task: str, seed: int) -> Reading:
     line = stats.linregress(np.log10(sizes), gains)
     reach = float(stats.t.ppf(1 - TAIL, len(sizes) - 2) * line.stderr)
     ends = float(gains[sizes.argmin()]), float(gains[sizes.argmax()])
-    return Reading(ends, -line.slope, -line.slope - reach, -line.slope + reach, Kind.TASKS, len(sizes) - 2)
+    return Evidence(ends, -line.slope, -line.slope - reach, -line.slope + reach, Kind.TASKS, len(sizes) - 2)
 
 
 @reads("run")
-def epochs_to_half(study: Subject, task: str, seed: int) -> Reading:
+def epochs_to_half(study: Subject, task: str, seed: int) -> Evidence:
     runs = [study.run(task, how, seed) for how in WAYS]
     scratch, tuned = (epochs_to(run, guessing(study, task) / 2) for run in runs)
     if np.isinf([scratch, tuned]).all():
         raise LeftOut("neither training gets to half the loss of guessing")
     effect = float(np.log2(min(scratch, runs[0].epochs) / min(tuned, runs[1].epochs)))
     low, high = (-np.inf if np.isinf(tuned) else effect), (np.inf if np.isinf(scratch) else effect)
-    return Reading((scratch, tuned), effect, low, high, Kind.NONE)
+    return Evidence((scratch, tuned), effect, low, high, Kind.NONE)
 
 
 @reads("run", each=True)
@@ -81,7 +81,7 @@ def first_epoch_cosine(study: Subject, task: str, how: str, seed: int) -> float:
 @reads("walk")
 def angle(
     study: Subject, task: str, seed: int, how: str, at_most: float | None = None, deviations: float = 0
-) -> Reading:
+) -> Evidence:
     """Against `at_most`, or else so many standard deviations of what chance gives."""
     walk = study.walk(task, how, seed)
     if np.isnan(walk.angle):
@@ -91,7 +91,7 @@ def angle(
 
 
 @reads("run", "continued", ways=FINE_TUNED, tasks=overfitted)
-def rise_of_error(study: Subject, task: str, seed: int, at_most: float) -> Reading:
+def rise_of_error(study: Subject, task: str, seed: int, at_most: float) -> Evidence:
     pair = [points(study, task, how, seed) for how in ("pretrained", "continued")]
     (before, error), (after, error_after) = ((100 - right, stderr) for right, stderr in pair)
     if before < at_most:
@@ -128,7 +128,7 @@ def rise_on_legs(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
 
 
 @reads("obstacles", ways=FINE_TUNED, fitted=True)
-def first_direction(study: Subject, task: str, seed: int, more_than: float | None = None) -> Reading:
+def first_direction(study: Subject, task: str, seed: int, more_than: float | None = None) -> Evidence:
     """Against a share of the descent; by default against the descent of the first epoch."""
     found = study.obstacles(task, "pretrained", seed)
     start, whole, ray = versions(found.path).mark_loss["start"], descent(found.path), versions(found.ray)

@@ -40,7 +40,7 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
 
     Raises UserError if a logarithmic scale is asked for values that are not all above 0.
     """
-    values = finite([getattr(surface, value) for surface in surfaces])
+    values = finite_values([getattr(surface, value) for surface in surfaces])
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
     if high - low <= 1e-9 * max(abs(high), 1e-9):  # equal everywhere: one colour, no lines
         return Scale(np.array([low - 0.5, low + 0.5]), np.array([]), Normalize(low - 0.5, low + 0.5))
@@ -59,7 +59,7 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     return Scale(levels, lines[(lines > low) & (lines < high)], norm)
 
 
-def finite(arrays: Sequence[np.ndarray]) -> np.ndarray:
+def finite_values(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """The finite ones of their values."""
     values = np.concatenate([array.ravel() for array in arrays])
     return values[np.isfinite(values)]
@@ -67,7 +67,7 @@ def finite(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 def spans_decades(arrays: Sequence[np.ndarray]) -> bool:
     """Whether all are above 0, and the highest more than DECADES times the lowest: a logarithmic scale shows more."""
-    values = finite(arrays)
+    values = finite_values(arrays)
     return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
 
 

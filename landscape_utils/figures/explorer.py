@@ -28,21 +28,16 @@ STYLE = (FOLDER / "explorer.css").read_text(encoding="utf-8")
 
 
 class Explorer(anywidget.AnyWidget):
-    """The explorer as a widget.
-
-    Attributes:
-        payload: what is shown (`views.payload`).
-        scanned: one more view, in the making; {} for none.
-        cursor: {"alpha", "beta"} of the evaluated point the reader chose last.
-        selection: {"task", "how", "layers"} of the view on show.
-    """
+    """The explorer as a widget."""
 
     _esm = MODULE
     _css = STYLE
-    payload = traitlets.Dict().tag(sync=True)
-    scanned = traitlets.Dict().tag(sync=True)
-    cursor = traitlets.Dict().tag(sync=True)
-    selection = traitlets.Dict().tag(sync=True)
+    payload = traitlets.Dict().tag(sync=True)  # what is shown: `explorer_data.payload`
+    scanned = traitlets.Dict().tag(sync=True)  # one more view, in the making; {} for none
+    cursor = traitlets.Dict().tag(
+        sync=True
+    )  # "alpha", "beta" of the evaluated point that the reader chose last
+    selection = traitlets.Dict().tag(sync=True)  # "task", "how", "layers" of the view on show
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})

@@ -63,11 +63,7 @@ class View:
         check_axes(curves, ("alpha",))
         first, named = [*surfaces, *curves][0], self.surfaces or self.curves
         marks = [name for name in first.marks if all(name in scan.marks for scan in named.values())]
-        return {
-            "task": self.task,
-            "how": self.how,
-            "layers": self.layers,
-            "axis": self.axis,
+        return {name: getattr(self, name) for name in ("task", "how", "layers", "axis", "turn")} | {
             "alpha": surfaces[0].alpha.tolist() if surfaces else None,
             "beta": surfaces[0].beta.tolist() if surfaces else None,
             "fields": pack_fields(self.surfaces, self.quantities),
@@ -82,7 +78,6 @@ class View:
             "norm": finite(first.norm),
             "cosine": finite(surfaces[0].cosine) if surfaces else None,
             "history": {name: listed(values) for name, values in self.history.items()},
-            "turn": self.turn,
             "trajectories": {
                 path.method: {name: listed(getattr(path, name)) for name in ("alpha", "beta", "in_plane")}
                 for path in self.trajectories

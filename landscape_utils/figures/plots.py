@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -77,9 +78,8 @@ def curves(
     weights, (alpha - 1) |delta_1|, both end points at 0; all of the shorter curve and as much of the longer.
     `top` cuts the loss axis. Bands: two standard errors each way.
     """
-    figure, axes = _in_pairs(
-        by_heading, "α" if against == "alpha" else "distance from the end, (α − 1) |δ₁|", width
-    )
+    x_name = "α" if against == "alpha" else "distance from the end, (α − 1) |δ₁|"
+    figure, axes = _in_pairs(by_heading, x_name, width)
     looks = lines_of(how for by_how in by_heading.values() for how in by_how)
     for axis, by_how in zip(axes, by_heading.values(), strict=True):
         reach = []
@@ -122,10 +122,8 @@ def overfitting(
         draw_trajectory(axis, trajectory, slice(first.epochs + 1))
     grid["whole"].set(xlabel="α", ylabel="β")
     colour_bar(figure, maps, scale, "error", below=width == PHONE)
-    for name, before, after in (
-        ("error", 1 - first.dev_accuracy, 1 - further.dev_accuracy),
-        ("loss", first.dev_loss, further.dev_loss),
-    ):
+    histories = [(1 - run.dev_accuracy, run.dev_loss) for run in (first, further)]
+    for name, before, after in zip(("error", "loss"), *histories, strict=True):
         axis = grid[name]
         axis.plot(before, "o-", color=INK, mfc=CHALK, mec="black", ms=4)
         axis.plot(first.epochs + np.arange(len(after)), after, "o-", color=INK, mfc=AFTER, mec="black", ms=4)
@@ -165,17 +163,9 @@ def rollback_bars(
             for r in rollbacks.values()
         ]
         height, stderr = np.transpose(measured)
-        axis.bar(
-            at,
-            height,
-            width=0.9 / (len(bars) + 1),
-            yerr=2 * stderr,
-            color=colour,
-            edgecolor=INK,
-            linewidth=0.5,
-            error_kw={"lw": 0.8, "ecolor": INK},
-            label=bar,
-        )
+        look: dict[str, Any] = {"color": colour, "edgecolor": INK, "linewidth": 0.5}
+        look["error_kw"] = {"lw": 0.8, "ecolor": INK}
+        axis.bar(at, height, width=0.9 / (len(bars) + 1), yerr=2 * stderr, label=bar, **look)
         known = {x: theirs[task][bar] / 100 for x, task in zip(at, rollbacks, strict=True) if task in theirs}
         axis.plot(list(known), list(known.values()), "D", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=5)
     axis.set_xticks(range(len(rollbacks)), list(rollbacks), parse_math=False)

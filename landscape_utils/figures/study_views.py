@@ -71,12 +71,12 @@ def curves(study: Study, tasks: Sequence[str]) -> Shown:
 def surfaces(study: Study, tasks: Sequence[str]) -> Shown:
     """Sections 5.1, 5.2 and 6.2: surfaces with their trajectories, and the 1D curve that crosses them."""
     return [
-        replace(landscape(study, *of, both(study.surface, *of)), history=recorded(study.run(*of)))
+        replace(landscape_of(study, *of, both(study.surface, *of)), history=recorded(study.run(*of)))
         for of in product(tasks, study.ways)
     ], []
 
 
-def landscape(study: Study, task: str, how: str, surfaces: Mapping[str, Surface]) -> View:
+def landscape_of(study: Study, task: str, how: str, surfaces: Mapping[str, Surface]) -> View:
     """These surfaces of a training, with its curves and trajectories."""
     trajectories = [study.trajectory(task, how, method) for method in METHODS]
     curves = both(study.curve, task, how)

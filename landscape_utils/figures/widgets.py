@@ -12,7 +12,7 @@ from ..study.study import Study
 from .explorer import Explorer
 from .explorer_data import View, payload
 from .live import Live
-from .study_views import landscape, views_of
+from .study_views import landscape_of, views_of
 
 
 def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Live:
@@ -23,7 +23,7 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
     alone.
 
     Args:
-        subject: a Study; a Surface or Curve; a mapping of names to them; or a list of `views.View`.
+        subject: a Study; a Surface or Curve; a mapping of names to them; or a list of `explorer_data.View`.
         tasks: of a study; all of them if none is given.
         show: of a study: "surfaces" (with trajectories and curves), "curves", "overfitting", "layers" or
             "histories" (of the trainings).
@@ -35,16 +35,15 @@ def explore(subject: Any, *tasks: str, show: str = "surfaces") -> Explorer | Liv
         views, cubes = views_of(subject, tasks, show)
         explorer = Explorer(payload=payload(views, cubes))
         if show == "surfaces" and not subject.store.read_only:
-            return Live(subject, explorer, partial(landscape, subject))
+            return Live(subject, explorer, partial(landscape_of, subject))
         return explorer
     if isinstance(subject, Curve):
         subject = {"": subject}
     if isinstance(subject, Mapping):
         subject = [view_of(name, scan) for name, scan in subject.items()]
     if not isinstance(subject, Sequence) or not all(isinstance(view, View) for view in subject):
-        raise UserError(
-            f"explore takes a Study, a Surface, a Curve, or several; got {type(subject).__name__}"
-        )
+        given = type(subject).__name__
+        raise UserError(f"explore takes a Study, a Surface, a Curve, or several; got {given}")
     return Explorer(payload=payload(subject))
 
 

@@ -1,7 +1,4 @@
-"""What a profile holds, part by part, each checked as it is made.
-
-A profile is frozen: what differs is another profile.
-"""
+"""What a profile holds, part by part, each checked as it is made, and frozen: what differs is another profile."""
 
 import difflib
 import os

@@ -56,8 +56,7 @@ def export(path: Path, out: Path) -> None:
 def dataset(result: Result) -> Dataset:
     """A result's arrays with named dimensions and their coordinates; recipe and meta as JSON, as attributes.
 
-    "train.loss" and "dev.loss" are one variable, "loss", along "split". The coordinates of a dimension whose
-    places have no names (epochs, draws) are 0, 1, ...
+    "train.loss" and "dev.loss" are one variable, "loss", along "split"; epochs and draws are counted from 0.
     """
     import xarray
 
@@ -104,10 +103,7 @@ def netcdf_bytes(result: Result) -> bytes:
 
 
 def csv_bytes(result: Result) -> bytes:
-    """A line for each point, mark, epoch, step, ...; a column is empty where it does not apply. Draws are left out.
-
-    Numbers are written so that they read back to the same bits.
-    """
+    """A line for each point, mark, epoch, step, ..., whose numbers read back to the same bits; draws are left out."""
     import pandas
     import xarray
 

@@ -1,8 +1,7 @@
 """A scan's memory: the rows that are done, appended to a file that a kill at any byte cannot spoil.
 
 A row is a line of ASCII between two line feeds: CRC-32, stamp, index, and the float64 numbers, little endian, in
-base64. A torn line at the end is cut off at the next start, and one with a wrong checksum is skipped: its row is
-computed anew.
+base64. A torn line at the end is cut off at the next start, and the row of one with a wrong checksum is computed anew.
 """
 
 import base64
@@ -27,13 +26,14 @@ def _line(stamp: str, index: int, row: np.ndarray) -> bytes:
     return b"\n%08x %s\n" % (zlib.crc32(content), content)
 
 
-def _parsed(line: bytes) -> tuple[str, int, np.ndarray]:
-    """Stamp, index and row, which is read-only."""
+def _parsed(line: bytes) -> tuple[str, int, np.ndarray] | None:
+    """Stamp, index and row, which is read-only; None for a line that is damaged."""
     checksum, _, content = line.partition(b" ")
-    if checksum != b"%08x" % zlib.crc32(content):
-        raise ValueError("its checksum is wrong")
-    stamp, index, row = content.split(b" ")
-    return stamp.decode(), int(index), np.frombuffer(base64.b64decode(row), "<f8")
+    with contextlib.suppress(ValueError):
+        stamp, index, row = content.split(b" ")
+        if checksum == b"%08x" % zlib.crc32(content):
+            return stamp.decode(), int(index), np.frombuffer(base64.b64decode(row), "<f8")
+    return None
 
 
 class Journal(UserDict[int, np.ndarray]):
@@ -52,20 +52,12 @@ class Journal(UserDict[int, np.ndarray]):
             self._replay()
 
     def _replay(self) -> None:
-        damaged = others = 0
-        for line in filter(None, self._path.read_bytes().split(b"\n")[:-1]):
-            try:
-                stamp, index, row = _parsed(line)
-            except ValueError:
-                damaged += 1
-                continue
-            if stamp == self._stamp:
-                self.data[index] = row
-            else:
-                others += 1
-        if damaged:
+        records = [_parsed(line) for line in self._path.read_bytes().split(b"\n")[:-1] if line]
+        sound = [record for record in records if record]
+        self.data = {index: row for stamp, index, row in sound if stamp == self._stamp}
+        if damaged := len(records) - len(sound):
             logger.warning("%s: %d damaged rows are computed anew", self._path, damaged)
-        if others:
+        if others := sum(stamp != self._stamp for stamp, *_ in sound):
             why = "they are of another code, device or version of the libraries"
             logger.warning("%s: %d rows are computed anew: %s", self._path, others, why)
 

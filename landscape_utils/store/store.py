@@ -18,7 +18,6 @@ from .journal import Journal
 from .recipes import canonical, recipe_key, safe_name
 from .result_file import Damaged, Result, read_result, sound_result, write_result
 
-Current = Callable[[Result], str]
 PATIENCE = 2.0  # seconds of waiting for another process that are not worth a line
 
 
@@ -34,11 +33,8 @@ def library_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the store as `verify` found it.
-
-    `state` of a result is "sound", "earlier" (sound, but of other code than would compute it now) or "damaged";
-    of other files "unfinished" (a journal), "half-written", or "put aside" (damaged). `detail` says more.
-    """
+    """A file of the store as `verify` found it. `state` of a result: "sound", "earlier" (of other code than would
+    compute it now) or "damaged"; of other files "unfinished" (a journal), "half-written", or "put aside"."""
 
     path: Path
     kind: str
@@ -48,7 +44,7 @@ class Entry:
     detail: str
 
 
-def _state(path: Path, current: Current) -> tuple[str, str]:
+def _state(path: Path, current: Callable[[Result], str]) -> tuple[str, str]:
     """State and detail of a file; ("", "") if it is none of ours, or a lock."""
     if path.suffix == ".npz":
         try:
@@ -84,10 +80,8 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self, path: Path) -> Iterator[None]:
-        """Hold `path` (a result or a folder) for this process; others wait until it leaves or dies.
-
-        The empty file `<path>.lock` stays: to remove it under a process that waits would let two in.
-        """
+        """Hold `path` (a result or a folder) for this process; others wait until it leaves or dies."""
+        # The empty file stays: to remove it under a process that waits would let two in.
         lock = filelock.FileLock(f"{path}.lock")
         with disk_errors(f"lock {path}"):
             make_folder(path.parent)
@@ -102,10 +96,9 @@ class Store:
             lock.release()
 
     def load(self, kind: str, name: str, recipe: Mapping[str, Any], code: str = "") -> Result | None:
-        """The result, checked; None if there is none that is current, or if it is damaged.
+        """The result, checked; None if there is none made by this `code`, or if it is damaged, and then put aside.
 
-        A damaged file is put aside and reported. A result is current if no `code` is asked for or if its meta
-        names this one. A store that is read_only serves any: see `Result.made_by`.
+        A store that is read_only serves what other code has made too: see `Result.made_by`.
         """
         return self._load(self.path(kind, name, recipe), code, held=False)
 
@@ -149,9 +142,8 @@ class Store:
 
         One process computes; those that ask meanwhile wait and read, also when the first is killed. What
         `function` puts into the journal is there when it is called again after a kill, an exception or
-        Ctrl-C. `code` (see `code_of`) and `meta` (device="cpu", ...) must be known beforehand: rows that other
-        code, another device or another version of the libraries computed are not mixed in, and a result that
-        is not current (see `load`) is replaced.
+        Ctrl-C. Rows of other `code` (see `code_of`), `meta` (device="cpu", ...) or versions of the libraries
+        are not mixed in, and a result of other code is replaced.
         """
         path = self.path(kind, name, recipe)
         if result := self._load(path, code, held=False):
@@ -169,7 +161,7 @@ class Store:
             journal.remove()
         return result
 
-    def verify(self, current: Current = lambda result: "") -> Iterator[Entry]:
+    def verify(self, current: Callable[[Result], str] = lambda result: "") -> Iterator[Entry]:
         """Every file of the store, read and checked; nothing is changed.
 
         `current`: the fingerprint of the code that would compute a result now, "" for any.
@@ -178,8 +170,8 @@ class Store:
             with contextlib.suppress(FileNotFoundError):  # another process has just renamed or removed it
                 state, detail = _state(path, current)
                 if state:
-                    name = path.name.rpartition("-")[0]
-                    yield Entry(path, path.parent.name, name, path.lstat().st_size, state, detail)
+                    named = path.parent.name, path.name.rpartition("-")[0]
+                    yield Entry(path, *named, path.lstat().st_size, state, detail)
 
     def entries(self) -> Iterator[Entry]:
         """The results, sound or damaged."""

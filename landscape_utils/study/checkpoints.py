@@ -31,21 +31,16 @@ from .study import Study
 logger = logging.getLogger(__name__)
 OWN = "own"  # the folder of their results: a profile's hold its own trainings
 SMALL = 1_000_000  # parameters: a network below is slower on two threads than on one
+Folders = Mapping[str, Sequence[Path]]  # of the checkpoints of each training
 HISTORY = 512  # examples of train on which the checkpoints' loss is measured
 UNKNOWN = Measurement(*4 * (float("nan"),))
 
 
 class OwnTrainings(Trainings):
-    """Folders of checkpoints in the place of trainings; see `Trainings` for what each method is asked, and
-    `Checkpoints` for the arguments."""
+    """Folders of checkpoints in the place of trainings; see `Checkpoints` for the arguments."""
 
     def __init__(
-        self,
-        task: Task,
-        trained: Mapping[str, Sequence[Path]],
-        others: Mapping[str, Path],
-        seed: int,
-        loss: Loss | None = None,
+        self, task: Task, trained: Folders, others: Mapping[str, Path], seed: int, loss: Loss | None
     ):
         check_given(task, trained, others)
         self.data, self.loss = task, loss
@@ -184,9 +179,7 @@ def check_given(task: Any, trained: Any, others: Any) -> None:
         )
 
 
-def check_ends(
-    trained: Mapping[str, Sequence[Path]], others: Mapping[str, Path], task: Task
-) -> tuple[int, bool]:
+def check_ends(trained: Folders, others: Mapping[str, Path], task: Task) -> tuple[int, bool]:
     """P, and whether the encoder has layer groups.
 
     Refused are an end without a head for the task, unlike networks, and a start and an end with one and the same
@@ -245,7 +238,7 @@ class Checkpoints(Study):
     def __init__(
         self,
         task: Task,
-        trained: Mapping[str, Sequence[Path]],
+        trained: Folders,
         others: Mapping[str, Path] | None = None,
         *,
         profile: str | Path | Profile = "demo",

@@ -39,18 +39,8 @@ from ..store.result_file import Result
 from ..store.store import Store
 from ..training.finetune import Run
 from ..training.tasks import Example, sample_of
+from . import results
 from .kind import Arrays, Journal, Key, Kind, Subject, Trainings
-from .results import (
-    BarrierResult,
-    CubeResult,
-    ObstaclesResult,
-    PathResult,
-    RandomDirectionsResult,
-    RollbackResult,
-    TrajectoryResult,
-    UnseenWordsResult,
-    WalkResult,
-)
 from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult
 from .trainings import ProfileTrainings
@@ -58,9 +48,9 @@ from .trainings import ProfileTrainings
 KINDS: dict[str, type[Kind]] = {
     kind.folder: kind
     for kind in (
-        *(RunResult, SurfaceResult, LayerResult, CurveResult, TrajectoryResult, WalkResult, PathResult),
-        *(ObstaclesResult, RandomDirectionsResult, BarrierResult, RollbackResult, CubeResult),
-        UnseenWordsResult,
+        *(RunResult, SurfaceResult, LayerResult, CurveResult, results.TrajectoryResult, results.WalkResult),
+        *(results.PathResult, results.ObstaclesResult, results.RandomDirectionsResult, results.BarrierResult),
+        *(results.RollbackResult, results.CubeResult, results.UnseenWordsResult),
     )
 }
 
@@ -113,11 +103,8 @@ class Computing:
 
     @classmethod
     def from_parameters(cls, namespace: Mapping[str, Any]) -> Self:
-        """The study that a notebook's parameters ask for; `namespace` is its globals().
-
-        Raises:
-            UserError: a parameter that no notebook has, which papermill only warns of; a value that is not allowed.
-        """
+        """The study that a notebook's parameters ask for; `namespace` is its globals(). A UserError for a parameter
+        that no notebook has, which papermill only warns of, and for a value that is not allowed."""
         check_names(namespace)
         return cls(**{name: namespace[name] for name in PARAMETERS})
 
@@ -240,10 +227,7 @@ def levels(study: Subject, kinds: Iterable[Kind]) -> Iterator[list[Kind]]:
 
 
 def compute_all(study: Subject, missing: Sequence[Kind], workers: int | None = None) -> None:
-    """Compute results that are missing, by so many processes, or by the study's client.
-
-    `workers`: by default one on each core where the profile says `side_by_side`, else one.
-    """
+    """Compute results that are missing, by so many processes (see `Computing.compute`), or by the study's client."""
     workers = workers or (cpu_count() if study.profile.side_by_side else 1)
     with bar(total=len(missing), what="study", unit="result") as progress:
         for level in levels(study, missing):
@@ -267,7 +251,7 @@ def side_by_side(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterato
 
 
 def compute_one(study: Subject, kind: Kind, threads: int, level: int) -> None:
-    """Compute one result in a worker process; one bar is shown, the parent's, which reads the result in the store."""
+    """Compute one result in a worker process; one bar is shown, the parent's."""
     logging.basicConfig(format="%(message)s")
     logger.setLevel(level)
     os.environ[SWITCH] = "off"

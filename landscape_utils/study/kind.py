@@ -38,10 +38,7 @@ class Scale(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a result costs: steps of a training, visits of points, the tokens of all of either, bytes on the disk.
-
-    A visit of which the lower layers are replayed counts as the share of the layers that is computed.
-    """
+    """What a result costs: steps of a training, visits of points, the tokens of all of either, bytes on the disk."""
 
     steps: int = 0
     step_tokens: float = 0.0
@@ -52,13 +49,8 @@ class Cost(NamedTuple):
 
 
 class Second(NamedTuple):
-    """The second direction of a plane.
-
-    Attributes:
-        recipe: a function, as it may have to read data or a model.
-        needs: the results that have to be there before it.
-        vector: origin, (P,) -> the direction, (P,).
-    """
+    """The second direction of a plane: its recipe, for which data or a model may have to be read, what has to be there
+    before it, and how it comes from the origin, (P,) -> (P,)."""
 
     recipe: Callable[[], Recipe]
     needs: tuple[Kind, ...]

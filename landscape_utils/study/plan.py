@@ -1,10 +1,6 @@
 """What a study costs, known before it is paid: one visit of a point and one step of training are timed on this machine,
-and multiplied by what every result takes. It may be off by 30 %.
-
-Nothing is fetched for it: where a data set or a model is not at hand, its published sizes are taken.
+and multiplied by what every result takes. Nothing is fetched for it. It may be off by 30 %.
 """
-
-from __future__ import annotations
 
 import statistics
 import timeit

@@ -79,11 +79,10 @@ class RunResult(Kind):
     def cost(self, study: Subject, scale: Scale) -> Cost:
         settings = study.trainings.settings(self)
         (train, dev), (train_length, dev_length) = scale.examples[self.task], scale.tokens[self.task]
-        steps = settings.epochs * math.ceil(train / settings.batch_size)
         # Looking at the dev split after each epoch is a pass forward: half of a step's time, as was measured.
         looks = (settings.epochs + 1) * dev * dev_length / 2
         return Cost(
-            steps=steps,
+            steps=settings.epochs * math.ceil(train / settings.batch_size),
             step_tokens=settings.epochs * train * train_length + looks,
             disk=4.0 * scale.parameters * (settings.epochs + 2),
         )

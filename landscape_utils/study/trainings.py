@@ -41,6 +41,7 @@ class ProfileTrainings(Trainings):
 
     def __init__(self, profile: Profile, store: Store, device: str):
         self.profile, self.store, self.device = profile, store, device
+        self._cache = store.folder / "models"
         self.tasks, self.seeds = tuple(profile.chosen), tuple(profile.seeds)
         self.overfitted = profile.overfitting.task
         self._tasks: dict[str, Task] = {}
@@ -51,12 +52,8 @@ class ProfileTrainings(Trainings):
                 try:
                     self.task(name)
                 except UserError as error:
-                    if name in profile.chosen:
-                        raise
-                    raise UserError(
-                        f"{error}; {display_name(name)} lends its direction: put it there too, or name another task "
-                        f"as `other` in a profile of your own"
-                    ) from None
+                    lent = f"; {display_name(name)} lends its direction: put it there too, or change `other`"
+                    raise UserError(f"{error}{'' if name in profile.chosen else lent}") from None
 
     def known(self, task: str) -> str:
         name = task_key(task)
@@ -87,10 +84,8 @@ class ProfileTrainings(Trainings):
         return self._tasks[name]
 
     def facts(self, name: str) -> dict[str, Any]:
-        """See `task_facts`. They are kept in the store, so that results can be read where the data set is not.
-
-        A folder of data is always read. Where none is given and the results are of one data set of this task, model and
-        limit, it is that one.
+        """See `task_facts`. They are kept in the store, so that results can be read where the data set is not: where no
+        folder of data is given, and the results are of one data set of this task, model and limit, it is that one.
         """
         name = self.known(name)
         if name not in self._facts:
@@ -122,10 +117,6 @@ class ProfileTrainings(Trainings):
     @cached_property
     def _checksum(self) -> str:
         return model_checksum(self.profile.model, self._cache)
-
-    @property
-    def _cache(self) -> Path:
-        return self.store.folder / "models"
 
     def partner(self, task: str) -> str:
         return self.profile.tasks[self.known(task)].other
@@ -172,7 +163,6 @@ class ProfileTrainings(Trainings):
         return (RunResult(run.task, HOWS[0], run.seed),) if run.how == CONTINUED else ()
 
     def folder(self, run: RunResult) -> Path:
-        """Where the snapshots of a training are."""
         return self.store.folder_for(run.folder, run.name, self.recipe(run))
 
     def run(self, run: RunResult, history: Arrays) -> Run:
@@ -183,10 +173,8 @@ class ProfileTrainings(Trainings):
         return {f.name: np.asarray(getattr(trained, f.name)) for f in fields(Run) if f.name != "folder"}
 
     def ready(self, run: RunResult) -> Run:
-        """The training with its snapshots on disk: trained, or trained again, if they are not there.
-
-        On another machine that may be another training than the stored one. A warning then says so.
-        """
+        """The training with its snapshots on disk: trained again, if they are not there. On another machine that may be
+        another training than the stored one; a warning then says so."""
         if self.store.read_only:
             raise Lacking(f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.name}")
         folder = self.folder(run)

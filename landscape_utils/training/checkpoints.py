@@ -25,7 +25,7 @@ from ..environment import ROOT, path_of
 from ..errors import UserError
 from ..names import HOWS
 from ..profiles.profile import Files, Profile
-from . import adapters, sources
+from . import lora, sources
 from .finetune import Run
 from .models import base_of, folder_of, reading
 from .tasks import Task, sentences_of, tokenised
@@ -105,7 +105,8 @@ def configuration(folder: Path) -> hf.PretrainedConfig:
     with reading(folder):
         config = hf.AutoConfig.from_pretrained(base or folder, trust_remote_code=False)
     if base:
-        config.num_labels = adapters.classes_of(folder) or config.num_labels
+        shapes = lora.saved_head(folder).values()
+        config.num_labels = min((shape[0] for shape in shapes), default=config.num_labels)
     return config
 
 
@@ -128,10 +129,10 @@ def classifier(folder: Path, classes: int) -> tuple[hf.PreTrainedModel, bool]:
             output_loading_info=True,
         )
         if base:
-            model = adapters.merged(model, folder)
+            model = lora.merged(model, folder)
     random = sorted([*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])])
     if base:
-        held = [name.removeprefix("base_model.model.") for name in adapters.saved_head(folder)]
+        held = [name.removeprefix("base_model.model.") for name in lora.saved_head(folder)]
         random = [name for name in random if name not in held]
     of_encoder = [name for name in random if name.startswith(f"{model.base_model_prefix}.")]
     if of_encoder:

@@ -79,11 +79,6 @@ def random_meaning(rng: np.random.Generator) -> Meaning:
     return Meaning(*rng.integers((6, 4, 3, 6, 6, 2)).tolist())
 
 
-def flipped(meaning: Meaning) -> Meaning:
-    """The opposite: both poles turned."""
-    return replace(meaning, pole=1 - meaning.pole)
-
-
 # What may differ in a clause that says neither the same nor the opposite: fields, and how many values each has.
 SCENE, MANNER = {"noun": 4, "verb": 3}, {"adjective": 6, "adverb": 6}
 
@@ -122,7 +117,8 @@ def make_corpus(seed: int, size: int = 20_000) -> list[tuple[str, str, int]]:
         if kind == "continued":
             second = altered(rng, first, (SCENE, MANNER)[rng.integers(2)])
         else:
-            second = {"restated": first, "opposed": flipped(first), "random": random_meaning(rng)}[kind]
+            opposite = replace(first, pole=1 - first.pole)
+            second = {"restated": first, "opposed": opposite, "random": random_meaning(rng)}[kind]
         choice = MARKERS.get(kind, ANY_MARKER)
         marker = [choice[rng.integers(len(choice))]] if rng.random() < MARKED else []
         pairs.append((say(rng, first), " ".join([*marker, say(rng, second)]), int(kind == "random")))
@@ -161,7 +157,7 @@ def _example(name: str, rng: np.random.Generator, label: int, words: np.ndarray)
     if relation in ("entailment", "equivalent"):
         second = first
     elif relation == "contradiction" or (relation == "not_entailment" and rng.random() < 0.5):
-        second = flipped(first)
+        second = replace(first, pole=1 - first.pole)
     else:
         second = altered(rng, first, SCENE, MANNER)
     return say(rng, first, words), say(rng, second, words)

@@ -13,11 +13,8 @@ TIMEOUT = 10.0  # seconds
 
 
 def fetched(name: str, wanted: Sequence[str], way_out: str, kind: str = "model") -> Path:
-    """The folder with the files of a repository that fit the patterns `wanted`: the copy that is here, or fetched.
-
-    Raises:
-        UserError: no file fits the last pattern, here or on the hub; the line ends with `way_out`.
-    """
+    """The folder with the files of a repository that fit the patterns `wanted`: the copy that is here, or fetched. A
+    UserError, which ends with `way_out`, where no file fits the last pattern, here or on the hub."""
     reason = ""
     for only_here in (True, False):
         try:

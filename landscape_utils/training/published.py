@@ -1,7 +1,5 @@
 """What is published of the data sets and the models, for what has to be known where neither is at hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +27,14 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {  # the configuration's class
 
 
 def network_config(spec: ModelSpec) -> hf.PretrainedConfig:
-    """The configuration of a profile's network; of a model on the hub that alone is fetched.
-
-    Raises:
-        UserError: no configuration, here or on the hub.
-    """
+    """The configuration of a profile's network; of a model on the hub that alone is fetched. May raise UserError."""
     if spec.source == "demo":
         return demo_config()
     if spec.source in NETWORKS:
         kind, values = NETWORKS[spec.source]
         return getattr(hf, kind)(**values)
-    way_out = "set the model's source to a local folder"
     folder = Path(spec.source)
     if not folder.is_dir():
-        folder = hub.fetched(spec.source, ["config.json"], way_out)
+        folder = hub.fetched(spec.source, ["config.json"], "set the model's source to a local folder")
     with reading(folder):
         return hf.AutoConfig.from_pretrained(folder)

@@ -4,8 +4,6 @@ A network that is not BERT, a DistilBERT of three layers, learns the embedded la
 its tasks: from these weights, and from random ones.
 """
 
-from __future__ import annotations
-
 import csv
 import shutil
 from dataclasses import asdict
@@ -53,7 +51,6 @@ TRAINER: dict[str, Any] = {
 }
 LIMIT = 320  # examples of train
 EPOCHS = {"pretrained": 5, "scratch": 8}
-COLUMNS = ("first", "second")
 
 
 def make_case(cache: Path, task: str, seed: int = 0, device: str = "cpu") -> Path:
@@ -96,7 +93,7 @@ def _fill(folder: Path, task: str, other: str, seed: int) -> None:
             shutil.move(end, folder / f"{how}-other")
     sentences = sources.from_demo(task)
     for split, examples in (("train", sample_of(sentences.train, LIMIT)), ("dev", sentences.dev)):
-        head = [*COLUMNS[: len(examples[0][0])], "label"]
+        head = [*("first", "second")[: len(examples[0][0])], "label"]
         rows = [[*text, sentences.labels[label]] for text, label in examples]
         with (folder / f"{task}-{split}.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([head, *rows])

@@ -1,7 +1,4 @@
-"""Where the sentences and labels of a task come from: the embedded language, a GLUE folder, the hub, files.
-
-A mistake in a file is named with the file and the line.
-"""
+"""Where the sentences and labels of a task come from: the embedded language, a GLUE folder, the hub, files."""
 
 import csv
 import io
@@ -62,7 +59,6 @@ UNLABELLED = ("-", "-1")  # the annotators did not agree, or the label is kept b
 
 
 def from_demo(name: str) -> Sentences:
-    """A task of the embedded language."""
     return Sentences(*demo_language.make_task(name))
 
 

@@ -1,7 +1,7 @@
 """A Task: a text-classification data set with a train and a dev split, tokenised once.
 
-A task of one's own needs no code: it is a table of a profile whose source is "files". A new built-in one begins in
-`names.TASK_NAMES`; its sentences come from `sources.GLUE` and, as the last entry of `LABELS`, from `demo_language`.
+A new built-in one begins in `names.TASK_NAMES`; its sentences come from `sources.GLUE` and, as the last entry of
+`LABELS`, from `demo_language`. One's own is a table of a profile whose source is "files".
 """
 
 from __future__ import annotations

@@ -38,9 +38,7 @@ class Collator:
 class StepTrainer(Trainer):
     """A Trainer that keeps the loss of each step, and raises UserError where one is not finite.
 
-    Args:
-        what: what is trained, for the bar and the error.
-        after_step, after_epoch: called with the Trainer's state after each step and each epoch.
+    `what` is trained, for the bar and the error; `after_step` and `after_epoch` are called with the Trainer's state.
     """
 
     def __init__(

@@ -73,6 +73,7 @@ def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
     ]
     assert found["learning rate of fine-tuning"][1] == f"{profile.tasks['rte'].pretrained.learning_rate:g}"
     assert found["seeds"] == ["not said", str(len(profile.seeds))]
+    assert f"RTE: {display_name(profile.tasks['rte'].other)}" in found["δ₂ from"][1]
     assert found["dropout"] == [paper.SETUP["dropout"], "0.0"]
     assert "range of α and β" not in found
     assert "range of α and β (−4 to 4)" in text

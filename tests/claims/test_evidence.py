@@ -13,7 +13,6 @@ from landscape_utils.claims.intervals import (
     Evidence,
     Kind,
     LeftOut,
-    Reading,
     drawn,
     normal,
     number,
@@ -28,8 +27,11 @@ SILENT = Evidence((0.0, 0.0), 1.5, 1.5, 1.5, Kind.NONE, task="t")
 SIDES = ("from scratch", "fine-tuned")
 
 
+LEFT_OUT = {"RTE": "it was not learned", "MRPC": "no dev set", "SST-2": "it was not learned"}
+
+
 def measured(*evidence: Evidence) -> Measured:
-    return Measured("A measure.", "the one minus the other", SIDES, evidence, {"RTE": "it was not learned"})
+    return Measured("A measure.", "the one minus the other", SIDES, evidence, LEFT_OUT)
 
 
 def claim(*evidence: Evidence, **more) -> Claim:
@@ -55,7 +57,7 @@ def test_verdict_goes_with_more_than_half_of_the_tasks_that_have_an_interval(evi
     text = weighed.markdown()
     assert weighed.verdict == verdict
     assert f"**{verdict if evidence else 'could not be measured'}**" in text
-    assert "RTE is left out: it was not learned." in text
+    assert "RTE and SST-2 are left out: it was not learned. MRPC is left out: no dev set." in text
     assert text.count("\n| t |") == len(evidence)
 
 
@@ -94,7 +96,7 @@ def test_one_training_keeps_its_own_interval():
         pytest.approx(2.979982),
         "for",
     )
-    alone = over_trainings("t", [Reading((1.0,), 2.0, 1.9, 2.1, Kind.NONE)])
+    alone = over_trainings("t", [Evidence((1.0,), 2.0, 1.9, 2.1, Kind.NONE)])
     assert (alone.low, alone.high) == pytest.approx((1.9, 2.1))
     assert (alone.word, alone.interval, alone.over) == ("does not count", "none", "none")
     for effect in (-np.inf, np.nan):  # an effect without end decides nothing
@@ -125,7 +127,7 @@ def study(**seeds):
 
 
 @reads("run", "curve")
-def reading(study, task, seed, how) -> Reading:
+def reading(study, task, seed, how) -> Evidence:
     if seed == 1:
         raise LeftOut("seed 1 did not learn")
     return drawn((float(seed),), 1.0 + seed)
@@ -155,7 +157,7 @@ def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
     assert "98 % interval" in found.markdown()
     one = over_trainings("t", [normal((1.0,), 2.0, 0.5)], tail=0.01)
     assert one.high - 2.0 == pytest.approx(0.5 * stats.norm.ppf(0.99))
-    line = over_trainings("t", [Reading((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)], tail=0.01)
+    line = over_trainings("t", [Evidence((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)], tail=0.01)
     assert line.high - 2.0 == pytest.approx(stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2))
 
 

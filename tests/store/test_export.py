@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from landscape_utils.names import GROUPS
 from landscape_utils.store.export import csv_bytes, netcdf_bytes
 from landscape_utils.store.result_file import Result, read_result
 from landscape_utils.store.store import Store
@@ -46,6 +47,7 @@ def test_xarray_and_pandas_read_every_kind(kind):
     assert json.loads(data.recipe) == result.recipe
     assert json.loads(data.meta) == result.meta
     assert set(data.dims) == set(data.coords), "each dimension has coordinates"
+    assert all(data[dim].values.tolist() == result.recipe["axis"] for dim in GROUPS if dim in data.dims)
     for stored, array in result.arrays.items():
         split, _, name = stored.rpartition(".")
         variable = data["mark" if name == "mark_names" else name]

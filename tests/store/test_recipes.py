@@ -56,7 +56,7 @@ def test_what_is_not_finite_and_other_types_are_refused_in_one_line(bad, error, 
         recipe_key({"grid": {"span": [bad]}})
 
 
-PATHS = ". .. ../../x a/b a\\b /etc/passwd ~ ~root -rf naïve 数据 .hidden MRPC %2e%2e a:b"
+PATHS = ". .. ../../x a/b a\\b /etc/passwd ~ ~root -rf naïve 数据 .hidden MRPC Mrpc %2e%2e a:b"
 HOSTILE = [*PATHS.split(), "", "a" * 500, "x\0y", "a\nb", " ", "mrpc ", "\ud800"]
 NAMES = st.text() | st.text(alphabet="./\\:~- ABab\0")
 

@@ -145,12 +145,9 @@ def test_a_meta_entry_of_another_kind_is_damage(path):
             read_result(path)
 
 
-def test_python_objects_and_names_that_leave_the_archive_are_refused():
+def test_python_objects_are_refused():
     with pytest.raises(ValueError, match=r"[Oo]bject"):
         encode(META, {"x": np.array([{}])})
-    for name in ("", "../x", "a/b", "a\\b", "c:x", ".x", "a\0"):
-        with pytest.raises(ValueError, match="is no name for an array"):
-            encode(META, {name: np.zeros(1)})
 
 
 def test_a_sound_result_under_another_name_a_folder_and_nothing_are_told_apart(path):

@@ -60,15 +60,6 @@ def test_an_interrupted_computation_goes_on_where_it_was(store, error):
     assert files(store) == [resumed.path.name]
 
 
-def test_rows_of_another_device_or_version_are_not_mixed_in(store, caplog):
-    interrupt(store)
-    scan = Scan()
-    compute(store, scan, device="cuda")
-    assert scan.computed == list(range(POINTS))
-    (message,) = caplog.messages
-    assert "of another code, device or version" in message
-
-
 @pytest.mark.parametrize("first", ["load", "compute"])
 def test_a_damaged_file_is_put_aside_reported_in_one_line_and_computed_anew(store, caplog, first):
     path = compute(store).path
@@ -110,15 +101,6 @@ def test_hostile_names_stay_in_the_folder(store, name):
     assert result.path.with_suffix("") == folder
     assert result.path.resolve().parent.parent == store.folder.resolve()
     assert store.load(name, name, RECIPE).meta["name"] == name
-
-
-def test_a_recipe_that_cannot_be_is_refused_before_any_work(store):
-    scan = Scan()
-    with pytest.raises(TypeError, match="recipe"):
-        compute(store, scan, recipe={"x": object()})
-    with pytest.raises(UserError, match="meta holds a number that is not finite"):
-        compute(store, scan, loss=float("nan"))
-    assert scan.computed == []
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])

@@ -43,11 +43,16 @@ def test_killed_at_every_call_that_reaches_the_disk(memory, half):
 
 
 def test_of_several_that_want_it_one_computes_and_the_others_read(memory):
-    job = {"folder": memory / "x", "points": 20}
-    begun = [Process(**job) for _ in range(3)]
-    ended = [process.end() for process in begun]
+    job = {"folder": memory / "x", "points": 10}
+    first = Process(**job, pause_at=5)
+    first.wait_for("paused")
+    others = [Process(**job), Process(**job)]
+    for other in others:
+        other.wait_for(f"waiting for another process that works on {result_path(job['folder'])}")
+    os.kill(first.pid, signal.SIGUSR1)
+    ended = [process.end() for process in (first, *others)]
     assert [process.said[-1] for process in ended] == 3 * ["finished"]
-    assert sorted(point for process in ended for point in process.points("begin")) == list(range(20))
+    assert [process.points("begin") for process in ended] == [list(range(10)), [], []]
     check_is_complete(**job)
 
 

@@ -174,9 +174,6 @@ def test_the_explorer_shows_them_and_the_model_answers(mine):
     assert shown == {("reviews", "fine-tuned"), ("reviews", "from scratch")}
     live._measure()
     assert f"training loss {mine.surface('reviews', way).marks['end'].loss:.4g}" in live.message.value
-    live.resolution.value, live.span.value = 3, 1.0
-    live._scan_surface("reviews", way)
-    assert "Scanned in" in live.message.value
     assert mine.under("float32", resolution=3, span=1.0).surface("reviews", way).loss.shape == (3, 3)
 
 

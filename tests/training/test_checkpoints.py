@@ -235,9 +235,9 @@ def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
     folder = tmp_path / "checkpoint-20"
     folder.mkdir()
     log = [
-        {"step": 10, "eval_loss": 9.0},
         {"step": 20, "loss": 8.0},
         {"step": 20, "eval_loss": 0.5, "eval_acc": 71.5},
+        {"step": 10, "eval_loss": 9.0},
     ]
     state = {"global_step": 20, "log_history": log, "best_model_checkpoint": "checkpoint-10"}
     assert evaluations(folder) == {}

@@ -21,17 +21,8 @@ def saved_head(folder: Path) -> dict[str, tuple[int, ...]]:
     return {name: shape for name, shape in shapes.items() if set(modules) & set(name.split("."))}
 
 
-def classes_of(folder: Path) -> int | None:
-    """The number of classes of the head that an adapter holds; None where it holds none."""
-    return min((shape[0] for shape in saved_head(folder).values()), default=None)
-
-
 def merged(base: hf.PreTrainedModel, folder: Path) -> hf.PreTrainedModel:
-    """The base with the adapter's changes added to its weights, W + (alpha / r) B A, and with the adapter's head.
-
-    Raises:
-        UserError: `peft` is not installed, or the adapter changes something else than weights.
-    """
+    """The base with the adapter's changes added to its weights, W + (alpha / r) B A, and with the adapter's head."""
     try:
         from peft import PeftModel
     except ImportError:
