@@ -31,6 +31,13 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
 
+    def halves(self) -> Iterator[Batch]:
+        """Its rows as two batches, or as one if there is one row."""
+        middle = (len(self.labels) + 1) // 2
+        for rows in (slice(0, middle), slice(middle, None)):
+            if len(labels := self.labels[rows]):
+                yield Batch({name: x[rows] for name, x in self.inputs.items()}, labels)
+
 
 Logits = Callable[[Batch], Tensor]  # a forward pass: (B, C)
 

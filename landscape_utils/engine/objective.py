@@ -125,6 +125,14 @@ class Objective:
         self.model.to(self.device)
         self.batches = [batch.to(self.device) for batch in self.batches]
 
+    def halve(self) -> None:
+        """Cut every batch in two, the order of the examples unchanged; UserError if each is one example already."""
+        if all(len(batch.labels) == 1 for batch in self.batches):
+            raise UserError(
+                f"out of memory on {self.device} with one example at a time; use a larger device or the CPU"
+            )
+        self.batches = [half for batch in self.batches for half in batch.halves()]
+
     def _inputs(self, rows: Sequence[Row], wide_masks: bool = False) -> dict[str, Tensor]:
         """Each field of the rows, padded, (B, T); the attention mask perhaps (B, 1, 1, T) bool."""
         token = whole_number(getattr(self.model.config, "pad_token_id", None))

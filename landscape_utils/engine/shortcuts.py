@@ -76,6 +76,7 @@ class Replay:
 
     def prepare(self, batches: Sequence[tuple[Logits, Batch]], limit: int, stack: ExitStack) -> None:
         """Keep the last still layer's output for as many batches as `limit` bytes hold, until `stack` is closed."""
+        self.outputs.clear()  # of batches that were halved since
         stack.callback(self.outputs.clear)
         used = 0
         for logits, batch in batches:

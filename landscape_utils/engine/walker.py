@@ -7,11 +7,13 @@ at every point, or read by nobody, is left out: see `shortcuts`.
 from __future__ import annotations
 
 import copy
-from collections.abc import Generator, Iterator, Sequence
+import logging
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +29,7 @@ from .shortcuts import Replay, first_token_only
 from .space import ParameterSpace
 from .threads import threads_of_one
 
+logger = logging.getLogger(__name__)
 CHUNK = {"cpu": 1 << 16, "cuda": 1 << 24}  # entries combined at a time: the sums stay in cache
 CACHE_BYTES = 1 << 30  # for the output of layers that do not move
 
@@ -126,9 +129,9 @@ class Walker:
             self.buffer = stack.enter_context(self.space.attached(dtype))
             self.buffer.copy_(self.origin)
             if precision != "float32":
-                self._try_precision(precision)
+                self._within_memory(partial(self._try_precision, precision))
             self._fused = Fused(self.model, stack) if fusible(dtype, device) else None
-            self._shorten(walk.cache_bytes, stack)
+            self._within_memory(partial(self._shorten, walk.cache_bytes, stack))
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Walker:
@@ -140,6 +143,9 @@ class Walker:
     def __call__(self, coordinates: Sequence[float]) -> Tensor:
         """(objectives, 4 + 2 draws) float64 on the CPU: a Measurement, the draws' losses and errors."""
         self.move(coordinates)
+        return self._within_memory(self._measured)
+
+    def _measured(self) -> Tensor:
         # the one synchronisation of a visit
         return torch.stack(list(map(self._measure, self.objectives, self._shares))).cpu()
 
@@ -154,6 +160,16 @@ class Walker:
         combine(self.buffer[part], self.origin[part], terms)
         if self._fused:
             self._fused.reorder()
+
+    def _within_memory(self, function: Callable[[], Any]) -> Any:
+        """What the function returns; while its batches do not fit into the device's memory, they are halved."""
+        try:
+            return function()
+        except torch.OutOfMemoryError:
+            for objective in self.objectives:
+                objective.halve()
+            logger.warning("out of memory on %s: batches are halved", self.space.device)
+        return self._within_memory(function)
 
     def _try_precision(self, precision: str) -> None:
         """Refuse a precision that the model does not compute in: FNet's Fourier transform, say, has no bfloat16."""

@@ -215,3 +215,25 @@ def test_a_grid_is_visited_coarsely_first():
     for stride in (8, 4, 2):
         coarse = {(i, j) for i in range(0, 9, stride) for j in range(0, 6, stride)}
         assert set(visited[: len(coarse)]) == coarse
+
+
+def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog):
+    objective, plane = Objective(model, make_examples(20), tokens_per_batch=10_000), make_plane(model)
+    expected, logits = scan(objective, plane, **GRID), objective.logits
+    assert len(objective.batches) == 1
+    rows = 6  # that the device holds
+
+    def limited(batch):
+        if len(batch.labels) > rows:
+            raise torch.OutOfMemoryError("as CUDA says it")
+        return logits(batch)
+
+    monkeypatch.setattr(objective, "logits", limited)
+    found = scan(objective, plane, **GRID)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-6)
+    np.testing.assert_array_equal(found.error, expected.error)
+    assert max(len(batch.labels) for batch in objective.batches) == 5
+    assert caplog.text.count("batches are halved") == 2
+    rows = 0
+    with pytest.raises(UserError, match="out of memory on cpu with one example at a time"):
+        scan(objective, plane, **GRID)

@@ -105,11 +105,12 @@ def test_the_rules_are_those_that_were_calibrated():
     """Visits, and the sum of the bounds: of other ones it is not known whether they hold on the twenty surfaces of the
     benchmark page, which is to be made anew with them."""
     found = {}
-    for name in ("smooth", "two basins", "gorge at the end", "noise"):
+    for name in ("smooth", "wall", "two basins", "gorge at the end", "noise"):
         refinement = replay(np.array([PLANTED[name], 1 - np.exp(-PLANTED[name] / 2)]), TOLERANCE)
         found[name] = [refinement.computed.sum(), *refinement.bound.sum(axis=(1, 2))]
     expected = {
         "smooth": [856, 216.01021, 84.663022],
+        "wall": [711, 8.4859579, 294.78133],
         "two basins": [712, 109.11505, 22.777986],
         "gorge at the end": [339, 3.1184907, 0.58825845],
         "noise": [236, 271.33934, 77.421906],
