@@ -21,9 +21,9 @@ class Layer(torch.nn.Module):
     is_causal = False
 
 
-@pytest.mark.parametrize("padded", [0, 3])
+@pytest.mark.parametrize(("padded", "scale"), [(0, 0.3), (3, 0.3), (3, None)])
 @pytest.mark.parametrize("length", [5, 32, 53, LONGEST + 1])
-def test_attention_is_softmax_of_products(length, padded, monkeypatch):
+def test_attention_is_softmax_of_products(length, padded, scale, monkeypatch):
     query, key, value = torch.randn(3, 2, 4, length, 16, generator=torch.manual_seed(0)).bfloat16()
     mask = None
     if padded:
@@ -33,8 +33,8 @@ def test_attention_is_softmax_of_products(length, padded, monkeypatch):
     monkeypatch.setattr(
         sdpa_attention, "sdpa_attention_forward", lambda *args, **k: asked.append(args) or kernel(*args, **k)
     )
-    found, _ = short_sequences(Layer(), query, key, value, mask, scaling=0.3)
-    exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), mask, scale=0.3)
+    found, _ = short_sequences(Layer(), query, key, value, mask, scaling=scale)
+    exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), mask, scale=scale)
     # scores up to 5, rounded to EPSILON / 2 of that, change the weights by that share, and so the result, of order 1
     torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=2.5 * EPSILON + EPSILON)
     assert len(asked) == (length > LONGEST), (

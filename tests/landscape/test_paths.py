@@ -43,6 +43,8 @@ def test_path_and_ray_are_the_losses_of_the_models_on_them(model):
     unit = (thetas[1] - thetas[0]) / (thetas[1] - thetas[0]).norm() * (thetas[-1] - thetas[0]).norm()
     assert_losses(ray, model, [thetas[0] + r * unit for r in RAY], examples)
     assert ray.marks["first epoch"].loss == pytest.approx(path.loss[LEG], abs=1e-5)
+    assert ray.marks["start"].loss == pytest.approx(path.loss[0], abs=1e-5)
+    assert [(mark.alpha, mark.beta) for mark in path.marks.values()] == [(0, 0), (3, 0)]
     with pytest.raises(ValueError, match="expected 2, got 1"):
         obstacles(Objective(model, examples), iter(thetas[:1]), thetas[0])
 
