@@ -1,7 +1,5 @@
 """The exceptions that a user's mistake raises."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 

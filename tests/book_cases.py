@@ -1,7 +1,5 @@
 """Notebooks of a few cells, and the cells of tables, for the tests of the book."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nbformat

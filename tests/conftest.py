@@ -1,7 +1,5 @@
 """What tests of several parts share: a small model, a tiny study's profile, the book made from it, Chromium."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The benchmark: that what it compares computes the same, and that it counts and divides right. No timings."""
 
-from __future__ import annotations
-
 import itertools
 import json
 

@@ -1,7 +1,5 @@
 """The house: parts that import only what lies below them (see also the contracts in `pyproject.toml`)."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import grimp

@@ -4,8 +4,6 @@ The reference run is read from results that are kept with the book, by the same 
 Nothing is executed while rendering: what a page shows is what papermill left.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

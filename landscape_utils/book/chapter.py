@@ -3,8 +3,6 @@
 A new chapter is a notebook and its lines in `book/_toc.yml`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 from ..errors import Lacking

@@ -1,7 +1,5 @@
 """Runs beside one another and beside the paper: verdicts and set-ups."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

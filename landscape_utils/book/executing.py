@@ -4,8 +4,6 @@ Sphinx stays content with a notebook that holds a traceback or was never run, so
 checked here before it is rendered.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What a run shows, in sentences made by rule from the evidence of the claims, beside the sentences of the paper."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ one in between, the kernel dies, or both wait for each other without end. A sock
 own is taken by nobody else.
 """
 
-from __future__ import annotations
-
 import os
 from tempfile import TemporaryDirectory
 

@@ -4,8 +4,6 @@ The pages and their table of contents name all chapters of both parts. Of the re
 results: those are left out, and links to them lead to the reader's own run.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Sequence

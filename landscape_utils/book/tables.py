@@ -1,7 +1,5 @@
 """Tables of the chapters, in Markdown, from a study's results."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 

@@ -1,7 +1,5 @@
 """The words in which findings are told: they stand in TOML files beside this one."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path

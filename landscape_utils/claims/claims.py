@@ -5,8 +5,6 @@ another unit, for another loss, against what chance alone would give. A new clai
 needs a number that none of the modules below reads yet, it is also a new function there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 

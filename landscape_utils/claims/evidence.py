@@ -1,7 +1,5 @@
 """What measures found on a study, and how it becomes a verdict and a text: one rule for all claims."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections.abc import Sequence

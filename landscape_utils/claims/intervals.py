@@ -1,7 +1,5 @@
 """What one training shows, and what several show together: effects with an interval of a stated kind."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum

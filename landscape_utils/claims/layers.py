@@ -1,7 +1,5 @@
 """Measures of layer groups: what a rollback costs, how wide the loss is on the way back, how far a group moved."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

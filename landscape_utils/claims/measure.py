@@ -3,8 +3,6 @@
 Any object with the names of `Subject` can be weighed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product

@@ -1,7 +1,5 @@
 """Numbers printed in the paper, and its set-up: Hao et al. 2019, https://aclanthology.org/D19-1424/."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 from typing import Any

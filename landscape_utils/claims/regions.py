@@ -4,8 +4,6 @@ Two trainings are compared at one level of the loss, half-way between guessing a
 that ended lower is not given a lower rim.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple

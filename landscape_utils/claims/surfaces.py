@@ -1,7 +1,5 @@
 """Measures of the surroundings of an end: how wide and flat they are, and whether training loss and dev error agree."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..landscape import flatness

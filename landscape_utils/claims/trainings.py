@@ -1,7 +1,5 @@
 """Measures of trainings: accuracy, speed, loss, the way that the weights went, and what stood in it."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import stats
 

@@ -1,7 +1,5 @@
 """What is drawn inside one panel: a surface on its colour scale, marks, a trajectory."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any

@@ -4,8 +4,6 @@ One ES module (the files of `explorer/`, joined) draws for both hosts. In Jupyte
 anywidget; the same output also carries `text/html`, the whole figure for a static page, which the book prefers.
 """
 
-from __future__ import annotations
-
 from html import escape
 from pathlib import Path
 from typing import Any

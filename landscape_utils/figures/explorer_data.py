@@ -1,7 +1,5 @@
 """What the explorer shows, packed for the browser: small, exact to float32, and safe to embed in a page."""
 
-from __future__ import annotations
-
 import base64
 import json
 import math

@@ -1,7 +1,5 @@
 """The claims along the ladder of models: what each run's tasks say to each claim, and the verdict."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

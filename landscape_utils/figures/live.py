@@ -4,8 +4,6 @@ Its work is done in two threads beside the kernel's, one that asks and one that 
 notebook waits; what goes wrong becomes one line under the figure.
 """
 
-from __future__ import annotations
-
 import html
 import threading
 import time

@@ -1,7 +1,5 @@
 """Maps of surfaces side by side, on shared colour scales, with trajectories on top."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from textwrap import fill

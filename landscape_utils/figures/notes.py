@@ -1,7 +1,5 @@
 """The small print of figures: what a caption owes its reader."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

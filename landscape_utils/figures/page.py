@@ -4,8 +4,6 @@ The SVG of a figure has a second set of colours, for a dark page: in an `<img>` 
 page gives to the image. A notebook holds a second drawing of it beside the first, as narrow as a phone.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable, Mapping
 from functools import partial, wraps

@@ -4,8 +4,6 @@ Each function takes data objects (runs, curves, surfaces, ...) in mappings whose
 returns a matplotlib `Figure` as wide as a page's column. None of them knows of a study or a task.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
 from typing import Any

@@ -1,7 +1,5 @@
 """What of a study the explorer shows, chapter by chapter; what the store lacks is computed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product

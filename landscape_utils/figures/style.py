@@ -5,8 +5,6 @@ paper ("Darker color represents smaller training loss"): in grey print the order
 never in colour alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from itertools import cycle
 from pathlib import Path

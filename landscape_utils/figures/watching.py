@@ -4,8 +4,6 @@ What is watched is the journal, so a scan that is stopped is one that was interr
 time it goes on from there. When it is done it is in the store like any other surface.
 """
 
-from __future__ import annotations
-
 from collections import UserDict
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any

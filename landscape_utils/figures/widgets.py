@@ -1,7 +1,5 @@
 """`explore`: figures that answer, in the page of a book and, with the model behind them, in JupyterLab."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """The book's making, on a book of one page and one or two notebooks that take seconds."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from pathlib import Path

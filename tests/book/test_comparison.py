@@ -1,7 +1,5 @@
 """Runs side by side: every cell against the study that it is of, and the paper's against its profile and its text."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import pytest

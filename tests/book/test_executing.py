@@ -1,7 +1,5 @@
 """Notebooks executed by papermill, of a few cells that take seconds."""
 
-from __future__ import annotations
-
 import nbformat
 import pytest
 from book_cases import LACKS, write_notebook

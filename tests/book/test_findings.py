@@ -1,7 +1,5 @@
 """What a run shows, in words: on planted worlds in which each claim is true, false or cannot be told."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from types import SimpleNamespace

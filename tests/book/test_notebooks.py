@@ -1,7 +1,5 @@
 """The notebooks: what lies in the repository, and what papermill makes of it under a tiny profile."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The rendered book, made once from a tiny study: complete without a network, readable, nothing broken."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from functools import cache

@@ -1,7 +1,5 @@
 """The pages laid out: twins lead to one another, and what is not there is named nowhere."""
 
-from __future__ import annotations
-
 import nbformat
 import pytest
 import yaml

@@ -1,7 +1,5 @@
 """Tables of the chapters on a study made of formulas: every number is in its cell."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pages with an explorer, opened in Chromium as a reader opens them: as files."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What the tests of the explorer share: surfaces of a formula, and what is read from and done to its page."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import replace

@@ -4,8 +4,6 @@ The page is a file, as a reader opens it. Every control is moved by mouse or key
 numpy on the surfaces, and of the regions from `flatness` and the formula of the bowl.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """The explorers of the rendered book: every control of every chapter moved, what it says compared with the store."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

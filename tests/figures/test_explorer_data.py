@@ -1,7 +1,5 @@
 """What the explorer is told: exact to float32, small, harmless; what cannot be drawn is refused in one line."""
 
-from __future__ import annotations
-
 import base64
 import json
 

@@ -1,7 +1,5 @@
 """JupyterLab itself, driven: a notebook opened and run, the explorer moved, the model asked, a surface scanned."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

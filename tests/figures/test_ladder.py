@@ -1,7 +1,5 @@
 """The ladder: for each run a mark for each task that speaks, and the verdict in words."""
 
-from __future__ import annotations
-
 from synthetic import make_study
 
 from landscape_utils.claims.claims import weigh

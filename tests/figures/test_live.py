@@ -1,7 +1,5 @@
 """The panel that asks the model: against the study's own results, and with its threads joined, not slept for."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

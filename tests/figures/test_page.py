@@ -1,7 +1,5 @@
 """Every kind of figure as a page has it: its file, its letters, its second drawing for a phone, its dark colours."""
 
-from __future__ import annotations
-
 import io
 import re
 import xml.etree.ElementTree as ET

@@ -1,7 +1,5 @@
 """Figures are read back from matplotlib's own objects: what is drawn where, in which colour, with which words."""
 
-from __future__ import annotations
-
 import io
 import itertools
 from dataclasses import replace
