@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from landscape_utils.engine.forward import same
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace, layer_stack
-from landscape_utils.engine.walker import CHUNK, Walk, coarse_first, combine
+from landscape_utils.engine.walker import CHUNK, Walk, coarse_first, combine, tf32
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Line, scan
 
@@ -237,3 +237,10 @@ def test_out_of_memory_halves_the_batches_and_goes_on(model, monkeypatch, caplog
     rows = 0
     with pytest.raises(UserError, match="out of memory on cpu with one example at a time"):
         scan(objective, plane, **GRID)
+
+
+def test_products_are_in_tf32_for_a_walk_alone():
+    before = torch.get_float32_matmul_precision()
+    with tf32(True):
+        assert torch.get_float32_matmul_precision() == "high" != before
+    assert torch.get_float32_matmul_precision() == before

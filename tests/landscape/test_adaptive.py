@@ -108,12 +108,15 @@ def test_the_rules_are_those_that_were_calibrated():
     for name in ("smooth", "wall", "two basins", "gorge at the end", "noise"):
         refinement = replay(np.array([PLANTED[name], 1 - np.exp(-PLANTED[name] / 2)]), TOLERANCE)
         found[name] = [refinement.computed.sum(), *refinement.bound.sum(axis=(1, 2))]
+    coarse = replay(PLANTED["two basins"][None, ::2, ::4], 0.02, (AXIS[::2], AXIS[::4]))
+    found["coarse"] = [coarse.computed.sum(), coarse.bound.sum(), 0]
     expected = {
         "smooth": [856, 216.01021, 84.663022],
         "wall": [711, 8.4859579, 294.78133],
         "two basins": [712, 109.11505, 22.777986],
         "gorge at the end": [339, 3.1184907, 0.58825845],
         "noise": [236, 271.33934, 77.421906],
+        "coarse": [469, 2.0999272, 0],
     }
     np.testing.assert_allclose([*found.values()], [*expected.values()], rtol=1e-6)
 
