@@ -110,6 +110,8 @@ def test_the_rules_are_those_that_were_calibrated():
         found[name] = [refinement.computed.sum(), *refinement.bound.sum(axis=(1, 2))]
     coarse = replay(PLANTED["two basins"][None, ::2, ::4], 0.02, (AXIS[::2], AXIS[::4]))
     found["coarse"] = [coarse.computed.sum(), coarse.bound.sum(), 0]
+    line = replay(np.tanh(3 * AXIS)[None], TOLERANCE, (AXIS,), ((0.0,),))
+    found["line"] = [line.computed.sum(), line.bound.sum(), 0]
     expected = {
         "smooth": [856, 216.01021, 84.663022],
         "wall": [711, 8.4859579, 294.78133],
@@ -117,6 +119,7 @@ def test_the_rules_are_those_that_were_calibrated():
         "gorge at the end": [339, 3.1184907, 0.58825845],
         "noise": [236, 271.33934, 77.421906],
         "coarse": [469, 2.0999272, 0],
+        "line": [40, 0.31955532, 0],
     }
     np.testing.assert_allclose([*found.values()], [*expected.values()], rtol=1e-6)
 
