@@ -38,7 +38,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def digits(value: float) -> str:
-    return f"{value:#.3g}".rstrip(".")
+    """Three digits, and of large numbers all before the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
 
 
 def report(found: dict[str, Any], rows: list[Row]) -> str:

@@ -31,6 +31,8 @@ def check_names(namespace: Mapping[str, Any], *further: str) -> None:
     """Refuse, in the first cells of a notebook, a parameter that it does not have: papermill only warns of it.
 
     `namespace` is its globals(); `further`, its parameters beside those that all notebooks take.
+
+    >>> lu.check_names({"profile": "demo"})
     """
     taken = (*PARAMETERS, *further)
     if len(namespace.get("In", ())) > FIRST_CELLS:

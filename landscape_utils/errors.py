@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 
 class UserError(ValueError):
-    """A mistake that its maker can mend: one line that names the value, the allowed ones and the way out."""
+    """A mistake that its maker can mend: one line that names the value, the allowed ones and the way out.
+
+    >>> lu.load_profile("dem")
+    Traceback (most recent call last):
+    ...
+    landscape_utils.errors.UserError: unknown profile 'dem'...
+    """
 
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in a notebook: the line alone, as a traceback would bury it."""

@@ -30,6 +30,10 @@ class ParameterSpace:
 
     Raises:
         UserError: parameters of several dtypes or devices; weights that are none: quantised, adapters, a batch norm's.
+
+    >>> space = lu.ParameterSpace(model)
+    >>> tuple(space.read().shape) == (space.size,)
+    True
     """
 
     def __init__(self, model: nn.Module):
@@ -166,6 +170,9 @@ def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
 
     Embeddings and pooler belong to no group. Refused are layers that are no single stack (XLM, Funnel,
     encoder-decoders such as BART), or of which fewer than three have weights of their own (ALBERT shares one).
+
+    >>> {group: len(names) for group, names in lu.layer_groups(model).items()}
+    {'low': 16, 'middle': 16, 'high': 16}
     """
     layers = layer_parameters(model)
     if len(layers) < len(GROUPS):
@@ -179,7 +186,12 @@ def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """theta(alpha) = origin + alpha x; both (P,)."""
+    """theta(alpha) = origin + alpha x; both (P,).
+
+    >>> line = lu.Line(origin=theta_0, x=theta_1 - theta_0)
+    >>> bool((line.at(1.0) - theta_1).abs().max() < 1e-6)
+    True
+    """
 
     origin: Tensor
     x: Tensor
@@ -206,6 +218,10 @@ class Plane(Line):
     """theta(alpha, beta) = origin + alpha x + beta y; all (P,).
 
     y is rescaled to the norm of x, |x| / |y| y (section 3.2), unless `rescale` is False.
+
+    >>> plane = lu.Plane(origin=theta_0, x=theta_1 - theta_0, y=theta_0)
+    >>> round(float(plane.y.norm() / plane.x.norm()), 4)
+    1.0
     """
 
     y: Tensor

@@ -42,6 +42,9 @@ class Rollback:
         moved: |delta_1^G|, how far fine-tuning moved each group.
         loss, correct: (4 + N, n) of each example, in order of length: fine-tuned, low, middle and high layers back,
             then N random sets of layers, `random_sets` (N, k); all empty in results of an earlier version.
+
+    >>> study.rollback("mrpc").layers["high"]
+    (4, 5)
     """
 
     examples: int
@@ -91,7 +94,11 @@ def roll_back(
     loss: Loss | None = None,
 ) -> Rollback:
     """Measure f(-1, 0) of section 7 for each layer group, J(theta_1 - delta_1^G) on `examples`, and for random sets of
-    as many layers as the high group has, or all such sets if they are fewer."""
+    as many layers as the high group has, or all such sets if they are fewer.
+
+    >>> list(lu.roll_back(model, theta_0, theta_1, examples).groups)
+    ['low', 'middle', 'high']
+    """
     space, groups = ParameterSpace(model), layer_groups(model)
     objective = Objective(model, examples, loss=loss)
     for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):

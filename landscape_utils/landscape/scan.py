@@ -27,7 +27,12 @@ MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
 
 class Mark(NamedTuple):
-    """A point of interest, evaluated at its own place and not at the nearest point of the grid."""
+    """A point of interest, evaluated at its own place and not at the nearest point of the grid.
+
+    >>> mark = study.curve("rte").marks["end"]
+    >>> mark.alpha, mark.beta
+    (1.0, 0.0)
+    """
 
     alpha: float
     beta: float
@@ -54,6 +59,9 @@ class Curve:
             for: at the grid's points, row by row, and then at the marks.
         computed: bool, of the shape of `loss`: which points were computed; the others are interpolated, see `adaptive`.
         loss_bound: the stated error of the loss in nats, of the shape of `loss`: 0 where it was computed.
+
+    >>> study.curve("rte").loss.shape
+    (41,)
     """
 
     alpha: np.ndarray
@@ -99,7 +107,12 @@ class Curve:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Surface(Curve):
-    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta."""
+    """An objective scanned over a plane: as a Curve, with arrays of shape (A, B); axis 0 is alpha, axis 1 is beta.
+
+    >>> surface = study.surface("rte")
+    >>> surface.loss.shape == (len(surface.alpha), len(surface.beta))
+    True
+    """
 
     beta: np.ndarray
     cosine: float  # of the angle between the two directions
@@ -150,6 +163,11 @@ def scan(
     Raises:
         UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model, a precision that
             the device, the model or the journal has not, a tolerance that is no positive number.
+
+    >>> plane = lu.Plane(theta_0, theta_1 - theta_0, theta_0)
+    >>> surface = lu.scan(lu.Objective(model, examples), plane, alpha=np.linspace(-1, 2, 4), beta=[-1.0, 0.0, 1.0])
+    >>> surface.loss.shape, list(surface.marks)
+    ((4, 3), ['start', 'end'])
     """
     objectives = [objective] if isinstance(objective, Objective) else objective
     axes = check_axes(region, alpha, beta)

@@ -23,6 +23,9 @@ class Trajectory:
         cosine: of the angle between the displacement and delta_1 (Eq. 3); NaN at theta_0.
         norm: |theta_i - theta_0| / |delta_1|.
         method: "plane" or "paper".
+
+    >>> study.trajectory("mrpc").alpha[[0, -1]].round(4)
+    array([0., 1.])
     """
 
     alpha: np.ndarray
@@ -42,6 +45,10 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
     - "paper" is Eq. 3-5, whose cross is a dot product: alpha = <delta_i, x> / |x|^2 and
       beta = sqrt((|delta_i| / |x|)^2 - alpha^2). This beta is the norm of what x does not explain: it is never
       negative, and it is no coordinate along y.
+
+    >>> plane = lu.Plane(theta_0, theta_1 - theta_0, theta_0)
+    >>> lu.project([theta_0, theta_1], plane).alpha.round(4)
+    array([0., 1.])
     """
     if method not in METHODS:
         raise UserError(f"unknown method {method!r}; allowed are {' and '.join(METHODS)}")

@@ -43,6 +43,9 @@ def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
     Overrides: `tasks` ("all", "mrpc,rte" or a list), `seed`, `resolution`, `span`, `examples` (of each
     split), `data_dir`. As the profile says: None, "" for `data_dir`, 0 for the others; but 0 is a seed.
     Raises UserError, one line, for a profile, a field, a value or a task that is not known.
+
+    >>> lu.load_profile("demo", tasks="mrpc", resolution=11).grid.resolution
+    11
     """
     changes = {name: value for name, raw in overrides.items() if (value := _field(name, raw)) is not None}
     base = profile if isinstance(profile, Profile) else _read(profile)

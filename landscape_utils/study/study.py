@@ -66,6 +66,10 @@ class Study(Computing):
 
     Raises:
         UserError: before any work, for any value that is not allowed.
+
+    >>> study = lu.Study("minilm", device="none")  # the reference run, of which results are read alone
+    >>> study.surface("mrpc", "scratch", "dev").error.shape
+    (21, 21)
     """
 
     # Tasks

@@ -47,6 +47,10 @@ class Run:
         dev_accuracy, dev_loss: (epochs + 1,) on the whole dev split, before training and after each epoch.
         seconds: wall time.
         majority: share of the largest class of dev.
+
+    >>> run = study.run("mrpc")
+    >>> len(run.dev_accuracy) == run.epochs + 1
+    True
     """
 
     task: str
