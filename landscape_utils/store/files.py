@@ -33,6 +33,8 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` durable: a rename is on the disk only when its folder is."""
+    if os.name != "posix":  # Windows opens no folder
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -64,7 +64,7 @@ class Journal(UserDict[int, np.ndarray]):
     def _open(self) -> FileIO:
         """The file, made durably, without the torn line at its end."""
         # a link that somebody laid under this name is not followed
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         file = FileIO(self._path, "a", opener=lambda path, _: os.open(path, flags, 0o666))
         sync_folder(self._path.parent)
         file.truncate(self._path.read_bytes().rfind(b"\n") + 1)
