@@ -54,8 +54,9 @@ def parser() -> Parser:
     study.add_argument("--profile", default="demo", help=f"{profiles}, or a TOML file; default: demo")
     for name, (kind, text) in STUDY.items():
         study.add_argument(f"--{name.replace('_', '-')}", type=kind, help=text)
-    some: dict[str, Any] = {"nargs": "+", "default": [], "choices": KINDS, "metavar": "KIND"}
-    kinds.add_argument("--what", **some, help=f"any of {', '.join(KINDS)}")
+    kinds.add_argument(
+        "--what", nargs="+", default=[], choices=KINDS, metavar="KIND", help=f"any of {', '.join(KINDS)}"
+    )
 
     add(commands, "book", make_book, "execute every notebook under a profile and render the book", study)
     run = add(commands, "run", compute, "compute a study's results into its store", study, kinds)
@@ -63,8 +64,9 @@ def parser() -> Parser:
     run.add_argument("--cluster", metavar="ADDRESS", help="of a dask scheduler, whose workers do it")
     costs = "what a study costs: operations, memory, files, hours; and what is there"
     planned = add(commands, "plan", print_plan, costs, study, kinds)
-    processes: dict[str, Any] = {"nargs": "+", "type": int, "default": [2, 8, 64], "metavar": "N"}
-    planned.add_argument("--workers", **processes, help="default: 2 8 64")
+    planned.add_argument(
+        "--workers", nargs="+", type=int, default=[2, 8, 64], metavar="N", help="default: 2 8 64"
+    )
     add_results(commands.add_parser("results", help="look after what is in the store"))
     return top
 

@@ -13,13 +13,28 @@ from typing import Any
 from .errors import UserError
 
 PARAMETERS = (
-    *("profile", "tasks", "seed", "resolution", "span", "examples"),
-    *("data_dir", "results_dir", "device"),
+    "profile",
+    "tasks",
+    "seed",
+    "resolution",
+    "span",
+    "examples",
+    "data_dir",
+    "results_dir",
+    "device",
 )
 NOTHING = "none"  # the device of a study that only reads
 OF_CHECKPOINTS = (
-    *("checkpoints", "other", "scratch", "scratch_other"),
-    *("train", "dev", "text", "label", "max_length", "directions"),
+    "checkpoints",
+    "other",
+    "scratch",
+    "scratch_other",
+    "train",
+    "dev",
+    "text",
+    "label",
+    "max_length",
+    "directions",
 )
 FIRST_CELLS = 4  # IPython's list of inputs: an empty one, the parameters, papermill's, and the cell that asks
 OF_IPYTHON = ("In", "Out")

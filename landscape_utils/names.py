@@ -9,8 +9,19 @@ GROUPS = ("low", "middle", "high")  # thirds of the encoder's layers
 SPLITS = ("train", "dev")
 METHODS = ("plane", "paper")  # of projection onto a plane
 KINDS = (  # of results, by their folders in the store, in the order in which a study computes them
-    *("runs", "surfaces", "layers", "curves", "trajectories", "walks", "paths"),
-    *("obstacles", "random_directions", "barriers", "rollbacks", "cubes", "unseen_words"),
+    "runs",
+    "surfaces",
+    "layers",
+    "curves",
+    "trajectories",
+    "walks",
+    "paths",
+    "obstacles",
+    "random_directions",
+    "barriers",
+    "rollbacks",
+    "cubes",
+    "unseen_words",
 )
 
 

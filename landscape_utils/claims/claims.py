@@ -44,15 +44,16 @@ CLAIMS: dict[str, Measures] = {name: measures(told) for name, told in TOLD["meas
 
 def weigh(study: Subject, *names: str) -> list[Claim]:
     """The claims of the given names, all by default, weighed on a study; what it lacks is computed first."""
-    claims = []
-    for name in names or CLAIMS:
-        primary, carries, printed = CLAIMS[name]
-        found: dict[str, Any] = {
-            "primary": primary(study),
-            "carries": tuple(measure(study) for measure in carries),
-        }
-        claims.append(Claim(name, printed=printed, **found, **TOLD["claims"][name]))
-    return claims
+    return [
+        Claim(
+            name=name,
+            **TOLD["claims"][name],
+            primary=CLAIMS[name].primary(study),
+            carries=tuple(measure(study) for measure in CLAIMS[name].carries),
+            printed=CLAIMS[name].printed,
+        )
+        for name in names or CLAIMS
+    ]
 
 
 def expected_by_chance(claims: list[Claim]) -> float:

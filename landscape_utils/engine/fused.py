@@ -49,10 +49,8 @@ class Fused:
         for module in self.linear:
             self._replace(module, module, "none", stack)
         if getattr(model.config, "_attn_implementation", None) == "sdpa":
-            from transformers import (
-                AttentionInterface,
-                AttentionMaskInterface,
-            )  # which take seconds to import
+            # these take seconds to import
+            from transformers import AttentionInterface, AttentionMaskInterface
             from transformers.masking_utils import sdpa_mask
 
             AttentionInterface.register(ATTENTION, short_sequences)

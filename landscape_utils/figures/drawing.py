@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -142,10 +141,19 @@ def draw_mark(axis: Axes, mark: Mark, name: str, named: bool, right: int) -> Non
     axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc=CHALK, mec="black", mew=0.8, zorder=6)
     if named:
         ha, va = ("left", "bottom") if right > 0 else ("right", "top")
-        place: dict[str, Any] = {"xytext": (3 * right, 5 * right), "textcoords": "offset points"}
-        look: dict[str, Any] = {"ha": ha, "va": va, "fontsize": 9, "path_effects": halo(), "zorder": 7}
-        at = mark.alpha, mark.beta
-        axis.annotate(name, at, annotation_clip=True, parse_math=False, **place, **look)
+        axis.annotate(
+            name,
+            (mark.alpha, mark.beta),
+            xytext=(3 * right, 5 * right),
+            textcoords="offset points",
+            ha=ha,
+            va=va,
+            fontsize=9,
+            path_effects=halo(),
+            zorder=7,
+            annotation_clip=True,
+            parse_math=False,
+        )
 
 
 def draw_trajectory(

@@ -32,9 +32,8 @@ class Explorer(anywidget.AnyWidget):
     _css = STYLE
     payload = traitlets.Dict().tag(sync=True)  # what is shown: `explorer_data.payload`
     scanned = traitlets.Dict().tag(sync=True)  # one more view, in the making; {} for none
-    cursor = traitlets.Dict().tag(
-        sync=True
-    )  # "alpha", "beta" of the evaluated point that the reader chose last
+    # "alpha" and "beta" of the evaluated point that the reader chose last
+    cursor = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)  # "task", "how", "layers" of the view on show
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The claims along the ladder of models: what each run's tasks say to each claim, and the verdict."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -47,8 +46,14 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
         _draw_run(axis, WIDTH * column / len(columns) + 0.12, heading, measured, list(titles))
     for marker, fill, size, meaning in WORDS.values():
         axis.plot([], [], marker, mfc=fill, mec=INK, mew=0.8, ms=size, ls="", label=meaning)
-    looks: dict[str, Any] = {"fontsize": LETTERS, "columnspacing": 1, "handletextpad": 0.2}
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper left", ncols=4, **looks)
+    figure.legend(
+        *axis.get_legend_handles_labels(),
+        loc="outside upper left",
+        ncols=4,
+        fontsize=LETTERS,
+        columnspacing=1,
+        handletextpad=0.2,
+    )
     note(figure, "Where a mark is missing, the run has no result, or the claim is not about the task.")
     return figure
 
@@ -61,8 +66,16 @@ def _draw_run(
     tasks = list(spoken) or [""]
     axis.text(left - 0.08, 0, heading, va="center", fontsize=LETTERS - 1, fontweight="bold", parse_math=False)
     for k, task in enumerate(tasks):
-        looks: dict[str, Any] = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 9}
-        axis.text(left + k * STEP, HEAD - 0.2, task, parse_math=False, **looks)
+        axis.text(
+            left + k * STEP,
+            HEAD - 0.2,
+            task,
+            rotation=90,
+            ha="center",
+            va="bottom",
+            fontsize=9,
+            parse_math=False,
+        )
     for name, found in measured.items():
         y = HEAD + ROW * names.index(name) + 0.46 * ROW
         for e in found.evidence:

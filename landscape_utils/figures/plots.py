@@ -6,7 +6,6 @@ returns a matplotlib `Figure` as wide as a page's column. None of them knows of 
 
 from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -161,9 +160,17 @@ def rollback_bars(
             for r in rollbacks.values()
         ]
         height, stderr = np.transpose(measured)
-        look: dict[str, Any] = {"color": colour, "edgecolor": INK, "linewidth": 0.5}
-        look["error_kw"] = {"lw": 0.8, "ecolor": INK}
-        axis.bar(at, height, width=0.9 / (len(bars) + 1), yerr=2 * stderr, label=bar, **look)
+        axis.bar(
+            at,
+            height,
+            width=0.9 / (len(bars) + 1),
+            yerr=2 * stderr,
+            label=bar,
+            color=colour,
+            edgecolor=INK,
+            linewidth=0.5,
+            error_kw={"lw": 0.8, "ecolor": INK},
+        )
         known = {x: theirs[task][bar] / 100 for x, task in zip(at, rollbacks, strict=True) if task in theirs}
         axis.plot(list(known), list(known.values()), "D", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=5)
     axis.set_xticks(range(len(rollbacks)), list(rollbacks), parse_math=False)

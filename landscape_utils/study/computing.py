@@ -48,9 +48,19 @@ from .trainings import ProfileTrainings
 KINDS: dict[str, type[Kind]] = {
     kind.folder: kind
     for kind in (
-        *(RunResult, SurfaceResult, LayerResult, CurveResult, results.TrajectoryResult, results.WalkResult),
-        *(results.PathResult, results.ObstaclesResult, results.RandomDirectionsResult, results.BarrierResult),
-        *(results.RollbackResult, results.CubeResult, results.UnseenWordsResult),
+        RunResult,
+        SurfaceResult,
+        LayerResult,
+        CurveResult,
+        results.TrajectoryResult,
+        results.WalkResult,
+        results.PathResult,
+        results.ObstaclesResult,
+        results.RandomDirectionsResult,
+        results.BarrierResult,
+        results.RollbackResult,
+        results.CubeResult,
+        results.UnseenWordsResult,
     )
 }
 

@@ -219,8 +219,9 @@ def read_task(
     pair, cut = len(sentences.train[0][0]) == 2, saved_truncation(tokenizer)
     truncation = cut["strategy"] if pair and cut else "longest_first"
     tokens = length(classifier(folders[-1], config.num_labels or 0)[0], tokenizer, max_length)
-    as_saved: dict[str, Any] = {"split_special_tokens": False, "truncation": truncation}
-    return tokenised(name, sentences, tokenizer, tokens, limit, **as_saved)
+    return tokenised(
+        name, sentences, tokenizer, tokens, limit, split_special_tokens=False, truncation=truncation
+    )
 
 
 def tokenizer_of(folders: Sequence[Path]) -> hf.PreTrainedTokenizerBase:

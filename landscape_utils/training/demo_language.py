@@ -10,7 +10,7 @@ test examples use only the other two. What a network knows of those it can know 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import transformers as hf
@@ -191,6 +191,9 @@ def make_tokenizer() -> hf.PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     roles = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    options: dict[str, Any] = {**dict(zip(roles, SPECIAL, strict=True)), "model_max_length": 40}
-    options["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
-    return hf.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **options)
+    return hf.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=40,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
+        **dict(zip(roles, SPECIAL, strict=True)),
+    )
