@@ -58,9 +58,8 @@ class Cluster:
         self.random = random.Random(seed)
         self.trouble = self.random.choice([0.0, 0.01, 0.05, 0.2])  # how likely something goes wrong at a step
         self.workers: dict[str, Worker] = {}
-        self.wanted: list[Future] = []  # and not finished
+        self.tasks: list[Future] = []  # that are to be done, or somebody may still ask for
         self.running: list[list] = []  # [steps left, task, worker]
-        self.kept: list[Future] = []  # finished, and somebody may still ask for it
         self.steps, self.happened = 0, Counter[str]()
         for _ in range(self.random.randint(0, 4)):
             self.add_worker()
@@ -83,18 +82,15 @@ class Cluster:
 
     def submit(self, func: Any, *args: Any, pure: bool, **place: Any) -> Future:
         assert not pure, "the same call of another scan would be the same task"
-        task = Future(self, (func, *args))
-        self.want(task)
-        return task
+        self.tasks.append(Future(self, (func, *args)))
+        return self.want(self.tasks[-1])
 
     def cancel(self, futures: list[Future]) -> None:
         for future in futures:
             future.state = "cancelled"
             for worker in self.workers.values():
                 worker.data.pop(future, None)
-        self.wanted, self.kept = (
-            [task for task in tasks if task not in futures] for tasks in (self.wanted, self.kept)
-        )
+        self.tasks = [task for task in self.tasks if task not in futures]
 
     def run(self, function: Any, *args: Any, on_error: str) -> dict[str, Any]:
         self.step()
@@ -104,11 +100,11 @@ class Cluster:
 
     # What happens
 
-    def want(self, task: Future) -> None:
-        self.wanted.append(task)
-        for need in needs(task):
-            if need.error:
-                self.fail(task, need.error)
+    def want(self, task: Future) -> Future:
+        task.state = "pending"
+        for error in [need.error for need in needs(task) if need.error]:
+            self.fail(task, error)
+        return task
 
     def step(self) -> None:
         """Some time passes."""
@@ -126,18 +122,14 @@ class Cluster:
         busy = [worker for _, _, worker in self.running]
         at_work = [task for _, task, worker in self.running if worker.name in self.workers]
         for worker in [worker for worker in self.workers.values() if worker not in busy]:
-            ready = [
-                task for task in self.wanted if task not in at_work and all(map(self.holders, needs(task)))
-            ]
-            if ready:
+            waiting = [task for task in self.tasks if task.state == "pending" and task not in at_work]
+            if ready := [task for task in waiting if all(map(self.holders, needs(task)))]:
                 at_work.append(self.random.choice(ready))
                 self.begin(at_work[-1], worker)
 
     def begin(self, task: Future, worker: Worker) -> None:
-        for need in needs(task):
-            worker.data.setdefault(
-                need, self.holders(need)[0].data[need]
-            )  # not a copy: it is not to be changed
+        for need in needs(task):  # not copied: it is not to be changed
+            worker.data.setdefault(need, self.holders(need)[0].data[need])
         slow = self.random.choice([1, 3, 30])
         self.running.append([self.random.randint(0, slow), task, worker])
 
@@ -153,17 +145,14 @@ class Cluster:
             worker.data[task] = self.at(worker, *parts)
         except Exception as error:
             self.fail(task, error)
-            return
-        if task.state == "pending":
-            self.wanted.remove(task)
-            self.kept.append(task)
+        else:
             task.state = "finished"
 
     def fail(self, task: Future, error: Exception) -> None:
         """It, and whatever needs it."""
         task.state, task.error = "error", error
-        self.wanted.remove(task)
-        for other in [other for other in self.wanted if task in needs(other)]:
+        self.tasks.remove(task)
+        for other in [other for other in self.tasks if other.state == "pending" and task in needs(other)]:
             self.fail(other, error)
 
     def kill(self, name: str) -> None:
@@ -176,10 +165,8 @@ class Cluster:
                 self.running.remove(run)
             if task.failures > FAILURES and task.state == "pending":
                 self.fail(task, self.noted("killed its workers", KilledWorker("task", worker, FAILURES)))
-        for task in [task for task in self.kept if not self.holders(task)]:
-            task.state = self.noted("lost and computed again", "pending")
-            self.kept.remove(task)
-            self.want(task)
+        for task in [task for task in self.tasks if task.state == "finished" and not self.holders(task)]:
+            self.want(self.noted("lost and computed again", task))
 
     def holders(self, task: Future) -> list[Worker]:
         return [worker for worker in self.workers.values() if task in worker.data]

@@ -69,7 +69,7 @@ def tiny(config: hf.PreTrainedConfig) -> hf.PreTrainedConfig:
 def plainly(model, examples) -> np.ndarray:
     """Loss and error, one example at a time by the model's own call: in float64, or in float32 if it fails in that."""
     twins = [copy.deepcopy(model).to(dtype).eval() for dtype in (torch.float64, torch.float32)]
-    losses, errors = [], []
+    found = []
     for example in examples:
         fields = {name: torch.tensor([value]) for name, value in example.items() if name != "labels"}
         with torch.no_grad():
@@ -78,9 +78,9 @@ def plainly(model, examples) -> np.ndarray:
             except RuntimeError:
                 logits = torch.tensor(torch.nan)
             logits = logits if logits.isfinite().all() else twins[1](**fields).logits[0].double()
-        losses.append(float(logits.logsumexp(0) - logits[example["labels"]]))
-        errors.append(float(int(logits.argmax()) != example["labels"]))
-    return np.array([np.mean(losses), np.mean(errors)])
+        label = example["labels"]
+        found.append((float(logits.logsumexp(0) - logits[label]), int(logits.argmax()) != label))
+    return np.mean(found, axis=0)
 
 
 CLASSES = sorted(

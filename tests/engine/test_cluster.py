@@ -103,9 +103,8 @@ def test_workers_use_as_many_threads_as_this_side(client, landscape):
             scan(objectives, Line(plane.origin, plane.x), [0.0, 1.0, 2.0], client=client)
         finally:
             torch.set_num_threads(1)
-        assert client.run(lambda: cluster._computing.submit(torch.get_num_threads).result()) == dict.fromkeys(
-            client.nthreads(), threads
-        )
+        used = client.run(lambda: cluster._computing.submit(torch.get_num_threads).result())
+        assert list(used.values()) == [threads, threads]
 
 
 @pytest.mark.slow
@@ -130,8 +129,6 @@ def test_a_mistake_arrives_as_its_line(client, landscape):
     top[-1] = 1.0
     with pytest.raises(UserError, match="cache_bytes=1 does not hold one batch"):
         scan(objectives, Line(plane.origin, top), ALPHA, client=client, cache_bytes=1)
-    with pytest.raises(UserError, match="'tf32' needs an NVIDIA GPU"):
-        scan(objectives, plane, ALPHA, BETA, client=client, precision="tf32", device="cpu")
 
 
 @pytest.mark.slow
@@ -142,16 +139,18 @@ def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile,
     run = ["run", "--profile", str(tiny_profile), "--tasks", "mrpc", "--resolution", "3", "--what", *what]
     place = ["--results-dir", str(folders[1]), "--cluster", client.scheduler_info()["address"]]
     assert cli.main([*run, *place]) == 0
-    paths, others = (
-        {entry.path.relative_to(study.store.folder) for entry in study.store.entries()}
+    expected, found = (
+        {
+            str(one.path.relative_to(study.store.folder)): read_result(one.path)
+            for one in study.store.entries()
+        }
         for study in (here, there)
     )
-    assert paths == others
-    for path in paths:
-        expected, found = (read_result(study.store.folder / path) for study in (here, there))
-        assert found.recipe == expected.recipe
-        for name in expected.arrays.keys() - {"seconds"}:
-            np.testing.assert_array_equal(found.arrays[name], expected.arrays[name], err_msg=f"{path} {name}")
+    for result in (*expected.values(), *found.values()):
+        result.arrays.pop("seconds", None)
+    np.testing.assert_equal(
+        *({path: (one.recipe, one.arrays) for path, one in results.items()} for results in (found, expected))
+    )
 
 
 def test_workers_write_no_results(client, tiny_profile, tmp_path):

@@ -1,6 +1,7 @@
 """bfloat16 on a CPU: fused operations give what the plain ones give, to the rounding of bfloat16."""
 
 from contextlib import ExitStack
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -29,16 +30,14 @@ def test_attention_is_softmax_of_products(length, padded, scale, monkeypatch):
     if padded:
         mask = torch.ones(2, 1, 1, length, dtype=torch.bool)
         mask[1, ..., -padded:] = False
-    kernel, asked = sdpa_attention.sdpa_attention_forward, []
-    monkeypatch.setattr(
-        sdpa_attention, "sdpa_attention_forward", lambda *args, **k: asked.append(args) or kernel(*args, **k)
-    )
+    kernel = Mock(wraps=sdpa_attention.sdpa_attention_forward)
+    monkeypatch.setattr(sdpa_attention, "sdpa_attention_forward", kernel)
     found, _ = short_sequences(Layer(), query, key, value, mask, scaling=scale)
     exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), mask, scale=scale)
     # scores up to 5, rounded to EPSILON / 2 of that, change the weights by that share, and so the result, of order 1
     torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=2.5 * EPSILON + EPSILON)
-    assert len(asked) == (length > LONGEST), (
-        "PyTorch's kernel, which is slower on short ones, is for long ones alone"
+    assert kernel.called == (length > LONGEST), (
+        "PyTorch's kernel, slower on short ones, is for long ones alone"
     )
 
 

@@ -22,44 +22,32 @@ from landscape_utils.landscape.scan import scan
 
 SEEDS = 1000  # 10,000 were run once
 ALPHA, BETA = np.linspace(-2, 2, 19), np.array([0.5])
-TOLERANCES = (None, "stderr")
 
 
-class Known:
+class Known(dict):
     """In the place of a walker: the rows that one found."""
 
-    def __init__(self, rows):
-        self.rows, self.open = rows, False
-
     def __enter__(self):
-        self.open = True
         return self
 
     def __exit__(self, *exception):
-        self.open = False
+        self.clear()
 
     def __call__(self, point):
-        assert self.open
-        return torch.from_numpy(self.rows[point])
+        return torch.from_numpy(self[point])
 
 
 @pytest.fixture(scope="module")
 def case():
     """Objectives on a plane, the surfaces that scans of it without a cluster find, and the rows of all points."""
     model, journal = make_model(), {}
-    where = (
-        [Objective(model, make_examples(3, seed=seed)) for seed in (0, 1)],
-        make_plane(model),
-        ALPHA,
-        BETA,
-    )
-    whole, adaptive = (
-        scan(*where, tolerance=t, journal=j) for t, j in zip(TOLERANCES, (journal, {}), strict=True)
-    )
+    objectives = [Objective(model, make_examples(3, seed=seed)) for seed in (0, 1)]
+    where = (objectives, make_plane(model), ALPHA, BETA)
+    whole, adaptive = scan(*where, journal=journal), scan(*where, tolerance="stderr")
     assert 10 < adaptive[0].computed.sum() < 19, "several rounds"
     points = [*product(ALPHA.tolist(), BETA.tolist()), (0.0, 0.0), (1.0, 0.0)]
     rows = {point: journal[i] for i, point in enumerate(points)}
-    return where, dict(zip(TOLERANCES, (whole, adaptive), strict=True)), rows
+    return where, {None: whole, "stderr": adaptive}, rows
 
 
 @pytest.fixture(autouse=True)
@@ -80,24 +68,24 @@ def scanned(case, seed: int) -> Counter:
     """Scan on the cluster of this seed, perhaps interrupted; go on until it is whole; compare; what happened."""
     where, expected, _ = case
     client, journal = Cluster(seed), {}
-    tolerance = TOLERANCES[seed % 2]
+    tolerance = "stderr" if seed % 2 else None
     given = {"client": client, "tolerance": tolerance}
     if random.Random(seed).random() < 0.3:
         stopped = Acting(random.Random(-seed).randint(0, 17), interrupt)
         with suppress(KeyboardInterrupt, UserError):
             scan(*where, journal=stopped, **given)
         journal = dict(stopped)
-    found = None
-    while found is None:
+    while True:
         try:
             found = scan(*where, journal=journal, **given)
+            break
         except UserError as error:  # all is lost, is said in a line: somebody looks after the cluster
             assert "what was computed is kept" in str(error)
             client.happened["given up"] += 1
             client.trouble = 0.0
     assert_same(found, expected[tolerance])
     assert len(journal) == found[0].computed.sum() + 3, "the marks and the probe, and not one more than alone"
-    assert not client.wanted and not client.kept, "what nobody waits for is neither computed nor kept"
+    assert not client.tasks, "what nobody waits for is neither computed nor kept"
     assert not any(worker.opened for worker in client.workers.values()), "no walk stays open behind its scan"
     return client.happened
 

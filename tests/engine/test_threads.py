@@ -22,9 +22,7 @@ def settings(i: int) -> tuple:
     return i, torch.get_num_threads(), torch.is_grad_enabled(), threading.get_ident()
 
 
-@pytest.mark.parametrize(
-    ("threads", "items", "share"), [(1, 5, 1), (2, 5, 1), (4, 2, 2), (4, 1, 4), (5, 2, 2)]
-)
+@pytest.mark.parametrize(("threads", "items", "share"), [(1, 5, 1), (2, 5, 1), (4, 1, 4), (5, 2, 2)])
 @pytest.mark.parametrize("gradients", [True, False])
 def test_each_item_has_its_share_of_the_threads(threads, items, share, gradients):
     torch.set_num_threads(threads)

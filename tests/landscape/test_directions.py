@@ -32,9 +32,8 @@ def space() -> ParameterSpace:
 
 def test_filters_and_parameters_have_the_norms_of_what_they_are_like(space):
     like = random_direction(space.size, 1) * torch.linspace(0, 2, space.size)
-    by_filter, by_layer = (
-        f(random_direction(space.size, 0), like, space) for f in (filter_normalised, layer_normalised)
-    )
+    direction = random_direction(space.size, 0)
+    by_filter, by_layer = (f(direction, like, space) for f in (filter_normalised, layer_normalised))
     for name, parameter in space.encoder.named_parameters():
         part = space.slices[name]
         torch.testing.assert_close(by_layer[part].norm(), like[part].norm())

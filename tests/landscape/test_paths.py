@@ -83,9 +83,8 @@ def test_walk_has_the_lengths_and_angles_of_its_snapshots(model):
     assert found.size == norms([plain[0], plain[-1]])
     assert found.angle == cosine(other.double().numpy(), away[-1])
     assert found.dimension == space.size
-    parts = [
-        np.r_[tuple(part for name, part in space.slices.items() if f"layer.{i}." in name)] for i in range(3)
-    ]  # three layers, one in each group
+    layers = [[part for name, part in space.slices.items() if f"layer.{i}." in name] for i in range(3)]
+    parts = [np.r_[tuple(layer)] for layer in layers]  # three layers, one in each group
     assert found.moved == norms([away[-1][part] for part in parts])
     assert found.group_size == norms([plain[0][part] for part in parts])
     shared = make_model("albert")  # one layer's weights for all: no groups

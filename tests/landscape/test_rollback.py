@@ -51,9 +51,8 @@ def test_outcomes_are_those_of_each_example_with_the_layers_set(case):
     accuracy = found.correct.mean(axis=1)
     assert [found.fine_tuned, *found.groups.values()] == pytest.approx(accuracy[:4])
     assert len(set(accuracy[:4])) == 4
-    assert [found.fine_tuned_stderr, *found.stderr.values()] == pytest.approx(
-        found.correct[:4].std(axis=1, ddof=1) / np.sqrt(24)
-    )
+    stderr = found.correct[:4].std(axis=1, ddof=1) / np.sqrt(24)
+    assert [found.fine_tuned_stderr, *found.stderr.values()] == pytest.approx(stderr)
     for i, moved in enumerate(found.moved.values()):
         way = with_layers(model, [i], theta_1, theta_0) - theta_1
         assert moved == pytest.approx(float(way.norm()), rel=1e-5)
