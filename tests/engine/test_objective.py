@@ -47,15 +47,14 @@ LONGEST = dict.fromkeys(MODELS, 48) | {"roberta": 46, "mpnet": 46, "modernbert":
 def test_an_example_longer_than_the_positions_is_refused_before_computing(kind, longest):
     model = make_model(kind)
     assert positions(model) == longest
-
-    def example(length):
-        return {"input_ids": [7] * length + [0] * 3, "attention_mask": [1] * length + [0] * 3, "labels": 0}
-
-    assert np.isfinite(Objective(model, [example(longest or 60)])().loss), "padding at the end is no token"
+    most = longest or 60
+    masks = [[1] * length + [0] * 3 for length in (3, most, most + 1)]
+    short, fits, long = ({"input_ids": [7] * len(m), "attention_mask": m, "labels": 0} for m in masks)
+    assert np.isfinite(Objective(model, [fits])().loss), "padding at the end is no token"
     if longest:
         words = rf"1 has {longest + 1} tokens; \w+ has positions for {longest}: .* max_length={longest}"
         with pytest.raises(UserError, match=words):
-            Objective(model, [example(3), example(longest + 1)])
+            Objective(model, [short, long])
 
 
 def test_examples_may_be_padded_tensors_or_without_a_mask(model, examples):
@@ -157,7 +156,8 @@ def test_the_name_of_a_loss_tells_what_it_does():
         weights = [torch.tensor([1.0, 2.0, w]) for w in (3.0, 4.0)]
         return [
             lambda logits, labels: logits.sum(1),
-            lambda logits, labels: logits.sum(0),  # other code
+            lambda logits, labels: logits.mean(1),  # another method
+            lambda logits, labels: logits.sum(0),  # another argument
             lambda logits, labels: 2 * logits.sum(1),  # another constant
             smoothed(0.1),
             smoothed(0.2),  # another closure
