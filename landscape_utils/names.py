@@ -22,6 +22,7 @@ KINDS = (  # of results, by their folders in the store, in the order in which a 
     "rollbacks",
     "cubes",
     "unseen_words",
+    "similarities",
 )
 
 

@@ -131,7 +131,9 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
         "seeds": (0,),
         "seeds_of": lambda kind, task, how: (0,),
         "profile": SimpleNamespace(tasks=dict.fromkeys(tasks, spec)),
-        "trainings": SimpleNamespace(generated=lambda task: False, facts=lambda task: facts),
+        "trainings": SimpleNamespace(
+            generated=lambda task: False, similarity=lambda task: None, facts=lambda task: facts
+        ),
         "heading": display_name,
         "partner": lambda task: "rte",
         "overfit_task": "mrpc",

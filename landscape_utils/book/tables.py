@@ -6,7 +6,7 @@ from contextlib import suppress
 import numpy as np
 
 from ..claims import paper
-from ..claims.evidence import table
+from ..claims.evidence import listed, table
 from ..claims.intervals import number
 from ..claims.measure import SIDES, WAYS
 from ..errors import Lacking
@@ -20,6 +20,11 @@ from ..training.finetune import Run
 from .chapter import samples
 
 HOW = HOW_NAMES
+COSINE = "cosine alone"
+OF_COSINE = (
+    "The rule of the column *cosine alone* compares the vectors that the pre-trained network gives the two sentences. "
+    "Only its threshold is chosen on the training examples."
+)
 UNSEEN_WORDS = """### Known words and unseen words
 
 The generated language tells more than a real data set can. It is known which dev examples consist of words from the
@@ -57,7 +62,8 @@ def setup(study: Study) -> str:
 
 def accuracies(study: Study) -> str:
     """Dev accuracy after the last epoch of each task, both ways: mean over the seeds, and the lowest and highest."""
-    rows, several = [], 1
+    rows, several, similarity = [], 1, similarities(study)
+    better = []  # tasks on which the cosine alone is
     for task in study.tasks:
         with suppress(Lacking):
             seeds = {how: study.seeds_of("run", task, how) for how in WAYS}
@@ -67,7 +73,10 @@ def accuracies(study: Study) -> str:
                 ends = [spread([run.dev_accuracy[-1] for run in same]) for same in runs]
                 several = max(several, *map(len, runs))
                 cells = [end + mark for end, mark in zip(ends, stuck, strict=True)]
-                rows.append([study.heading(task), percent(runs[0][0].majority), *cells])
+                known = [percent(similarity[task]) if task in similarity else "n/a"] if similarity else []
+                rows.append([study.heading(task), percent(runs[0][0].majority), *known, *cells])
+                fine_tuned = np.mean([run.dev_accuracy[-1] for run in runs[-1]])
+                better += [study.heading(task)] if similarity.get(task, 0) > fine_tuned else []
     seeds_each = (
         "one training each" if several == 1 else f"the mean of up to {several} trainings, with the range"
     )
@@ -75,7 +84,21 @@ def accuracies(study: Study) -> str:
         f"Accuracy in % on all dev examples that this run has: {seeds_each}. Hyper-parameters were chosen on the same "
         f"dev set, so these numbers are a little optimistic. † A training ended {NOT_LEARNED}."
     )
-    return f"{table(['task', 'largest class', *SIDES], rows)}\n\n{note}"
+    head = ["task", "largest class", *([COSINE] if similarity else []), *SIDES]
+    if similarity:
+        note += f" {OF_COSINE}"
+    if better:
+        note += f" On {listed(better)} it is right more often than the fine-tuned network."
+    return f"{table(head, rows)}\n\n{note}"
+
+
+def similarities(study: Study) -> dict[str, float]:
+    """Dev accuracy of the cosine of two sentences' vectors, of each task of which it is there."""
+    found = {}
+    for task in filter(study.trainings.similarity, study.tasks):
+        with suppress(Lacking):
+            found[task] = study.similarity(task)
+    return found
 
 
 def learning_rates(study: Study) -> str:

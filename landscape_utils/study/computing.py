@@ -43,6 +43,7 @@ from . import results
 from .kind import Arrays, Journal, Key, Kind, Subject, Trainings
 from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult
+from .similarity import SimilarityResult
 from .trainings import ProfileTrainings
 
 KINDS: dict[str, type[Kind]] = {
@@ -61,6 +62,7 @@ KINDS: dict[str, type[Kind]] = {
         results.RollbackResult,
         results.CubeResult,
         results.UnseenWordsResult,
+        SimilarityResult,
     )
 }
 

@@ -57,6 +57,13 @@ class Second(NamedTuple):
     vector: Callable[[Tensor], Tensor]
 
 
+class Similarity(NamedTuple):
+    """How close two sentences are before any training on a task: its recipe, and the dev accuracy of that alone."""
+
+    recipe: Callable[[], Recipe]
+    accuracy: Callable[[], float]
+
+
 class Trainings(Protocol):
     """Who supplies a study with its tasks and trainings: a profile, by training, or somebody's checkpoints.
 
@@ -101,6 +108,10 @@ class Trainings(Protocol):
     def tried(self, task: str) -> list[float]:
         """Other learning rates of fine-tuning than the one that the dev set chose."""
         return []
+
+    def similarity(self, task: str) -> Similarity | None:
+        """What the pre-trained encoder knows of a task of pairs of sentences in two classes; None of another task."""
+        return None
 
     def generated(self, task: str) -> bool:
         """Whether a task is in the embedded language, which tells which words a training has not seen."""

@@ -24,6 +24,7 @@ from .computing import Computing
 from .kind import Arrays, Kind
 from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, SurfaceResult
+from .similarity import SimilarityResult
 
 OF_A_RUN: dict[str, type[Any]] = {  # what claims ask for by name, of one training
     "run": RunResult,
@@ -174,6 +175,11 @@ class Study(Computing):
     def unseen_words(self, task: str, how: str, seed: int | None = None) -> np.ndarray:
         """(3,): accuracy on dev examples with known words, with unseen ones, and on test, in the generated language."""
         return self.get(results.UnseenWordsResult(*self.which(task, how, seed)))
+
+    def similarity(self, task: str) -> float:
+        """Dev accuracy of the cosine of two sentences' vectors, before any training on the task. Raises UserError for a
+        task that is not of pairs in two classes."""
+        return float(self.get(SimilarityResult(self.trainings.known(task))))
 
     def claims(self) -> list[Claim]:
         """The paper's claims, weighed on this study's results; what is lacking is computed first."""

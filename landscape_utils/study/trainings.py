@@ -23,9 +23,11 @@ from ..store.result_file import plain_values
 from ..store.store import Store
 from ..training import hub
 from ..training.finetune import Run, fine_tune, load_run
-from ..training.models import build_model, load_tokenizer, model_checksum
+from ..training.models import build_model, load_tokenizer, model_checksum, on_device
+from ..training.sentence_vectors import accuracy_of_cosine
+from ..training.sources import PAIRED
 from ..training.tasks import Task, load_task, task_facts
-from .kind import Arrays, Recipe, Second, Trainings
+from .kind import Arrays, Recipe, Second, Similarity, Trainings
 from .run_result import RunResult
 
 logger = logging.getLogger(__name__)
@@ -91,7 +93,7 @@ class ProfileTrainings(Trainings):
         if name not in self._facts:
             spec = self.profile.tasks[name]
             of: Recipe = spec.model_dump(include={"source", "train_limit"})
-            of |= {"model": self._checksum, "max_length": self.profile.model.max_length}
+            of |= self._encoder
             elsewhere = spec.source == "glue" and not self.profile.data_dir and name not in self._tasks
             arrays = self._kept_facts(name, of) if elsewhere else None
             if arrays is None:
@@ -118,11 +120,30 @@ class ProfileTrainings(Trainings):
     def _checksum(self) -> str:
         return model_checksum(self.profile.model, self._cache)
 
+    @property
+    def _encoder(self) -> Recipe:
+        """What tells the pre-trained encoder, and how it reads sentences, from another."""
+        return {"model": self._checksum, "max_length": self.profile.model.max_length}
+
     def partner(self, task: str) -> str:
         return self.profile.tasks[self.known(task)].other
 
     def generated(self, task: str) -> bool:
         return self.profile.tasks[task].source == "demo"
+
+    def similarity(self, task: str) -> Similarity | None:
+        spec, model = self.profile.tasks[task], self.profile.model
+
+        def accuracy() -> float:
+            classifier = build_model(model, 2, HOWS[0], self.seeds[0], self._cache).eval()
+            tokenizer = load_tokenizer(model, self._cache)
+            encoder = on_device(classifier, self.device).base_model
+            return accuracy_of_cosine(encoder, tokenizer, self.task(task), model.max_length)
+
+        def recipe() -> Recipe:
+            return {"task": task, "data": self.facts(task)["checksum"], **self._encoder}
+
+        return Similarity(recipe, accuracy) if spec.files is None and task in PAIRED else None
 
     # Trainings
 

@@ -54,6 +54,9 @@ GLUE = {
     "sst2": GlueFormat(ONE, "label", ONE, BINARY),
     "mrpc": GlueFormat(("#1 String", "#2 String"), "Quality", PAIR, BINARY),
 }
+PAIRED = [
+    name for name, layout in GLUE.items() if len(layout.text) == len(LABELS[name]) == 2
+]  # in two classes
 HUB = "nyu-mll/glue"
 UNLABELLED = ("-", "-1")  # the annotators did not agree, or the label is kept back
 

@@ -239,6 +239,7 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
         (lambda study: study.run("mrpc", "finetuned"), r"unknown way to train .* allowed are"),
         (lambda study: study.surface("mrpc", split="test"), "unknown split 'test'; allowed are"),
         (lambda study: study.surface("wnli"), "unknown task 'wnli'; .* has"),
+        (lambda study: study.similarity("mnli"), "task 'mnli' is not of pairs of sentences in two classes"),
         (lambda study: study.layer_surface("mrpc", "top"), "unknown layer group 'top'; allowed are"),
         (lambda study: study.trajectory("mrpc", method="cross"), "unknown method 'cross'; allowed are"),
         (lambda study: study.seeds_of("dance", "mrpc", "scratch"), "unknown kind of result 'dance'"),
