@@ -139,7 +139,7 @@ def test_a_machine_without_memory_is_no_damage(monkeypatch):
 def test_without_a_meta_entry_of_its_kind_it_is_damage(path):
     for meta in (None, b"{", b"[]", b"3", b"{}", b'{"recipe": 3, "kind": "curves", "name": "mrpc"}'):
         path.write_bytes(sealed(archive_of({} if meta is None else {"meta.json": meta})))
-        with pytest.raises(Damaged, match="meta entry|safely"):
+        with pytest.raises(Damaged, match=r"meta entry|safely"):
             read_result(path)
 
 
