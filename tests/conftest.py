@@ -15,7 +15,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 from landscape_utils import Study
 from landscape_utils.book import build as book
-from landscape_utils.store.result_file import read_result
 from landscape_utils.store.store import Store
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.pretraining import demo_config
@@ -130,15 +129,12 @@ def keep_as_reference(study: Study, tiny: Path) -> Path:
     profile = tiny.with_name("reference.toml")
     text = tiny.read_text("utf-8").replace('"tiny"', '"reference"').replace('"demo"', '"glue"')
     profile.write_text(text, "utf-8")
-    folder = study.store.folder.with_name("reference")
+    store = Store(study.store.folder.with_name("reference"))
     left_out = shutil.ignore_patterns("*.safetensors", "*.lock", "run.npz")
-    shutil.copytree(study.store.folder, folder, ignore=left_out)
-    store = Store(folder)
-    for entry in list(store.entries()):
-        if entry.kind == "tasks":
-            found = read_result(entry.path)
-            recipe, arrays = found.recipe | {"source": "glue"}, found.arrays
-            store.compute(entry.kind, entry.name, recipe, lambda _, kept=arrays: kept)
+    shutil.copytree(study.store.folder, store.folder, ignore=left_out)
+    for task in study.profile.tasks:
+        (found,) = store.find("tasks", task, {})
+        store.compute("tasks", task, found.recipe | {"source": "glue"}, lambda _, kept=found.arrays: kept)
     return profile
 
 

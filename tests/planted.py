@@ -116,16 +116,10 @@ class Planted:
         both = np.stack([measured(f(places), places, spread, rng) for f in (loss, error)], axis=1)
         losses, errors = both[0, :, : len(grid)].reshape(2, *map(len, axes))
         at_marks = both[0, :, len(grid) :].T
-        seen = {
-            name: Mark(*at, *of, 0.0, 0.0) for (name, at), of in zip(marks.items(), at_marks, strict=True)
-        }
-        known = common(losses, seen) | {
-            "alpha": axes[0],
-            "error": errors,
-            "marks": seen,
-            "examples": EXAMPLES,
-        }
-        known["draws"] = both[1:].astype(np.float32)
+        placed = zip(marks.items(), at_marks, strict=True)
+        seen = {name: Mark(*at, *of, 0.0, 0.0) for (name, at), of in placed}
+        own = {"alpha": axes[0], "error": errors, "marks": seen, "examples": EXAMPLES}
+        known = common(losses, seen) | own | {"draws": both[1:].astype(np.float32)}
         return Curve(**known) if len(axes) == 1 else Surface(beta=axes[1], cosine=0.0, **known)
 
     def steepness(self, how: str) -> float:

@@ -6,11 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from landscape_utils.landscape.rollback import Rollback
-from landscape_utils.landscape.scan import Curve, Mark, Surface
-from landscape_utils.landscape.trajectory import Trajectory
+from landscape_utils import Curve, Mark, Rollback, Run, Surface, Trajectory
 from landscape_utils.names import GROUPS, display_name
-from landscape_utils.training.finetune import Run
 
 START_END = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
@@ -28,9 +25,8 @@ def surface_of(function, points: int = 81, span: float = 4.0, places=START_END, 
     axis = np.linspace(-span, span, points)
     loss = np.asarray(function(axis[:, None], axis[None, :]), dtype=float) + 0 * axis[:, None] * axis
     marks = {name: mark_of(function(*map(np.array, at)), at) for name, at in places.items()}
-    return Surface(
-        alpha=axis, beta=axis.copy(), marks=marks, **{"cosine": 0.0} | common(loss, marks) | changes
-    )
+    known = {"alpha": axis, "beta": axis.copy(), "marks": marks, "cosine": 0.0}
+    return Surface(**known | common(loss, marks) | changes)
 
 
 def mark_of(loss: Any, at: tuple[float, float]) -> Mark:
@@ -60,24 +56,15 @@ def common(loss: np.ndarray, marks: dict[str, Mark]) -> dict[str, Any]:
 
 def run_of(loss, epochs: int = 4, steps_each: int = 20, **changes: Any) -> Run:
     """A run whose training loss is loss(epoch)."""
-    epoch = np.arange(1, epochs * steps_each + 1) / steps_each
-    return Run(
-        **{
-            "task": "mrpc",
-            "how": "pretrained",
-            "seed": 0,
-            "folder": Path("nowhere"),
-            "epochs": epochs,
-            "step": np.arange(1, epochs * steps_each + 1),
-            "loss": np.asarray(loss(epoch), dtype=float) + 0 * epoch,
-            "epoch_of_step": epoch,
-            "dev_accuracy": np.linspace(0.5, 0.9, epochs + 1),
-            "dev_loss": np.linspace(0.7, 0.3, epochs + 1),
-            "seconds": 1.0,
-            "majority": 0.5,
-        }
-        | changes
-    )
+    step = np.arange(1, epochs * steps_each + 1)
+    epoch = step / steps_each
+    named = {"task": "mrpc", "how": "pretrained", "seed": 0, "folder": Path("nowhere")}
+    steps = {"step": step, "loss": np.asarray(loss(epoch), dtype=float) + 0 * epoch, "epoch_of_step": epoch}
+    dev = {
+        "dev_accuracy": np.linspace(0.5, 0.9, epochs + 1),
+        "dev_loss": np.linspace(0.7, 0.3, epochs + 1),
+    }
+    return Run(**named | steps | dev | {"epochs": epochs, "seconds": 1.0, "majority": 0.5} | changes)
 
 
 def trajectory_of(alpha, beta, **changes: Any) -> Trajectory:
@@ -98,14 +85,8 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
     def run(task, how="pretrained", seed=0):
         accuracy = {"scratch": [0.5, 0.6], "pretrained": [0.5, 0.9], "continued": [0.9, 0.88]}[how]
         speed, epochs = (0.25, 8) if how == "scratch" else (1.0, 4)
-        return run_of(
-            lambda epoch: np.log(2) * np.exp(-speed * epoch),
-            task=task,
-            how=how,
-            seed=seed,
-            epochs=epochs,
-            dev_accuracy=np.array(accuracy),
-        )
+        named = {"task": task, "how": how, "seed": seed, "dev_accuracy": np.array(accuracy)}
+        return run_of(lambda epoch: np.log(2) * np.exp(-speed * epoch), epochs=epochs, **named)
 
     def surface(task, how="pretrained", split="train", seed=0):
         return surface_of(lambda x, y: (x - 1) ** 2 + y**2, norm=NORM[how], cosine=0.05)

@@ -36,7 +36,6 @@ COMMANDS = [
     ("run --profile 'a\0.toml'", r"a\x00.toml"),
     ("run --profile bytes.toml", "'bytes.toml'", "is no TOML file"),
     ("run --profile deep.toml", "'deep.toml'", "is no TOML file"),
-    ("run --tasks cola", "'cola'", TASKS),
     ("run --tasks mrpc,MRPC", "'mrpc' stands there twice"),
     ("run --seed -1", "seed = -1", "greater than or equal to 0"),
     ("run --seed 4294967296", "seed = 4294967296", "less than 4294967296"),
@@ -44,7 +43,6 @@ COMMANDS = [
     ("plan --resolution 1000000000", "resolution = 1000000000", "equal to 10000"),
     ("run --span nan", "span = nan", "1000000"),
     ("run --span -1", "span = -1.0", "greater than 0"),
-    ("run --span 1e308", "span = 1e+308", "equal to 1000000"),
     ("run --what pictures", "'pictures'", "runs", "layers"),
     ("run --workers 0", "0", "at least 1"),
     ("plan --workers 2 0", "0", "at least 1"),
@@ -75,8 +73,6 @@ PARAMETERS = [
     ({"seed": "1"}, "seed = '1'", "integer"),
     ({"resolution": False}, "resolution = False", "integer"),
     ({"data_dir": 5}, "data_dir", "5"),
-    ({"results_dir": 3}, "results_dir", "3"),
-    ({"device": ["cpu"]}, "['cpu']", "auto, cpu"),
 ]
 
 OF_ONES_OWN = [
@@ -89,17 +85,12 @@ OF_ONES_OWN = [
     ({"checkpoints": "A=checkpoint-*; A=checkpoint-*"}, "a name each"),
     ({"train": "nowhere.csv"}, "nowhere.csv", "No such file"),
     ({"train": "a\0.csv"}, r"'a\x00.csv'"),
-    ({"train": "file"}, "file", ".csv, .tsv, .json or .jsonl"),
-    ({"train": "bytes.csv"}, "bytes.csv", "UTF-8"),
     ({"dev": ""}, "dev", "''"),
     ({"train": "", "tasks": "all"}, "train and dev", "mnli, rte, sst2, mrpc"),
-    ({"text": "nothing"}, "'nothing'", "'text', 'tone'"),
     ({"text": "a,b,c"}, "one or two columns"),
     ({"text": "text,"}, "one or two columns"),
-    ({"label": "text"}, "'text'", "['negative', 'positive']"),
     ({"max_length": "x"}, "'x'", "from 5 to 48"),
     ({"directions": "sideways"}, "'sideways'", "partner, random, pca"),
-    ({"directions": "pca"}, "'pca'", "three checkpoints"),
 ]
 
 CHANGES = [
@@ -127,8 +118,7 @@ def place(tmp_path_factory) -> Path:
         (place / name).mkdir()
     for name in ("file", "broken.npz", "broken/config.json", "broken/model.safetensors"):
         (place / name).write_text("{")
-    for name in ("bytes.toml", "bytes.csv"):
-        (place / name).write_bytes(b"name = '\xff'")
+    (place / "bytes.toml").write_bytes(b"name = '\xff'")
     (place / "deep.toml").write_text("a = " + "[" * 20_000)  # more than Python's stack
     save_training(place, "bert", checkpoints=2)
     write_examples(place)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from own_case import refused
 
-from landscape_utils.errors import UserError
 from landscape_utils.names import HOWS
 from landscape_utils.profiles import BUILTIN, builtin_profiles, load_profile
 
@@ -43,16 +43,15 @@ def test_the_paper_profile_is_section_4_of_the_paper():
 
 
 def test_overrides_set_what_they_name_and_nothing_else():
-    base = load_profile("minilm")
-    changed = load_profile(
-        "minilm", tasks="SST-2, mrpc", seed=3, resolution=7, span=2, examples=9, data_dir=Path("glue")
-    )
-    assert (changed.chosen, changed.seeds) == (["sst2", "mrpc"], [3])
-    assert (changed.grid.resolution, changed.grid.curve_resolution, changed.grid.span) == (7, 7, 2.0)
-    assert (changed.sample.train, changed.sample.dev) == (9, 9)
-    assert changed.data_dir == "glue"
-    touched = {"chosen", "seeds", "grid", "sample", "data_dir"}
-    assert changed.model_dump(exclude=touched) == base.model_dump(exclude=touched)
+    parameters = {"tasks": "SST-2, mrpc", "seed": 3, "resolution": np.int64(7), "span": 2, "examples": 9}
+    changed = load_profile("minilm", **parameters, data_dir=Path("glue")).model_dump()
+    assert changed == load_profile("minilm").model_dump() | {
+        "chosen": ["sst2", "mrpc"],
+        "seeds": [3],
+        "grid": {"resolution": 7, "curve_resolution": 7, "span": 2.0},
+        "sample": {"train": 9, "dev": 9},
+        "data_dir": "glue",
+    }
     assert load_profile("mpnet", seed=5).surface_seeds == []  # which were of the profile's own seeds
 
 
@@ -63,7 +62,6 @@ def test_the_parameters_defaults_leave_the_profile_as_it_is_and_values_may_be_of
     assert load_profile("demo", seed=0).seeds == [0]  # 0 is a seed, not a default
     for tasks in (["rte", "MNLI"], ("rte", "mnli")):
         assert load_profile("demo", tasks=tasks).chosen == ["rte", "mnli"]
-    assert load_profile("demo", resolution=np.int64(9)).grid.resolution == 9
 
 
 def test_a_file_is_a_profile_and_names_what_lies_beside_it(tmp_path):
@@ -82,13 +80,9 @@ scratch = { epochs = 2, learning_rate = 1e-4, batch_size = 8 }
     file = write(tmp_path, ('name = "minilm"\n', 'data_dir = "glue"\n'), ("[grid]", reviews))
     profile = load_profile(file, tasks="Reviews")
     assert (profile.name, profile.chosen, Path(profile.data_dir)) == ("mine", ["Reviews"], tmp_path / "glue")
-    assert profile.tasks.items() >= load_profile("minilm").tasks.items()
     spec = profile.tasks["Reviews"]
-    assert (spec.other, spec.files.train, spec.files.dev) == (
-        "mrpc",
-        str(tmp_path / "train.csv"),
-        "elsewhere.csv",
-    )
+    assert (spec.other, spec.files.train) == ("mrpc", str(tmp_path / "train.csv"))
+    assert spec.files.dev == "elsewhere.csv"
     hub = "distilbert/distilbert-base-cased"
     for source, found in (("minilm", "minilm"), ("./my-model", str(tmp_path / "my-model")), (hub, hub)):
         file = write(tmp_path, ('source = "minilm"', f'source = "{source}"'))
@@ -98,10 +92,8 @@ scratch = { epochs = 2, learning_rate = 1e-4, batch_size = 8 }
 HOSTILE = ["../out", "a\\b", "a,b", "a b", "a\nb", "a\n", "a\x00b", ".hidden", "", "~", "é", "x" * 65]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", map(json.dumps, HOSTILE))
 def test_a_name_that_could_be_a_path_or_a_list_is_refused(tmp_path, name):
-    text = json.dumps(name)
-    for old, new in (('name = "minilm"', f"name = {text}"), ("[tasks.rte]", f"[tasks.{text}]")):
-        with pytest.raises(UserError) as caught:
-            load_profile(write(tmp_path, (old, new)))
-        assert str(caught.value).isprintable()
+    for change in (('name = "minilm"', f"name = {name}"), ("[tasks.rte]", f"[tasks.{name}]")):
+        with refused():
+            load_profile(write(tmp_path, change))

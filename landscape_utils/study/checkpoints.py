@@ -133,8 +133,7 @@ class OwnTrainings(Trainings):
                 for examples in (sample, self.data.dev)
             )
             rows.append((train.loss, dev.loss, 1 - dev.error))
-            here = {"loss": dev.loss, "accuracy": 1 - dev.error}
-            if line := differing(folder.name, evaluations(folder), here):
+            if line := compared(folder, dev.loss, 1 - dev.error).difference:
                 logger.warning(line)
         loss, dev_loss, dev_accuracy = np.transpose(rows)
         return {"loss": loss[1:], "dev_loss": dev_loss, "dev_accuracy": dev_accuracy}
@@ -216,6 +215,11 @@ class Compared(NamedTuple):
     difference: str
 
 
+def compared(folder: Path, loss: float, accuracy: float) -> Compared:
+    theirs, here = evaluations(folder), {"loss": float(loss), "accuracy": float(accuracy)}
+    return Compared(folder.name, theirs, here, differing(folder.name, theirs, here))
+
+
 class Checkpoints(Study):
     """A study of trainings that were done elsewhere: its methods are those of `Study`, of one task.
 
@@ -267,9 +271,6 @@ class Checkpoints(Study):
 
     def evaluations(self, how: str) -> list[Compared]:
         """What the user's Trainer measured of the checkpoints of a training, and what is measured here, on dev."""
-        run, found = self.run(self.tasks[0], how), []
-        for folder, loss, accuracy in zip(self.folders[how], run.dev_loss, run.dev_accuracy, strict=True):
-            here = {"loss": float(loss), "accuracy": float(accuracy)}
-            if theirs := evaluations(folder):
-                found.append(Compared(folder.name, theirs, here, differing(folder.name, theirs, here)))
-        return found
+        run = self.run(self.tasks[0], how)
+        found = map(compared, self.folders[how], run.dev_loss, run.dev_accuracy)
+        return [one for one in found if one.theirs]

@@ -69,7 +69,8 @@ KINDS: dict[str, type[Kind]] = {
 
 def current_code(result: Result) -> str:
     """The fingerprint of the code that would compute a stored result now; "" where any will do."""
-    kind = (KINDS | {MapResult.folder: MapResult}).get(result.meta["kind"])
+    folder = result.meta["kind"]
+    kind = MapResult if folder == MapResult.folder else KINDS.get(folder)
     return kind.code() if kind else ""
 
 

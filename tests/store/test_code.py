@@ -13,25 +13,24 @@ from landscape_utils.store.code import code_of
 from landscape_utils.store.store import Store
 
 KEY = ("curves", "mrpc", {"task": "mrpc"})
-OBJECTIVE = Path(code.__file__).parents[1] / "engine" / "objective.py"
+SOURCE = (Path(code.__file__).parents[1] / "engine" / "objective.py").read_text()
 
 
 @pytest.fixture
 def edit(monkeypatch):
-    """Change the source of a module, as if the program had been started with it."""
-    monkeypatch.setattr(code, "_SOURCES", dict(code._SOURCES))
+    """Change the source of the objective, as if the program had been started with it."""
 
-    def edited(module, source):
-        code._SOURCES[module] = source.encode()
+    def edited(source):
+        monkeypatch.setitem(code._SOURCES, "engine.objective", source.encode())
         code_of.cache_clear()
 
     yield edited
     code_of.cache_clear()
 
 
-def with_other_signs(source):
+def with_other_signs():
     """The source with one operator after another turned round: a - b is a + b, -a is a."""
-    flips, tree = {ast.Sub: ast.Add, ast.Add: ast.Sub, ast.USub: ast.UAdd}, ast.parse(source)
+    flips, tree = {ast.Sub: ast.Add, ast.Add: ast.Sub, ast.USub: ast.UAdd}, ast.parse(SOURCE)
     for node in ast.walk(tree):
         op = getattr(node, "op", None)
         if type(op) in flips:
@@ -41,30 +40,26 @@ def with_other_signs(source):
 
 
 def test_comments_docstrings_and_layout_change_nothing(edit):
-    before, source = code_of("engine"), OBJECTIVE.read_text()
-    said = re.sub(r'(\n *)"""(\w)', r'\1"""Otherwise. \2', source).replace(
-        "\n    def ", "\n\n    # why\n    def "
-    )
+    before, said = code_of("engine"), re.sub(r'(\n *)"""(\w)', r'\1"""Otherwise. \2', SOURCE)
     assert said.count("Otherwise. ") > 10
-    for other in (said, ast.unparse(ast.parse(source))):
-        edit("engine.objective", other)
+    for other in (said.replace("\n    def ", "\n\n    # why\n    def "), ast.unparse(ast.parse(SOURCE))):
+        edit(other)
         assert code_of("engine") == before
 
 
 def test_every_change_of_a_sign_in_the_objective_changes_it(edit):
-    source, found = OBJECTIVE.read_text(), {code_of("engine")}
-    for count, other in enumerate(with_other_signs(source), 2):
-        edit("engine.objective", other)
-        found.add(code_of("engine"))
-        assert len(found) == count
-    assert count >= 5
+    found = [code_of("engine")]
+    for other in with_other_signs():
+        edit(other)
+        found.append(code_of("engine"))
+    assert len(set(found)) == len(found) > 5
 
 
 def test_it_is_of_the_parts_that_are_named(edit):
     choices = ("engine",), ("landscape",), ("engine.space",), ("engine", "landscape")
     before = [code_of(*parts) for parts in choices]
     assert code_of("landscape", "engine") == before[3]
-    edit("engine.objective", next(with_other_signs(OBJECTIVE.read_text())))
+    edit(next(with_other_signs()))
     changed = [code_of(*parts) != was for parts, was in zip(choices, before, strict=True)]
     assert changed == [True, False, False, True]
     with pytest.raises(ValueError, match="no part 'engin'"):
@@ -88,7 +83,7 @@ def test_no_stale_result_loads_as_current(edit, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         store.compute(*begun, Scan(stop_at=1, error=KeyboardInterrupt()), code=first)
     assert store.load(*KEY, first).arrays["loss"] == 1
-    edit("engine.objective", next(with_other_signs(OBJECTIVE.read_text())))
+    edit(next(with_other_signs()))
     now = code_of("engine", "landscape")
     assert store.load(*KEY, now) is None
     assert [reading.load(*KEY, now).made_by(code) for code in (first, now)] == [True, False]

@@ -24,13 +24,8 @@ def files(store):
     return sorted(path.name for path in store.folder.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
-def compute(store, scan=None, name="mrpc", recipe=RECIPE, **meta):
-    return store.compute("curves", name, recipe, scan or Scan(), **({"device": "cpu"} | meta))
-
-
-def interrupt(store, name="mrpc", at=3):
-    with pytest.raises(KeyboardInterrupt):
-        compute(store, Scan(stop_at=at, error=KeyboardInterrupt()), name)
+def compute(store, scan=None, name="mrpc", recipe=RECIPE):
+    return store.compute("curves", name, recipe, scan or Scan(), device="cpu")
 
 
 def test_computed_once_then_loaded_and_to_look_is_not_to_write(store):
@@ -46,18 +41,6 @@ def test_computed_once_then_loaded_and_to_look_is_not_to_write(store):
     assert {"numpy", "torch", "transformers"} <= first.meta["versions"].keys()
     assert files(store) == [first.path.name]
     assert store.load("curves", "mrpc", RECIPE | {"seed": 2}) is None
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("out of memory")], ids=repr)
-def test_an_interrupted_computation_goes_on_where_it_was(store, error):
-    scan = Scan(stop_at=3, error=error)
-    with pytest.raises(type(error)):
-        compute(store, scan)
-    resumed = compute(store, scan)  # in the same process: the lock is free
-    assert scan.computed == list(range(POINTS))
-    undisturbed = compute(Store(store.folder.parent / "other"))
-    assert resumed.path.read_bytes() == undisturbed.path.read_bytes()
-    assert files(store) == [resumed.path.name]
 
 
 @pytest.mark.parametrize("first", ["load", "compute"])
@@ -78,21 +61,16 @@ def test_a_damaged_file_is_put_aside_reported_in_one_line_and_computed_anew(stor
 
 
 def test_a_damaged_file_that_another_process_mends_meanwhile_is_taken(store, monkeypatch, caplog):
+    """The other one held the lock until now, and has mended the file."""
     path, lock = compute(store).path, store.lock
     sound = path.read_bytes()
-
-    def waits(asked):
-        """The lock of a file that another one held before, and has mended."""
-        asked.write_bytes(sound)
-        return lock(asked)
-
-    monkeypatch.setattr(store, "lock", waits)
+    monkeypatch.setattr(store, "lock", lambda asked: [asked.write_bytes(sound), lock(asked)][1])
     path.write_bytes(b"")
     assert store.load(*KEY).path == path
     assert (path.read_bytes(), caplog.messages) == (sound, [])
 
 
-@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "..", "", "x" * 999, "\0"], ids=ascii)
+@pytest.mark.parametrize("name", ["../../x", "\0" * 999], ids=ascii)
 def test_hostile_names_stay_in_the_folder(store, name):
     folder = store.folder_for(name, name, RECIPE)
     with store.lock(folder):
@@ -128,11 +106,11 @@ def test_a_disk_that_fills_up_at_the_end_costs_no_point_and_leaves_no_half(store
 
 
 def test_results_are_found_by_a_part_of_their_recipe(store):
-    first, second = (compute(store, recipe=RECIPE | {"seed": seed}) for seed in (1, 2))
+    _, second = (compute(store, recipe=RECIPE | {"seed": seed}) for seed in (1, 2))
     compute(store, name="mrpc-2")
-    found = store.find("curves", "mrpc", {"task": "mrpc", "grid": RECIPE["grid"]})
-    assert {result.path for result in found} == {first.path, second.path}
-    assert [r.recipe["seed"] for r in store.find("curves", "mrpc", {"seed": 2.0})] == [2]
+    for part, seeds in ({"task": "mrpc", "grid": RECIPE["grid"]}, [1, 2]), ({"seed": 2.0}, [2]):
+        found = [result.recipe["seed"] for result in store.find("curves", "mrpc", part)]
+        assert sorted(found) == seeds
     assert store.find("curves", "mrpc", {"seed": 3}) == store.find("surfaces", "mrpc", {}) == []
     second.path.write_bytes(second.path.read_bytes()[:-1])
     assert store.find("curves", "mrpc", {"seed": 2}) == []
@@ -155,24 +133,22 @@ def test_a_store_that_only_reads_computes_and_changes_nothing(store):
 def test_verify_finds_the_state_of_every_file_and_changes_nothing(store):
     sound, damaged = compute(store).path, compute(store, name="rte").path
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    aside, half = (sound.with_name(f"{sound.name}{end}") for end in (".damaged", ".tmp"))
-    aside.touch()
-    half.write_bytes(b"PK")
-    interrupt(store, "sst2", at=2)
-    unfinished = store.path("curves", "sst2", RECIPE).with_suffix(".journal")
-    (store.folder / "curves" / "notes.txt").write_text("not ours")
+    others = {
+        ".damaged": "put aside",
+        ".tmp": "half-written",
+        ".journal": "unfinished",
+        ".txt": "",
+        ".lock": "",
+    }
+    for ending in others:
+        sound.with_name(f"mrpc-0{ending}").touch()
     (store.folder / "runs" / "mrpc-0123456789abcdef").mkdir(parents=True)
     before = files(store)
     found = {entry.path: entry for entry in store.verify()}
-    assert {path: (entry.state, entry.detail) for path, entry in found.items()} == {
-        sound: ("sound", ""),
-        damaged: ("damaged", found[damaged].detail),
-        aside: ("put aside", ""),
-        half: ("half-written", ""),
-        unfinished: ("unfinished", ""),
-    }
+    states = {sound.with_name(f"mrpc-0{ending}"): state for ending, state in others.items() if state}
+    states |= {sound: "sound", damaged: "damaged"}
+    assert {path: entry.state for path, entry in found.items()} == states
     assert files(store) == before
     assert "checksum does not match" in found[damaged].detail
     assert [(entry.name, entry.state) for entry in store.entries()] == [("mrpc", "sound"), ("rte", "damaged")]
-    entry = found[sound]
-    assert (entry.kind, entry.name, entry.size) == ("curves", "mrpc", sound.stat().st_size)
+    assert (found[sound].kind, found[sound].size) == ("curves", sound.stat().st_size)

@@ -12,17 +12,12 @@ from own_case import refused, save_training, write_examples
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification
 
-from landscape_utils import Checkpoints, read_task
+import landscape_utils as lu
 from landscape_utils.book import tables
 from landscape_utils.claims.evidence import number
-from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.figures.widgets import explore
 from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
-from landscape_utils.landscape.scan import Plane, scan
-from landscape_utils.landscape.trajectory import project
 from landscape_utils.names import HOWS
-from landscape_utils.profiles import load_profile
 from landscape_utils.study.scan_results import SurfaceResult
 
 AXIS = np.linspace(-1.5, 1.5, 4)
@@ -37,19 +32,19 @@ def case(tmp_path_factory):
     trained = {how: save_training(folder / how, seed=seed) for seed, how in enumerate(HOWS)}
     others = {how: save_training(folder / f"{how}-other", seed=7)[-1] for how in trained}
     train, dev = write_examples(folder)
-    profile = load_profile("demo")
-    task = read_task(trained["pretrained"], profile, train=train, dev=dev, text=["text"], label="tone")
+    profile = lu.load_profile("demo")
+    task = lu.read_task(trained["pretrained"], profile, train=train, dev=dev, text=["text"], label="tone")
     return SimpleNamespace(trained=trained, others=others, task=task)
 
 
-def study_of(case, results_dir, **changes) -> Checkpoints:
+def study_of(case, results_dir, **changes) -> lu.Checkpoints:
     """Both trainings, without others for the second direction, but for what is changed."""
     options = {"task": case.task, "trained": case.trained, "resolution": 4, "span": 1.5, "examples": 8}
-    return Checkpoints(**options | changes, results_dir=results_dir)
+    return lu.Checkpoints(**options | changes, results_dir=results_dir)
 
 
 @pytest.fixture(scope="module")
-def mine(case, tmp_path_factory) -> Checkpoints:
+def mine(case, tmp_path_factory) -> lu.Checkpoints:
     return study_of(case, tmp_path_factory.mktemp("results"), others=case.others)
 
 
@@ -58,14 +53,14 @@ def model_of(folder):
 
 
 def thetas(folders) -> list[torch.Tensor]:
-    return [ParameterSpace(model_of(folder)).read() for folder in folders]
+    return [lu.ParameterSpace(model_of(folder)).read() for folder in folders]
 
 
 def test_a_surface_is_a_scan_of_the_plane_of_the_checkpoints(mine, case):
     folders = case.trained["scratch"]
     start, end, other = thetas([folders[0], folders[-1], case.others["scratch"]])
-    plane = Plane(start, end - start, other - start)
-    expected = scan(Objective(model_of(folders[-1]), mine.sample("reviews", "dev")), plane, AXIS, AXIS)
+    plane = lu.Plane(start, end - start, other - start)
+    expected = lu.scan(lu.Objective(model_of(folders[-1]), mine.sample("reviews", "dev")), plane, AXIS, AXIS)
     surface = mine.surface("reviews", "scratch", "dev")
     np.testing.assert_array_equal(surface.loss, expected.loss)
     assert surface.marks["end"].loss == expected.marks["end"].loss
@@ -77,9 +72,9 @@ def test_the_history_is_measured_on_the_checkpoints(mine, case):
     run = mine.run("reviews")
     assert run.epochs == 2
     *_, last = models = list(map(model_of, case.trained["pretrained"]))
-    accuracies = [1 - Objective(model, case.task.dev)().error for model in models]
+    accuracies = [1 - lu.Objective(model, case.task.dev)().error for model in models]
     assert run.dev_accuracy.tolist() == pytest.approx(accuracies, abs=1e-12)
-    assert run.loss[-1] == pytest.approx(Objective(last, case.task.train)().loss, abs=1e-6)
+    assert run.loss[-1] == pytest.approx(lu.Objective(last, case.task.train)().loss, abs=1e-6)
     assert f"| {number(100 * run.dev_accuracy[-1])} | {number(run.loss[-1])} |" in tables.checkpoints(mine)
 
 
@@ -120,12 +115,12 @@ def test_a_map_is_a_scan_around_the_trained_network(case, tmp_path, along):
     folders = case.trained["pretrained"]
     mine = study_of(case, tmp_path, trained={"SGD": folders}, directions=along, seed=5)
     found, ends, model = mine.map("SGD"), thetas(folders), model_of(folders[-1])
-    random = random_plane(ends[-1], float((ends[-1] - ends[0]).norm()), ParameterSpace(model), 5)
+    random = random_plane(ends[-1], float((ends[-1] - ends[0]).norm()), lu.ParameterSpace(model), 5)
     plane = (principal_plane(ends) if along == "pca" else random)[0]
-    expected = scan(Objective(model, mine.sample("reviews", "dev")), plane, AXIS, AXIS, marks=TRAINED)
+    expected = lu.scan(lu.Objective(model, mine.sample("reviews", "dev")), plane, AXIS, AXIS, marks=TRAINED)
     np.testing.assert_array_equal(found.surfaces["dev"].loss, expected.loss)
     assert found.surfaces["dev"].marks == expected.marks
-    np.testing.assert_array_equal(found.path.beta, project(ends, plane).beta)
+    np.testing.assert_array_equal(found.path.beta, lu.project(ends, plane).beta)
     # Three snapshots lie in the plane of their components; of P dimensions a random plane has about sqrt(2 / P).
     assert found.path.in_plane[0] > 0.999 if along == "pca" else found.path.in_plane[0] < 0.1
     assert found.shares.sum() == pytest.approx(1 if along == "pca" else 0)
@@ -146,14 +141,13 @@ def test_what_the_trainer_measured_is_set_beside_ours(case, tmp_path, caplog):
     folders = [shutil.copytree(f, tmp_path / f.name) for f in case.trained["pretrained"]]
     run = study_of(case, tmp_path / "first", trained={"A": folders}).run("reviews", "A")
     for i, off in ((1, 0.0), (2, 0.3)):  # of the second the loss is that of other examples
-        log = {"eval_loss": run.dev_loss[i] + off, "eval_accuracy": run.dev_accuracy[i], "step": 90 * i}
-        state = {"global_step": 90 * i, "log_history": [log]}
-        (folders[i] / "trainer_state.json").write_text(json.dumps(state))
+        theirs = run.dev_loss[i] + off
+        log = {"eval_loss": theirs, "eval_accuracy": run.dev_accuracy[i], "step": 90 * i}
+        state = json.dumps({"global_step": 90 * i, "log_history": [log]})
+        (folders[i] / "trainer_state.json").write_text(state)
     mine = study_of(case, tmp_path / "second", trained={"A": folders})
     first, second = mine.evaluations("A")
-    line = (
-        f"checkpoint-180: its Trainer measured on dev loss {log['eval_loss']:.6g}, here {run.dev_loss[2]:.6g}"
-    )
+    line = f"checkpoint-180: its Trainer measured on dev loss {theirs:.6g}, here {run.dev_loss[2]:.6g}"
     assert (first.difference, second.difference[: len(line)]) == ("", line)
     assert caplog.messages == [second.difference]
     assert f"{run.dev_loss[1]:.6f} | {run.dev_loss[1]:.6f}" in tables.evaluations(mine)
@@ -197,7 +191,7 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
 
 def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once(case, tmp_path):
     """Of the profile neither tasks nor data are read: it names a folder of data that has nothing of its tasks."""
-    profile = load_profile("demo").model_copy(update={"data_dir": str(tmp_path)})
+    profile = lu.load_profile("demo", data_dir=str(tmp_path))
     adam, sgd = ([*map(str, folders)] for folders in case.trained.values())
     mine = study_of(case, tmp_path, trained={"Adam": adam, "SGD": sgd}, profile=profile)
     assert (mine.ways, mine.store.folder) == (("Adam", "SGD"), tmp_path / "own")

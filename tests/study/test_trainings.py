@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from own_case import refused
 
-from landscape_utils import Study
+from landscape_utils import Profile, Study, load_profile
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import Lacking
 from landscape_utils.names import TASK_NAMES
-from landscape_utils.profiles import load_profile
-from landscape_utils.profiles.profile import Profile
 from landscape_utils.study.computing import missing_of
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.training import demo_language, models, sources
@@ -74,22 +72,20 @@ def test_results_of_one_data_set_are_read_without_it(first, profile, results, no
     before = state(results)
     study = Study(profile, results_dir=results, device=device)
     assert study.facts("mrpc") == first.facts("mrpc")
-    assert study.key(RUN) == first.key(RUN)
     np.testing.assert_array_equal(study.run("mrpc").loss, first.run("mrpc").loss)
     assert state(results) == before
 
 
 def test_with_two_data_sets_the_folder_must_be_named_and_is_compared(first, profile, results, tmp_path):
-    other = Study(profile, data_dir=write_glue(tmp_path / "other", 40), results_dir=results)
-    assert other.facts("mrpc")["train_examples"] == 40
+    other = write_glue(tmp_path / "other", 40)
+    assert Study(profile, data_dir=other, results_dir=results).facts("mrpc")["train_examples"] == 40
     reading = {"results_dir": results, "device": "none"}
     with refused("results of MRPC of 2 data sets: give data_dir"):
         Study(profile, **reading).facts("mrpc")
-    named = Study(profile, data_dir=first.profile.data_dir, **reading)
-    assert named.facts("mrpc") == first.facts("mrpc")
-    assert named.run("mrpc").dev_accuracy.tolist() == first.run("mrpc").dev_accuracy.tolist()
+    named = Study(profile, data_dir=first.profile.data_dir, **reading).run("mrpc")
+    assert named.dev_accuracy.tolist() == first.run("mrpc").dev_accuracy.tolist()
     with refused("lacks runs mrpc-pretrained-0"):
-        Study(profile, data_dir=other.profile.data_dir, **reading).run("mrpc")
+        Study(profile, data_dir=other, **reading).run("mrpc")
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 from own_case import refused
 
-from landscape_utils import Checkpoints, in_order, read_task
+from landscape_utils import Checkpoints, in_order, load_profile, read_task
 from landscape_utils.errors import Lacking
 from landscape_utils.names import HOWS
-from landscape_utils.profiles import load_profile
 from landscape_utils.training import small_case
 from landscape_utils.training.checkpoints import evaluations, theta_of
 

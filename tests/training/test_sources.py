@@ -84,9 +84,8 @@ def test_the_hub_and_a_folder_give_the_same_examples_as_they_stand(name, glue, l
 def test_hostile_text_windows_line_ends_a_byte_order_mark_and_another_folder_name_change_nothing(glue):
     texts = [
         '"unbalanced',
-        "{{ cell }} ${HOME} %s {0} \\n",
         "\u202eright to left\u2028one line\x85still one\x0b\x0c\x1c nul\x00byte",
-        " spaces at both ends ",
+        " ends ",
     ]
     lines = ["\ufeffsentence\tlabel", *(f"{text}\t0" for text in texts), ""]
     (glue / "SST-2" / "train.tsv").write_text("\r\n".join(lines), "utf-8", newline="")

@@ -22,10 +22,10 @@ def tokenizer() -> BertTokenizer:
 @pytest.fixture
 def glue(tmp_path):
     (tmp_path / "MRPC").mkdir()
-    header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
-    lines = [f"{label}\t0\t0\t{first}\t{second}" for first, second, label in ROWS]
+    lines = [f"{label}\t{first}\t{second}\n" for first, second, label in ROWS]
     for split in ("train", "dev"):
-        (tmp_path / "MRPC" / f"{split}.tsv").write_text("\n".join([header, *lines]) + "\n", "utf-8")
+        text = "".join(["Quality\t#1 String\t#2 String\n", *lines])
+        (tmp_path / "MRPC" / f"{split}.tsv").write_text(text, "utf-8")
     return tmp_path
 
 
