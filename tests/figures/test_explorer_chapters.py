@@ -92,18 +92,15 @@ def test_it_is_light_and_moves_by_keyboard(chapter, site, name):
 
 def test_01_says_the_history(chapter, study):
     """There is no training loss before the first epoch, and along epochs there is no width."""
-    page, run = (
-        chapter(EXPLORED[0], {"task": study.heading("sst2"), "training": "fine-tuned"}),
-        study.run("sst2"),
-    )
-    slide(page, "epoch", 0)
+    run, task = study.run("sst2"), study.heading("sst2")
+    page = chapter(EXPLORED[0], {"task": task, "training": "fine-tuned"}, epoch=0)
     assert "epoch = 0: dev loss" in readout(page)[0]
     assert not page.get_by_role("group", name="Threshold").is_visible()
     slide(page, "epoch", 1)
-    said = readout(page)[0]
     loss = printed(run.loss[:3].mean())  # 48 examples in batches of 16
-    assert said.startswith(f"{study.heading('sst2')}, fine-tuned: epoch = 1: training loss {loss} \u00b1 ")
-    assert f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}" in said
+    dev = f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}"
+    said = readout(page)[0]
+    assert said.startswith(f"{task}, fine-tuned: epoch = 1: training loss {loss} \u00b1 ") and dev in said
 
 
 def test_02_says_the_curve(chapter, study):
@@ -113,10 +110,10 @@ def test_02_says_the_curve(chapter, study):
 
 def test_03_says_the_surface_on_both_sides(chapter, study):
     tasks = {"task": study.heading("rte"), "task (right)": study.heading("mrpc")}
-    page = chapter(EXPLORED[2], tasks, **{"\u03b1": 3, "\u03b2": 0})
-    for said, of in zip(readout(page), (("rte", "scratch"), ("mrpc", "pretrained")), strict=True):
-        place = "\u03b1 = 2, \u03b2 = \u22124 (grid point)"
-        assert f"{place}: {measured(study.surface, of, (3, 0))}" in said
+    for i, j, place in (3, 0, "\u03b1 = 2, \u03b2 = \u22124"), (1, 4, "\u03b1 = \u22122, \u03b2 = 4"):
+        page = chapter(EXPLORED[2], tasks, **{"\u03b1": i, "\u03b2": j})
+        for said, of in zip(readout(page), (("rte", "scratch"), ("mrpc", "pretrained")), strict=True):
+            assert f"{place} (grid point): {measured(study.surface, of, (i, j))}" in said
 
 
 def test_04_says_the_way(chapter, study):
