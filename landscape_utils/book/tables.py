@@ -11,7 +11,7 @@ from ..claims.intervals import number
 from ..claims.measure import SIDES, WAYS
 from ..errors import Lacking
 from ..figures.notes import NOT_LEARNED
-from ..figures.style import how_name
+from ..figures.style import HOW_NAMES, how_name
 from ..landscape.walk import random_walk_cosine
 from ..names import display_name
 from ..study.checkpoints import Checkpoints
@@ -19,6 +19,7 @@ from ..study.study import Study
 from ..training.finetune import Run
 from .chapter import samples
 
+HOW = HOW_NAMES
 UNSEEN_WORDS = """### Known words and unseen words
 
 The generated language tells more than a real data set can. It is known which dev examples consist of words from the
@@ -101,7 +102,7 @@ def unseen_words(study: Study) -> str:
     for task in study.tasks:
         for how in WAYS if study.trainings.generated(task) else ():
             scores = np.array([study.unseen_words(task, how, seed) for seed in study.seeds])  # (seeds, 3)
-            rows.append([study.heading(task), how_name(how), *map(spread, scores.T)])
+            rows.append([study.heading(task), HOW[how], *map(spread, scores.T)])
     head = ["task", "training", "dev, known words", "dev, unseen words", "test"]
     return f"{UNSEEN_WORDS}\n{table(head, rows)}" if rows else ""
 
