@@ -79,8 +79,7 @@ def test_the_papers_misprint_is_found_and_its_standard_error_is_that_of_two_shar
 def test_an_exact_number_of_one_training_does_not_count():
     study = Planted("true", 3)
     study.seeds = (0,)
-    for name in ("straight", "low-moves-less", "orthogonal", "speed"):
-        found = primary(study, name)
+    for found in (primary(study, name) for name in ("straight", "low-moves-less", "orthogonal", "speed")):
         assert (found.verdict, found.voting, found.chance) == ("undecided", 0, 0.0)
     assert primary(study, "accuracy").verdict == "holds", "it has an interval over examples"
 

@@ -142,6 +142,8 @@ def test_a_measure_takes_the_tasks_and_seeds_that_have_what_it_needs_and_can_be_
     lacking = MEASURE(study(curve_rte=())).left_out
     assert lacking == {"RTE": "no loss curve has been computed for the fine-tuning"}
     assert [e.task for e in replace(MEASURE, only=["rte"])(study()).evidence] == ["RTE"]
+    fitted = replace(MEASURE, reader=reading._replace(kinds=("curve",), fitted=True), only=["rte"])
+    assert "no training has been computed" in fitted(study(run_rte=())).left_out["RTE"]
     together = replace(MEASURE, reader=reading._replace(tasks=lambda study: (EVERY,)))
     assert together(study(curve_rte=(2,))).evidence[0].trainings == 1
     assert "no training has been computed" in together(study(run_rte=())).left_out[EVERY]

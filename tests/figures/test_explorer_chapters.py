@@ -26,10 +26,10 @@ def study(site: Path, tiny_profile: Path) -> lu.Study:
 def chapter(context, site: Path):
     """Opens a chapter without a network and makes choices; at the end there must have been no error or warning."""
 
-    def shown(name: str, choices=(), **steps: int) -> Page:
+    def shown(name: str, choices: dict[str, str] | None = None, **steps: int) -> Page:
         address = (site / f"{name}.html").as_uri()
         page = context(address, ("error", "warning"), offline=True, reduced_motion="reduce")
-        for label, option in dict(choices).items():
+        for label, option in (choices or {}).items():
             page.get_by_label(label, exact=True).select_option(option)
         for label, step in steps.items():
             slide(page, label, step)
@@ -126,23 +126,24 @@ def test_04_says_the_way(chapter, study):
 
 
 def test_05_says_the_epochs_beyond(chapter, study):
-    page = chapter(EXPLORED[4], epoch=4)
-    further, said = study.run("mrpc", "continued"), text(page, "Trajectory")
-    error = printed(1 - further.dev_accuracy[2])
+    page, further = chapter(EXPLORED[4], epoch=4), study.run("mrpc", "continued")
+    said, end = text(page, "Trajectory"), study.surface("mrpc", split="dev").marks["end"]
     assert f"epoch 4 of 4: \u03b1 = {coordinate(study.overfitting().alpha[4])}" in said
+    error = printed(1 - further.dev_accuracy[2])
     assert f"dev loss {printed(further.dev_loss[2])}; dev error {error}" in said
-    end = study.surface("mrpc", split="dev").marks["end"]
     page.get_by_role("button", name="to the end").click()
-    expect(page.locator(".lx-readout")).to_contain_text(f"(end): dev error {printed(end.error)} \u00b1 ")
+    assert f"(end): dev error {printed(end.error)} \u00b1 " in readout(page)[0]
 
 
 def test_06_says_the_rollbacks(chapter, study):
-    page = chapter(EXPLORED[5], {"layers": "high layers"})
+    page, cube = chapter(EXPLORED[5], {"layers": "high layers"}), rollback_cube(study, "mnli")
     page.get_by_role("button", name="to the rolled back").click()
-    rolled = printed(study.layer_surface("mnli", "high").marks["rolled back"].loss)
-    wanted = f"{study.heading('mnli')}, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"
-    expect(page.locator(".lx-readout")).to_contain_text(wanted)
-    cube = rollback_cube(study, "mnli")
+    mark, where = (
+        study.layer_surface("mnli", "high").marks["rolled back"],
+        "\u03b1 = \u22121, \u03b2 = 0 (rolled back)",
+    )
+    wanted = f"{study.heading('mnli')}, high layers: {where}: training loss {printed(mark.loss)}"
+    assert wanted in readout(page)[0]
     for index in ((0, 4, 2), (1, 1, 1)):
         for label, i in zip(cube.groups, index, strict=True):
             slide(page, label, i)
