@@ -476,7 +476,8 @@ def test_a_sentence_of_the_page_sets_the_explorer(show):
     page.evaluate("link => document.querySelector('h1').insertAdjacentHTML('afterend', link)", link)
     page.get_by_role("link", name="show <me>").press("Enter")
     assert [said.split(": ")[0] for said in readout(page)] == ["RTE, from scratch", "RTE, fine-tuned"]
-    assert all("(end): dev error" in said for said in readout(page))
+    assert all("(end)" in said for said in readout(page))
+    expect(page.get_by_label("quantity", exact=True)).to_have_value("dev error")
     assert "epoch 2 of 6" in text(page, "Trajectory")
     expect(page.locator("canvas.lx-surface").first).to_be_focused()
 
