@@ -70,26 +70,10 @@ def guessing(study: Subject, task: str) -> float:
 
 
 class Reader(NamedTuple):
-    """A function that reads a measure, and what it takes; see `reads`."""
+    """A function that reads a measure, and what it takes; made by `reads`.
 
-    function: Callable[..., Any]
-    kinds: tuple[str, ...]
-    ways: tuple[str, ...]
-    fitted: bool
-    each: bool
-    tasks: Callable[[Subject], Sequence[str]]
-
-
-def reads(
-    *kinds: str,
-    ways: tuple[str, ...] = WAYS,
-    fitted: bool = False,
-    each: bool = False,
-    tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks,
-) -> Callable[[Callable[..., Any]], Reader]:
-    """Make a Reader of a function of (study, task, seed, **arguments), which raises LeftOut where it does not apply.
-
-    Args:
+    Attributes:
+        function: of (study, task, seed, **arguments); raises LeftOut where it does not apply.
         kinds: of the results that it takes; see `Subject.seeds_of`.
         ways: the trainings of which it takes them. An argument `how` names the only one.
         fitted: it only applies to trainings that fitted their training set: others have no optimum.
@@ -97,8 +81,18 @@ def reads(
             `bounded` takes, or a pair, the number and its standard error over examples. See `compared`.
         tasks: of a study.
     """
-    taken = (*kinds, "run") if fitted else kinds
-    return lambda function: Reader(function, taken, ways, fitted, each, tasks)
+
+    function: Callable[..., Any]
+    kinds: tuple[str, ...]
+    ways: tuple[str, ...] = WAYS
+    fitted: bool = False
+    each: bool = False
+    tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks
+
+
+def reads(*kinds: str, **takes: Any) -> Callable[[Callable[..., Any]], Reader]:
+    """Make a Reader of a function; `takes` are those of its attributes that are not as usual."""
+    return lambda function: Reader(function, kinds, **takes)
 
 
 def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Evidence:
@@ -174,7 +168,8 @@ class Measure:
     def seeds(self, study: Subject, task: str, ways: Sequence[str]) -> list[int]:
         """The seeds that have all results; LeftOut where there are none."""
         common: set[int] | None = None
-        for kind, how, name in product(self.reader.kinds, ways, study.tasks if task == EVERY else (task,)):
+        kinds = (*self.reader.kinds, "run") if self.reader.fitted else self.reader.kinds
+        for kind, how, name in product(kinds, ways, study.tasks if task == EVERY else (task,)):
             found = set(study.seeds_of(kind, name, how))
             common = found if common is None else common & found
             if not common:

@@ -50,16 +50,13 @@ def epochs_to_half(study: Subject, task: str, seed: int) -> Evidence:
 
 
 @reads("run", each=True)
-def loss(study: Subject, task: str, how: str, seed: int, epoch: int | None = None) -> tuple[float, float]:
-    """Of an epoch; by default of the last."""
-    run = study.run(task, how, seed)
-    return loss_of_epoch(run, epoch or run.epochs)
-
-
-@reads("run", each=True)
-def share_of_guessing(study: Subject, task: str, how: str, seed: int, epoch: int) -> tuple[float, float]:
-    found, stderr = loss_of_epoch(study.run(task, how, seed), epoch)
-    return found / guessing(study, task), stderr / guessing(study, task)
+def loss(
+    study: Subject, task: str, how: str, seed: int, epoch: int | None = None, of_guessing: bool = False
+) -> tuple[float, float]:
+    """Of an epoch, by default of the last; in nats, or as a share of the loss of guessing."""
+    run, unit = study.run(task, how, seed), guessing(study, task) if of_guessing else 1.0
+    found, stderr = loss_of_epoch(run, epoch or run.epochs)
+    return found / unit, stderr / unit
 
 
 @reads("walk", each=True)

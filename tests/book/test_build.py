@@ -1,6 +1,5 @@
 """The book's making, on a book of one page and one or two notebooks that take seconds."""
 
-import logging
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,13 +61,13 @@ def test_an_unfinished_notebook_is_refused_before_rendering(root):
 def fake_study(profile: str, results_dir: Path | str = "results", **parameters: str) -> SimpleNamespace:
     """A study of a book whose notebooks ask for none."""
     states = [SimpleNamespace(state=state) for state in ("sound", "earlier", "unfinished")]
-    outcomes = ("holds", "holds", "not measured")
+    found = [SimpleNamespace(outcome=outcome) for outcome in ("holds", "holds", "not measured")]
     return SimpleNamespace(
         profile=SimpleNamespace(name=profile, tasks={}),
         store=SimpleNamespace(folder=Path(results_dir) / profile, verify=lambda current: states),
         tasks=(),
         compute=lambda: None,
-        claims=lambda: [SimpleNamespace(primary=SimpleNamespace(outcome=outcome)) for outcome in outcomes],
+        claims=lambda: [SimpleNamespace(primary=primary) for primary in found],
     )
 
 
@@ -84,19 +83,15 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(root, 
 
     monkeypatch.setattr(book, "Study", fake_study)
     monkeypatch.setattr(book, "draw_front", draw)
-    write_page(
-        root,
-        "[](reference_run/01_one.ipynb) [](reference_run/02_two.ipynb)\n\n```{include} tally.md\n```\n\n"
-        "![what it shows](front.svg) $x^2$ {cite:t}`hao2019`\n\n```{bibliography}\n```\n",
-    )
+    front = "```{include} tally.md\n```\n\n![what it shows](front.svg) $x^2$ {cite:t}`hao2019`"
+    write_page(root, f"[](reference_run/02_two.ipynb)\n\n{front}\n\n```{{bibliography}}\n```")
     stale = root / "_build" / "html" / "_static" / "stale.js"
     stale.parent.mkdir(parents=True)
     stale.touch()
     write_notebook(root / "notebooks" / "01_one.ipynb", "print(profile)")
     write_notebook(root / "notebooks" / "02_two.ipynb", f"if device == 'none': {LACKS}")
     (root / "results" / "minilm").mkdir(parents=True)
-    with caplog.at_level(logging.WARNING):
-        html = book.build("demo", root=root).parent
+    html = book.build("demo", root=root).parent
     assert caplog.messages == ["left out of the reference run: 02_two; no surface of mrpc"]
     assert drawn == ["minilm", "demo"], "what the reference run cannot draw is the reader's"
     assert not stale.exists()
@@ -107,10 +102,6 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(root, 
     )
     assert front.img["src"].endswith("front.svg")
     assert "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be measured." in front.text
-    links = [a["href"] for a in front.select("p a[href*='one.html'], p a[href*='two.html']")]
-    assert links == ["reference_run/01_one.html", "notebooks/02_two.html"]
-    assert mine.select_one(".run a")["href"] == "../reference_run/01_one.html"
-    assert theirs.select_one(".run a")["href"] == "../notebooks/01_one.html"
     assert "demo" in mine.select_one(".cell_output").text
     assert "minilm" in theirs.select_one(".cell_output").text
     assert "1 were computed by an earlier version" in mine.select_one(".run").text
@@ -120,11 +111,10 @@ def test_only_named_chapters_are_read_and_only_if_there_are_results(root, caplog
     for name in (*NAMES, "03_mine"):
         write_notebook(root / "notebooks" / f"{name}.ipynb")
     study = fake_study("minilm", root / "results")
-    with caplog.at_level(logging.WARNING):
-        assert book.readings(root, "minilm", study) == []
+    assert book.readings(root, "minilm", study) == []
     assert caplog.messages == [f"the book has no reference run: there is no {study.store.folder}"]
     study.store.folder.mkdir(parents=True)
     found = book.readings(root, "minilm", study)
     assert [(one.notebook.stem, one.only_reads) for one in found] == [("01_one", True), ("02_two", True)]
-    results = str(root / "results")
-    assert found[0].parameters == {"profile": "minilm", "device": "none", "results_dir": results}
+    given = {"profile": "minilm", "device": "none", "results_dir": str(root / "results")}
+    assert found[0].parameters == given

@@ -12,6 +12,7 @@ import torch
 import yaml
 from bs4 import BeautifulSoup
 from networks import make_model
+from playwright.sync_api import expect
 
 from landscape_utils.book.build import ROOT
 from landscape_utils.profiles import load_profile
@@ -59,14 +60,13 @@ def test_a_page_needs_nothing_from_outside_its_links_lead_somewhere_and_pictures
     sources += re.findall(r"url\(['\"]?([^'\")]+)", " ".join(tag.text for tag in found.select("style")))
     assert [source for source in sources if re.match(r"(https?:)?//", source)] == []
     assert re.findall(r"<[\w.]+ object[^>]*>", found.article.text) == [], "an object where text was to be"
-    for link in found.article.select("a[href]"):
-        if re.match(r"\w+:", link["href"]):
-            continue
-        path, anchor = urldefrag(unquote(link["href"]))
+    links = [link["href"] for link in found.article.select("a[href]")]
+    for link in (link for link in links if not re.match(r"\w+:", link)):
+        path, anchor = urldefrag(unquote(link))
         target = file.parent / path if path else file
-        assert target.exists(), link["href"]
+        assert target.exists(), link
         if anchor and target.suffix == ".html":
-            assert parsed(target.resolve()).find(id=anchor), link["href"]
+            assert parsed(target.resolve()).find(id=anchor), link
     for picture in found.article.select("img"):
         words = picture.get("alt", "").split()
         assert len(words) >= 5, f"alt text {picture.get('alt')!r} of {picture['src']}"
@@ -106,15 +106,12 @@ def test_a_chapter_shows_results_and_nothing_left_over(site, page):
 
 
 def test_a_sentence_sets_the_explorer_and_a_figure_gives_its_data(tab):
-    """The links of chapter 3 name a quantity and a place; the table has all points of all surfaces and curves.
-
-    In the dark the explorer has no light frame.
-    """
+    """A link names a quantity and a place; the data are all points. In the dark the explorer has no light frame."""
     page = tab("notebooks/03_loss_surfaces_2d", DESK)
     page.wait_for_selector("figcaption a.data")
     page.locator("a.lx-show[data-quantity='dev error'][data-alpha='1']").last.click()
-    page.wait_for_function("document.querySelector('.lx-readout').textContent.includes('(end)')")
-    assert page.locator(".lx select").first.input_value() == "dev error"
+    expect(page.locator(".lx-readout")).to_contain_text("(end)")
+    expect(page.locator(".lx select").first).to_have_value("dev error")
     with page.expect_download() as download:
         page.locator("figcaption a.data").first.click()
     assert download.value.suggested_filename == "03_loss_surfaces_2d.csv"
@@ -122,17 +119,17 @@ def test_a_sentence_sets_the_explorer_and_a_figure_gives_its_data(tab):
     assert head.startswith('"task","training","layers","point","alpha","beta","training loss",')
     lengths = "document.querySelector('.landscape-explorer').explorer.views.map(v => v.alpha.length)"
     assert sum('"grid"' in row for row in rows) == sum(n * n for n in page.evaluate(lengths))
-    ground = """theme => {
-        document.documentElement.dataset.theme = theme;
-        return getComputedStyle(document.querySelector(".landscape-explorer").parentElement).backgroundColor;
-    }"""
-    assert [page.evaluate(ground, theme) for theme in ("dark", "light")] == ["rgba(0, 0, 0, 0)"] * 2
+    for theme in ("dark", "light"):
+        page.evaluate("theme => (document.documentElement.dataset.theme = theme)", theme)
+        expect(page.locator(":has(> .landscape-explorer)")).to_have_css(
+            "background-color", "rgba(0, 0, 0, 0)"
+        )
 
 
 def test_the_search_finds_chapters_first_and_shows_what_it_found(tab):
     page = tab("search", of_address="?q=trajectory")
     page.wait_for_selector("#search-results li p")
-    page.wait_for_function("document.querySelector('.search-summary').textContent.includes('found')")
+    expect(page.locator(".search-summary")).to_contain_text("found")
     names = "all => all.map(a => a.pathname.split('/').pop())"
     late = [n == "reference.html" for n in page.eval_on_selector_all("#search-results li > a", names)]
     assert late == sorted(late)

@@ -9,29 +9,18 @@ import pytest
 from scipy import stats
 
 from landscape_utils.claims.evidence import EVERY, Claim, Measured, table
-from landscape_utils.claims.intervals import (
-    Evidence,
-    Kind,
-    LeftOut,
-    drawn,
-    normal,
-    number,
-    over_trainings,
-)
+from landscape_utils.claims.intervals import Evidence, Kind, LeftOut, drawn, normal, number, over_trainings
 from landscape_utils.claims.measure import Measure, reads
 
 FOR, AGAINST, OPEN = (
     Evidence((0.0, 0.0), 0.0, *interval, Kind.EXAMPLES, task="t") for interval in ((1, 2), (-2, -1), (-1, 1))
 )
 SILENT = Evidence((0.0, 0.0), 1.5, 1.5, 1.5, Kind.NONE, task="t")
-SIDES = ("from scratch", "fine-tuned")
-
-
 LEFT_OUT = {"RTE": "it was not learned", "MRPC": "no dev set", "SST-2": "it was not learned"}
 
 
 def measured(*evidence: Evidence) -> Measured:
-    return Measured("A measure.", "the one minus the other", SIDES, evidence, LEFT_OUT)
+    return Measured("A measure.", "an effect", ("from scratch", "fine-tuned"), evidence, LEFT_OUT)
 
 
 def claim(*evidence: Evidence, **more) -> Claim:
@@ -72,35 +61,45 @@ def test_chance_of_a_verdict_is_that_of_all_outcomes_where_nothing_is_true(tasks
     assert measured(*[OPEN] * tasks, SILENT).chance == pytest.approx(total)
 
 
-def test_interval_over_trainings_is_students():
-    """From a sample of examples comes nothing here: each reading is exact."""
-    effects = [0.3, 0.1, 0.35]
-    found = over_trainings("t", [drawn((0.0, e), e) for e in effects])
-    expected = stats.ttest_1samp(effects, 0).confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx(tuple(expected))
-    assert found.values == pytest.approx((0.0, 0.25))
-    assert (found.kind, found.trainings, found.over) == (Kind.TRAININGS, 3, "3 trainings")
+def exact(*effects):
+    return [drawn((0.0, effect), effect) for effect in effects]
 
 
-def test_trainings_and_examples_add_in_squares():
-    """Each training's interval is +-0.5, of the same examples, so their mean's is too."""
-    found = over_trainings("t", [normal((e,), e, 0.5 / 1.959964) for e in (1.0, 2.0)])
-    reach = np.hypot(stats.t.ppf(0.975, 1) * stats.sem([1.0, 2.0]), 0.5)
-    assert (found.low, found.high) == pytest.approx((1.5 - reach, 1.5 + reach), rel=1e-6)
+def sampled(*effects):
+    """Over examples, all with a standard error of 0.5."""
+    return [normal((effect,), effect, 0.5) for effect in effects]
 
 
-def test_one_training_keeps_its_own_interval():
-    found = over_trainings("t", [normal((1.0,), 2.0, 0.5)])
-    assert (found.low, found.high, found.word) == (
-        pytest.approx(2 - 0.979982),
-        pytest.approx(2.979982),
-        "for",
-    )
-    alone = over_trainings("t", [Evidence((1.0,), 2.0, 1.9, 2.1, Kind.NONE)])
-    assert (alone.low, alone.high) == pytest.approx((1.9, 2.1))
+def students(*effects):
+    """Half of Student's interval of a mean."""
+    return np.ptp(stats.ttest_1samp(effects, 0).confidence_interval(0.95)) / 2
+
+
+@pytest.mark.parametrize(
+    ("readings", "tail", "half"),
+    [
+        (exact(0.3, 0.1, 0.35), 0.025, students(0.3, 0.1, 0.35)),
+        # of the same examples, so the interval of each training is that of their mean; the two add in squares
+        (sampled(1.0, 2.0), 0.025, np.hypot(students(1.0, 2.0), 0.979982)),
+        (sampled(2.0), 0.025, 0.979982),
+        (sampled(2.0), 0.01, 0.5 * stats.norm.ppf(0.99)),
+        ([Evidence((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)], 0.01, stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2)),
+        ([Evidence((1.0,), 2.0, 1.9, 2.1, Kind.NONE)], 0.01, 0.1),
+    ],
+)  # fmt: skip
+def test_interval_over_trainings_and_examples_is_of_the_quantiles_that_leave_the_tail(readings, tail, half):
+    found, mean = over_trainings("t", readings, tail), np.mean([r.effect for r in readings])
+    assert (found.low, found.high) == pytest.approx((mean - half, mean + half), rel=1e-6)
+
+
+def test_what_an_interval_is_taken_over_and_says():
+    several, alone = over_trainings("t", exact(0.3, 0.1, 0.35)), over_trainings("t", exact(2.0))
+    assert several.values == pytest.approx((0.0, 0.25))
+    assert (several.kind, several.trainings, several.over) == (Kind.TRAININGS, 3, "3 trainings")
+    assert over_trainings("t", sampled(2.0)).word == "for"
     assert (alone.word, alone.interval, alone.over) == ("does not count", "none", "none")
     for effect in (-np.inf, np.nan):  # an effect without end decides nothing
-        assert over_trainings("t", [drawn((1.0,), effect), drawn((1.0,), 0.5)]).word == "open"
+        assert over_trainings("t", exact(effect, 0.5)).word == "open"
 
 
 def test_interval_over_draws_leaves_two_of_a_hundred_outside_on_each_side():
@@ -143,22 +142,19 @@ def test_a_measure_takes_the_tasks_and_seeds_that_have_what_it_needs_and_can_be_
     lacking = MEASURE(study(curve_rte=())).left_out
     assert lacking == {"RTE": "no loss curve has been computed for the fine-tuning"}
     assert [e.task for e in replace(MEASURE, only=["rte"])(study()).evidence] == ["RTE"]
+    fitted = replace(MEASURE, reader=reading._replace(kinds=("curve",), fitted=True), only=["rte"])
+    assert "no training has been computed" in fitted(study(run_rte=())).left_out["RTE"]
     together = replace(MEASURE, reader=reading._replace(tasks=lambda study: (EVERY,)))
     assert together(study(curve_rte=(2,))).evidence[0].trainings == 1
     assert "no training has been computed" in together(study(run_rte=())).left_out[EVERY]
 
 
 def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
-    """Student's over trainings; of one training by the ratio of the quantiles, 2.326 / 1.960 with a normal error."""
     found = MEASURE(study(curve_rte=()))
     expected = stats.ttest_1samp([1.0, 3.0], 0).confidence_interval(0.98)
     assert (found.evidence[0].low, found.evidence[0].high) == pytest.approx(tuple(expected))
     assert found.chance == pytest.approx(0.02)
     assert "98 % interval" in found.markdown()
-    one = over_trainings("t", [normal((1.0,), 2.0, 0.5)], tail=0.01)
-    assert one.high - 2.0 == pytest.approx(0.5 * stats.norm.ppf(0.99))
-    line = over_trainings("t", [Evidence((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)], tail=0.01)
-    assert line.high - 2.0 == pytest.approx(stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2))
 
 
 def test_each_part_of_a_claim_is_in_its_place():
@@ -173,10 +169,7 @@ def test_each_part_of_a_claim_is_in_its_place():
     ("value", "text"),
     [(0.12345, "0.123"), (-2.0, "−2"), (12345.6, "12,346"), (np.nan, "n/a"), (np.inf, "∞"), (-np.inf, "−∞")],
 )
-def test_numbers_as_they_are_printed(value, text):
+def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell(value, text):
     assert number(value) == text
-    assert table(["a", "b"], [["1", text]]) == f"| a | b |\n| --- | ---: |\n| 1 | {text} |"
-
-
-def test_a_bar_in_a_cell_ends_no_cell():
-    assert table(["|cos|"], [["a|b"]]).splitlines() == [r"| \|cos\| |", "| --- |", r"| a\|b |"]
+    found = table(["|cos|", "b"], [["a|b", text]])
+    assert found == f"| \\|cos\\| | b |\n| --- | ---: |\n| a\\|b | {text} |"

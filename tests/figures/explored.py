@@ -52,10 +52,8 @@ def measured(scan, **changes):
         "examples": 100,
         "norm": 2.5,
         "draws": np.zeros((0, 2, 0), np.float32),
-        "computed": None,
-        "loss_bound": None,
     }
-    return replace(scan, **known | changes)
+    return replace(scan, **known | {"computed": None, "loss_bound": None} | changes)
 
 
 def path(method: str, epochs: int) -> Trajectory:

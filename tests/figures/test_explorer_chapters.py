@@ -26,10 +26,10 @@ def study(site: Path, tiny_profile: Path) -> lu.Study:
 def chapter(context, site: Path):
     """Opens a chapter without a network and makes choices; at the end there must have been no error or warning."""
 
-    def shown(name: str, choices=(), **steps: int) -> Page:
+    def shown(name: str, choices: dict[str, str] | None = None, **steps: int) -> Page:
         address = (site / f"{name}.html").as_uri()
         page = context(address, ("error", "warning"), offline=True, reduced_motion="reduce")
-        for label, option in dict(choices).items():
+        for label, option in (choices or {}).items():
             page.get_by_label(label, exact=True).select_option(option)
         for label, step in steps.items():
             slide(page, label, step)
@@ -92,18 +92,15 @@ def test_it_is_light_and_moves_by_keyboard(chapter, site, name):
 
 def test_01_says_the_history(chapter, study):
     """There is no training loss before the first epoch, and along epochs there is no width."""
-    page, run = (
-        chapter(EXPLORED[0], {"task": study.heading("sst2"), "training": "fine-tuned"}),
-        study.run("sst2"),
-    )
-    slide(page, "epoch", 0)
+    run, task = study.run("sst2"), study.heading("sst2")
+    page = chapter(EXPLORED[0], {"task": task, "training": "fine-tuned"}, epoch=0)
     assert "epoch = 0: dev loss" in readout(page)[0]
     assert not page.get_by_role("group", name="Threshold").is_visible()
     slide(page, "epoch", 1)
-    said = readout(page)[0]
     loss = printed(run.loss[:3].mean())  # 48 examples in batches of 16
-    assert said.startswith(f"{study.heading('sst2')}, fine-tuned: epoch = 1: training loss {loss} \u00b1 ")
-    assert f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}" in said
+    dev = f"dev loss {printed(run.dev_loss[1])}; dev error {printed(1 - run.dev_accuracy[1])}"
+    said = readout(page)[0]
+    assert said.startswith(f"{task}, fine-tuned: epoch = 1: training loss {loss} \u00b1 ") and dev in said
 
 
 def test_02_says_the_curve(chapter, study):
@@ -113,10 +110,10 @@ def test_02_says_the_curve(chapter, study):
 
 def test_03_says_the_surface_on_both_sides(chapter, study):
     tasks = {"task": study.heading("rte"), "task (right)": study.heading("mrpc")}
-    page = chapter(EXPLORED[2], tasks, **{"\u03b1": 3, "\u03b2": 0})
-    for said, of in zip(readout(page), (("rte", "scratch"), ("mrpc", "pretrained")), strict=True):
-        place = "\u03b1 = 2, \u03b2 = \u22124 (grid point)"
-        assert f"{place}: {measured(study.surface, of, (3, 0))}" in said
+    for i, j, place in (3, 0, "\u03b1 = 2, \u03b2 = \u22124"), (1, 4, "\u03b1 = \u22122, \u03b2 = 4"):
+        page = chapter(EXPLORED[2], tasks, **{"\u03b1": i, "\u03b2": j})
+        for said, of in zip(readout(page), (("rte", "scratch"), ("mrpc", "pretrained")), strict=True):
+            assert f"{place} (grid point): {measured(study.surface, of, (i, j))}" in said
 
 
 def test_04_says_the_way(chapter, study):
@@ -129,23 +126,24 @@ def test_04_says_the_way(chapter, study):
 
 
 def test_05_says_the_epochs_beyond(chapter, study):
-    page = chapter(EXPLORED[4], epoch=4)
-    further, said = study.run("mrpc", "continued"), text(page, "Trajectory")
-    error = printed(1 - further.dev_accuracy[2])
+    page, further = chapter(EXPLORED[4], epoch=4), study.run("mrpc", "continued")
+    said, end = text(page, "Trajectory"), study.surface("mrpc", split="dev").marks["end"]
     assert f"epoch 4 of 4: \u03b1 = {coordinate(study.overfitting().alpha[4])}" in said
+    error = printed(1 - further.dev_accuracy[2])
     assert f"dev loss {printed(further.dev_loss[2])}; dev error {error}" in said
-    end = study.surface("mrpc", split="dev").marks["end"]
     page.get_by_role("button", name="to the end").click()
-    expect(page.locator(".lx-readout")).to_contain_text(f"(end): dev error {printed(end.error)} \u00b1 ")
+    assert f"(end): dev error {printed(end.error)} \u00b1 " in readout(page)[0]
 
 
 def test_06_says_the_rollbacks(chapter, study):
-    page = chapter(EXPLORED[5], {"layers": "high layers"})
+    page, cube = chapter(EXPLORED[5], {"layers": "high layers"}), rollback_cube(study, "mnli")
     page.get_by_role("button", name="to the rolled back").click()
-    rolled = printed(study.layer_surface("mnli", "high").marks["rolled back"].loss)
-    wanted = f"{study.heading('mnli')}, high layers: \u03b1 = \u22121, \u03b2 = 0 (rolled back): training loss {rolled}"
-    expect(page.locator(".lx-readout")).to_contain_text(wanted)
-    cube = rollback_cube(study, "mnli")
+    mark, where = (
+        study.layer_surface("mnli", "high").marks["rolled back"],
+        "\u03b1 = \u22121, \u03b2 = 0 (rolled back)",
+    )
+    wanted = f"{study.heading('mnli')}, high layers: {where}: training loss {printed(mark.loss)}"
+    assert wanted in readout(page)[0]
     for index in ((0, 4, 2), (1, 1, 1)):
         for label, i in zip(cube.groups, index, strict=True):
             slide(page, label, i)

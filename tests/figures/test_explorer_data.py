@@ -59,18 +59,17 @@ def test_bounds_of_interpolated_losses_are_never_less_than_they_are():
     assert fields()[0]["bound"] is None
     bound = np.linspace(0, 0.037, 9)
     packed = fields(loss_bound=bound.reshape(3, 3))[0]["bound"]
-    codes = decoded(packed["codes"], "u1")
-    stated = codes * packed["max"] / 255
+    stated = decoded(packed["codes"], "u1") * packed["max"] / 255
     assert (stated >= bound * (1 - 1e-12)).all()
     assert (stated <= bound + 0.037 / 255).all()  # one of 255 steps
-    assert codes[0] == 0
+    assert stated[0] == 0
 
 
-def test_the_scale_is_logarithmic_where_losses_span_more_than_twenty_times():
-    for low, log in ((1.0, False), (0.1, True), (-0.1, False)):
-        loss = np.linspace(low, 10, 25).reshape(5, 5)
-        found = payload([View({"": scanned(5, 1.0, loss=loss)})])["quantities"]
-        assert found == {"loss": {"kind": "loss", "log": log}, "error": {"kind": "error", "log": False}}
+@pytest.mark.parametrize(("low", "log"), [(1.0, False), (0.1, True), (-0.1, False)])
+def test_the_scale_is_logarithmic_where_losses_span_more_than_twenty_times(low, log):
+    loss = np.linspace(low, 10, 25).reshape(5, 5)
+    found = payload([View({"": scanned(5, 1.0, loss=loss)})])["quantities"]
+    assert found == {"loss": {"kind": "loss", "log": log}, "error": {"kind": "error", "log": False}}
 
 
 def test_a_widget_carries_its_page_and_nothing_in_a_name_ends_a_script():
@@ -78,8 +77,7 @@ def test_a_widget_carries_its_page_and_nothing_in_a_name_ends_a_script():
     told = embedded(data)
     assert "<" not in told
     assert json.loads(told) == data
-    assert "</script" not in MODULE.lower()
-    assert "<!--" not in MODULE
+    assert not any(end in MODULE.lower() for end in ("</script", "<!--"))
     assert "</style" not in STYLE.lower()
     bundle, _ = Explorer(payload=data)._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle

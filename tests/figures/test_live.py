@@ -33,6 +33,14 @@ def settled(live: Live) -> str:
     return live.message.value
 
 
+def scanned(live: Live, **controls) -> str:
+    """What is said after a scan with these values of its controls."""
+    for name, value in controls.items():
+        getattr(live, name).value = value
+    live.scan.click()
+    return settled(live)
+
+
 @pytest.mark.parametrize("how", HOWS)
 def test_a_place_on_the_grid_measures_what_was_scanned_there(study, how):
     place = Place(study, "mrpc", how)
@@ -63,8 +71,7 @@ def test_evaluate_puts_a_mark_where_it_was_asked_for(live, study):
     live.evaluate.click()
     said = settled(live)
     asked, other = (view["marks"] for view in live.explorer.payload["views"])
-    wanted = Place(study, "mrpc", "scratch").measure(0.37, -0.21)
-    train, dev = wanted["train"], wanted["dev"]
+    train, dev = Place(study, "mrpc", "scratch").measure(0.37, -0.21).values()
     assert (asked[-1]["alpha"], asked[-1]["beta"]) == (0.37, -0.21)
     assert asked[-1]["values"]["training loss"] == pytest.approx([train.loss, train.loss_stderr])
     assert asked[-1]["values"]["dev error"] == [dev.error, dev.error_stderr]
@@ -89,18 +96,14 @@ def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     seen: list[dict] = []
     live.explorer.observe(lambda change: seen.append(change["new"]), "scanned")
     live.explorer.selection = {"task": study.heading("mrpc"), "how": "from scratch", "layers": ""}
-    live.span.value, live.resolution.value, live.examples.value = 1.5, 9, 8
-    live.scan.click()
-    said = settled(live)
+    said = scanned(live, span=1.5, resolution=9, examples=8)
     assert [len(view["alpha"]) for view in seen] == [2, 3, 5, 9]
     assert {view["how"] for view in seen} == {"from scratch" + NOW}
     plain = again(study, span=1.5, resolution=9, examples=8)
     path = plain.store.path(*plain.key(SurfaceResult("mrpc", "scratch", 0)))
-    assert path.exists()
-    assert said.endswith(path.name)
+    assert path.exists() and said.endswith(path.name)
     assert live.progress.value == live.progress.max == 81
-    assert not live.scan.disabled
-    assert live.stop.disabled
+    assert live.stop.disabled and not live.scan.disabled
 
 
 def test_a_watched_scan_has_the_bits_of_an_unwatched_one_and_its_coarse_grids_are_thinned(study):
@@ -128,22 +131,16 @@ def test_a_stopped_scan_goes_on(live):
             live.stop.click()
 
     live.progress.observe(stop_soon, "value")
-    live.span.value, live.resolution.value = 2.5, 6
-    live.scan.click()
-    assert settled(live).startswith("Stopped at 7 of 36")
+    assert scanned(live, span=2.5, resolution=6).startswith("Stopped at 7 of 36")
     counted.clear()
-    live.scan.click()
-    assert settled(live).startswith("Scanned in")
+    assert scanned(live).startswith("Scanned in")
     assert min(n for n in counted if n) > 7
 
 
 @pytest.mark.parametrize(("control", "value"), [("span", -1.0), ("resolution", 1), ("examples", -3)])
 def test_a_mistake_is_one_line(live, control, value):
-    getattr(live, control).value = value
-    live.scan.click()
-    said = settled(live)
-    assert control in said
-    assert "\n" not in said
+    said = scanned(live, **{control: value})
+    assert control in said and "\n" not in said
     assert not live.scan.disabled
 
 
@@ -165,11 +162,6 @@ def test_what_explore_takes(study):
     assert explore(surface).payload["views"][0]["alpha"] == surface.alpha.tolist()
     mixed = explore({"mine": surface, "line": curve}).payload["views"]
     assert [(v["task"], v["beta"] is None) for v in mixed] == [("mine", False), ("line", True)]
-    _, history = explore(study, "mrpc", show="histories").payload["views"]
-    assert history["curve"]["alpha"] == list(range(study.run("mrpc").epochs + 1))
-    layers = explore(study, "mrpc", show="layers").payload
-    assert [v["layers"] for v in layers["views"]] == ["low layers", "middle layers", "high layers"]
-    assert layers["cubes"][0]["axis"] == [-1, -0.75, -0.5, -0.25, 0]
     refused = [((3,), "Surface"), (({"a": 3},), "int"), ((study, "nope"), "task"), (([],), "nothing")]
     for wrong, words in refused:
         with pytest.raises(UserError, match=words):

@@ -7,27 +7,16 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import numpy as np
 import pytest
-from explored import HUNG, settle
+from explored import settle
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
 from synthetic import curve_of, run_of, surface_of, trajectory_of
 
-from landscape_utils.figures import plots
+from landscape_utils.figures import plots, style
 from landscape_utils.figures.ladder import VERDICTS
 from landscape_utils.figures.page import ON_PHONE
-from landscape_utils.figures.style import (
-    CHALK,
-    COLOUR_MAPS,
-    INK,
-    MUTED,
-    ON_DARK,
-    PAPER,
-    ink_on,
-    luminance,
-    save,
-)
 from landscape_utils.landscape.rollback import Rollback
 
 HOWS, TASKS, GROUPS = ("scratch", "pretrained"), ("MNLI", "RTE", "SST-2", "MRPC"), ("low", "middle", "high")
@@ -71,7 +60,7 @@ def test_a_figure_is_of_vectors_at_its_width_and_its_headings_are_words(kind, tm
     Neither mathematics nor markup in a name is carried out.
     """
     figure, file = KINDS[kind](HOSTILE), tmp_path / "figure.pdf"
-    save(figure, file, bbox_inches="tight")  # as a notebook shows it
+    style.save(figure, file, bbox_inches="tight")  # as a notebook shows it
     content = file.read_bytes()
     (width,) = re.findall(rb"/MediaBox \[ 0 0 (\S+) ", content)
     assert 570 <= float(width) <= 590
@@ -102,43 +91,39 @@ def test_a_notebook_holds_a_second_drawing_as_narrow_as_a_phone(kind):
     assert dict(mpl.rcParams) == before, "the reader's style is as it was"
 
 
-@pytest.mark.parametrize("colour", [INK, MUTED, *VERDICTS.values()])
+@pytest.mark.parametrize("colour", [style.INK, style.MUTED, *VERDICTS.values()])
 def test_what_is_written_can_be_read_on_a_dark_page(colour):
     """4.5 is what WCAG 2 asks of small letters."""
-    ground, letters = (luminance(to_rgb(ON_DARK[c])) + 0.05 for c in (PAPER, colour))
+    ground, letters = (style.luminance(to_rgb(style.ON_DARK[c])) + 0.05 for c in (style.PAPER, colour))
     assert letters / ground >= 4.5
 
 
 @pytest.mark.parametrize("name", ["loss", "error"])
 def test_colour_maps_survive_grey_print(name):
     """Luminance rises with every step, so that the order of the values is that of the greys."""
-    rgb = COLOUR_MAPS[name](np.linspace(0, 1, 64))[:, :3]
+    rgb = style.COLOUR_MAPS[name](np.linspace(0, 1, 64))[:, :3]
     grey = rgb @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(grey) > 0).all()
     assert grey[0] < 0.15 < 0.8 < grey[-1]
-    assert [ink_on(rgb[0]), ink_on(rgb[-1])] == [CHALK, "black"]
+    assert [style.ink_on(rgb[0]), style.ink_on(rgb[-1])] == [style.CHALK, "black"]
 
 
-def test_a_figure_follows_the_scheme_that_its_page_gives_it(browser, tmp_path):
+def test_a_figure_follows_the_scheme_that_its_page_gives_it(opened, tmp_path):
     """The ground turns dark, the map keeps its colours; a figure made twice is the same file, down to its bytes."""
     files = tmp_path / "figure.svg", tmp_path / "again.svg"
     for file in files:
-        save(plots.surface_grid({"MRPC": {"scratch": SURFACE}}), file)
+        style.save(plots.surface_grid({"MRPC": {"scratch": SURFACE}}), file)
     assert files[0].read_bytes() == files[1].read_bytes()
-    page, shown = browser.new_page(), []
-    page.set_default_timeout(HUNG)
     (tmp_path / "page.html").write_text('<body style="margin: 0"><img src="figure.svg">')
-    page.goto((tmp_path / "page.html").as_uri())
+    page, maps = opened((tmp_path / "page.html").as_uri()), []
     for scheme, ground in ("light", 255), ("dark", 0x12):
         page.evaluate("scheme => (document.querySelector('img').style.colorScheme = scheme)", scheme)
         settle(page)
-        shown.append(np.asarray(Image.open(io.BytesIO(page.locator("img").screenshot())).convert("RGB")))
-        assert (shown[-1][2, 2] == ground).all()
-    page.close()
-    # Of the map, not of a line or a label.
-    light, dark = (np.median(picture[100:160, 100:160], axis=(0, 1)) for picture in shown)
-    assert np.array_equal(light, dark)
-    assert np.ptp(light) > 20  # colours, not paper
+        shown = np.asarray(Image.open(io.BytesIO(page.locator("img").screenshot())).convert("RGB"))
+        assert (shown[2, 2] == ground).all()
+        maps.append(np.median(shown[100:160, 100:160], axis=(0, 1)))  # not of a line or a label
+    assert np.array_equal(*maps)
+    assert np.ptp(maps[0]) > 20  # colours, not paper
 
 
 def test_the_names_of_several_paths_leave_the_maps_of_a_phone_their_room():

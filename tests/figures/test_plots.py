@@ -58,11 +58,11 @@ def test_alpha_runs_to_the_right():
 
 
 def test_marks_stand_at_their_own_places():
-    """The end (1, 0) is no point of a grid of 15 over [-4, 4], and is not moved to one."""
+    """The end (1, 0) is no point of a grid of 15 over [-4, 4], and is not moved; names are in the first panel."""
     figure = plots.surface_grid(grid("MRPC"))
     drawn = {tuple(place) for line in figure.axes[0].lines for place in line.get_xydata().tolist()}
     assert {(0.0, 0.0), (1.0, 0.0)} <= drawn
-    assert words(figure).count("start") == words(figure).count("end") == 1  # in the first panel
+    assert words(figure).count("start") == words(figure).count("end") == 1
 
 
 @pytest.mark.parametrize("middle", [(1.0, 0.0), (0.5, -0.4), (1.5, 0.4)])
@@ -125,22 +125,18 @@ def test_one_row_is_refused_in_a_line():
 
 def test_note_tells_examples_points_and_standard_error():
     surfaces = [surface_of(bowl(), 15, loss_stderr=np.full((15, 15), s)) for s in (0.25, np.inf)]
-    note = sample_note(surfaces)
-    assert "128 examples, 15 x 15 points, float32" in note
-    assert "at most 0.25 nats" in note
-    assert "interpolated" not in note
-    assert "Hatched" not in note
+    said = "128 examples, 15 x 15 points, float32; standard error of a point at most 0.25 nats."
+    assert sample_note(surfaces) == said
     computed = np.arange(225).reshape(15, 15) % 5 == 0
     partly = replace(surfaces[0], computed=computed, loss_bound=np.full((15, 15), 0.03))
-    assert "Computed: 20 %; the rest interpolated, within 0.03 nats." in sample_note([partly])
+    assert sample_note([partly]) == f"{said} Computed: 20 %; the rest interpolated, within 0.03 nats."
 
 
 def test_trajectory_is_drawn_whole_also_where_it_leaves_the_scan():
     path = trajectory_of([0, 2, 5], [0, -6, 0])
     _, axis = one_map(surface_of(bowl(), 5), path)
     assert any(np.array_equal(line.get_xydata(), np.c_[path.alpha, path.beta]) for line in axis.lines)
-    assert axis.get_xlim()[1] > 5
-    assert axis.get_ylim()[0] < -6
+    assert axis.get_xlim()[1] > 5 and axis.get_ylim()[0] < -6
 
 
 def test_window_shows_the_computed_points_on_a_scale_of_its_own():
@@ -159,14 +155,12 @@ def test_window_shows_the_computed_points_on_a_scale_of_its_own():
 def test_curves_in_alpha_and_in_distance():
     curves = {"RTE": {"scratch": curve_of(bowl(4), norm=6.0), "pretrained": curve_of(bowl(), norm=2.0)}}
     lines = {line.get_label(): line for line in plots.curves(curves).axes[0].lines}
-    np.testing.assert_array_equal(
-        lines["fine-tuned"].get_xdata(), np.union1d(curves["RTE"]["pretrained"].alpha, [0.0, 1.0])
-    )
-    assert lines["fine-tuned"].get_linestyle() == "-"
-    assert lines["from scratch"].is_dashed()
+    places = np.union1d(curves["RTE"]["pretrained"].alpha, [0.0, 1.0])
+    assert np.array_equal(lines["fine-tuned"].get_xdata(), places)
+    assert [lines[name].is_dashed() for name in ("fine-tuned", "from scratch")] == [False, True]
     axis = plots.curves(curves, against="distance").axes[0]
-    lines = {line.get_label(): line for line in axis.lines}
-    np.testing.assert_allclose(lines["from scratch"].get_xdata()[[0, -1]], [-30, 18])
+    (scratch,) = (line for line in axis.lines if line.get_label() == "from scratch")
+    assert scratch.get_xdata()[[0, -1]] == pytest.approx([-30, 18])
     assert axis.get_xlim() == pytest.approx((-10, 6))  # all of the shorter curve
 
 
@@ -201,8 +195,7 @@ def test_rollback_bars_have_their_heights_and_the_papers_diamonds():
     found = Rollback(400, 0.9, 0.01, groups, dict.fromkeys(groups, 0.02), {}, {})
     theirs = {"MRPC": {"fine-tuned": 90.2, "low": 87.99, "middle": 80.15, "high": 78.17}}
     axis = plots.rollback_bars({"MRPC": found, "mine": found}, theirs).axes[0]
-    heights = [bar.get_height() for bar in axis.patches]
-    assert heights == pytest.approx([0.9, 0.9, 0.88, 0.88, 0.8, 0.8, 0.6, 0.6])
+    assert [bar.get_height() for bar in axis.patches] == pytest.approx(np.repeat([0.9, 0.88, 0.8, 0.6], 2))
     diamonds = [y for line in axis.lines if line.get_marker() == "D" for y in line.get_ydata()]
     assert diamonds == pytest.approx([0.902, 0.8799, 0.8015, 0.7817])
 
@@ -210,22 +203,22 @@ def test_rollback_bars_have_their_heights_and_the_papers_diamonds():
 @pytest.mark.parametrize("columns", [4, 2])
 def test_tasks_are_columns_from_scratch_above(columns):
     """Each panel is known by the name of the only mark in it; the longest headings have room beside one another."""
-    surfaces = {
-        f"{task}-like (generated)": {
-            how: surface_of(bowl(), 9, places={f"{task} {how}": (1.0, 0.0)}) for how in HOWS
-        }
-        for task in ("MNLI", "RTE", "SST-2", "MRPC")
-    }
+
+    def panel(task, how):
+        return surface_of(bowl(), 9, places={f"{task} {how}": (1.0, 0.0)})
+
+    tasks = ("MNLI", "RTE", "SST-2", "MRPC")
+    surfaces = {f"{task}-like (generated)": {how: panel(task, how) for how in HOWS} for task in tasks}
     figure = plots.surface_grid(surfaces, columns=columns, share="all")
     titles = [axis.title.get_window_extent() for axis in figure.axes if axis.get_title()]
     assert len(titles) == 4
     assert not any(a.overlaps(b) for a, b in itertools.combinations(titles, 2))
     at = {text.get_text(): axis.get_position() for axis in figure.axes[:8] for text in axis.texts}
-    for task in ("MNLI", "RTE", "SST-2", "MRPC"):
-        assert at[f"{task} scratch"].x0 == pytest.approx(at[f"{task} pretrained"].x0)
-        assert at[f"{task} scratch"].y0 > at[f"{task} pretrained"].y0
-    below = at["MRPC scratch"].y0 < at["MNLI pretrained"].y0
-    assert below == (columns == 2)
+    for task in tasks:
+        above, below = (at[f"{task} {how}"] for how in HOWS)
+        assert above.x0 == pytest.approx(below.x0)
+        assert above.y0 > below.y0
+    assert (at["MRPC scratch"].y0 < at["MNLI pretrained"].y0) == (columns == 2)
 
 
 def test_trainings_have_names_and_looks_of_their_own():
@@ -234,7 +227,6 @@ def test_trainings_have_names_and_looks_of_their_own():
     shown = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in lines}
     assert len({shown[name] for name in names}) == 3
     paths = {name: trajectory_of([0, 1], [0, k]) for k, name in enumerate(names)}
-    drawn = {
-        line.get_label(): line.get_ydata()[-1] for line in one_map(surface_of(bowl(), 9), paths)[1].lines
-    }
-    assert {name: drawn[name] for name in names} == {"adam": 0, "sgd": 1, "lion": 2}
+    lines = one_map(surface_of(bowl(), 9), paths)[1].lines
+    drawn = {line.get_label(): line.get_ydata()[-1] for line in lines}
+    assert [drawn[name] for name in names] == [0, 1, 2]
