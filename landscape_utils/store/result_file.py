@@ -13,6 +13,7 @@ import json
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,16 @@ from .recipes import recipe_key, safe_name
 
 _DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
 # what parsing raises for content with a right checksum that was made to fail; not MemoryError, which is no fault of it
-_HOSTILE = (ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile)
+_HOSTILE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Damaged(Exception):

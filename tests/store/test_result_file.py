@@ -6,6 +6,7 @@ import json
 import pickle
 import time
 import zipfile
+from contextlib import suppress
 from unittest.mock import Mock
 
 import numpy as np
@@ -31,7 +32,10 @@ def sealed(archive: bytes) -> bytes:
     buffer = io.BytesIO(archive)
     with zipfile.ZipFile(buffer, "a") as file:
         file.comment = bytes(64)
-    content = buffer.getvalue()[:-64]
+    return signed(buffer.getvalue()[:-64])
+
+
+def signed(content: bytes) -> bytes:
     return content + hashlib.sha256(content).hexdigest().encode()
 
 
@@ -128,6 +132,18 @@ def test_a_pickle_in_a_file_with_a_right_checksum_is_not_run(tmp_path):
 def test_other_hostile_content_with_a_right_checksum_is_damage(content, compression):
     with pytest.raises(Damaged):
         decode(sealed(archive_of(MADE | {"x.npy": content}, compression)))
+
+
+def test_whatever_bit_is_flipped_and_sealed_anew_the_file_is_read_or_damaged():
+    """Every bit, and every place at which the directory may say that its first entry begins."""
+    archive = sealed(archive_of(MADE | {"x.npy": npy([1.0])}))[:-64]
+    whole, at = int.from_bytes(archive, "little"), archive.index(b"PK\x01\x02") + 42
+    for bit in range(8 * len(archive)):
+        with suppress(Damaged):
+            decode(signed((whole ^ 1 << bit).to_bytes(len(archive), "little")))
+    for place in range(len(archive)):
+        with suppress(Damaged):
+            decode(signed(archive[:at] + place.to_bytes(4, "little") + archive[at + 4 :]))
 
 
 def test_a_machine_without_memory_is_no_damage(monkeypatch):
