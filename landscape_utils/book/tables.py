@@ -88,7 +88,7 @@ def accuracies(study: Study) -> str:
     if similarity:
         note += f" {OF_COSINE}"
     if better:
-        note += f" On {listed(better)} it is right more often than the fine-tuned network."
+        note += f" On {listed(better)} the rule is right more often than the fine-tuned network."
     return f"{table(head, rows)}\n\n{note}"
 
 

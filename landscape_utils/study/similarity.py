@@ -44,8 +44,10 @@ class SimilarityResult(Kind):
         """What the encoder knows of the task; refused for another than of pairs in two classes."""
         if found := study.trainings.similarity(self.task):
             return found
-        there = ", ".join(task for task in study.tasks if study.trainings.similarity(task)) or "none here"
-        raise UserError(f"task {self.task!r} is not of pairs of sentences in two classes; that are {there}")
+        there = ", ".join(kind.name for kind in self.all(study)) or "none"
+        raise UserError(
+            f"task {self.task!r} is not of pairs of sentences in two classes; such tasks are: {there}"
+        )
 
     def cost(self, study: Subject, scale: Scale) -> Cost:
         pairs = zip(scale.examples[self.task], scale.tokens[self.task], strict=True)

@@ -54,9 +54,8 @@ GLUE = {
     "sst2": GlueFormat(ONE, "label", ONE, BINARY),
     "mrpc": GlueFormat(("#1 String", "#2 String"), "Quality", PAIR, BINARY),
 }
-PAIRED = [
-    name for name, layout in GLUE.items() if len(layout.text) == len(LABELS[name]) == 2
-]  # in two classes
+# tasks of pairs of sentences in two classes
+PAIRED = [name for name, layout in GLUE.items() if len(layout.text) == len(LABELS[name]) == 2]
 HUB = "nyu-mll/glue"
 UNLABELLED = ("-", "-1")  # the annotators did not agree, or the label is kept back
 

@@ -56,8 +56,10 @@ def demo(tmp_path) -> Study:
 
 
 def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
-    text, profile = setups([Column("demo", demo, {})]), demo.profile
-    found, rte = {row[0]: row[1:] for row in cells(text)}, profile.tasks["rte"]
+    text = setups([Column("demo", demo, {})])
+    profile = demo.profile
+    found = {row[0]: row[1:] for row in cells(text)}
+    rte = profile.tasks["rte"]
     assert found["model"] == ["BERT-large", "a small BERT"]
     assert found["layers"] == ["24", "6"]
     sizes = "MNLI: 392,702, RTE: 2,490, SST-2: 67,349, MRPC: 3,668"

@@ -13,7 +13,8 @@ def run(tmp_path):
     """Executes a notebook of these cells, with an int where it declares a float; what was lacking."""
 
     def executed(*sources, **options):
-        notebook, given = write_notebook(tmp_path / "01_one.ipynb", *sources), {"span": 2}
+        notebook = write_notebook(tmp_path / "01_one.ipynb", *sources)
+        given = {"span": 2}
         check_parameters(notebook, given)
         return execute([Execution(notebook, tmp_path / "out" / "01_one.ipynb", given, **options)])
 

@@ -86,7 +86,9 @@ def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
     assert f"hold in this run** ({holds} of {len(true)})" in said
     assert all(f"[{claim.title}](" in said for claim in true)
     assert findings.details(true).count("<summary>") == len(true) + 1, "one for the rule"
-    for_, against, theme = weighed("true", 5), weighed("false", 5), THEMES[3]
+    for_ = weighed("true", 5)
+    against = weighed("false", 5)
+    theme = THEMES[3]
     for claims, kind, words in (
         (for_, "all", "2 hold"),
         (against, "none", "2 do not hold"),

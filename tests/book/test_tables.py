@@ -71,7 +71,7 @@ def test_accuracy_stands_beside_the_cosine_of_pairs_alone():
     study.trainings.similarity = lambda task: task != "sst2"
     text = tables.accuracies(study)
     assert [row[2] for row in cells(text)] == ["cosine alone", "70.0", "95.0", "n/a", "n/a"]
-    assert text.endswith("On RTE it is right more often than the fine-tuned network.")
+    assert text.endswith("On RTE the rule is right more often than the fine-tuned network.")
 
 
 def test_learning_rates_show_what_the_dev_set_chose_from():

@@ -83,17 +83,23 @@ def students(*effects):
         (sampled(1.0, 2.0), 0.025, np.hypot(students(1.0, 2.0), 0.979982)),
         (sampled(2.0), 0.025, 0.979982),
         (sampled(2.0), 0.01, 0.5 * stats.norm.ppf(0.99)),
-        ([Evidence((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)], 0.01, stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2)),
+        (
+            [Evidence((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, df=2)],
+            0.01,
+            stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2),
+        ),
         ([Evidence((1.0,), 2.0, 1.9, 2.1, Kind.NONE)], 0.01, 0.1),
     ],
-)  # fmt: skip
+)
 def test_interval_over_trainings_and_examples_is_of_the_quantiles_that_leave_the_tail(readings, tail, half):
-    found, mean = over_trainings("t", readings, tail), np.mean([r.effect for r in readings])
+    found = over_trainings("t", readings, tail)
+    mean = np.mean([r.effect for r in readings])
     assert (found.low, found.high) == pytest.approx((mean - half, mean + half), rel=1e-6)
 
 
 def test_what_an_interval_is_taken_over_and_says():
-    several, alone = over_trainings("t", exact(0.3, 0.1, 0.35)), over_trainings("t", exact(2.0))
+    several = over_trainings("t", exact(0.3, 0.1, 0.35))
+    alone = over_trainings("t", exact(2.0))
     assert several.values == pytest.approx((0.0, 0.25))
     assert (several.kind, several.trainings, several.over) == (Kind.TRAININGS, 3, "3 trainings")
     assert over_trainings("t", sampled(2.0)).word == "for"

@@ -112,7 +112,8 @@ PROBLEMS = [
 def test_the_loss_is_the_models_own(problem, classes, make_label, name):
     """`transformers` computes it from the labels, here in float64 and one example at a time."""
     model, twin = (make_model(num_labels=classes, problem_type=problem) for _ in range(2))
-    generator, examples = np.random.default_rng(3), make_examples()
+    generator = np.random.default_rng(3)
+    examples = make_examples()
     examples = [example | {"labels": make_label(generator)} for example in examples]
     objective = Objective(model, examples, tokens_per_batch=40)
     found, losses, errors = objective(), [], []

@@ -43,7 +43,8 @@ def case():
     model, journal = make_model(), {}
     objectives = [Objective(model, make_examples(3, seed=seed)) for seed in (0, 1)]
     where = (objectives, make_plane(model), ALPHA, BETA)
-    whole, adaptive = scan(*where, journal=journal), scan(*where, tolerance="stderr")
+    whole = scan(*where, journal=journal)
+    adaptive = scan(*where, tolerance="stderr")
     assert 10 < adaptive[0].computed.sum() < 19, "several rounds"
     points = [*product(ALPHA.tolist(), BETA.tolist()), (0.0, 0.0), (1.0, 0.0)]
     rows = {point: journal[i] for i, point in enumerate(points)}

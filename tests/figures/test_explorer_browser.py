@@ -102,7 +102,8 @@ def test_every_chart_answers_pointer_and_keys(show):
     """Half-way along a chart is the middle of its axis: alpha = 0, beta = 0, epoch 3 of 6, half rolled back."""
     page = show(views(), (cube(),))
     page.get_by_label("\u03b2", exact=True).fill("7")
-    readout, caption = page.locator(".lx-readout"), page.locator("figcaption").last
+    readout = page.locator(".lx-readout")
+    caption = page.locator("figcaption").last
     answers = (
         (readout, "\u03b1 = 0,", "\u03b1 = 0.571,"),
         (readout, "\u03b2 = 0", "\u03b2 = 0.571"),
@@ -187,7 +188,8 @@ def test_threshold_gives_width_and_area_of_the_region(show):
 )
 def test_the_first_threshold_outlines_something_in_every_view(show, ends):
     """The fine-tuned point is on the slope of a bowl that is a quarter deeper two steps away."""
-    axis, shown = np.linspace(-4, 4, 41), []
+    axis = np.linspace(-4, 4, 41)
+    shown = []
     for layers, (end, rolled_back) in zip(("low layers", "high layers"), ends, strict=True):
         loss = np.minimum(end - 0.25 + (axis[:, None] + 2) ** 2 / 16 + axis**2 / 16, 3.0)
         places = {"fine-tuned": (0.0, end), "rolled back": (-1.0, rolled_back)}
@@ -202,7 +204,8 @@ def test_area_is_of_the_basin_around_the_end_alone(show):
     surface = scanned(81, 1.0)
     other = bowl(surface.alpha[:, None] + 3, surface.beta[None, :], 1.0)
     loss = np.minimum(np.minimum(surface.loss, other), 8.0)
-    page, depth = show([View({"": scanned(81, 1.0, loss=loss)})]), 8.0 - loss.min()
+    page = show([View({"": scanned(81, 1.0, loss=loss)})])
+    depth = 8.0 - loss.min()
     choose(page, "scale", "linear")
     for radius, discs in ((1.2, 1), (1.4, 1), (1.8, 2)):
         step = round(400 * radius**2 / depth)
@@ -248,7 +251,8 @@ def test_colours_are_those_of_the_scale_and_what_is_not_finite_is_hatched(show):
     page = show([View({"": surface})])
     choose(page, "scale", "linear")
     slide(page, "below", 0)
-    shown, (low, high) = pixels(page), (np.nanmin(surface.loss), np.nanmax(surface.loss))
+    shown = pixels(page)
+    (low, high) = (np.nanmin(surface.loss), np.nanmax(surface.loss))
     for i, j in [(1, 1), (7, 2), (2, 6), (7, 7)]:
         wanted = 255 * np.array(COLOUR_MAPS["loss"]((surface.loss[i, j] - low) / (high - low))[:3])
         assert np.abs(np.median(patch(shown, i, j, 9, 3), axis=0) - wanted).max() <= 6
@@ -260,7 +264,8 @@ def test_colours_are_those_of_the_scale_and_what_is_not_finite_is_hatched(show):
 def test_relief_turns_by_mouse_and_keyboard(show):
     page = show(views())
     page.get_by_label("in three dimensions").check()
-    canvas, before = page.locator("canvas.lx-surface").first, pixels(page)
+    canvas = page.locator("canvas.lx-surface").first
+    before = pixels(page)
     way = {"source_position": {"x": 100, "y": 100}, "target_position": {"x": 160, "y": 130}}
     drag = partial(canvas.drag_to, canvas, **way)
     for turn in (partial(canvas.press, "ArrowRight"), partial(canvas.press, "ArrowUp"), drag):
@@ -318,7 +323,8 @@ def rows_of(page: Page) -> list[dict[str, str]]:
 
 
 def test_downloads(show):
-    page, surface = show(views()), scanned(15, 2.0)
+    page = show(views())
+    surface = scanned(15, 2.0)
     picture = Image.open(io.BytesIO(downloaded(page, "PNG")))
     assert min(picture.size) > 600
     assert len(picture.convert("RGB").getcolors(1 << 24)) > 1000
@@ -350,7 +356,8 @@ def test_curves_alone_have_a_width_too(show):
 def test_ranks_of_training_loss_are_told_from_those_of_dev_error(show):
     """Of the points where both are finite; dev errors come in hundredths, so many are tied and share a mean rank."""
     rng = np.random.default_rng(3)
-    loss, error = rng.permuted(scanned(15, 2.0).loss), rng.integers(0, 40, (15, 15)) / 100
+    loss = rng.permuted(scanned(15, 2.0).loss)
+    error = rng.integers(0, 40, (15, 15)) / 100
     loss[2, 3], loss[4, 5], error[9, 9] = np.nan, np.inf, np.nan
     dev = replace(scanned(15, 2.0, "dev"), error=error)
     page = show([View({"training": replace(scanned(15, 2.0), loss=loss), "dev": dev})])
@@ -485,7 +492,8 @@ def test_a_sentence_of_the_page_sets_the_explorer(show):
 def test_all_controls_are_reached_by_tab_and_show_it(show):
     page = show(views(), (cube(),))
     kinds = ".lx select:visible, .lx input:visible:enabled, .lx button:visible, .lx canvas:visible"
-    seen, reachable = set(), page.locator(kinds).count()
+    seen = set()
+    reachable = page.locator(kinds).count()
     for _ in range(reachable):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))

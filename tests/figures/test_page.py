@@ -115,7 +115,8 @@ def test_a_figure_follows_the_scheme_that_its_page_gives_it(opened, tmp_path):
         style.save(plots.surface_grid({"MRPC": {"scratch": SURFACE}}), file)
     assert files[0].read_bytes() == files[1].read_bytes()
     (tmp_path / "page.html").write_text('<body style="margin: 0"><img src="figure.svg">')
-    page, maps = opened((tmp_path / "page.html").as_uri()), []
+    page = opened((tmp_path / "page.html").as_uri())
+    maps = []
     for scheme, ground in ("light", 255), ("dark", 0x12):
         page.evaluate("scheme => (document.querySelector('img').style.colorScheme = scheme)", scheme)
         settle(page)

@@ -30,7 +30,8 @@ def edit(monkeypatch):
 
 def with_other_signs():
     """The source with one operator after another turned round: a - b is a + b, -a is a."""
-    flips, tree = {ast.Sub: ast.Add, ast.Add: ast.Sub, ast.USub: ast.UAdd}, ast.parse(SOURCE)
+    flips = {ast.Sub: ast.Add, ast.Add: ast.Sub, ast.USub: ast.UAdd}
+    tree = ast.parse(SOURCE)
     for node in ast.walk(tree):
         op = getattr(node, "op", None)
         if type(op) in flips:
@@ -40,7 +41,8 @@ def with_other_signs():
 
 
 def test_comments_docstrings_and_layout_change_nothing(edit):
-    before, said = code_of("engine"), re.sub(r'(\n *)"""(\w)', r'\1"""Otherwise. \2', SOURCE)
+    before = code_of("engine")
+    said = re.sub(r'(\n *)"""(\w)', r'\1"""Otherwise. \2', SOURCE)
     assert said.count("Otherwise. ") > 10
     for other in (said.replace("\n    def ", "\n\n    # why\n    def "), ast.unparse(ast.parse(SOURCE))):
         edit(other)

@@ -155,7 +155,8 @@ def test_every_state_after_a_power_cut_ends_in_the_same_bits(memory, monkeypatch
     """A folder of checkpoints, a scan, and the same scan by other code, which takes the place of the first result."""
     root = memory / "disk"
     root.mkdir()
-    store, phases = Store(root / "results"), ["start"]
+    store = Store(root / "results")
+    phases = ["start"]
 
     def study():
         files.make_folder(store.folder_for(*RUN))

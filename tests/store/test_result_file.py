@@ -137,7 +137,8 @@ def test_other_hostile_content_with_a_right_checksum_is_damage(content, compress
 def test_whatever_bit_is_flipped_and_sealed_anew_the_file_is_read_or_damaged():
     """Every bit, and every place at which the directory may say that its first entry begins."""
     archive = sealed(archive_of(MADE | {"x.npy": npy([1.0])}))[:-64]
-    whole, at = int.from_bytes(archive, "little"), archive.index(b"PK\x01\x02") + 42
+    whole = int.from_bytes(archive, "little")
+    at = archive.index(b"PK\x01\x02") + 42
     for bit in range(8 * len(archive)):
         with suppress(Damaged):
             decode(signed((whole ^ 1 << bit).to_bytes(len(archive), "little")))

@@ -26,7 +26,8 @@ def study(tiny_profile, tmp_path_factory) -> lu.Study:
 def losses_at(study: lu.Study, thetas) -> list[float]:
     """Training loss of the fine-tuned model with other encoders put in."""
     model = study.run("mrpc").model()
-    objective, space = lu.Objective(model, study.sample("mrpc", "train")), lu.ParameterSpace(model)
+    objective = lu.Objective(model, study.sample("mrpc", "train"))
+    space = lu.ParameterSpace(model)
     return [(space.write(theta), objective().loss)[1] for theta in thetas]
 
 
@@ -36,8 +37,11 @@ def snapshots(run) -> list[torch.Tensor]:
 
 def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
     surface = study.surface("mrpc", "scratch", "dev")
-    run, other = study.run("mrpc", "scratch"), study.run("rte", "scratch")
-    origin, axis = run.theta(0), np.linspace(-4, 4, 5)  # as the profile says
+    run = study.run("mrpc", "scratch")
+    other = study.run("rte", "scratch")
+    # as the profile says
+    origin = run.theta(0)
+    axis = np.linspace(-4, 4, 5)
     plane = lu.Plane(origin, run.theta() - origin, other.theta() - other.theta(0))
     expected = lu.scan(lu.Objective(run.model(), study.sample("mrpc", "dev")), plane, axis, axis)
     np.testing.assert_array_equal(surface.loss, expected.loss)
@@ -50,7 +54,9 @@ def test_rolled_back_is_what_rollback_reports(study):
     """And f(-1, 0) of the layer's surface, evaluated by brute force with the weights put back."""
     rollback, run = study.rollback("mrpc"), study.run("mrpc")
     model = run.model()
-    space, theta_0, theta_1 = lu.ParameterSpace(model), run.theta(0), run.theta()
+    space = lu.ParameterSpace(model)
+    theta_0 = run.theta(0)
+    theta_1 = run.theta()
     dev = lu.Objective(model, study.task("mrpc").dev)
     train = lu.Objective(model, study.sample("mrpc", "train"))
     assert rollback.fine_tuned == pytest.approx(1 - dev().error, abs=1e-12)
@@ -68,7 +74,8 @@ def test_rolled_back_is_what_rollback_reports(study):
 
 
 def test_trajectories_are_the_epochs(study):
-    thetas, further = snapshots(study.run("mrpc")), study.run("mrpc", "continued")
+    thetas = snapshots(study.run("mrpc"))
+    further = study.run("mrpc", "continued")
     expected = lu.project([*thetas, further.theta(1), further.theta(2)], study.plane("mrpc"))
     np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: len(thetas)])
     np.testing.assert_array_equal(study.overfitting().beta, expected.beta)
@@ -216,25 +223,27 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
     assert moved[0] < 1e-4 * moved[1]  # a step of Adam goes as the learning rate
 
 
-def test_what_cannot_be_asked_is_refused_before_any_work(tiny_profile, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda study: study.run("mrpc", "finetuned"), r"unknown way to train .* allowed are"),
+        (lambda study: study.surface("mrpc", split="test"), "unknown split 'test'; allowed are"),
+        (lambda study: study.surface("wnli"), "unknown task 'wnli'; .* has"),
+        (lambda study: study.similarity("mnli"), "task 'mnli' is not of pairs of sentences in two classes"),
+        (lambda study: study.layer_surface("mrpc", "top"), "unknown layer group 'top'; allowed are"),
+        (lambda study: study.trajectory("mrpc", method="cross"), "unknown method 'cross'; allowed are"),
+        (lambda study: study.seeds_of("dance", "mrpc", "scratch"), "unknown kind of result 'dance'"),
+        (lambda study: study.compute("everything"), "unknown kind of result 'everything'; allowed are"),
+        (lambda study: study.compute("runs", workers="2"), "workers = '2': a whole number"),
+        (lambda study: study.curve("mrpc", seed="x"), "a seed is a whole number .* got 'x'"),
+        (lambda study: study.run("mrpc", seed=True), "a seed is a whole number .* got True"),
+        (lambda study: study.rollback("mrpc", 0.0), "a learning rate is a number greater than 0; got 0.0"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_any_work(tiny_profile, tmp_path, monkeypatch, ask, message):
     monkeypatch.setattr("landscape_utils.study.trainings.build_model", lambda *_: pytest.fail("trained"))
-    study = lu.Study(tiny_profile, results_dir=tmp_path)
-    for ask, message in (
-        (lambda: study.run("mrpc", "finetuned"), r"unknown way to train .* allowed are"),
-        (lambda: study.surface("mrpc", split="test"), "unknown split 'test'; allowed are"),
-        (lambda: study.surface("wnli"), "unknown task 'wnli'; .* has"),
-        (lambda: study.similarity("mnli"), "task 'mnli' is not of pairs of sentences in two classes"),
-        (lambda: study.layer_surface("mrpc", "top"), "unknown layer group 'top'; allowed are"),
-        (lambda: study.trajectory("mrpc", method="cross"), "unknown method 'cross'; allowed are"),
-        (lambda: study.seeds_of("dance", "mrpc", "scratch"), "unknown kind of result 'dance'"),
-        (lambda: study.compute("everything"), "unknown kind of result 'everything'; allowed are"),
-        (lambda: study.compute("runs", workers="2"), "workers = '2': a whole number"),
-        (lambda: study.curve("mrpc", seed="x"), "a seed is a whole number .* got 'x'"),
-        (lambda: study.run("mrpc", seed=True), "a seed is a whole number .* got True"),
-        (lambda: study.rollback("mrpc", 0.0), "a learning rate is a number greater than 0; got 0.0"),
-    ):
-        with refused(message):
-            ask()
+    with refused(message):
+        ask(lu.Study(tiny_profile, results_dir=tmp_path))
 
 
 def test_once_a_reader_has_names_of_their_own_none_is_refused():

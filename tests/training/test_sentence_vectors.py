@@ -32,7 +32,8 @@ def test_the_vector_of_a_sentence_is_the_mean_over_its_tokens():
 def test_no_threshold_agrees_with_more_labels(seed):
     """All thresholds are tried, also those beyond all cosines; of equal cosines none is split off."""
     generator = np.random.default_rng(seed)
-    cosine, labels = generator.integers(0, 6, 12) / 5, generator.integers(0, 2, 12)
+    cosine = generator.integers(0, 6, 12) / 5
+    labels = generator.integers(0, 2, 12)
 
     def right(threshold, above):
         return int((np.where(cosine > threshold, above, 1 - above) == labels).sum())
