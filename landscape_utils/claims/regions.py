@@ -53,14 +53,13 @@ def log_ratio(second: np.ndarray, first: np.ndarray) -> np.ndarray:
 def in_plane(surface: Surface, of: str = "loss") -> Region:
     """The region seen from the end; sizes are areas, and the grid tells none below that of its cells."""
     cell = float(np.ptp(surface.alpha) * np.ptp(surface.beta) / np.prod(np.subtract(surface.loss.shape, 1)))
-    ends = versions(surface).mark_loss if of == "loss" else versions(surface).mark_error
     off = partial(slack, surface) if of == "loss" else lambda level: 0.0
-    return Region(ends["end"], flatness.region_around(surface, of=of), off, cell)
+    return Region(versions(surface, of).marks["end"], flatness.region_around(surface, of=of), off, cell)
 
 
 def on_line(scan: Curve, at: str = "end", sides: str = "both") -> Region:
     size = partial(flatness.width_below, scan, at=at, sides=sides)
-    return Region(versions(scan).mark_loss[at], size, partial(slack, scan))
+    return Region(versions(scan).marks[at], size, partial(slack, scan))
 
 
 def along_directions(found: RandomDirections) -> Region:

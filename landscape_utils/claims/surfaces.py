@@ -1,9 +1,9 @@
 """Measures of the surroundings of an end: how wide and flat they are, and whether training loss and dev error agree."""
 
 import numpy as np
+from scipy import linalg, stats
 
-from ..landscape import flatness
-from ..landscape.flatness import versions
+from ..landscape.flatness import HIGH, versions
 from .evidence import EVERY
 from .intervals import Evidence, LeftOut, Z, drawn
 from .measure import TRAININGS, WAYS, Subject, guessing, reads
@@ -45,6 +45,19 @@ def area_of_error(study: Subject, task: str, seed: int) -> Evidence:
     return ratio_of_regions(regions, 1 - facts["majority"])
 
 
+def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation, (V,), of two surfaces' values, (V, N) each, given a third, (N,).
+
+    What a cubic of its ranks leaves of theirs is correlated (a line would leave a bend); NaN where nothing is left.
+    """
+    x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given))
+    basis = linalg.orth(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4), fewer if z is constant
+    x, y = (ranks - (ranks @ basis) @ basis.T for ranks in (x, y))
+    norm = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(norm > 1e-6 * len(given), (x * y).sum(-1) / norm, np.nan)
+
+
 def correlation(
     study: Subject, task: str, how: str, seed: int, within: float, given_distance: bool = True
 ) -> np.ndarray:
@@ -53,13 +66,14 @@ def correlation(
     The draws' losses carry random errors of the size of rounding and interpolation.
     """
     train, dev = (study.surface(task, how, split, seed=seed) for split in ("train", "dev"))
-    where = flatness.distance_from(train) <= within
-    loss, error = versions(train).loss[:, where], versions(dev).error[:, where]
+    end = train.marks["end"]
+    distance = np.hypot(train.alpha[:, None] - end.alpha, train.beta - end.beta)  # (A, B), in alpha
+    where = distance <= within
+    loss, error = versions(train).grid[:, where], versions(dev, "error").grid[:, where]
     off = train.precision_error + np.broadcast_to(getattr(train, "loss_bound", 0.0), where.shape)[where]
     loss[1:] += off * np.random.default_rng(0).uniform(-1, 1, loss[1:].shape)
-    loss, error = np.where(np.isfinite(loss), loss, flatness.HIGH), np.where(np.isfinite(error), error, 1.0)
-    distance = flatness.distance_from(train)[where] * given_distance
-    found = flatness.partial_rank_correlation(loss, error, distance)
+    loss, error = np.where(np.isfinite(loss), loss, HIGH), np.where(np.isfinite(error), error, 1.0)
+    found = partial_rank_correlation(loss, error, distance[where] * given_distance)
     if np.isnan(found[0]):
         raise LeftOut(f"the dev error of {TRAININGS[how]} is the same at all points")
     return np.where(np.isnan(found), 0.0, found)

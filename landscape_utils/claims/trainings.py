@@ -98,7 +98,7 @@ def rise_of_error(study: Subject, task: str, seed: int, at_most: float) -> Evide
 
 def descent(curve: Curve) -> np.ndarray:
     """(V,): from the loss at the start down to that at the end."""
-    ends = versions(curve).mark_loss
+    ends = versions(curve).marks
     found = ends["start"] - ends["end"]
     if not (found > 0).all():
         raise LeftOut("the training loss is not lower at the end than at the start")
@@ -126,9 +126,9 @@ def rise_on_legs(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
 def first_direction(study: Subject, task: str, seed: int, more_than: float | None = None) -> Evidence:
     """Against a share of the descent; by default against the descent of the first epoch."""
     found = study.obstacles(task, "pretrained", seed)
-    start, whole, ray = versions(found.path).mark_loss["start"], descent(found.path), versions(found.ray)
-    share = 100 * (start - np.fmin.reduce(ray.loss, axis=1)) / whole
-    first = 100 * (start - ray.mark_loss["first epoch"]) / whole
+    start, whole, ray = versions(found.path).marks["start"], descent(found.path), versions(found.ray)
+    share = 100 * (start - np.fmin.reduce(ray.grid, axis=1)) / whole
+    first = 100 * (start - ray.marks["first epoch"]) / whole
     return drawn([first[0], share[0]], share - (first if more_than is None else more_than))
 
 
@@ -136,7 +136,7 @@ def first_direction(study: Subject, task: str, seed: int, more_than: float | Non
 def barrier(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
     curve = study.barrier(task, seed=seed)
     alpha, loss = flatness.losses_along(curve)
-    before, after = (versions(curve).mark_loss[name] for name in ("start", "end"))  # (V,)
+    before, after = (versions(curve).marks[name] for name in ("start", "end"))  # (V,)
     height = (loss - before[:, None] * (1 - alpha) - after[:, None] * alpha).max(axis=1)
     return 100 * within(height, 2 * curve.precision_error) / (guessing(study, task) - before)
 

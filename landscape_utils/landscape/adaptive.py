@@ -34,96 +34,84 @@ STRAIGHT = -1  # the guide of columns interpolated along straight lines
 Rows = Mapping[int, np.ndarray]
 
 
-class Axis:
-    """Sorted coordinates `x` and the `step`, (n,) each, of the coarsest lattice that holds a point."""
+def steps_along(points: int) -> np.ndarray:
+    """(points,): of each point of an axis the step of the coarsest lattice that holds it."""
+    index, coarse = np.arange(points), 1
+    while (points - 1) / (2 * coarse) >= CELLS:
+        coarse *= 2
+    return np.where((index % coarse == 0) | (index == points - 1), BASE, index & -index)
 
-    def __init__(self, x: np.ndarray):
-        self.x, index, coarse = x, np.arange(len(x)), 1
-        while (len(x) - 1) / (2 * coarse) >= CELLS:
-            coarse *= 2
-        self.step = np.where((index % coarse == 0) | (index == index[-1]), BASE, index & -index)
 
-    def new(self, h: int) -> np.ndarray:
-        """Indices of the points that the lattice of step h has and coarser ones have not."""
-        return np.flatnonzero(self.step == h)
+def new_and_old(step: np.ndarray, h: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the points that the lattice of step h has and coarser ones have not, and of those of coarser ones."""
+    return np.flatnonzero(step == h), np.flatnonzero(step > h)
 
-    def old(self, h: int) -> np.ndarray:
-        """Indices of the points of the lattices coarser than h."""
-        return np.flatnonzero(self.step > h)
 
-    def interpolate(
-        self, h: int, values: np.ndarray, errors: np.ndarray, guide: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Values at the new points of step h and their judged errors, (C, new, B), from (C, n, B) and `errors` there.
+def interpolate(x: np.ndarray, step: np.ndarray, h: int, given: np.ndarray, guide: np.ndarray) -> np.ndarray:
+    """Values and their judged errors at the new points of step h, (2, C, new, B), from `given`, (2, C, n, B).
 
-        At a border, where there is a third point on one side only, it stands for both.
-        """
-        new, old = self.new(h), self.old(h)
-        b, last = np.searchsorted(old, new), len(old) - 1
-        left, right = np.where(b > 1, b - 2, np.minimum(b + 1, last)), np.where(b < last, b + 1, b - 2)
-        places = old[[left, b - 1, b, right]]
-        x, (x_left, x_a, x_b, x_right) = self.x[new][:, None], self.x[places][..., None]
-        v_left, v_a, v_b, v_right = (values[:, place] for place in places)
-        with np.errstate(all="ignore"):  # what is not finite, or stands twice at one place, gives no number
-            slope = (v_b - v_a) / (x_b - x_a)
-            q_left, q_right = (
-                ((v - v_a) / (x_c - x_a) - slope) / (x_c - x_b) * (x - x_a) * (x - x_b)
-                for x_c, v in ((x_left, v_left), (x_right, v_right))
-            )
-            both = q_left + q_right
-            share = np.where(q_left * q_right > 0, 2 * q_left * q_right / both**2, 0 * both)
-            share = np.concatenate([share, np.zeros_like(share[:1])])[guide]
-            judged = 2 * (np.abs(q_left) + np.abs(q_right)) + np.maximum(
-                *errors[:, places[1:3]].swapaxes(0, 1)
-            )
-            return v_a + slope * (x - x_a) + share * both, judged
+    At a border, where there is a third point on one side only, it stands for both. `guide`: as in a Lattice.
+    """
+    new, old = new_and_old(step, h)
+    b, last = np.searchsorted(old, new), len(old) - 1
+    left, right = np.where(b > 1, b - 2, b + 1), np.where(b < last, b + 1, b - 2)
+    places = old[[left, b - 1, b, right]]  # (4, new)
+    at, (x_left, x_a, x_b, x_right) = x[new][:, None], x[places][..., None]
+    values, errors = given
+    v_left, v_a, v_b, v_right = (values[:, place] for place in places)
+    with np.errstate(all="ignore"):  # what is not finite, or stands twice at one place, gives no number
+        slope = (v_b - v_a) / (x_b - x_a)
+        q_left, q_right = (
+            ((v - v_a) / (x_c - x_a) - slope) / (x_c - x_b) * (at - x_a) * (at - x_b)
+            for x_c, v in ((x_left, v_left), (x_right, v_right))
+        )
+        both = q_left + q_right
+        share = np.where(q_left * q_right > 0, 2 * q_left * q_right / both**2, 0 * both)[guide]
+        share[guide == STRAIGHT] = 0.0
+        judged = 2 * (np.abs(q_left) + np.abs(q_right)) + errors[:, places[1:3]].max(axis=1)
+        return np.array([v_a + slope * (at - x_a) + share * both, judged])
 
 
 class Lattice:
-    """The points of a grid, (A, B), of sorted axes, by the `step` of the lattice in which they are new, as of an Axis.
+    """The points of a grid, (A, B), of sorted `axes`.
 
-    `turn`: (A, B) the order in which points can be judged, the largest first: edges of a cell before its centre.
+    Attributes:
+        step: (A, B) of each point the step of the coarsest lattice that holds it, `BASE` for the first one.
+        steps: of the other lattices, the largest first.
+        turn: (A, B) the order in which points can be judged, the largest first: edges of a cell before its centre.
     """
 
     def __init__(self, *axes: np.ndarray):
-        self.axes = [Axis(x) for x in axes]
-        first, second = (axis.step for axis in self.axes)
-        self.step = np.minimum.outer(first, second)
-        self.turn = 2 * self.step - np.equal.outer(first, second)
-        self.steps = sorted({*first.tolist(), *second.tolist()} - {BASE}, reverse=True)
+        self.axes, self._along = axes, [steps_along(len(axis)) for axis in axes]
+        self.step = np.minimum.outer(*self._along)
+        self.steps = np.unique(self.step)[-2::-1].tolist()
+        self.turn = 2 * self.step - np.equal.outer(*self._along)
 
-    def interpolate(
-        self, columns: np.ndarray, known: np.ndarray, guide: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The columns (C, A, B) with interpolants where not `known` (A, B); interpolants everywhere; judged errors.
+    def interpolate(self, columns: np.ndarray, known: np.ndarray, guide: np.ndarray) -> np.ndarray:
+        """Interpolants of columns (C, A, B) and their judged errors, (2, C, A, B), from the points `known`, (A, B), and
+        at them from others; on the coarsest lattice, all of which is known, there are none: NaN and 0.
 
         `guide` (C,): for each column the one with whose weights it is interpolated, or `STRAIGHT` for lines alone.
         """
-        filled, predicted = np.where(known, columns, np.nan), np.full_like(columns, np.nan)
-        judged, errors = np.zeros_like(columns), np.where(known, np.zeros_like(columns), np.nan)
+        exact = np.array([columns, np.zeros_like(columns)])
+        found = np.array([np.full_like(columns, np.nan), exact[1]])
 
-        def along(axis: int, h: int, across: np.ndarray) -> list[np.ndarray]:
-            values, off = (np.moveaxis(of, 1 + axis, 1)[:, :, across] for of in (filled, errors))
-            found = self.axes[axis].interpolate(h, values, off, guide)
-            return [np.moveaxis(of, 1, 1 + axis) for of in found]
+        def along(axis: int, h: int, across: np.ndarray) -> np.ndarray:
+            given = np.where(known, exact, found).swapaxes(2, 2 + axis)[..., across]
+            x, step = self.axes[axis], self._along[axis]
+            return interpolate(x, step, h, given, guide).swapaxes(2, 2 + axis)
 
-        def put(rows: np.ndarray, cols: np.ndarray, found: Sequence[np.ndarray]) -> None:
-            row, col = np.ix_(rows, cols)
-            at, there = (slice(None), row, col), known[row, col]
-            predicted[at], judged[at] = found
-            filled[at], errors[at] = np.where(there, filled[at], found[0]), np.where(there, 0.0, found[1])
-
-        first, second = self.axes
         for h in self.steps:
-            put(first.new(h), second.old(h), along(0, h, second.old(h)))
-            put(first.old(h), second.new(h), along(1, h, first.old(h)))
-            ways = [along(0, h, second.new(h)), along(1, h, first.new(h))]
-            weights = [np.concatenate([(e + TINY) ** -2, np.ones_like(e[:1])])[guide] for _, e in ways]
-            total = weights[0] + weights[1]
+            (new_rows, old_rows), (new_cols, old_cols) = (new_and_old(step, h) for step in self._along)
+            found[..., new_rows[:, None], old_cols] = along(0, h, old_cols)
+            found[..., old_rows[:, None], new_cols] = along(1, h, old_rows)
+            ways = np.array([along(0, h, new_cols), along(1, h, new_rows)])  # (2, 2, C, new, new)
+            weights = ((ways[:, 1] + TINY) ** -2)[:, guide]
+            weights[:, guide == STRAIGHT] = 1.0
             with np.errstate(invalid="ignore"):
-                mean = [(weights[0] * one + weights[1] * two) / total for one, two in zip(*ways, strict=True)]
-            put(first.new(h), second.new(h), mean)
-        return filled, predicted, judged
+                mean = (weights[:, None] * ways).sum(axis=0) / weights.sum(axis=0)
+            found[..., new_rows[:, None], new_cols] = mean
+        return found
 
 
 class Refinement:
@@ -140,14 +128,14 @@ class Refinement:
         orders = [np.argsort(axis, kind="stable") for axis in both]
         self._lattice = Lattice(*(axis[order] for axis, order in zip(both, orders, strict=True)))
         self._index = np.arange(math.prod(self._shape)).reshape(len(both[0]), -1)[np.ix_(*orders)]
+        self._back = np.ix_(*map(np.argsort, orders))
         self._lot = np.random.default_rng(0).permutation(self._index.size).reshape(self._index.shape)
         self._known = np.zeros(self._index.shape, bool)
-        self._strict, self._passed = STRICT, False
-        self._check: np.ndarray | None = None  # the points that this round computes to check the others
+        self._strict, self._checking, self._passed = STRICT, False, False
         self._next = self._lattice.step == BASE
         for place in places:
             around = [
-                np.clip(np.searchsorted(axis.x, at) - np.arange(2), 0, len(axis.x) - 1)
+                np.clip(np.searchsorted(axis, at) - np.arange(2), 0, len(axis) - 1)
                 for axis, at in zip(self._lattice.axes, (*place, 0.0), strict=False)
             ]
             self._next[np.ix_(*around)] = True
@@ -169,75 +157,70 @@ class Refinement:
         It is the judged error, and on top the largest share of the tolerance by which a known value, judged alike, was
         off by more than judged. It may say more than the tolerance; where it does not, the tolerance holds.
         """
-        bounds = np.zeros_like(self._judged)
-        fields = zip(bounds, self._judged, self._allowed, self._misses, strict=True)
-        for bound, judged, allowed, misses in fields:
-            near = self._tested & (judged <= 2 * STRICT * allowed) & (allowed > 0)
-            over = (misses - judged)[near] / allowed[near]
-            bound[~self._known] = (judged + over.max(initial=0.0) * allowed)[~self._known]
-        return self._given(bounds)
+        judged, allowed = self._judged, self._allowed
+        near = (judged <= 2 * STRICT * allowed) & (allowed > 0)
+        over = np.divide(self._misses - judged, allowed, out=np.zeros_like(judged), where=near)
+        largest = over.max(axis=(1, 2), keepdims=True, initial=0.0)
+        return self._given(np.where(self._known, 0.0, judged + largest * allowed))
 
     def take(self, values: np.ndarray, tolerance: np.ndarray) -> None:
         """Go on to the next round with what the points of `todo` gave: values (fields, points), perhaps not finite,
         and how far off an interpolated one may be there."""
         if not self._known.any():
-            self._values, self._tolerance = np.full((2, len(values), *self._known.shape), np.nan)
-        order = np.searchsorted(self.todo, self._index[self._next])
-        self._values[:, self._next], self._tolerance[:, self._next] = values[:, order], tolerance[:, order]
+            self._taken = np.full((2, len(values), self._index.size), np.nan)
+        self._taken[:, :, self.todo] = values, tolerance
+        self._values, tolerances = self._taken[:, :, self._index]
         self._known |= self._next
-        if self._check is not None:
+        if self._checking:
             with np.errstate(invalid="ignore"):
-                close = np.abs(self._values - self._filled) <= self._allowed
-            missed = ~close.all(axis=0)[self._check]
-            self._passed, self._check = bool(missed.mean() <= CHECKED), None
+                close = np.abs(self._values - self._predicted) <= self._allowed
+            self._passed = bool((~close.all(axis=0)[self._next]).mean() <= CHECKED)
             self._strict *= 1 if self._passed else TIGHTER
-        self._judge()
-        self._next = self._chosen()
+        self._judge(tolerances)
+        self._choose()
 
     def fill(self, columns: np.ndarray, guide: np.ndarray) -> np.ndarray:
         """Columns (C, *the grid's shape) with interpolants where nothing was computed; `guide` as in a Lattice."""
         sorted_ = columns.reshape(len(columns), -1)[:, self._index]
-        return self._given(self._lattice.interpolate(sorted_, self._known, guide)[0])
+        predicted, _ = self._lattice.interpolate(sorted_, self._known, guide)
+        return self._given(np.where(self._known, sorted_, predicted))
 
-    def _judge(self) -> None:
-        """From all that is known: values, the errors allowed, the judged ones, and how far known values were missed."""
-        fields = len(self._values)
-        lattice, known = self._lattice, self._known
-        self._allowed, _, _ = lattice.interpolate(self._tolerance, known, np.full(fields, STRAIGHT))
-        self._filled, predicted, judged = lattice.interpolate(self._values, known, np.arange(fields))
-        self._tested = known & (lattice.step < BASE)
+    def _judge(self, tolerances: np.ndarray) -> None:
+        """From all that is known: the errors allowed, the judged ones, and how far known values were missed."""
+        fields, lattice, known = len(tolerances), self._lattice, self._known
+        straight, _ = lattice.interpolate(tolerances, known, np.full(fields, STRAIGHT))
+        self._allowed = np.where(known, tolerances, straight)
+        self._predicted, judged = lattice.interpolate(self._values, known, np.arange(fields))
         with np.errstate(invalid="ignore"):
-            misses = np.abs(predicted - self._values)
-        self._misses = np.where(self._tested & np.isfinite(misses), misses, 0.0)
+            misses = np.abs(self._predicted - self._values)
+        self._misses = np.where(np.isfinite(misses), misses, 0.0)
         nearby = np.zeros_like(judged)
         for h in lattice.steps:
             window = np.ones((1, 2 * h + 1, 2 * h + 1))
             window[0, h, h] = 0  # its own miss is what the judgement of a point is tested on
             new = np.where(lattice.step == h, self._misses, 0.0)
             largest = maximum_filter(new, footprint=window, mode="constant")
-            share = np.where(lattice.step >= h, 1.0, np.where(lattice.step == h // 2, 0.5, 0.0))
+            share = np.select([lattice.step >= h, lattice.step == h // 2], [1.0, 0.5])
             nearby = np.maximum(nearby, largest * share)
         self._judged = judged + nearby
 
-    def _chosen(self) -> np.ndarray:
-        """(A, B) bool: the coarsest of the points whose error may be too large; if there are none, points to check."""
+    def _choose(self) -> None:
+        """Next are the coarsest of the points whose error may be too large; if there are none, points to check."""
         within = (self._judged <= self._strict * self._allowed).all(axis=0)  # not so where it is not a number
         broken = self._known & ~np.isfinite(self._values).all(axis=0)
-        chosen = ~self._known & (~within | binary_dilation(broken, np.ones((3, 3))))
-        if chosen.any():
-            return chosen & (self._lattice.turn == self._lattice.turn[chosen].max())
+        self._next = ~self._known & (~within | binary_dilation(broken, np.ones((3, 3))))
         rest = np.sort(self._lot[~self._known])
-        if self._passed or not rest.size:
-            return chosen
-        last = max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))
-        self._check = ~self._known & (self._lot <= rest[last])
-        return self._check
+        self._checking = bool(rest.size) and not (self._passed or self._next.any())
+        if self._checking:
+            last = max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))
+            self._next = ~self._known & (self._lot <= rest[last])
+        elif self._next.any():
+            self._next &= self._lattice.turn == self._lattice.turn[self._next].max()
 
     def _given(self, values: np.ndarray) -> np.ndarray:
         """(..., A, B) in the order of the sorted axes, as the grid was given."""
-        flat = np.empty((*values.shape[:-2], self._index.size), values.dtype)
-        flat[..., self._index.ravel()] = values.reshape(*values.shape[:-2], -1)
-        return flat.reshape(*values.shape[:-2], *self._shape)
+        rows, cols = self._back
+        return values[..., rows, cols].reshape(*values.shape[:-2], *self._shape)
 
 
 def refined(
@@ -257,22 +240,17 @@ def refined(
         refinement.take(values.reshape(len(todo), -1).T, allowed.reshape(len(todo), -1).T)
 
 
-def interpolated(refinement: Refinement | None, rows: Rows, marked: range, objectives: int) -> np.ndarray:
-    """The rows of all points, the grid's and then the marks', (points, width).
+def interpolated(refinement: Refinement, values: np.ndarray) -> np.ndarray:
+    """One objective's values at all points, the grid's and then the marks', (points, 4 + 2 draws); `values`: the same,
+    of the computed ones.
 
     Standard errors are interpolated along straight lines, draws with the weights of what they are drawn of.
     """
-    if refinement is None:
-        return np.array([rows[i] for i in range(marked.stop)])
-    computed = refinement.computed
-    known = [*np.flatnonzero(computed).tolist(), *marked]
-    values = np.full((marked.stop, len(rows[known[0]])), np.nan)
-    values[known] = [rows[i] for i in known]
-    width = values.shape[1] // objectives
-    like = np.array([0, 1, STRAIGHT, STRAIGHT, *np.repeat([0, 1], width // 2 - 2)])
-    guide = np.concatenate([np.where(like < 0, STRAIGHT, like + k * width) for k in range(objectives)])
-    grid = refinement.fill(values[: computed.size].T.reshape(-1, *computed.shape), guide)
-    largest = np.tile(np.where(like == 1, 1.0, np.inf), objectives)  # an error rate
-    within = np.clip(grid.reshape(len(grid), -1).T, 0.0, largest)
-    values[: computed.size][~computed.ravel()] = within[~computed.ravel()]
-    return values
+    computed, draws = refinement.computed, values.shape[1] // 2 - 2
+    guide = np.array([0, 1, STRAIGHT, STRAIGHT, *draws * [0], *draws * [1]])
+    grid, at_marks = np.split(values, [computed.size])
+    filled = refinement.fill(grid.T.reshape(-1, *computed.shape), guide).reshape(len(guide), -1).T
+    possible = np.clip(
+        filled, 0.0, np.where(guide == 1, 1.0, np.inf)
+    )  # no loss below 0, no error rate above 1
+    return np.concatenate([np.where(computed.reshape(-1, 1), grid, possible), at_marks])

@@ -52,14 +52,12 @@ def random_direction(size: int, seed: int) -> Tensor:
     return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
 
-def filter_normalised(direction: Tensor, theta: Tensor, space: ParameterSpace) -> Tensor:
-    """The direction with the norm of each filter of theta, (P,): a row of a weight matrix, a token's vector; biases and
-    the weights of layer normalisation have none, and do not move (Li et al. 2018)."""
-    return layer_normalised(direction, theta, space, filters=True)
+def normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters: bool = False) -> Tensor:
+    """The direction with the norm of each parameter tensor of `like`, (P,): of theta, or of delta_1.
 
-
-def layer_normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters: bool = False) -> Tensor:
-    """The direction with the norm of each parameter tensor of `like`, (P,): of theta, or of delta_1."""
+    With `filters`, of each row of a weight matrix and each token's vector; biases and the weights of layer
+    normalisation have none, and do not move (Li et al. 2018).
+    """
     space.check(direction, "direction")
     space.check(like, "theta")
     found = torch.zeros_like(like)
@@ -77,7 +75,8 @@ def random_filter_directions(
 ) -> Iterator[Tensor]:
     """`count` random directions, normalised by the filters of theta, (P,) each; one is in memory at a time."""
     for i in range(count):
-        yield filter_normalised(random_direction(space.size, seed * 100_003 + i), theta, space)
+        direction = random_direction(space.size, seed * 100_003 + i)
+        yield normalised(direction, theta, space, filters=True)
 
 
 def random_plane(theta: Tensor, norm: float, space: ParameterSpace, seed: int = 0) -> tuple[Plane, Places]:
@@ -87,18 +86,18 @@ def random_plane(theta: Tensor, norm: float, space: ParameterSpace, seed: int = 
     return Plane(theta, x, y), dict(TRAINED)
 
 
-def principal_components(thetas: Iterable[Tensor]) -> tuple[Tensor, np.ndarray]:
-    """The first two principal components of snapshots of theta, (P,) each, and their shares of the variance.
+def principal_plane(thetas: Sequence[Tensor]) -> tuple[Plane, Places, np.ndarray]:
+    """The plane through the last of T snapshots, (P,) each, along the first two principal components of all, its marks,
+    and the components' shares of the variance.
 
-    They are the directions of largest variance around the mean of the T snapshots, (2, P), of norm 1, each signed so
-    that the way from the first snapshot to the last goes along it. All snapshots, three or more, are held in memory.
+    They are the directions of largest variance around the mean of the snapshots, each signed so that the way from the
+    first to the last goes along it; one unit of either is the distance between these two. Three snapshots or more.
     """
-    found = list(thetas)
-    if len(found) < 3 or len({theta.shape for theta in found}) > 1:
+    if len(thetas) < 3 or len({theta.shape for theta in thetas}) > 1:
         raise UserError(
-            f"two principal components need three checkpoints or more, of one size; got {len(found)}"
+            f"two principal components need three checkpoints or more, of one size; got {len(thetas)}"
         )
-    rows = torch.stack(found)  # (T, P)
+    rows = torch.stack(list(thetas))  # (T, P)
     gram = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
     for block in _centred(rows):
         gram += block @ block.T
@@ -108,8 +107,10 @@ def principal_components(thetas: Iterable[Tensor]) -> tuple[Tensor, np.ndarray]:
     weights = weights[:, [-1, -2]] / variance[[-1, -2]].sqrt()  # (T, 2)
     along = weights.T @ gram  # (2, T): each snapshot's coordinates
     weights = weights * torch.where(along[:, -1] < along[:, 0], -1.0, 1.0)
-    components = torch.cat([weights.T @ block for block in _centred(rows)], dim=1)
-    return components.to(rows.dtype), (variance[[-1, -2]] / variance.sum()).numpy()
+    x, y = torch.cat([weights.T @ block for block in _centred(rows)], dim=1).to(rows.dtype)
+    norm = (thetas[-1] - thetas[0]).norm()
+    shares = (variance[[-1, -2]] / variance.sum()).numpy()
+    return Plane(thetas[-1], norm * x, norm * y), dict(TRAINED), shares
 
 
 def _centred(rows: Tensor) -> Iterator[Tensor]:
@@ -117,14 +118,6 @@ def _centred(rows: Tensor) -> Iterator[Tensor]:
     for part in rows.split(BLOCK, dim=1):
         wide = part.double()
         yield wide - wide.mean(dim=0)
-
-
-def principal_plane(thetas: Sequence[Tensor]) -> tuple[Plane, Places, np.ndarray]:
-    """The plane through the last snapshot along the two principal components of all, its marks, and the shares of
-    variance; one unit of either is the distance from the first snapshot to the last."""
-    (x, y), shares = principal_components(thetas)
-    norm = (thetas[-1] - thetas[0]).norm()
-    return Plane(thetas[-1], norm * x, norm * y), dict(TRAINED), shares
 
 
 def plane_through(thetas: Mapping[str, Tensor]) -> tuple[Plane, Places]:
@@ -160,19 +153,18 @@ def scan_directions(
     rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
     for i, direction in enumerate(directions):
         if i not in rows:
-            line, end = Line(theta, direction), {"end": (0.0, 0.0)}
-            curve = scan(objective, line, radius, marks=end, what=f"random direction {i + 1}", **options)
-            losses = np.array([*curve.loss, curve.marks["end"].loss])
-            whole = np.concatenate([losses[None], curve.draws[:, 0]])  # (1 + draws, R + 1)
-            rows[i] = np.concatenate([[curve.precision_error], whole.ravel()])
+            line, axis = Line(theta, direction), [0.0, *radius]
+            curve = scan(objective, line, axis, marks={}, what=f"random direction {i + 1}", **options)
+            whole = np.concatenate([curve.loss[None], curve.draws[:, 0]])  # (1 + draws, 1 + R)
+            rows[i] = np.append(whole, curve.precision_error)
     every = np.stack([rows[k] for k in range(i + 1)])
-    losses = every[:, 1:].reshape(len(every), -1, len(radius) + 1)  # (D, 1 + draws, R + 1)
-    along = losses[:, 1:, :-1].swapaxes(0, 1).reshape(losses.shape[1] - 1, -1)
+    losses = every[:, :-1].reshape(len(every), -1, 1 + len(radius))  # (D, 1 + draws, 1 + R)
+    along = losses[:, :, 1:].swapaxes(0, 1).reshape(losses.shape[1], -1)  # (1 + draws, D R)
     return RandomDirections(
         radius=np.asarray(radius, dtype=float),
-        end=float(losses[0, 0, -1]),
-        loss=losses[:, 0, :-1],
-        draws=np.concatenate([losses[0, 1:, -1:], along], axis=1).astype(np.float32),
+        end=float(losses[0, 0, 0]),
+        loss=losses[:, 0, 1:],
+        draws=np.c_[losses[0, 1:, 0], along[1:]].astype(np.float32),
         examples=objective.size,
-        precision_error=float(every[:, 0].max()),
+        precision_error=float(every[:, -1].max()),
     )

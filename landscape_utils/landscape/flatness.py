@@ -1,4 +1,4 @@
-"""Numbers read off curves and surfaces: how wide an optimum is, how high an obstacle, how well two surfaces agree.
+"""Numbers read off curves and surfaces: how wide an optimum is, and how high an obstacle.
 
 A width is the distance in alpha to where the loss first exceeds a level; times `norm` it is one between weights. No
 width survives a rescaling of the weights that leaves the function as it is (Dinh et al. 2017, "Sharp minima can
@@ -8,7 +8,6 @@ is above every level.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -20,35 +19,27 @@ HIGH = 1e30  # stands for a loss that is not finite: an interpolant beside it is
 
 
 class Versions(NamedTuple):
-    """A scan, row 0, and its bootstrap draws: loss and error (V, *grid), and of each mark (V,)."""
+    """What a scan, row 0, and its bootstrap draws show on the grid, (V, *grid), and at each mark, (V,)."""
 
-    loss: np.ndarray
-    error: np.ndarray
-    mark_loss: dict[str, np.ndarray]
-    mark_error: dict[str, np.ndarray]
+    grid: np.ndarray
+    marks: dict[str, np.ndarray]
 
 
-@dataclass(frozen=True, eq=False)
-class Extent:
+class Extent(NamedTuple):
     """Widths or areas, (V,); a lower bound where the region meets the edge of the scan and `bounded` is False."""
 
     size: np.ndarray
     bounded: np.ndarray
 
 
-def versions(scan: Curve) -> Versions:
-    """The scan itself and each of its bootstrap draws."""
-    count, shape = scan.loss.size, scan.loss.shape
-    itself = np.array(
-        [
-            [*getattr(scan, of).ravel(), *(getattr(m, of) for m in scan.marks.values())]
-            for of in ("loss", "error")
-        ]
-    )
-    every = np.concatenate([itself[None], scan.draws.astype(float).reshape(-1, *itself.shape)])
-    loss, error = (every[:, i, :count].reshape(-1, *shape) for i in (0, 1))
-    at_marks = [dict(zip(scan.marks, every[:, i, count:].T, strict=True)) for i in (0, 1)]
-    return Versions(loss, error, *at_marks)
+def versions(scan: Curve, of: str = "loss") -> Versions:
+    """The loss, or error, of the scan itself and of each of its bootstrap draws."""
+    grid = getattr(scan, of)
+    itself = np.array([*grid.ravel(), *(getattr(mark, of) for mark in scan.marks.values())])
+    draws = scan.draws[:, ("loss", "error").index(of)].reshape(-1, len(itself))
+    every = np.concatenate([itself[None], draws])
+    marks = dict(zip(scan.marks, every[:, grid.size :].T, strict=True))
+    return Versions(every[:, : grid.size].reshape(-1, *grid.shape), marks)
 
 
 def along(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -61,13 +52,12 @@ def along(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def losses_along(scan: Curve) -> tuple[np.ndarray, np.ndarray]:
     """Alpha (N,) and loss (V, N) of a curve, or of a surface's cross-section at beta = 0, with the marks on it."""
-    found = versions(scan)
-    loss = found.loss
+    loss, at_marks = versions(scan)
     if isinstance(scan, Surface):
         loss = bilinear(scan, loss, np.c_[scan.alpha, np.zeros(len(scan.alpha))])
     marks = {name: mark.alpha for name, mark in scan.marks.items() if mark.beta == 0}
     alpha, first = np.unique([*scan.alpha, *marks.values()], return_index=True)
-    every = np.concatenate([loss, *(found.mark_loss[name][:, None] for name in marks)], axis=1)
+    every = np.concatenate([loss, *(at_marks[name][:, None] for name in marks)], axis=1)
     return alpha, every[:, first]
 
 
@@ -80,12 +70,10 @@ def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
     above = loss > level
     bounded = np.asarray(above.any(axis=-1))
     i = np.where(bounded, above.argmax(axis=-1), loss.shape[-1] - 1)[..., None]
-
-    def pick(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(values, index, axis=-1)[..., 0]
-
-    here, there = pick(distance, np.maximum(i - 1, 0)), pick(distance, i)
-    below, over = pick(loss, np.maximum(i - 1, 0)), pick(loss, i)
+    pair = np.concatenate([np.maximum(i - 1, 0), i], axis=-1)  # (V, ..., 2)
+    (here, there), (below, over) = (
+        np.moveaxis(np.take_along_axis(values, pair, axis=-1), -1, 0) for values in (distance, loss)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.clip((level[..., 0] - below) / (over - below), 0, 1)
     crossing = np.where(i[..., 0] == 0, 0.0, here + share * (there - here))
@@ -124,8 +112,7 @@ def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callab
 
     It is pi times the mean square of the ways along rays until the loss, or error, exceeds the level; NaN off the scan.
     """
-    mark, found = surface.marks[at], versions(surface)
-    seen, centre = (found.loss, found.mark_loss) if of == "loss" else (found.error, found.mark_error)
+    mark, (seen, centre) = surface.marks[at], versions(surface, of)
     place = np.array([mark.alpha, mark.beta])
     low, high = (np.array([end(surface.alpha), end(surface.beta)]) for end in (np.min, np.max))
     if (place < low).any() or (place > high).any():
@@ -153,24 +140,3 @@ def largest_rise(loss: np.ndarray) -> np.ndarray:
     path = np.where(finite[:, None], loss, 0.0)
     rise = (path - np.minimum.accumulate(path, axis=-1)).max(axis=-1)
     return np.where(finite, rise, np.inf)
-
-
-def distance_from(surface: Surface, at: str = "end") -> np.ndarray:
-    """(A, B): distance of the scanned points from a mark, in alpha."""
-    mark = surface.marks[at]
-    return np.hypot(surface.alpha[:, None] - mark.alpha, surface.beta[None, :] - mark.beta)
-
-
-def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Spearman's rank correlation, (V,), of two surfaces' values, (V, N) each, given a third, (N,).
-
-    What a cubic of its ranks leaves of theirs is correlated (a line would leave a bend); NaN where nothing is left.
-    """
-    from scipy import linalg, stats  # which take long to import, and are needed here alone
-
-    x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given))
-    basis = linalg.orth(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4), fewer if z is constant
-    x, y = (ranks - (ranks @ basis) @ basis.T for ranks in (x, y))
-    norm = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(norm > 1e-6 * len(given), (x * y).sum(-1) / norm, np.nan)

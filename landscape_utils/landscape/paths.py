@@ -1,7 +1,7 @@
 """The loss on the way that a training took: along its epochs, along its first direction, between two of its ends."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from typing import Any
 
@@ -15,7 +15,7 @@ from .scan import Curve, Mark, scan
 LEG = 4  # points of each epoch's leg
 PATH = np.linspace(0.0, 1.0, 41)  # of the straight way from start to end
 RAY = np.linspace(0.0, 2.0, 41)  # in |delta_1|
-BARRIER = np.linspace(0.0, 1.0, 21)
+BARRIER = np.linspace(0.0, 1.0, 21)  # of the straight way between two ends
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,51 +33,41 @@ def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, *
     two in memory at a time; `options`: of `scan`."""
     snapshots = iter(thetas)
     theta_0, first = islice(snapshots, 2)
-    ray = first_ray(objective, theta_0, first, length(theta_1 - theta_0), **options)
+    unit, step = length(theta_1 - theta_0), length(first - theta_0)
+    marks = {"start": (0.0, 0.0), "first epoch": (step / unit, 0.0)}
+    along = Line(theta_0, (first - theta_0) * (unit / step))
+    ray = scan(objective, along, RAY, marks=marks, what="along the first epoch", **options)
+    del along  # a vector less in memory
     return Obstacles(polyline(objective, chain([theta_0, first], snapshots), **options), ray)
 
 
-def straight_path(objective: Objective, theta_0: Tensor, theta_1: Tensor, **options: Any) -> Curve:
-    """The curve on the straight line from start to end, (P,) each; `options`: of `scan`."""
-    return scan(objective, Line(theta_0, theta_1 - theta_0), PATH, what="from start to end", **options)
-
-
-def polyline(objective: Objective, thetas: Iterable[Tensor], points: int = LEG, **options: Any) -> Curve:
-    """The curve along the legs between snapshots, `points` to each, which alpha counts; marks "start" and "end"."""
-    shares, legs, alphas = np.arange(points + 1) / points, list[Curve](), list[np.ndarray]()
-    for leg, (here, there) in enumerate(pairwise(thetas)):
-        axis = shares[leg > 0 :]  # where the last one ended is known
+def polyline(objective: Objective, thetas: Iterable[Tensor], **options: Any) -> Curve:
+    """The curve along the legs between snapshots, `LEG` points to each, which alpha counts; marks "start" and "end"."""
+    legs: list[Curve] = []
+    for i, (here, there) in enumerate(pairwise(thetas)):
+        shares = np.arange(min(i, 1), LEG + 1) / LEG  # where the last one ended is known
         line = Line(here, there - here)
-        legs.append(scan(objective, line, axis, marks={}, what=f"leg {leg + 1}", **options))
-        alphas.append(leg + axis)
-    names = (*Measurement._fields, "computed", "loss_bound")
-    whole: dict[str, Any] = {name: np.concatenate([getattr(leg, name) for leg in legs]) for name in names}
+        legs.append(scan(objective, line, shares, marks={}, what=f"leg {i + 1}", **options))
+    alpha = np.concatenate([i + leg.alpha for i, leg in enumerate(legs)])
     draws = np.concatenate([leg.draws for leg in legs], axis=2)  # (draws, 2, points)
-    whole["alpha"] = np.concatenate(alphas)
-    marks = {
-        name: Mark(float(whole["alpha"][i]), 0.0, *(float(whole[field][i]) for field in Measurement._fields))
-        for name, i in (("start", 0), ("end", -1))
+    values: dict[str, Any] = {
+        name: np.concatenate([getattr(leg, name) for leg in legs]) for name in Measurement._fields
     }
-    return replace(
-        legs[0],
-        **whole,
-        marks=marks,
+    start, end = (Mark(float(alpha[i]), 0.0, *(float(v[i]) for v in values.values())) for i in (0, -1))
+    return Curve(
+        **values,
+        alpha=alpha,
+        marks={"start": start, "end": end},
+        examples=objective.size,
         norm=sum(leg.norm for leg in legs),
+        precision=legs[0].precision,
         precision_error=max(leg.precision_error for leg in legs),
         draws=np.concatenate([draws, draws[..., [0, -1]]], axis=2),
     )
 
 
-def first_ray(objective: Objective, theta_0: Tensor, first: Tensor, unit: float, **options: Any) -> Curve:
-    """The curve from theta_0 through the weights after the first epoch, (P,); alpha in units of |delta_1|, `unit`."""
-    step = length(first - theta_0)
-    line = Line(theta_0, (first - theta_0) * (unit / step))
-    marks = {"start": (0.0, 0.0), "first epoch": (step / unit, 0.0)}
-    return scan(objective, line, RAY, marks=marks, what="along the first epoch", **options)
-
-
-def barrier(
-    objectives: Sequence[Objective], theta_a: Tensor, theta_b: Tensor, **options: Any
-) -> tuple[Curve, ...]:
-    """The curve of each objective on the straight line between two ends, (P,) each: alpha 0 and 1."""
-    return scan(objectives, Line(theta_a, theta_b - theta_a), BARRIER, what="between the two ends", **options)
+def straight_path(
+    objective: Objective | Sequence[Objective], start: Tensor, end: Tensor, shares=PATH, **options: Any
+) -> Any:
+    """The curve, or curves, on the straight line from start to end, (P,) each, alpha 0 and 1; `options`: of `scan`."""
+    return scan(objective, Line(start, end - start), shares, what="from start to end", **options)

@@ -4,12 +4,11 @@ Beside, random sets of as many layers are set back: what a group costs beyond th
 and correctness of each example are kept, so that two rollbacks are compared on the same examples.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
+from typing import Self
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from ..engine.examples import Example
 from ..engine.forward import evaluating
 from ..engine.losses import Loss
 from ..engine.objective import Objective
-from ..engine.space import ParameterSpace, layer_groups, layer_parameters, layer_ranges
+from ..engine.space import ParameterSpace, layer_groups, layer_parameters, layer_ranges, length
 from ..names import GROUPS
 from .scan import Plane, scan
 
@@ -70,19 +69,23 @@ class Rollback:
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Rollback:
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """The inverse of `arrays`."""
         (fine_tuned, fine_tuned_stderr), (accuracy, stderr) = arrays["fine_tuned"], arrays["groups"].T
         return cls(
             examples=int(arrays["examples"]),
             fine_tuned=float(fine_tuned),
             fine_tuned_stderr=float(fine_tuned_stderr),
-            groups=dict(zip(GROUPS, accuracy.tolist(), strict=True)),
-            stderr=dict(zip(GROUPS, stderr.tolist(), strict=True)),
-            layers={g: (int(a), int(b)) for g, (a, b) in zip(GROUPS, arrays["layers"], strict=True)},
-            moved=dict(zip(GROUPS, arrays["moved"].tolist(), strict=True)),
+            groups=by_group(accuracy),
+            stderr=by_group(stderr),
+            layers=dict(zip(GROUPS, map(tuple, arrays["layers"].tolist()), strict=True)),
+            moved=by_group(arrays["moved"]),
             **{name: arrays[name] for name in PER_EXAMPLE if name in arrays},
         )
+
+
+def by_group(values: np.ndarray) -> dict[str, float]:
+    return dict(zip(GROUPS, values.tolist(), strict=True))
 
 
 def roll_back(
@@ -99,32 +102,31 @@ def roll_back(
     >>> list(lu.roll_back(model, theta_0, theta_1, examples).groups)
     ['low', 'middle', 'high']
     """
-    space, groups = ParameterSpace(model), layer_groups(model)
+    space, groups, layers = ParameterSpace(model), layer_groups(model), layer_parameters(model)
     objective = Objective(model, examples, loss=loss)
-    for name, theta in (("theta_0", theta_0), ("theta_1", theta_1)):
-        space.check(theta, name)
-    layers = layer_parameters(model)
+    space.check(theta_0, "theta_0")
+    space.check(theta_1, "theta_1")
     ranges = layer_ranges(len(layers))
-    sets = sets_of_layers(len(layers), ranges["high"][1] - ranges["high"][0] + 1, random_sets)
+    first, last = ranges["high"]
+    sets = sets_of_layers(len(layers), last - first + 1, random_sets)
     names = [(), *groups.values(), *(tuple(chain(*(layers[i] for i in some))) for some in sets)]
     delta = theta_1 - theta_0
     found = [outcomes(objective, theta_1 - space.restrict(delta, some)) for some in names]
     losses, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
     accuracy = 1 - wrong.mean(axis=1)
     stderr = wrong.std(axis=1, ddof=1) / np.sqrt(objective.size) if objective.size > 1 else accuracy * np.nan
-    fine_tuned, *of_groups = np.stack([accuracy, stderr], axis=1)[:4]
-    moved = [float(space.restrict(delta, groups[g]).double().norm()) for g in GROUPS]
-    arrays = {
-        "examples": np.array(objective.size),
-        "fine_tuned": fine_tuned,
-        "groups": np.array(of_groups),
-        "layers": np.array([ranges[g] for g in GROUPS]),
-        "moved": np.array(moved),
-        "loss": losses.astype(np.float32),
-        "correct": wrong == 0,
-        "random_sets": np.array(sets),
-    }
-    return Rollback.from_arrays(arrays)
+    return Rollback(
+        examples=objective.size,
+        fine_tuned=float(accuracy[0]),
+        fine_tuned_stderr=float(stderr[0]),
+        groups=by_group(accuracy[1:4]),
+        stderr=by_group(stderr[1:4]),
+        layers=ranges,
+        moved={group: length(space.restrict(delta, some)) for group, some in groups.items()},
+        loss=losses.astype(np.float32),
+        correct=wrong == 0,
+        random_sets=np.array(sets),
+    )
 
 
 def outcomes(objective: Objective, theta: Tensor) -> np.ndarray:

@@ -203,12 +203,14 @@ def scan(
             rows[i] = row
             progress.update()
 
-    values = np.split(interpolated(refinement, rows, marked, len(objectives)), len(objectives), axis=1)
+    unknown = np.full_like(rows[PROBED], np.nan)
+    values = np.array([rows.get(i, unknown) for i in range(len(points))])
     results = []
-    for k, (o, of_one) in enumerate(zip(objectives, values, strict=True)):
+    for k, of_one in enumerate(np.split(values, len(objectives), axis=1)):
         if refinement:
+            of_one = interpolated(refinement, of_one)
             told |= {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]}
-        results.append(assemble(region, axes, places, of_one, examples=o.size, **told))
+        results.append(assemble(region, axes, places, of_one, examples=objectives[k].size, **told))
     return results[0] if isinstance(objective, Objective) else tuple(results)
 
 
@@ -235,42 +237,35 @@ def assemble(
 
 
 def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -> list[np.ndarray]:
-    """The grid's axes as float64 arrays; refused if they are empty, not finite, or do not fit the region."""
-    if not isinstance(region, Line | Plane):
+    """The grid's axes as float64 arrays; refused if they do not fit the region."""
+    if not isinstance(region, Line):  # as a Plane is
         raise UserError(f"region must be a Line or a Plane; got {type(region).__name__}")
-    if (beta is None) is isinstance(region, Plane):
-        raise UserError(
-            f"a {type(region).__name__} takes {'alpha and beta' if isinstance(region, Plane) else 'alpha alone'}; "
-            f"beta is {'missing' if beta is None else 'given'}"
-        )
-    axes = []
-    for name, axis in (("alpha", alpha), ("beta", beta))[: len(region.directions)]:
-        axes.append(finite(axis))
-        if not axes[-1].size:
-            raise UserError(f"{name} must be a sequence of one or more finite numbers; got {axis!r:.60}")
-    return axes
-
-
-def finite(given: Any) -> np.ndarray:
-    """(n,) float64, finite in float32, too, which weights are computed in; of anything but such numbers none."""
-    try:
-        values = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        return np.zeros(0)
-    fine = values.ndim == 1 and (np.abs(values) <= np.finfo(np.float32).max).all()
-    return values if fine else np.zeros(0)
+    given = {"alpha": alpha} if beta is None else {"alpha": alpha, "beta": beta}
+    if len(given) != len(region.directions):
+        takes = "alpha alone; beta is given" if len(given) > 1 else "alpha and beta; beta is missing"
+        raise UserError(f"a {type(region).__name__} takes {takes}")
+    must_be = "must be a sequence of one or more finite numbers"
+    return [finite(axis, f"{name} {must_be}") for name, axis in given.items()]
 
 
 def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[str, tuple[float, ...]]:
-    """The coordinates of marks; refused if they are too few, no numbers or not finite."""
+    """The coordinates of marks; refused if they are too few."""
     if not isinstance(marks, Mapping):
         raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
-    places = {}
-    for name, at in marks.items():
-        places[name] = tuple(finite(at)[:dimensions].tolist())
-        if len(places[name]) != dimensions:
-            raise UserError(f"mark {name!r} must be at {dimensions} finite coordinates; got {at!r:.60}")
-    return places
+    must_be = f"must be at {dimensions} finite coordinates"
+    found = {name: finite(at, f"mark {name!r} {must_be}", dimensions) for name, at in marks.items()}
+    return {name: tuple(at[:dimensions].tolist()) for name, at in found.items()}
+
+
+def finite(given: Any, rule: str, least: int = 1) -> np.ndarray:
+    """(n,) float64, n >= `least`, finite in float32 too, which weights are computed in; or else refused by the rule."""
+    try:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        values = np.zeros(())
+    if values.ndim != 1 or len(values) < least or not (np.abs(values) <= np.finfo(np.float32).max).all():
+        raise UserError(f"{rule}; got {given!r:.60}")
+    return values
 
 
 def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:

@@ -7,6 +7,7 @@ sqrt(sum of l_t^2 of the part / sum of all l_t^2) in high dimension (Antognini a
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -53,7 +54,7 @@ def walk(
     """Measure a training's way to `theta_1`, of a model whose weights are not read; `thetas`: the epochs, (P,) each,
     the start first, two in memory at a time; `quarter`: the weights after a quarter of the steps."""
     space, snapshots = ParameterSpace(model), iter(thetas)
-    theta_0 = here = next(snapshots)
+    theta_0 = next(snapshots)
     delta_1 = theta_1 - theta_0
 
     def beside_delta_1(vector: Tensor | None) -> tuple[float, float]:
@@ -63,10 +64,9 @@ def walk(
         return length(vector), float(vector.double() @ delta_1.double()) / product if product else math.nan
 
     rows, legs = [(0.0, math.nan)], []
-    for there in snapshots:
+    for here, there in pairwise(chain([theta_0], snapshots)):
         rows.append(beside_delta_1(there - theta_0))
         legs.append(length(there - here))
-        here = there
     norm, cosine = np.array(rows).T
     try:
         groups = [[space.slices[name] for name in names] for names in layer_groups(model).values()]

@@ -14,7 +14,7 @@ from ..engine.losses import Loss, name_of
 from ..engine.objective import Measurement, Objective
 from ..engine.space import ParameterSpace, layer_groups
 from ..errors import UserError, one_of
-from ..landscape.directions import layer_normalised, random_direction
+from ..landscape.directions import normalised, random_direction
 from ..names import GROUPS, HOWS, SPLITS, task_key
 from ..profiles import load_profile
 from ..profiles.profile import Profile, Training
@@ -147,7 +147,7 @@ class OwnTrainings(Trainings):
             # With the share of each layer that training gave it: elsewhere the loss would say nothing of this way.
             model = classifier(self.trained[run.how][-1], len(self.data.labels))[0]
             space, seed = ParameterSpace(model), self.seeds[0]
-            return layer_normalised(random_direction(self.size, seed), space.read() - origin, space)
+            return normalised(random_direction(self.size, seed), space.read() - origin, space)
 
         def recipe() -> Recipe:
             if folder:

@@ -16,7 +16,7 @@ from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
 from ..errors import one_of
 from ..landscape.directions import COUNT, RADII, RandomDirections, random_filter_directions, scan_directions
-from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, barrier, obstacles, straight_path
+from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, obstacles, straight_path
 from ..landscape.rollback import AXIS, RANDOM_SETS, Rollback, roll_back, roll_back_together
 from ..landscape.scan import Curve
 from ..landscape.trajectory import Trajectory, project
@@ -233,8 +233,8 @@ class BarrierResult(WayResult):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, further = study.trained(self.run), study.trained(self.run.further)
-        objectives = self.objectives(study, run)
-        found = barrier(objectives, run.theta(), further.theta(), draws=DRAWS, journal=journal)
+        objectives, ends = self.objectives(study, run), (run.theta(), further.theta())
+        found = straight_path(objectives, *ends, BARRIER, draws=DRAWS, journal=journal)
         return arrays_of(dict(zip(self.splits, found, strict=True)))
 
 

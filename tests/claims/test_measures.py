@@ -11,10 +11,11 @@ import pytest
 from planted import GUESS, SIZES, TASKS, Planted
 from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import brentq
-from scipy.stats import rankdata
+from scipy.stats import rankdata, spearmanr
 
 from landscape_utils.claims.claims import CLAIMS
 from landscape_utils.claims.layers import costs
+from landscape_utils.claims.surfaces import partial_rank_correlation
 from landscape_utils.landscape.scan import Curve
 from landscape_utils.names import display_name
 
@@ -204,3 +205,17 @@ def test_costs_of_random_sets_are_their_mean():
     both = replace(plain, correct=np.concatenate([plain.correct, ~plain.correct[:1], plain.correct[:1]]))
     whole = plain.correct[0].astype(float)
     assert costs(both, "correct")["random"] == pytest.approx(100 * (whole - 0.5))
+
+
+def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():
+    rng = np.random.default_rng(0)
+    first, second, given = rng.normal(size=(3, 200))
+    second = second + first + 3 * np.sin(given)
+    ranks = [rankdata(values) for values in (first, second, given)]
+    left = [r - np.polyval(np.polyfit(ranks[2] / 200, r, 3), ranks[2] / 200) for r in ranks[:2]]
+    found = partial_rank_correlation(np.stack([first, -first]), np.stack([second, second]), given)
+    assert found == pytest.approx(np.corrcoef(left)[0, 1] * np.array([1, -1]))
+    nothing_left = partial_rank_correlation(given[None], second[None], given)
+    assert np.isnan(nothing_left[0])
+    plain = partial_rank_correlation(first[None], second[None], np.zeros(200))
+    assert plain == pytest.approx(spearmanr(first, second).statistic)

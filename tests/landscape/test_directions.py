@@ -9,10 +9,8 @@ from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.directions import (
-    filter_normalised,
-    layer_normalised,
+    normalised,
     plane_through,
-    principal_components,
     principal_plane,
     random_direction,
     random_filter_directions,
@@ -33,7 +31,7 @@ def space() -> ParameterSpace:
 def test_filters_and_parameters_have_the_norms_of_what_they_are_like(space):
     like = random_direction(space.size, 1) * torch.linspace(0, 2, space.size)
     direction = random_direction(space.size, 0)
-    by_filter, by_layer = (f(direction, like, space) for f in (filter_normalised, layer_normalised))
+    by_filter, by_layer = (normalised(direction, like, space, filters) for filters in (True, False))
     for name, parameter in space.encoder.named_parameters():
         part = space.slices[name]
         torch.testing.assert_close(by_layer[part].norm(), like[part].norm())
@@ -52,27 +50,26 @@ def test_a_random_plane_is_filter_normalised_with_the_norm_that_is_asked_for(spa
         assert torch.equal(plane.at(0.0, 0.0), theta)
         found = list(random_filter_directions(theta, space, 2, **given))
         for i, (direction, other) in enumerate(zip(plane.directions, found, strict=True)):
-            like = filter_normalised(random_direction(space.size, seed * 100_003 + i), theta, space)
+            like = normalised(random_direction(space.size, seed * 100_003 + i), theta, space, filters=True)
             assert torch.equal(other, like)
             torch.testing.assert_close(direction, 3.0 * like / like.norm())
 
 
 @pytest.mark.parametrize("block", [7, 1 << 20])
 def test_principal_components_are_those_of_the_centred_snapshots(monkeypatch, block):
-    """Against numpy's SVD in float64; the components are float32: 1e-6."""
+    """Against numpy's SVD in float64; the components are float32, as long as the way: 1e-5."""
     monkeypatch.setattr("landscape_utils.landscape.directions.BLOCK", block)
     thetas = list(torch.randn(5, 50, generator=torch.Generator().manual_seed(0)).cumsum(dim=0))
-    found, shares = principal_components(thetas)
+    plane, marks, shares = principal_plane(thetas)
     centred = torch.stack(thetas).double().numpy()
     centred -= centred.mean(axis=0)
     _, singular, rows = np.linalg.svd(centred, full_matrices=False)
     signs = np.sign(rows[:2] @ (centred[-1] - centred[0]))[:, None]
-    np.testing.assert_allclose(found, signs * rows[:2], atol=1e-6)
+    way = np.linalg.norm(centred[-1] - centred[0])
+    np.testing.assert_allclose(torch.stack(plane.directions), way * signs * rows[:2], atol=1e-5)
     np.testing.assert_allclose(shares, (singular**2 / (singular**2).sum())[:2], rtol=1e-10)
-    plane, marks, _ = principal_plane(thetas)
     assert marks == HERE
     assert torch.equal(plane.origin, thetas[-1])
-    torch.testing.assert_close(torch.stack(plane.directions), (thetas[-1] - thetas[0]).norm() * found)
 
 
 def test_a_plane_through_three_models_holds_them_at_their_places():
@@ -87,16 +84,16 @@ def test_a_plane_through_three_models_holds_them_at_their_places():
 
 def test_what_spans_no_plane_and_vectors_of_another_size_are_refused(space):
     one = random_direction(50, 0)
-    for make in (principal_components, lambda rows: plane_through(dict(enumerate(rows)))):
+    for make in (principal_plane, lambda rows: plane_through(dict(enumerate(rows)))):
         with pytest.raises(UserError, match=r"on one line"):
             make([one, 2 * one, 3 * one])
         with pytest.raises(UserError, match=r"three .*; got 2"):
             make([one, -one])
     with pytest.raises(UserError, match="of one size"):
-        principal_components([one, one[1:], one])
+        principal_plane([one, one[1:], one])
     for direction, like in ((one, space.read()), (space.read(), one)):
         with pytest.raises(UserError, match=r"must be .* got \(50,\)"):
-            layer_normalised(direction, like, space)
+            normalised(direction, like, space)
 
 
 def test_loss_along_directions_is_that_of_the_model_with_its_weights_set(model):
@@ -113,6 +110,9 @@ def test_loss_along_directions_is_that_of_the_model_with_its_weights_set(model):
     curves = [scan(objective, Line(theta, direction), RADII, draws=50) for direction in directions]
     end, along = curves[0].draws[:, :1, -2], [curve.draws[:, 0, :2] for curve in curves]
     np.testing.assert_array_equal(found.draws, np.concatenate([end, *along], axis=1))
+    plain = scan_directions(objective, theta, directions, RADII)
+    np.testing.assert_array_equal(plain.loss, found.loss)
+    assert plain.draws.size == 0
     del journal[1]
     again = scan_directions(objective, theta, directions, RADII, journal, draws=50)
     np.testing.assert_equal(vars(again), vars(found))

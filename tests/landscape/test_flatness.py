@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 from synthetic import curve_of, draws_of, surface_of
 
 from landscape_utils.landscape import flatness
@@ -17,23 +16,24 @@ def quadratic_curve(a: float, points: int = 41, c: float = 0.1) -> Curve:
 
 def width(curve: Curve, rise: float, **options) -> tuple[float, bool]:
     """Of the scan itself, up to a rise above its end."""
-    found = flatness.width_below(curve, flatness.versions(curve).mark_loss["end"] + rise, **options)
+    found = flatness.width_below(curve, flatness.versions(curve).marks["end"] + rise, **options)
     return found.size[0], found.bounded[0]
 
 
 def area(surface, rise: float) -> tuple[float, bool]:
-    found = flatness.region_around(surface)(flatness.versions(surface).mark_loss["end"] + rise)
+    found = flatness.region_around(surface)(flatness.versions(surface).marks["end"] + rise)
     return found.size[0], found.bounded[0]
 
 
 def test_versions_are_the_scan_and_then_its_draws():
     surface = surface_of(lambda x, y: x**2 + y**2 + 1, points=5)
     surface = replace(surface, draws=draws_of(surface.loss, surface.marks, added=(0.5, 1.0)))
-    found = flatness.versions(surface)
+    loss, error = flatness.versions(surface), flatness.versions(surface, "error")
     for version, more in enumerate((0.0, 0.5, 1.0)):
-        np.testing.assert_allclose(found.loss[version], surface.loss + more, rtol=1e-6)  # draws are float32
-        np.testing.assert_allclose(found.error[version], surface.error, rtol=1e-6)
-        assert found.mark_loss["end"][version] == pytest.approx(2 + more)
+        np.testing.assert_allclose(loss.grid[version], surface.loss + more, rtol=1e-6)  # draws are float32
+        np.testing.assert_allclose(error.grid[version], surface.error, rtol=1e-6)
+        assert loss.marks["end"][version] == pytest.approx(2 + more)
+        assert error.marks["end"][version] == pytest.approx(1 - np.exp(-2))
 
 
 @pytest.mark.parametrize("a", [0.5, 2.0, 7.0])
@@ -121,22 +121,3 @@ def test_section_of_a_surface_is_the_row_at_beta_0():
     alpha, loss, _ = flatness.along(curve_of(lambda a: a**2, points=40))
     assert len(alpha) == 42 and (np.diff(alpha) > 0).all()
     np.testing.assert_allclose(loss, alpha**2, atol=1e-12)
-
-
-def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():
-    rng = np.random.default_rng(0)
-    first, second, given = rng.normal(size=(3, 200))
-    second = second + first + 3 * np.sin(given)
-    ranks = [stats.rankdata(values) for values in (first, second, given)]
-    left = [r - np.polyval(np.polyfit(ranks[2] / 200, r, 3), ranks[2] / 200) for r in ranks[:2]]
-    found = flatness.partial_rank_correlation(np.stack([first, -first]), np.stack([second, second]), given)
-    assert found == pytest.approx(np.corrcoef(left)[0, 1] * np.array([1, -1]))
-    nothing_left = flatness.partial_rank_correlation(given[None], second[None], given)
-    assert np.isnan(nothing_left[0])
-    plain = flatness.partial_rank_correlation(first[None], second[None], np.zeros(200))
-    assert plain == pytest.approx(stats.spearmanr(first, second).statistic)
-
-
-def test_distance_is_from_the_mark():
-    distance = flatness.distance_from(surface_of(lambda x, y: x + y, points=9))  # spacing 1
-    assert (distance <= 1.0).sum() == 5

@@ -10,7 +10,7 @@ from networks import make_examples, make_model, plain_float64
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.landscape.paths import LEG, RAY, barrier, obstacles, straight_path
+from landscape_utils.landscape.paths import BARRIER, LEG, RAY, obstacles, straight_path
 from landscape_utils.landscape.walk import random_walk_cosine, walk
 
 
@@ -49,16 +49,17 @@ def test_path_and_ray_are_the_losses_of_the_models_on_them(model):
         obstacles(Objective(model, examples), iter(thetas[:1]), thetas[0])
 
 
-def test_barrier_and_straight_path_go_from_one_end_to_the_other(model):
+def test_straight_paths_go_from_one_end_to_the_other(model):
     examples, (first, second) = make_examples(8), steps(model, 2)
     objectives = [Objective(model, examples), Objective(model, examples[:4])]
-    train, dev = barrier(objectives, first, second)
+    train, dev = straight_path(objectives, first, second, BARRIER)
     straight = straight_path(objectives[0], first, second)
     for curve in (train, straight):
         assert_losses(curve, model, [first + a * (second - first) for a in curve.alpha], examples)
         assert (curve.alpha[0], curve.alpha[-1]) == (0, 1)
         assert curve.norm == pytest.approx(float((second - first).norm()))
     assert (train.marks["start"].loss, dev.examples) == (train.loss[0], 4)
+    assert np.array_equal(train.alpha, straight.alpha[::2])
 
 
 def test_walk_has_the_lengths_and_angles_of_its_snapshots(model):
