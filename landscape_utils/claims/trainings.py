@@ -107,7 +107,7 @@ def descent(curve: Curve) -> np.ndarray:
 
 def rise(curve: Curve) -> np.ndarray:
     """(3, V): the largest rise from start to end, in % of the descent, and between what rounding leaves it."""
-    alpha, loss = flatness.losses_along(curve)
+    alpha, loss = flatness.along(curve)
     between = (alpha >= curve.marks["start"].alpha) & (alpha <= curve.marks["end"].alpha)
     return 100 * within(flatness.largest_rise(loss[:, between]), 2 * curve.precision_error) / descent(curve)
 
@@ -135,7 +135,7 @@ def first_direction(study: Subject, task: str, seed: int, more_than: float | Non
 @reads("barrier", ways=FINE_TUNED, fitted=True, tasks=overfitted, each=True)
 def barrier(study: Subject, task: str, how: str, seed: int) -> np.ndarray:
     curve = study.barrier(task, seed=seed)
-    alpha, loss = flatness.losses_along(curve)
+    alpha, loss = flatness.along(curve)
     before, after = (versions(curve).marks[name] for name in ("start", "end"))  # (V,)
     height = (loss - before[:, None] * (1 - alpha) - after[:, None] * alpha).max(axis=1)
     return 100 * within(height, 2 * curve.precision_error) / (guessing(study, task) - before)

@@ -83,7 +83,8 @@ def curves(
         for how, curve in by_how.items():
             colour = looks[how]["color"]
             scale, origin = (1.0, 0.0) if against == "alpha" else (curve.norm, 1.0)
-            alpha, loss, stderr = along(curve)
+            alpha, (loss, *_) = along(curve)
+            _, (stderr,) = along(curve, "loss_stderr")
             x = scale * (alpha - origin)
             reach.append((x[0], x[-1]))
             axis.plot(x, loss, **looks[how], label=how_name(how))

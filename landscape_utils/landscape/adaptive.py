@@ -30,9 +30,6 @@ TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed
 TINY = 1e-12
 STRAIGHT = -1  # the guide of columns interpolated along straight lines
 
-# of a scan, (objectives * (4 + 2 draws),) each: loss, error, their standard errors, draws of both
-Rows = Mapping[int, np.ndarray]
-
 
 def steps_along(points: int) -> np.ndarray:
     """(points,): of each point of an axis the step of the coarsest lattice that holds it."""
@@ -179,6 +176,31 @@ class Refinement:
         self._judge(tolerances)
         self._choose()
 
+    def rounds(
+        self, rows: Mapping[int, np.ndarray], sizes: Sequence[int], tolerance: float | str
+    ) -> Iterator[list[int]]:
+        """The points of each round; whoever asks for the next has put the last one's rows into `rows`.
+
+        `sizes`: examples of each objective; the standard error of an error rate of 0 or 1 counts as one example.
+        """
+        least = np.array([(0.0, 1 / size) for size in sizes])
+        while todo := self.todo.tolist():
+            yield todo
+            found = np.array([rows[i] for i in todo]).reshape(len(todo), len(sizes), -1)
+            values, stderrs = found[..., :2], found[..., 2:4]
+            allowed = np.maximum(stderrs, least) if tolerance == "stderr" else np.full_like(values, tolerance)
+            self.take(values.reshape(len(todo), -1).T, allowed.reshape(len(todo), -1).T)
+
+    def completed(self, values: np.ndarray) -> np.ndarray:
+        """One objective's values, (points, 4 + 2 draws), of the grid and then of the marks, with interpolants where not
+        computed: of standard errors along straight lines, of draws with the weights of what they are drawn of."""
+        draws = values.shape[1] // 2 - 2
+        guide = np.array([0, 1, STRAIGHT, STRAIGHT, *draws * [0], *draws * [1]])
+        grid, at_marks = np.split(values, [self.computed.size])
+        filled = self.fill(grid.T.reshape(-1, *self.computed.shape), guide).reshape(len(guide), -1).T
+        possible = np.clip(filled, 0.0, np.where(guide == 1, 1.0, np.inf))  # an error rate is 1 at most
+        return np.concatenate([np.where(self.computed.reshape(-1, 1), grid, possible), at_marks])
+
     def fill(self, columns: np.ndarray, guide: np.ndarray) -> np.ndarray:
         """Columns (C, *the grid's shape) with interpolants where nothing was computed; `guide` as in a Lattice."""
         sorted_ = columns.reshape(len(columns), -1)[:, self._index]
@@ -221,36 +243,3 @@ class Refinement:
         """(..., A, B) in the order of the sorted axes, as the grid was given."""
         rows, cols = self._back
         return values[..., rows, cols].reshape(*values.shape[:-2], *self._shape)
-
-
-def refined(
-    refinement: Refinement, rows: Rows, marked: range, sizes: Sequence[int], tolerance: float | str
-) -> Iterator[Sequence[int]]:
-    """The points of each round, the marks first; whoever asks for the next has put the last one's rows into `rows`.
-
-    `sizes`: examples of each objective; the standard error of an error rate of 0 or 1 counts as one example.
-    """
-    yield marked
-    least = np.array([(0.0, 1 / size) for size in sizes])
-    while len(todo := refinement.todo):
-        yield todo.tolist()
-        found = np.array([rows[i] for i in todo.tolist()]).reshape(len(todo), len(sizes), -1)
-        values, stderrs = found[..., :2], found[..., 2:4]
-        allowed = np.maximum(stderrs, least) if tolerance == "stderr" else np.full_like(values, tolerance)
-        refinement.take(values.reshape(len(todo), -1).T, allowed.reshape(len(todo), -1).T)
-
-
-def interpolated(refinement: Refinement, values: np.ndarray) -> np.ndarray:
-    """One objective's values at all points, the grid's and then the marks', (points, 4 + 2 draws); `values`: the same,
-    of the computed ones.
-
-    Standard errors are interpolated along straight lines, draws with the weights of what they are drawn of.
-    """
-    computed, draws = refinement.computed, values.shape[1] // 2 - 2
-    guide = np.array([0, 1, STRAIGHT, STRAIGHT, *draws * [0], *draws * [1]])
-    grid, at_marks = np.split(values, [computed.size])
-    filled = refinement.fill(grid.T.reshape(-1, *computed.shape), guide).reshape(len(guide), -1).T
-    possible = np.clip(
-        filled, 0.0, np.where(guide == 1, 1.0, np.inf)
-    )  # no loss below 0, no error rate above 1
-    return np.concatenate([np.where(computed.reshape(-1, 1), grid, possible), at_marks])

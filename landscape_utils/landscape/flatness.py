@@ -33,31 +33,23 @@ class Extent(NamedTuple):
 
 
 def versions(scan: Curve, of: str = "loss") -> Versions:
-    """The loss, or error, of the scan itself and of each of its bootstrap draws."""
+    """The loss, or error, of the scan itself and of each of its bootstrap draws; of a standard error there are none."""
     grid = getattr(scan, of)
     itself = np.array([*grid.ravel(), *(getattr(mark, of) for mark in scan.marks.values())])
-    draws = scan.draws[:, ("loss", "error").index(of)].reshape(-1, len(itself))
-    every = np.concatenate([itself[None], draws])
+    draws = {"loss": scan.draws[:, 0], "error": scan.draws[:, 1]}.get(of, scan.draws[:0, 0])
+    every = np.concatenate([itself[None], draws.reshape(-1, len(itself))])
     marks = dict(zip(scan.marks, every[:, grid.size :].T, strict=True))
     return Versions(every[:, : grid.size].reshape(-1, *grid.shape), marks)
 
 
-def along(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Alpha, loss and its standard error, (A + marks,) each, sorted: points and marks were measured alike."""
-    marks = np.array([(mark.alpha, mark.loss, mark.loss_stderr) for mark in curve.marks.values()])
-    points = np.concatenate([np.c_[curve.alpha, curve.loss, curve.loss_stderr], marks.reshape(-1, 3)])
-    _, first = np.unique(points[:, 0], return_index=True)
-    return tuple(points[first].T)
-
-
-def losses_along(scan: Curve) -> tuple[np.ndarray, np.ndarray]:
-    """Alpha (N,) and loss (V, N) of a curve, or of a surface's cross-section at beta = 0, with the marks on it."""
-    loss, at_marks = versions(scan)
+def along(scan: Curve, of: str = "loss") -> tuple[np.ndarray, np.ndarray]:
+    """Alpha (N,) and values (V, N) of a curve, or of a surface's cross-section at beta = 0, with the marks on it."""
+    values, at_marks = versions(scan, of)
     if isinstance(scan, Surface):
-        loss = bilinear(scan, loss, np.c_[scan.alpha, np.zeros(len(scan.alpha))])
+        values = bilinear(scan, values, np.c_[scan.alpha, np.zeros(len(scan.alpha))])
     marks = {name: mark.alpha for name, mark in scan.marks.items() if mark.beta == 0}
     alpha, first = np.unique([*scan.alpha, *marks.values()], return_index=True)
-    every = np.concatenate([loss, *(at_marks[name][:, None] for name in marks)], axis=1)
+    every = np.concatenate([values, *(at_marks[name][:, None] for name in marks)], axis=1)
     return alpha, every[:, first]
 
 
@@ -83,7 +75,7 @@ def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
 def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "both") -> Extent:
     """Width in alpha, (V,), of the stretch around a mark on which the loss stays below `level`, (V,); `sides` "left":
     of the part towards smaller alpha. Of a surface it is the cross-section at beta = 0."""
-    alpha, loss = losses_along(scan)
+    alpha, loss = along(scan)
     centre = int(np.searchsorted(alpha, scan.marks[at].alpha))
     left = reach(alpha[centre] - alpha[centre::-1], loss[:, centre::-1], level)
     if sides == "left":

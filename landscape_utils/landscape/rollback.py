@@ -102,17 +102,21 @@ def roll_back(
     >>> list(lu.roll_back(model, theta_0, theta_1, examples).groups)
     ['low', 'middle', 'high']
     """
-    space, groups, layers = ParameterSpace(model), layer_groups(model), layer_parameters(model)
-    objective = Objective(model, examples, loss=loss)
+    space, objective = ParameterSpace(model), Objective(model, examples, loss=loss)
     space.check(theta_0, "theta_0")
     space.check(theta_1, "theta_1")
+    groups, layers = layer_groups(model), layer_parameters(model)
     ranges = layer_ranges(len(layers))
     first, last = ranges["high"]
     sets = sets_of_layers(len(layers), last - first + 1, random_sets)
     names = [(), *groups.values(), *(tuple(chain(*(layers[i] for i in some))) for some in sets)]
     delta = theta_1 - theta_0
-    found = [outcomes(objective, theta_1 - space.restrict(delta, some)) for some in names]
-    losses, wrong = np.array(found).swapaxes(0, 1)  # (4 + N, n) each
+    found = []
+    with space.attached() as weights, evaluating(model):
+        for some in names:
+            weights.copy_(theta_1 - space.restrict(delta, some))
+            found.append(torch.stack(objective.outcomes(objective.logits)))  # (2, n) in order of length
+    losses, wrong = torch.stack(found, dim=1).double().cpu().numpy()  # (4 + N, n) each
     accuracy = 1 - wrong.mean(axis=1)
     stderr = wrong.std(axis=1, ddof=1) / np.sqrt(objective.size) if objective.size > 1 else accuracy * np.nan
     return Rollback(
@@ -127,13 +131,6 @@ def roll_back(
         correct=wrong == 0,
         random_sets=np.array(sets),
     )
-
-
-def outcomes(objective: Objective, theta: Tensor) -> np.ndarray:
-    """(2, n) float64: loss and error of each example at theta, (P,), in order of length; the model stays as it was."""
-    with ParameterSpace(objective.model).attached() as weights, evaluating(objective.model):
-        weights.copy_(theta)
-        return torch.stack(objective.outcomes(objective.logits)).double().cpu().numpy()
 
 
 def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:

@@ -21,7 +21,7 @@ from ..engine.space import Line, ParameterSpace, Plane
 from ..engine.walker import CACHE_BYTES, Walk, coarse_first
 from ..errors import UserError
 from ..progress import bar
-from .adaptive import Refinement, interpolated, refined
+from .adaptive import Refinement
 
 MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
@@ -192,7 +192,8 @@ def scan(
     refinement = None
     if tolerance is not None:
         refinement = Refinement(axes, places.values())
-        rounds = refined(refinement, rows, marked, [o.size for o in objectives], tolerance)
+        sizes = [o.size for o in objectives]
+        rounds = itertools.chain([marked], refinement.rounds(rows, sizes, tolerance))
     missing = filter(None, ([(i, points[i]) for i in indices if i not in rows] for indices in rounds))
     total = None if refinement else sum(i not in rows for i in range(len(points)))
     with (
@@ -208,7 +209,7 @@ def scan(
     results = []
     for k, of_one in enumerate(np.split(values, len(objectives), axis=1)):
         if refinement:
-            of_one = interpolated(refinement, of_one)
+            of_one = refinement.completed(of_one)
             told |= {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]}
         results.append(assemble(region, axes, places, of_one, examples=objectives[k].size, **told))
     return results[0] if isinstance(objective, Objective) else tuple(results)

@@ -8,7 +8,7 @@ from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples
 
 from landscape_utils.engine.objective import Objective
-from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement, interpolated, refined
+from landscape_utils.landscape.adaptive import BASE, STRAIGHT, Lattice, Refinement
 from landscape_utils.landscape.scan import scan
 
 AXIS = np.linspace(-4, 4, 81)
@@ -53,6 +53,16 @@ def test_quadratics_are_interpolated_exactly_on_uneven_axes(sizes):
     found, _ = lattice.interpolate(columns, known, np.array([0, STRAIGHT]))
     np.testing.assert_array_equal(np.isnan(found), [known, known])
     np.testing.assert_allclose(np.where(known, columns, found), columns, atol=1e-11)  # of values up to 50
+
+
+def test_straight_lines_along_both_axes_count_alike():
+    """One is off by 1 in the middle between two points of x^2 that are 2 apart, and one along y by nothing."""
+    lattice = Lattice(np.arange(19.0), np.arange(19.0))
+    squares = np.arange(19.0)[:, None] ** 2 + np.zeros(19)
+    known = lattice.step == BASE
+    known[5, [4, 6]] = True
+    found, _ = lattice.interpolate(squares[None], known, np.array([STRAIGHT]))
+    np.testing.assert_allclose(found[0, [5, 5, 6], [8, 5, 5]], [25 + 1, 25 + 1 / 2, 36], rtol=1e-12)
 
 
 def test_the_points_around_a_mark_are_computed_first():
@@ -164,11 +174,11 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
         halves.append(np.stack([loss, error, stderr, stderr, *draws], axis=1))
     table = np.concatenate(halves, axis=1)  # (points, 2 * (4 + 2 draws))
     refinement, rows = Refinement(axes, PLACES), {}
-    for indices in refined(refinement, rows, marked, (128, 128), "stderr"):
+    for indices in itertools.chain([marked], refinement.rounds(rows, (128, 128), "stderr")):
         rows.update((i, table[i]) for i in indices)
     given = np.full_like(table, np.nan)
     given[[*rows]] = [*rows.values()]
-    found = np.concatenate([interpolated(refinement, one) for one in np.split(given, 2, axis=1)], axis=1)
+    found = np.concatenate([refinement.completed(one) for one in np.split(given, 2, axis=1)], axis=1)
     for one in np.split(found, 2, axis=1):
         np.testing.assert_allclose(one[:, 4:7], one[:, :1] * [0.9, 1, 1.1], rtol=1e-12)
         np.testing.assert_allclose(one[:, 7:10], one[:, 1:2] * [0.9, 0.95, 1], rtol=1e-12)
@@ -182,8 +192,8 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     assert np.isfinite(found).all() and len(rows) < 0.8 * marked.start
 
 
-class OneRound:
-    """In place of a refinement: one point of three is computed, interpolation goes wrong at the others."""
+class OneRound(Refinement):
+    """One point of three is computed, interpolation goes wrong at the others."""
 
     todo, computed = np.array([0]), np.array([True, False, False])
 
@@ -195,11 +205,11 @@ class OneRound:
 
 
 def test_error_rates_are_off_by_a_standard_error_or_an_example_and_no_loss_is_negative_no_rate_above_1():
-    one, rows = OneRound(), {0: np.array([0.7, 0.2, 0.0, 0.0, 0.7, 0.2, 0.01, 0.05])}
-    assert list(refined(one, rows, range(1, 2), (128, 64), "stderr")) == [range(1, 2), [0]]
+    one, rows = OneRound([np.arange(3.0)]), {0: np.array([0.7, 0.2, 0.0, 0.0, 0.7, 0.2, 0.01, 0.05])}
+    assert list(one.rounds(rows, (128, 64), "stderr")) == [[0]]
     np.testing.assert_array_equal(one.tolerance[:, 0], [0.0, 1 / 128, 0.01, 0.05])
     row = np.array([0.7, 0.2, 0.1, 0.1, 0.7, 0.2])
-    found = interpolated(one, np.array([row, np.nan * row, np.nan * row, row]))
+    found = one.completed(np.array([row, np.nan * row, np.nan * row, row]))
     np.testing.assert_array_equal(found, [row, [7, 1, 7, 7, 7, 1], 0 * row, row])
 
 

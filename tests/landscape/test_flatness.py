@@ -114,10 +114,14 @@ def test_area_is_of_the_region_seen_from_the_mark():
 def test_section_of_a_surface_is_the_row_at_beta_0():
     """At an even number of points beta = 0 lies between two rows; a function linear in beta is met exactly."""
     surface = surface_of(lambda x, y: x**2 + 3 * y + 20, points=40)
-    alpha, loss = flatness.losses_along(surface)
+    alpha, loss = flatness.along(surface)
     assert {0.0, 1.0} <= set(alpha)
     np.testing.assert_allclose(loss[0], [20 + a**2 for a in alpha], atol=1e-12)
     assert loss.shape == (4, 42)
-    alpha, loss, _ = flatness.along(curve_of(lambda a: a**2, points=40))
+    curve = curve_of(lambda a: a**2, points=40)
+    curve = replace(curve, loss_stderr=10 + curve.alpha)
+    alpha, (loss, *_) = flatness.along(curve)
     assert len(alpha) == 42 and (np.diff(alpha) > 0).all()
     np.testing.assert_allclose(loss, alpha**2, atol=1e-12)
+    _, stderr = flatness.along(curve, "loss_stderr")  # that of a mark is 0 here
+    np.testing.assert_allclose(stderr, [np.where(np.isin(alpha, curve.alpha), 10 + alpha, 0)])
