@@ -48,7 +48,7 @@ def test_overrides_set_what_they_name_and_nothing_else():
     assert changed == load_profile("minilm").model_dump() | {
         "chosen": ["sst2", "mrpc"],
         "seeds": [3],
-        "grid": {"resolution": 7, "curve_resolution": 7, "span": 2.0},
+        "grid": {"resolution": 7, "curve_resolution": 7, "span": 2.0, "tolerance": None},
         "sample": {"train": 9, "dev": 9},
         "data_dir": "glue",
     }
