@@ -48,7 +48,7 @@ def test_overrides_set_what_they_name_and_nothing_else():
     assert changed == load_profile("minilm").model_dump() | {
         "chosen": ["sst2", "mrpc"],
         "seeds": [3],
-        "grid": {"resolution": 7, "curve_resolution": 7, "span": 2.0},
+        "grid": {"resolution": 7, "curve_resolution": 7, "span": 2.0, "tolerance": None},
         "sample": {"train": 9, "dev": 9},
         "data_dir": "glue",
     }
@@ -92,7 +92,7 @@ scratch = { epochs = 2, learning_rate = 1e-4, batch_size = 8 }
 HOSTILE = ["../out", "a\\b", "a,b", "a b", "a\nb", "a\n", "a\x00b", ".hidden", "", "~", "é", "x" * 65]
 
 
-@pytest.mark.parametrize("name", map(json.dumps, HOSTILE))
+@pytest.mark.parametrize("name", [json.dumps(name) for name in HOSTILE])
 def test_a_name_that_could_be_a_path_or_a_list_is_refused(tmp_path, name):
     for change in (('name = "minilm"', f"name = {name}"), ("[tasks.rte]", f"[tasks.{name}]")):
         with refused():

@@ -1,4 +1,4 @@
-"""Cluster: the points of a scan, or calls of any object's methods, spread over the workers of `dask.distributed`.
+"""Cluster: the points of a scan, or calls of any function, spread over the workers of `dask.distributed`.
 
 What all calls share (model, examples, directions) is sent once, and workers fetch it from one another. They may leave,
 die and join: dask gives their calls to others. Results come back to the client's side, which alone keeps them.
@@ -7,20 +7,18 @@ die and join: dask gives their calls to others. Results come back to the client'
 import logging
 import os
 import pickle
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 
-from ..environment import check_device, device_name
+from ..environment import check_device
 from ..errors import UserError
 from ..progress import SWITCH
 from .precision import Point, Rounds
@@ -105,14 +103,6 @@ def finish(name: str) -> None:
     _computing.submit(lambda: close() if name in _opened else None)
 
 
-def ask(subject: Any, folder: Path, method: str, arguments: tuple[Any, ...]) -> Any:
-    """`subject.method(*arguments)`, where the worker sees `folder`."""
-    close()
-    if not folder.is_dir():  # a worker that joined after `join` had asked them all
-        raise UserError(f"a worker does not see {folder}, which all machines must share")
-    return getattr(subject, method)(*arguments)
-
-
 @dataclass(frozen=True, eq=False)
 class Spread:
     """A walk that the workers of a client do, each with a copy of the model on `device` (None: as the model here)."""
@@ -131,13 +121,6 @@ class Spread:
             yield from call(self.client, visit, parcel, tasks)
         finally:
             self.client.run(finish, parcel.name, on_error="ignore")
-
-
-def apart(
-    client: Client, subject: Any, calls: Iterable[tuple[Any, str, tuple[Any, ...]]], folder: Path
-) -> Iterator[tuple[Any, Any]]:
-    """(name, result) of calls, (name, method of `subject`, arguments), by workers that see `folder`, as they come."""
-    return call(client, ask, subject, [[(name, (folder, *asked)) for name, *asked in calls]])
 
 
 def call(
@@ -206,40 +189,3 @@ def workers_of(client: Client) -> dict[str, int]:
                 f"then start again: what was computed is kept"
             ) from None
     return threads
-
-
-def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """{worker: function(*arguments)}, which raises no OSError: that is of a worker that leaves, and is left out."""
-    workers_of(client)
-    answers = client.run(function, *arguments, on_error="return")
-    stayed = {worker: answer for worker, answer in answers.items() if not isinstance(answer, OSError)}
-    for answer in stayed.values():
-        if isinstance(answer, Exception):
-            raise answer
-    if not stayed:
-        raise UserError(f"all workers left as they were asked, {', '.join(answers)}; see their logs")
-    return stayed
-
-
-def join(client: Client, device: str, folder: Path) -> str:
-    """The device that `device` ("auto", ...) means at every worker; refused if they differ, or do not see `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".shared-") as file:
-        seen = everywhere(client, os.path.exists, file.name)  # what may not be looked at is not seen either
-    if blind := [worker for worker, sees in seen.items() if not sees]:
-        raise UserError(
-            f"{blind[0]} and {len(blind) - 1} other workers do not see {folder}; name one that all share by results_dir"
-        )
-    found, *others = set(everywhere(client, check_device, device).values())
-    if others:
-        raise UserError(
-            f"the workers have unlike devices, {', '.join([found, *others])}; choose one by device"
-        )
-    return found
-
-
-def device_names(client: Client, device: str) -> str:
-    """What a result says it was computed on; the workers' sums have as many threads as there are here."""
-    if device == "cpu":
-        return device_name(device)
-    return ", ".join(sorted(set(everywhere(client, device_name, device).values())))

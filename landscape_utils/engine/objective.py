@@ -7,7 +7,6 @@ point is one forward pass over these and one synchronisation, when its four numb
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -17,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from ..errors import UserError
 from .examples import Batch, Example, Logits, Row, by_length, check_examples, read, trim, vocabulary
 from .forward import attempt, evaluating, rounding, same
-from .losses import ERRORS, LOSSES, SINGLE, Loss, name_of, problem_of, whole_number
+from .losses import ERRORS, LOSSES, SINGLE, Loss, problem_of, whole_number
 from .space import check_weights
 from .threads import side_by_side
 
@@ -52,7 +51,7 @@ class Objective:
         examples: dicts of "input_ids", "labels" and, where the model takes them, "attention_mask" and "token_type_ids".
         tokens_per_batch: padded tokens in one batch at most; an example longer than that is a batch of its own.
         loss: another loss, f(logits (B, C), labels) -> (B,), at least float32; labels are int64 (B,) classes or float
-            (B, C). Its name, for the key of a result, is `loss_name`.
+            (B, C).
 
     Raises:
         UserError: examples or labels that do not suit the model; a model that is no classifier, that is quantised or
@@ -92,11 +91,6 @@ class Objective:
             self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
         self.size = len(rows)
         self.tokens = sum(sum(row["attention_mask"]) for row in rows)
-
-    @cached_property
-    def loss_name(self) -> str:
-        """What tells the loss from another in the key of a result."""
-        return name_of(self._loss)
 
     def __call__(self) -> Measurement:
         """The measurement at the model's present weights, in evaluation mode."""

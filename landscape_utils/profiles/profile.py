@@ -130,11 +130,15 @@ class Overfitting(Part):
 
 
 class Grid(Part):
-    """Points an axis over [-span, span], in units of |delta_1|: of surfaces, and of curves, which cost less."""
+    """Points an axis over [-span, span], in units of |delta_1|: of surfaces, and of curves, which cost less.
+
+    With a `tolerance`, as `scan` takes it, a surface's points are interpolated where that is good enough.
+    """
 
     resolution: Points
     span: Annotated[float, Field(gt=0, le=1e6)]
     curve_resolution: Points = 41
+    tolerance: Positive | Literal["stderr"] | None = None
 
     def axes(self, dimensions: int) -> list[np.ndarray]:
         """The coordinates along each axis: (curve_resolution,) of a line, (resolution,) twice of a plane."""

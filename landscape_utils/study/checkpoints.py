@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..claims.claims import CLAIMS
-from ..engine.losses import Loss, name_of
+from ..engine.losses import Loss
 from ..engine.objective import Measurement, Objective
 from ..engine.space import ParameterSpace, layer_groups
 from ..errors import UserError, one_of
@@ -24,6 +24,7 @@ from ..training.checkpoints import Adopted, classifier, differing, evaluations, 
 from ..training.models import on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
 from .kind import Arrays, Recipe, Second, Trainings
+from .loss_name import name_of
 from .run_result import RunResult
 from .scan_results import DIRECTIONS, PARTNER, PCA, Map, MapResult
 from .study import Study

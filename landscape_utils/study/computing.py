@@ -17,7 +17,7 @@ from typing import Any, Self
 import torch
 from joblib import Parallel, cpu_count, delayed
 
-from ..engine.cluster import Client, apart, device_names, join
+from ..engine.cluster import Client
 from ..environment import (
     NOTHING,
     PARAMETERS,
@@ -45,6 +45,7 @@ from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult
 from .similarity import SimilarityResult
 from .trainings import ProfileTrainings
+from .workers import apart, device_names, join
 
 KINDS: dict[str, type[Kind]] = {
     kind.folder: kind

@@ -172,7 +172,8 @@ def report(study: Study, items: Sequence[Item], workers: Sequence[int]) -> Itera
         f"{(16 * parameters + LIBRARIES) / 1e9:.1f} GB and the activations for a scan or a training"
     )
     times = (f"{duration(max(total / n, training))} with {n} workers" for n in workers)
-    yield f"time on this machine, within 30 %: {', '.join(times)}"
+    at_most = ", if no point of a surface is interpolated" if study.profile.grid.tolerance else ""
+    yield f"time on this machine, within 30 %{at_most}: {', '.join(times)}"
 
 
 def duration(seconds: float) -> str:

@@ -52,12 +52,18 @@ class ScanResult(OfOneRun):
 
     def recipe(self, study: Subject) -> Recipe:
         axis = study.profile.grid.axes(self.dimensions)[0]
-        scanned = {
+        scanned: Recipe = {
             "resolution": len(axis),
             "span": study.profile.grid.span,
             "precision": study.profile.precision,
         }
+        if tolerance := self.tolerance(study):
+            scanned["tolerance"] = tolerance
         return super().recipe(study) | scanned | {"sample": sampling(study), "draws": DRAWS}
+
+    def tolerance(self, study: Subject) -> float | str | None:
+        """Of interpolated points; a curve has so few that all are computed."""
+        return study.profile.grid.tolerance if self.dimensions == 2 else None
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         return self.scanned(study, journal, self.region(study))
@@ -74,6 +80,7 @@ class ScanResult(OfOneRun):
             marks=self.marks,
             precision=study.profile.precision,
             draws=DRAWS,
+            tolerance=self.tolerance(study),
             journal=journal,
             client=study.client,
             device=study.device,

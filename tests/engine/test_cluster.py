@@ -10,7 +10,6 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import cloudpickle
 import distributed
@@ -26,6 +25,7 @@ from landscape_utils.engine.objective import Objective
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Line, scan
 from landscape_utils.store.result_file import read_result
+from landscape_utils.study import workers
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.study.study import Study
 
@@ -69,7 +69,7 @@ def connected(tmp_path_factory):
 def client(connected):
     """A client of two workers, each of which has imported what it needs."""
     connected.wait_for_workers(2, timeout=120)
-    cluster.everywhere(connected, cluster.close)
+    connected.run(cluster.close, on_error="ignore")
     return connected
 
 
@@ -156,38 +156,13 @@ def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile,
 def test_workers_write_no_results(client, tiny_profile, tmp_path):
     study = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path, client=client)
     kind = RunResult("mrpc", "pretrained", study.seed)
-    ((name, arrays),) = cluster.apart(client, study, [("one", "computed", (kind, {}))], study.store.folder)
+    ((name, arrays),) = workers.apart(client, study, [("one", "computed", (kind, {}))], study.store.folder)
     assert name == "one"
     assert study.has(kind) is False
     run = study.keep(kind, lambda journal: arrays)
     assert run.theta().isfinite().all()
     with pytest.raises(UserError, match=r"a worker does not see .*elsewhere, which all machines must share"):
-        list(cluster.apart(client, study, [("one", "computed", (kind, {}))], tmp_path / "elsewhere"))
-
-
-def fake_client(**answers):
-    """A client of workers a and b; `answers`: what each of them answers to a function of this name."""
-    return SimpleNamespace(
-        nthreads=lambda: {"tcp://a": 1},
-        run=lambda function, *a, on_error: dict(zip("ab", answers[function.__name__], strict=True)),
-    )
-
-
-def test_workers_are_asked_for_folder_and_device_and_one_that_leaves_is_left_out(tmp_path):
-    gone = distributed.comm.CommClosedError("in <TCP (closed) Scheduler Broadcast>: Stream is closed")
-    refused = UserError("no such device")
-    one = fake_client(exists=(gone, True), check_device=(gone, "cpu"))
-    assert cluster.join(one, "auto", tmp_path / "results" / "demo") == "cpu"
-    assert cluster.device_names(fake_client(device_name=("a card", gone)), "cuda") == "a card"
-    for answers, message in (
-        ({"exists": (True, False)}, r"b and 0 other workers do not see .*results_dir"),
-        ({"exists": (True, True), "check_device": ("cpu", "cuda")}, "unlike devices"),
-        ({"exists": (gone, gone)}, r"all workers left .*, a, b;"),
-        ({"exists": (gone, True), "check_device": (gone, refused)}, "no such device"),
-    ):
-        with pytest.raises(UserError, match=message):
-            cluster.join(fake_client(**answers), "auto", tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+        list(workers.apart(client, study, [("one", "computed", (kind, {}))], tmp_path / "elsewhere"))
 
 
 @pytest.mark.slow

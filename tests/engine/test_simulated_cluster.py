@@ -94,6 +94,8 @@ def scanned(case, seed: int) -> Counter:
 def test_whatever_happens_the_bits_are_the_same(case, monkeypatch):
     monkeypatch.setattr(Walk, "open", lambda walk, precision: Known(case[2]))
     monkeypatch.setattr(Walk, "to", lambda walk, device: walk)
+    # nothing of a walk is read here, and to send a thousand models takes most of the time
+    monkeypatch.setattr(Walk, "__getstate__", lambda walk: None, raising=False)
     happened = Counter()
     for seed in range(SEEDS):
         try:

@@ -55,6 +55,10 @@ def test_what_others_need_is_counted_once_and_what_is_there_not_again(demo, pace
     assert len(lines) == len(found) + 3
     assert f"to do: {len(found)} of {len(found)} results" in lines[-2]
     assert "1 workers" in lines[-1] and "4 workers" in lines[-1]
+    assert "interpolated" not in lines[-1]
+    grid = demo.profile.grid.model_copy(update={"tolerance": "stderr"})
+    tolerant = Study(demo.profile.model_copy(update={"grid": grid}), results_dir=demo.store.folder.parent)
+    assert "if no point of a surface is interpolated" in list(report(tolerant, found, [1]))[-1]
 
 
 def test_the_paper_is_planned_without_data_or_model(tmp_path, paced):

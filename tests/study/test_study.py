@@ -14,7 +14,7 @@ from landscape_utils.names import KINDS as FOLDERS
 from landscape_utils.store.code import code_of
 from landscape_utils.study.computing import KINDS, missing_of
 from landscape_utils.study.run_result import RunResult
-from landscape_utils.study.scan_results import CurveResult
+from landscape_utils.study.scan_results import CurveResult, SurfaceResult
 from landscape_utils.training.finetune import HISTORY, load_run
 
 
@@ -48,6 +48,27 @@ def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
     assert surface.cosine == plane.cosine
     curve = study.curve("mrpc", "scratch", "dev")
     assert (curve.marks["end"], len(curve.alpha)) == (surface.marks["end"], 41)
+
+
+def test_a_profiles_tolerance_is_that_of_its_surfaces_and_part_of_their_recipe(study):
+    grid = study.profile.grid.model_copy(update={"resolution": 19, "tolerance": 100.0})
+    profile = study.profile.model_copy(update={"grid": grid})
+    tolerant = lu.Study(profile, results_dir=study.store.folder.parent)
+    surface = tolerant.surface("mrpc", "pretrained", "train")
+    model = study.run("mrpc").model()
+    objectives = [lu.Objective(model, study.sample("mrpc", split)) for split in ("train", "dev")]
+    axis = np.linspace(-4, 4, 19)
+    expected, _ = lu.scan(objectives, study.plane("mrpc"), axis, axis, tolerance=100.0)
+    # so large a tolerance leaves the coarsest lattice, the marks' neighbours and the points of the check
+    assert surface.computed.sum() < 200
+    for name in ("loss", "computed", "loss_bound"):
+        np.testing.assert_array_equal(getattr(surface, name), getattr(expected, name))
+    assert tolerant.curve("mrpc").computed.all()
+    grid = grid.model_copy(update={"tolerance": None})
+    exact = lu.Study(profile.model_copy(update={"grid": grid}), results_dir=study.store.folder.parent)
+    for kind, told in ((SurfaceResult, {"tolerance": 100.0}), (CurveResult, {})):
+        recipe = kind("mrpc", "pretrained", 0).recipe(tolerant)
+        assert recipe == kind("mrpc", "pretrained", 0).recipe(exact) | told
 
 
 def test_rolled_back_is_what_rollback_reports(study):

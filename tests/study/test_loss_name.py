@@ -1,0 +1,41 @@
+"""The name of a loss: the same for the same loss, another one for any other."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from landscape_utils.engine.losses import cross_entropy
+from landscape_utils.errors import UserError
+from landscape_utils.study.loss_name import name_of
+
+
+def test_the_name_of_a_loss_tells_what_it_does():
+    """By its code and what the code holds; written twice the same, it is the same."""
+
+    def smoothed(by):
+        return lambda logits, labels: F.cross_entropy(logits, labels, reduction="none", label_smoothing=by)
+
+    def losses():
+        weights = [torch.tensor([1.0, 2.0, w]) for w in (3.0, 4.0)]
+        return [
+            lambda logits, labels: logits.sum(1),
+            lambda logits, labels: logits.mean(1),  # another method
+            lambda logits, labels: logits.sum(0),  # another argument
+            lambda logits, labels: 2 * logits.sum(1),  # another constant
+            smoothed(0.1),
+            smoothed(0.2),  # another closure
+            torch.nn.CrossEntropyLoss(weights[0], reduction="none"),
+            torch.nn.CrossEntropyLoss(weights[1], reduction="none"),  # other weights
+            partial(F.cross_entropy, reduction="none", weight=weights[0]),
+        ]
+
+    assert name_of(cross_entropy) == "cross_entropy"
+    assert name_of(partial(F.cross_entropy, reduction="none")).startswith("partial-")
+    once, again = losses(), losses()  # both alive: no address is that of another
+    names = {name_of(loss) for loss in once}
+    assert len(names) == len(once)
+    assert names == {name_of(loss) for loss in again}
+    with pytest.raises(UserError, match="cannot be told from another"):
+        name_of(partial(F.cross_entropy, weight=(i for i in range(3))))
