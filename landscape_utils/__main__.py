@@ -108,8 +108,8 @@ def make_book(options: argparse.Namespace) -> None:
 
 def compute(options: argparse.Namespace) -> None:
     parameters = given(options)
-    from .engine.cluster import connect
     from .study.study import Study
+    from .study.workers import connect
 
     with nullcontext() if options.cluster is None else connect(options.cluster) as client:
         study = Study(options.profile, **parameters, client=client)

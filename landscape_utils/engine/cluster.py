@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,38 +22,14 @@ from ..environment import check_device
 from ..errors import UserError
 from ..progress import SWITCH
 from .precision import Point, Rounds
+from .walker import Walk
 
 logger = logging.getLogger(__name__)
-ANSWER = 10.0  # seconds for a scheduler to answer
 PATIENCE = 600.0  # seconds without any worker after which a call gives up
 POLL = 0.005  # seconds between two looks at what is in flight
 LOOKS = 200  # after so many it is asked who has joined
 
 Client = Any  # a `distributed.Client`, of which the tests have a simulated one
-
-
-class Walk(Protocol):
-    """What is sent of a walk (see `walker`): where it is, how it is taken elsewhere, and how it is begun there."""
-
-    @property
-    def device(self) -> torch.device: ...
-    def to(self, device: str) -> Self: ...
-    def open(self, precision: str) -> Any: ...
-
-
-def connect(address: str) -> Any:
-    """A client of the scheduler at `address`, such as tcp://host:8786; UserError if nobody answers there."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise UserError("a cluster needs dask: pip install 'landscape_utils[cluster]'") from None
-    try:
-        return Client(address, timeout=ANSWER)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(
-            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address, "
-            f"such as tcp://host:8786"
-        ) from None
 
 
 # A worker computes in one thread of its process: torch's thread count and no_grad are a thread's own.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from .losses import as_tensor
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
 # what tables of learned positions are called
@@ -33,10 +34,8 @@ class Batch:
 
     def halves(self) -> Iterator[Batch]:
         """Its rows as two batches, or as one if there is one row."""
-        middle = (len(self.labels) + 1) // 2
-        for rows in (slice(0, middle), slice(middle, None)):
-            if len(labels := self.labels[rows]):
-                yield Batch({name: x[rows] for name, x in self.inputs.items()}, labels)
+        for i, labels in enumerate(self.labels.chunk(2)):
+            yield Batch({name: x.chunk(2)[i] for name, x in self.inputs.items()}, labels)
 
 
 Logits = Callable[[Batch], Tensor]  # a forward pass: (B, C)
@@ -55,27 +54,23 @@ def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[
     yield batch
 
 
-def plain(example: Example) -> Row:
-    """The example as plain lists and numbers, with an attention mask."""
+def plain(example: Example, length: int | None = None) -> Row:
+    """The example's first `length` tokens as plain lists, and its labels, with an attention mask."""
     row = {name: value.tolist() if hasattr(value, "tolist") else value for name, value in example.items()}
-    return row | {"attention_mask": list(row.get("attention_mask") or [1] * len(row["input_ids"]))}
-
-
-def cut(row: Row, length: int | None) -> Row:
-    """The first `length` tokens of a plain example."""
+    row["attention_mask"] = row.get("attention_mask") or [1] * len(row["input_ids"])
     return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
 
 
 def read(model: Any, example: Example) -> Row:
     """The example with its padding, as far as the model has positions."""
-    return cut(plain(example), positions(model))
+    return plain(example, positions(model))
 
 
 def trim(example: Example) -> Row:
     """The example as plain lists, without the padding at its end."""
     row = plain(example)
     mask = row["attention_mask"]
-    return cut(row, len(mask) - mask[::-1].index(1) if 1 in mask else None)
+    return plain(row, len(mask) - mask[::-1].index(1) if 1 in mask else None)
 
 
 def check_examples(model: Any, examples: Sequence[Example]) -> None:
@@ -136,10 +131,7 @@ def token_types(model: Any) -> int:
 
 def whole_numbers(i: int, name: str, values: Any) -> Tensor:
     """A field's list, array or tensor of whole numbers as a tensor, (n,); anything else is refused."""
-    try:
-        tensor = torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError):
-        tensor = torch.empty(())
-    if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
+    tensor = as_tensor(values)
+    if tensor is None or tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
         raise UserError(f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(values)}")
     return tensor

@@ -42,11 +42,8 @@ def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack)
 def outputs_of(layer: nn.Module) -> Iterator[list[object]]:
     """What the layer returns, call by call, while the context lasts."""
     seen: list[object] = []
-    handle = layer.register_forward_hook(lambda module, inputs, output: seen.append(output))
-    try:
+    with layer.register_forward_hook(lambda module, inputs, output: seen.append(output)):
         yield seen
-    finally:
-        handle.remove()
 
 
 def rounding() -> float:

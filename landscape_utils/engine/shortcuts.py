@@ -39,19 +39,13 @@ def first_token_only(model: nn.Module, logits: Logits, batch: Batch, stack: Exit
         return hidden[:, :1]
 
     def agrees(change: Callable[[Tensor], Tensor]) -> bool:
-        hook = changed(change)
-        try:  # it fails where somebody needs the other tokens
-            return same(full, attempt(logits, batch))
-        finally:
-            hook.remove()
+        with changed(change):
+            return same(full, attempt(logits, batch))  # it fails where somebody needs the other tokens
 
     full = logits(batch)
-    if (
-        agrees(lambda x: scrambled(x, slice(1, None)))
-        and agrees(first)
-        and not agrees(lambda x: scrambled(x, slice(0, 1)))
-    ):
-        stack.callback(changed(first).remove)
+    blind = agrees(lambda x: scrambled(x, slice(1, None))) and agrees(first)
+    if blind and not agrees(lambda x: scrambled(x, slice(0, 1))):
+        stack.enter_context(changed(first))
 
 
 def scrambled(hidden: Tensor, tokens: slice) -> Tensor:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from itertools import chain
 from typing import Any
 
@@ -50,11 +50,8 @@ def combine(out: Tensor, origin: Tensor, terms: Sequence[tuple[float, Tensor]]) 
 
 def moving(directions: Sequence[Tensor]) -> slice:
     """The shortest range of entries outside which every direction is zero."""
-    supports = [support for direction in directions if len(support := direction.nonzero())]
-    first, last = (
-        (min(int(s[0]) for s in supports), max(int(s[-1]) for s in supports)) if supports else (0, -1)
-    )
-    return slice(first, last + 1)
+    entries = reduce(torch.logical_or, directions).nonzero()
+    return slice(int(entries[0]), int(entries[-1]) + 1) if len(entries) else slice(0, 0)
 
 
 def strides(shape: Sequence[int]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a study asks of a cluster's workers: which folder and device they see, and whole results."""
+"""A study's cluster: where its scheduler is, which folder and device its workers see, and results that they compute."""
 
 import os
 import tempfile
@@ -9,6 +9,23 @@ from typing import Any
 from ..engine.cluster import Client, call, close, workers_of
 from ..environment import check_device, device_name
 from ..errors import UserError
+
+ANSWER = 10.0  # seconds for a scheduler to answer
+
+
+def connect(address: str) -> Any:
+    """A client of the scheduler at `address`, such as tcp://host:8786; UserError if nobody answers there."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UserError("a cluster needs dask: pip install 'landscape_utils[cluster]'") from None
+    try:
+        return Client(address, timeout=ANSWER)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"no dask scheduler answers at {address!r} ({type(error).__name__}): `dask scheduler` prints its address, "
+            f"such as tcp://host:8786"
+        ) from None
 
 
 def join(client: Client, device: str, folder: Path) -> str:

@@ -172,10 +172,10 @@ def test_a_task_that_no_worker_outlives_is_given_up(client):
 
 
 def test_no_scheduler_is_one_line(monkeypatch, capsys):
-    monkeypatch.setattr(cluster, "ANSWER", 0.5)
+    monkeypatch.setattr(workers, "ANSWER", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense://x"):
         with pytest.raises(UserError, match="no dask scheduler answers"):
-            cluster.connect(address)
+            workers.connect(address)
     assert cli.main(["run", "--cluster", "nowhere"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -187,7 +187,7 @@ sys.path.insert(0, "tests")
 from networks import make_examples, make_model
 from geometry import make_plane
 from landscape_utils import Objective, scan
-from landscape_utils.engine.cluster import connect
+from landscape_utils.study.workers import connect
 model = make_model()
 scan(Objective(model, make_examples()), make_plane(model), [0.0], [0.0])
 connect("tcp://127.0.0.1:9")

@@ -126,9 +126,10 @@ def test_the_first_token_is_all_that_the_last_layer_computes(kind, monkeypatch):
 
 
 @pytest.mark.parametrize("tokens", [20, 10_000])
-@pytest.mark.parametrize("where", ["all zero", "saturated", "at the start"])
+@pytest.mark.parametrize("where", ["all zero", "saturated", "at the start", "zero at the start"])
 def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(model, where, tokens):
-    """A cut would change nothing where the encoder is all zero, or saturated; or at the start without embeddings."""
+    """A cut would change nothing where the encoder is all zero, or saturated; or at the start without embeddings, or
+    where that is all zero."""
     model.base_model.pooler.register_forward_pre_hook(lambda _, args: (args[0].mean(dim=1, keepdim=True),))
     if where == "at the start":
         for name, parameter in model.base_model.embeddings.named_parameters():
@@ -139,8 +140,9 @@ def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(model
         "all zero": (-theta, 1e-2),
         "saturated": (1e19 * torch.ones_like(theta), 1e-21),
         "at the start": (noise(space.size, scale=0.02), 5.0),
+        "zero at the start": (theta, 1.0),
     }[where]
-    line = Line(theta, direction)
+    line = Line(0 * theta if where == "zero at the start" else theta, direction)
     found = scan(objective, line, [alpha])
     space.write(line.at(alpha))
     assert found.loss[0] == pytest.approx(objective().loss, abs=1e-6)
