@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 class UserError(ValueError):
-    """A mistake that its maker can mend: one line that names the value, the allowed ones and the way out.
+    """A mistake that the user can correct: one line that names the value, the allowed ones and the way out.
 
     >>> lu.load_profile("dem")
     Traceback (most recent call last):

@@ -91,11 +91,12 @@ def about(study: Study) -> str:
         )
     with suppress(Lacking):  # nothing is said of data that no result is of
         if partly := chapter.samples(study):
-            said.append(f"Of some data sets it has a part: {partly}.")
+            said.append(f"It uses only a part of some data sets: {partly}.")
     states = [e.state for e in study.store.verify(current_code) if e.state in ("sound", "earlier")]
     if earlier := states.count("earlier"):
         said.append(
-            f"Of its {len(states)} results {earlier} were computed by an earlier version of the code."
+            f"Of its {len(states)} results, {earlier} were computed by an earlier version of the code and are shown as "
+            "they are."
         )
     return " ".join(said)
 

@@ -55,7 +55,7 @@ def verdicts(runs: Sequence[Column]) -> str:
         rows.append([claim.title, f"[{int(page[:2])}]({page}.ipynb)", *cells])
     note = (
         "The three numbers say how many tasks speak for the sentence, how many against it, and how many leave it open. "
-        f"{ABSENT}: no results."
+        f"A verdict without numbers: no task has an interval. {ABSENT}: not measured in that run."
     )
     tallies = [f"{run.head}: {counted([c.primary.outcome for c in run.claims.values()])}" for run in runs]
     head = ["sentence of the paper", "chapter", *(run.head for run in runs)]

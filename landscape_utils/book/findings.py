@@ -16,6 +16,7 @@ from ..study.study import Study
 from .words import OUTCOMES, PHRASES, SPOKEN, THEMES, counted, so_many
 
 SHOW_ME = "The name of a task in the right-hand column is a link. It shows this task in the explorer below."
+MEANS = "A number that rests on several trainings is their mean."
 RULE_TITLE = "How a verdict is reached"
 
 
@@ -88,7 +89,12 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
         here = f"**{claim.title}: {claim.primary.outcome}.** {numbers(claim, explored)} {votes(claim)}"
         rows.append([f"“{quotation}” *({claim.place})*", here.strip()])
     text = table(["The paper says", "This run shows"], rows)
-    return f"{text}\n\n{SHOW_ME}" if "lx-show" in text else text
+    notes = [SHOW_ME] if "lx-show" in text else []
+    if any(e.trainings > 1 for claim in weighed for e in claim.evidence):
+        notes.append(
+            f"{MEANS} Landscapes, paths and rollbacks are shown for the training with seed {study.seed}."
+        )
+    return f"{text}\n\n{' '.join(notes)}".strip()
 
 
 def means(weighed: Sequence[Claim]) -> str:
@@ -115,7 +121,7 @@ def answer(weighed: Sequence[Claim]) -> str:
         reason.partition(NOT_COMPUTED)[0] for found in unmeasured for reason in found.left_out.values()
     )
     if reasons:
-        parts[-1] += f" The reasons: {'; '.join(reasons)}."
+        parts[-1] += f" The reason{'s' if len(reasons) > 1 else ''}: {'; '.join(reasons)}."
     chance = number(expected_by_chance(list(weighed)))
     parts.append(f"If there were no effect anywhere, one would expect {chance} verdicts by chance.")
     return "\n\n".join(parts)
@@ -130,7 +136,11 @@ def conclusion(weighed: Sequence[Claim]) -> str:
         holds, fails = found.count("holds"), found.count("does not hold")
         decided = "some" if holds and fails else "all" if holds else "none"
         which = decided if 2 * (holds + fails) >= len(found) else "open"
-        said.append(f"{theme[which]} Of the {len(found)} sentences on it, {counted(found)}.")
+        told = f"Of the {len(found)} sentences on it, {counted(found)}."
+        if len({*found}) == 1:
+            every = "Both" if len(found) == 2 else f"All {len(found)}"
+            told = f"{every} sentences on it {OUTCOMES[found[0]]['many']}."
+        said.append(f"{theme[which]} {told}")
     return "\n\n".join(said)
 
 

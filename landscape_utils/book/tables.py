@@ -162,7 +162,9 @@ def straightness(study: Study, tasks: Iterable[str]) -> str:
         with suppress(Lacking):
             cosine = study.walk(task, how).quarter[1]
         rows.append([*names, *map(number, (cosine, chance, cosine - chance))])
-    return table(["task", "training", "cosine after a quarter", "of a random walk", "difference"], rows)
+    text = table(["task", "training", "cosine after a quarter", "of a random walk", "difference"], rows)
+    lacking = "\n\nn/a: of this path no record was kept." if "n/a" in text else ""
+    return text + lacking
 
 
 def further_epochs(first: Run, further: Run) -> str:
@@ -176,7 +178,7 @@ def further_epochs(first: Run, further: Run) -> str:
 
 def rollbacks(study: Study, tasks: Iterable[str]) -> str:
     """Table 1: dev accuracy in %, fine-tuned and with layer groups rolled back, ours above the paper's."""
-    rows = []
+    rows, costliest = [], dict[str, list[str]]()
     for task in tasks:
         rollback = study.rollback(task)
         groups = [f"{group} ({first}–{last})" for group, (first, last) in rollback.layers.items()]
@@ -184,7 +186,12 @@ def rollbacks(study: Study, tasks: Iterable[str]) -> str:
         rows.append([study.heading(task), "this run", *beside({"": 100 * rollback.fine_tuned} | ours)])
         if task in paper.TABLE_1:
             rows.append([display_name(task), "paper", *beside(paper.TABLE_1[task])])
-    note = "The paper's groups are layers 0–7, 8–15 and 16–23. The differences in brackets are computed."
+        group = min(rollback.groups, key=rollback.groups.__getitem__)
+        if rollback.groups[group] < rollback.fine_tuned:
+            costliest.setdefault(group, []).append(study.heading(task))
+    where = listed([f"the {group} layers on {listed(names)}" for group, names in costliest.items()])
+    note = f"In this run it costs most to roll back {where}. " if costliest else ""
+    note += "The paper's groups are layers 0–7, 8–15 and 16–23. The differences in brackets are computed."
     for task, group, printed, right in paper.misprints():
         note += (
             f" For {display_name(task)}, {group}, the paper prints {signed(printed)}, but its accuracies differ by "

@@ -16,7 +16,7 @@ RULE: str = TOLD["rule"]
 NOT_MEASURED = "not measured"  # of a claim of which no task could be weighed
 EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 # A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
-NUMBER = re.compile(r"\**([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
+NUMBER = re.compile(r"\**([≤≥] )?([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Measured:
         interval = f"{100 * (1 - 2 * self.tail):g} % interval"
         head = ["task", *self.sides, "effect", interval, "interval over", "for or against"]
         rows = [
-            [e.task, *map(number, e.values), number(e.effect), e.interval, e.over, e.word]
+            [e.task, *map(number, e.values), f"{e.limit}{number(e.effect)}", e.interval, e.over, e.word]
             for e in self.evidence
         ]
         return table(head, rows) if rows else ""
@@ -111,7 +111,7 @@ class Claim:
     def text(self) -> str:
         """The outcome, and how likely chance alone would bring one about."""
         if not self.evidence:
-            return "The claim **could not be measured**."
+            return "The claim **was not measured**."
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
         if not self.primary.voting:
             return f"The claim {outcome}, because no task has an interval."

@@ -56,6 +56,13 @@ class Evidence:
         return "none" if self.kind is Kind.NONE else f"{number(self.low)} to {number(self.high)}"
 
     @property
+    def limit(self) -> str:
+        """What stands before an effect that is a bound on one side: of a training that never got there, say."""
+        if self.kind is not Kind.NONE or self.low == -self.high:
+            return ""
+        return "≤ " if self.low == -np.inf else "≥ " if self.high == np.inf else ""
+
+    @property
     def over(self) -> str:
         """What the interval is taken over, in words."""
         return f"{self.trainings} trainings" if self.kind is Kind.TRAININGS else self.kind

@@ -24,7 +24,7 @@ from .intervals import ALONE, TAIL, Evidence, LeftOut, bounded, drawn, minus, no
 WAYS = ("scratch", "pretrained")
 FINE_TUNED = WAYS[1:]
 SIDES = ("from scratch", "fine-tuned")
-TRAININGS = {"scratch": "the training from scratch", "pretrained": "the fine-tuning"}
+TRAININGS = {"scratch": "training from scratch", "pretrained": "fine-tuning"}
 # Parts a reason: what is lacking stands before it, and of which training after it.
 NOT_COMPUTED = " has been computed"
 # Of the loss of guessing, at the end of a training. On MRPC, always to say the larger class costs 0.9 of it.

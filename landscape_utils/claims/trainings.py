@@ -9,7 +9,7 @@ from ..landscape.scan import Curve
 from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
 from .evidence import EVERY
-from .intervals import TAIL, Evidence, Kind, LeftOut, drawn, normal, within
+from .intervals import TAIL, Evidence, Kind, LeftOut, drawn, normal, number, within
 from .measure import FINE_TUNED, TRAININGS, WAYS, Subject, guessing, overfitted, reads
 
 
@@ -91,7 +91,7 @@ def rise_of_error(study: Subject, task: str, seed: int, at_most: float) -> Evide
     (before, error), (after, error_after) = ((100 - right, stderr) for right, stderr in pair)
     if before < at_most:
         raise LeftOut(
-            f"the dev error is only {before:.1f} % before the further epochs, so there is little to overfit"
+            f"the dev error is only {number(before)} % before the further epochs, so there is little to overfit"
         )
     return normal((before, after), at_most - (after - before), float(np.hypot(error, error_after)))
 

@@ -22,7 +22,6 @@ from ..environment import check_device
 from ..errors import UserError
 from ..progress import SWITCH
 from .precision import Point, Rounds
-from .walker import Walk
 
 logger = logging.getLogger(__name__)
 PATIENCE = 600.0  # seconds without any worker after which a call gives up
@@ -41,7 +40,7 @@ _opened: dict[str, Any] = {}  # the walk that this process is on, by its parcel'
 class Parcel:
     """A walk as it is sent to the workers, the precision, and the device that they are to do it on."""
 
-    walk: Walk
+    walk: Any  # a `walker.Walk`: of it, only where it is, how it is taken elsewhere and how it is begun are used
     precision: str
     device: str
     name: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -84,7 +83,7 @@ class Spread:
     """A walk that the workers of a client do, each with a copy of the model on `device` (None: as the model here)."""
 
     client: Client
-    walk: Walk
+    walk: Any  # a `walker.Walk`
     device: str | None = None
 
     def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
-from .losses import as_tensor
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
 # what tables of learned positions are called
@@ -131,7 +130,10 @@ def token_types(model: Any) -> int:
 
 def whole_numbers(i: int, name: str, values: Any) -> Tensor:
     """A field's list, array or tensor of whole numbers as a tensor, (n,); anything else is refused."""
-    tensor = as_tensor(values)
-    if tensor is None or tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
+    try:
+        tensor = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        tensor = torch.empty(())
+    if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
         raise UserError(f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(values)}")
     return tensor

@@ -76,13 +76,8 @@ def whole_number(value: Any) -> int | None:
 
 def numbers(value: Any) -> list[float] | None:
     """A number, or a list, array or tensor of them, as a list; None for anything else."""
-    tensor = as_tensor(value, torch.float64)
-    return tensor.reshape(-1).tolist() if tensor is not None and tensor.ndim < 2 else None
-
-
-def as_tensor(value: Any, dtype: torch.dtype | None = None) -> Tensor | None:
-    """What torch makes a tensor of; None for anything else."""
     try:
-        return torch.as_tensor(value, dtype=dtype)
+        tensor = torch.as_tensor(value, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
         return None
+    return tensor.reshape(-1).tolist() if tensor.ndim < 2 else None

@@ -55,7 +55,7 @@ class Objective:
 
     Raises:
         UserError: examples or labels that do not suit the model; a model that is no classifier, that is quantised or
-            has adapters, that fails on an example, or answers it with its padding other than without.
+            has adapters, that fails on an example, or gives another answer when an example is padded.
 
     >>> objective = lu.Objective(model, examples)
     >>> objective.size, 0.0 <= objective().error <= 1.0

@@ -29,7 +29,7 @@ class ParameterSpace:
         dtype, wide: of the weights; of theta, float64 for a float64 model, otherwise float32.
 
     Raises:
-        UserError: parameters of several dtypes or devices; weights that are none: quantised, adapters, a batch norm's.
+        UserError: parameters of several dtypes or devices; quantised weights, adapters, or a batch norm.
 
     >>> space = lu.ParameterSpace(model)
     >>> tuple(space.read().shape) == (space.size,)
@@ -67,7 +67,7 @@ class ParameterSpace:
             p.data.copy_(theta[self.slices[name]].view_as(p))
 
     def check(self, vector: Tensor, what: str) -> None:
-        """Refuse what is no vector of this space."""
+        """Raise UserError unless `vector` belongs to this space."""
         if not isinstance(vector, Tensor) or tuple(vector.shape) != (self.size,):
             found = tuple(vector.shape) if isinstance(vector, Tensor) else type(vector).__name__
             raise UserError(f"{what} must be a tensor of shape ({self.size},), the encoder's; got {found}")

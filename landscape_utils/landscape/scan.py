@@ -162,7 +162,7 @@ def scan(
 
     Raises:
         UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model, a precision that
-            the device, the model or the journal has not, a tolerance that is no positive number.
+            the device, the model or the journal does not support, a tolerance that is no positive number.
 
     >>> plane = lu.Plane(theta_0, theta_1 - theta_0, theta_0)
     >>> surface = lu.scan(lu.Objective(model, examples), plane, alpha=np.linspace(-1, 2, 4), beta=[-1.0, 0.0, 1.0])

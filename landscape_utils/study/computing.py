@@ -155,7 +155,7 @@ class Computing:
     # A result
 
     def key(self, kind: Kind) -> Key:
-        """By which the store finds a result."""
+        """The key under which the store finds a result."""
         return kind.folder, kind.name, kind.recipe(self)
 
     def has(self, kind: Kind) -> bool:

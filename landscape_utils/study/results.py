@@ -198,7 +198,7 @@ class ObstaclesResult(WayResult):
 
 @dataclass(frozen=True)
 class RandomDirectionsResult(WayResult):
-    """The training loss around the end along random directions, normalised filter by filter (Li et al. 2018)."""
+    """The training loss around the end along random directions, normalised row by row (Li et al. 2018)."""
 
     folder = "random_directions"
     form = fields_of(RandomDirections)

@@ -48,7 +48,8 @@ class Study(Computing):
         tasks: "all", or names separated by commas.
         seed: of the runs whose landscapes are looked at; None: the profile's first. Means are over `seeds`, the
             profile's, or over this one alone if it is none of them.
-        resolution, span, examples: of the grid and the sample; 0: as the profile says.
+        resolution, span: points on each axis of a surface, which reaches from -span to span; 0: as the profile says.
+        examples: of each split for a landscape; 0: as the profile says.
         data_dir: a folder in the GLUE layout; empty: the hub.
         results_dir: absolute, or in the project.
         device: "auto", "cpu", "cuda" or one of several, "cuda:1"; with a client, of its workers. "none": results are
@@ -165,7 +166,7 @@ class Study(Computing):
         return self.get(results.ObstaclesResult(*self.which(task, how, seed)))
 
     def random_directions(self, task: str, how: str = HOWS[0], seed: int | None = None) -> RandomDirections:
-        """The training loss around the end along random directions, normalised filter by filter."""
+        """The training loss around the end along random directions, normalised row by row."""
         return self.get(results.RandomDirectionsResult(*self.which(task, how, seed)))
 
     def barrier(self, task: str, split: str = SPLITS[0], seed: int | None = None) -> Curve:

@@ -101,7 +101,7 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(root, 
         for page in ("index", "notebooks/01_one", "reference_run/01_one")
     )
     assert front.img["src"].endswith("front.svg")
-    assert "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be measured." in front.text
+    assert "The reference run (minilm): of 3 sentences, 2 hold and 1 was not measured." in front.text
     assert "demo" in mine.select_one(".cell_output").text
     assert "minilm" in theirs.select_one(".cell_output").text
     assert "1 were computed by an earlier version" in mine.select_one(".run").text

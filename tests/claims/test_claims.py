@@ -90,7 +90,7 @@ def test_an_exact_number_of_one_training_does_not_count():
         ("flatter", "run", lambda _: run_of(lambda epoch: 0.8 * GUESS), ("rte", "scratch"), "ends at 80% of the loss"),
         # 2,000 examples: 1.96 standard errors of 51.5 % are 2.2 points
         ("error-surface", "run", fields(dev_accuracy=np.array([0.515])), ("rte", "scratch"), "is hardly better on"),
-        ("overfitting", "run", fields(dev_accuracy=np.array([0.96])), ("mrpc",), "only 4.0 % before the further"),
+        ("overfitting", "run", fields(dev_accuracy=np.array([0.96])), ("mrpc",), "only 4 % before the further"),
         ("low-layers", "rollback", fields(correct=np.zeros((0, 0), bool)), ("rte",), "made by an earlier version"),
         ("straight", "walk", fields(quarter=np.full(2, np.nan)), ("rte",), "kept no weights"),
         ("orthogonal", "walk", fields(angle=np.nan), ("rte",), "no second training begins"),
@@ -98,7 +98,7 @@ def test_an_exact_number_of_one_training_does_not_count():
         ("small-data", "facts", lambda facts: facts | {"train_examples": 1000}, (), "at least three sizes"),
         (
             "surfaces-agree", "surface", lambda s: replace(s, error=0 * s.error + 0.5, draws=s.draws[:0]), ("rte",),
-            "the dev error of the fine-tuning is the same at all points",
+            "the dev error of fine-tuning is the same at all points",
         ),
         ("rough-scratch", "path", lambda c: replace(c, draws=-c.draws), ("rte",), "not lower at the end than at"),
         ("speed", "run", lambda run: replace(run, loss=0 * run.loss + 0.6), ("rte",), "neither training gets to half"),

@@ -45,7 +45,7 @@ def test_verdict_goes_with_more_than_half_of_the_tasks_that_have_an_interval(evi
     weighed = claim(*evidence)
     text = weighed.markdown()
     assert weighed.verdict == verdict
-    assert f"**{verdict if evidence else 'could not be measured'}**" in text
+    assert f"**{verdict if evidence else 'was not measured'}**" in text
     assert "RTE and SST-2 are left out: it was not learned. MRPC is left out: no dev set." in text
     assert text.count("\n| t |") == len(evidence)
 
@@ -108,6 +108,22 @@ def test_what_an_interval_is_taken_over_and_says():
         assert over_trainings("t", exact(effect, 0.5)).word == "open"
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [
+        (-np.inf, 1.5, "| ≤ 1.5 |"),
+        (1.5, np.inf, "| ≥ 1.5 |"),
+        (-np.inf, np.inf, "| 1.5 |"),
+        (1.4, 1.6, "| 1.5 |"),
+    ],
+)
+def test_an_effect_that_is_a_bound_on_one_side_says_so(low, high, told):
+    assert told in measured(replace(SILENT, low=low, high=high)).rows()
+    assert told.lstrip("| ≤≥") in measured(replace(FOR, effect=1.5, low=low, high=high)).rows(), (
+        "its interval says so"
+    )
+
+
 def test_interval_over_draws_leaves_two_of_a_hundred_outside_on_each_side():
     """At least 95 % of 101 exchangeable values: 2 / 101 lie below the second lowest of 100 draws."""
     draws = np.random.default_rng(0).permutation(100) / 100
@@ -146,7 +162,7 @@ def test_a_measure_takes_the_tasks_and_seeds_that_have_what_it_needs_and_can_be_
     assert [(e.task, e.trainings, e.effect) for e in found.evidence] == [("MNLI", 2, 2.0), ("RTE", 1, 3.0)]
     assert MEASURE(study(curve_rte=(1,))).left_out == {"RTE": "seed 1 did not learn"}
     lacking = MEASURE(study(curve_rte=())).left_out
-    assert lacking == {"RTE": "no loss curve has been computed for the fine-tuning"}
+    assert lacking == {"RTE": "no loss curve has been computed for fine-tuning"}
     assert [e.task for e in replace(MEASURE, only=["rte"])(study()).evidence] == ["RTE"]
     fitted = replace(MEASURE, reader=reading._replace(kinds=("curve",), fitted=True), only=["rte"])
     assert "no training has been computed" in fitted(study(run_rte=())).left_out["RTE"]
