@@ -13,10 +13,9 @@ from ..claims.measure import NOT_COMPUTED
 from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study
-from .words import OUTCOMES, PHRASES, SPOKEN, THEMES, counted, so_many
+from .words import OUTCOMES, PHRASES, SPOKEN, THEMES, all_of, counted, so_many
 
 SHOW_ME = "The name of a task in the right-hand column is a link. It shows this task in the explorer below."
-MEANS = "A number that rests on several trainings is their mean."
 RULE_TITLE = "How a verdict is reached"
 
 
@@ -75,8 +74,7 @@ def votes(claim: Claim) -> str:
         return f"The interval of the effect {SPOKEN[words[0]]['alone']}."
     counts = [so_many(word, words, SPOKEN) for word in SPOKEN if word in words]
     if len({*words}) == 1:
-        every = "Both" if len(words) == 2 else f"All {len(words)}"
-        return f"{every} tasks {SPOKEN[words[0]]['many']}."
+        return f"{all_of(len(words))} tasks {SPOKEN[words[0]]['many']}."
     return f"Of the {len(words)} tasks, {listed(counts)}."
 
 
@@ -92,7 +90,8 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
     notes = [SHOW_ME] if "lx-show" in text else []
     if any(e.trainings > 1 for claim in weighed for e in claim.evidence):
         notes.append(
-            f"{MEANS} Landscapes, paths and rollbacks are shown for the training with seed {study.seed}."
+            "A number that rests on several trainings is their mean. Landscapes, paths and rollbacks are shown for the "
+            f"training with seed {study.seed}."
         )
     return f"{text}\n\n{' '.join(notes)}".strip()
 
@@ -138,8 +137,7 @@ def conclusion(weighed: Sequence[Claim]) -> str:
         which = decided if 2 * (holds + fails) >= len(found) else "open"
         told = f"Of the {len(found)} sentences on it, {counted(found)}."
         if len({*found}) == 1:
-            every = "Both" if len(found) == 2 else f"All {len(found)}"
-            told = f"{every} sentences on it {OUTCOMES[found[0]]['many']}."
+            told = f"{all_of(len(found))} sentences on it {OUTCOMES[found[0]]['many']}."
         said.append(f"{theme[which]} {told}")
     return "\n\n".join(said)
 

@@ -27,3 +27,8 @@ def so_many(kind: str, found: Sequence[str], words: dict[str, dict[str, str]]) -
     """How many are of a kind: "1 holds", "3 hold"."""
     count = found.count(kind)
     return f"{count} {words[kind]['one' if count == 1 else 'many']}"
+
+
+def all_of(count: int) -> str:
+    """ "Both" of two, "All 3" of more."""
+    return "Both" if count == 2 else f"All {count}"

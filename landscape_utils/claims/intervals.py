@@ -58,9 +58,9 @@ class Evidence:
     @property
     def limit(self) -> str:
         """What stands before an effect that is a bound on one side: of a training that never got there, say."""
-        if self.kind is not Kind.NONE or self.low == -self.high:
+        if self.kind is not Kind.NONE or np.isinf(self.low) == np.isinf(self.high):
             return ""
-        return "≤ " if self.low == -np.inf else "≥ " if self.high == np.inf else ""
+        return "≤ " if np.isinf(self.low) else "≥ "
 
     @property
     def over(self) -> str:
