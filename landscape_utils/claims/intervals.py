@@ -68,6 +68,10 @@ class Evidence:
         return f"{self.trainings} trainings" if self.kind is Kind.TRAININGS else self.kind
 
 
+def stderr_of_mean(values: Any) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
+
+
 def normal(values: Sequence[float], effect: float, stderr: float) -> Evidence:
     """An effect with its standard error over examples."""
     reach = Z * stderr
@@ -125,7 +129,7 @@ def over_trainings(task: str, readings: Sequence[Evidence], tail: float = TAIL) 
         if kind is not Kind.NONE:
             reach *= stats.t.ppf(1 - tail, df) / stats.t.ppf(1 - TAIL, df)
         if count > 1:
-            spread = stats.t.ppf(1 - tail, count - 1) * stats.sem(effects)
+            spread = stats.t.ppf(1 - tail, count - 1) * stderr_of_mean(effects)
             reach = np.hypot(spread, np.maximum(reach, 0.0))
         low, high = (effect + np.array([-1, 1]) * reach).tolist()
     if count > 1 and kind is not Kind.TASKS:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from ..landscape.rollback import FINE_TUNED as END
 from ..landscape.rollback import Rollback
 from ..names import GROUPS, display_name
 from .evidence import Measured
-from .intervals import Evidence, LeftOut, drawn, normal, over_trainings
+from .intervals import Evidence, LeftOut, drawn, normal, over_trainings, stderr_of_mean
 from .measure import FINE_TUNED, Measure, Subject, guessing, reads
 from .paper import DEV_EXAMPLES, TABLE_1
 from .regions import log_ratio, on_line
@@ -50,7 +49,7 @@ def cost(
         # two examples more, one each way: few differences tell little (Bonett and Price 2012)
         each = np.append(each, [at_most + 100, at_most - 100])
     values = [float(found[group].mean()) for group in weights]
-    return normal(values, float(each.mean()), float(stats.sem(each)))
+    return normal(values, float(each.mean()), stderr_of_mean(each))
 
 
 def printed(measure: Measure) -> Measured | None:
@@ -61,18 +60,15 @@ def printed(measure: Measure) -> Measured | None:
     """
     if measure.reader is not cost:
         return None
-    weights, limit = measure.arguments["weights"], measure.arguments.get("at_most", 0.0)
+    weights, rows = measure.arguments["weights"], []
     shares = {group: -weight for group, weight in weights.items()} | {"fine-tuned": sum(weights.values())}
-    rows = []
-    for task, accuracy in TABLE_1.items():
-        effect = limit + sum(share * accuracy[name] for name, share in shares.items())
-        variance = sum(
-            share**2 * accuracy[name] * (100 - accuracy[name]) / DEV_EXAMPLES[task]
-            for name, share in shares.items()
-        )
-        rounding = 0.005 * sum(map(abs, shares.values()))
-        values = [accuracy["fine-tuned"] - accuracy[group] for group in weights]
-        reading = normal(values, effect, float(np.sqrt(variance)) + rounding)
+    share = np.array(list(shares.values()))
+    for task, accuracies in TABLE_1.items():
+        accuracy = np.array([accuracies[name] for name in shares])
+        effect = measure.arguments.get("at_most", 0.0) + float(sum(share * accuracy))
+        stderr = np.sqrt(sum(share**2 * accuracy * (100 - accuracy) / DEV_EXAMPLES[task]))
+        values = [accuracies["fine-tuned"] - accuracies[group] for group in weights]
+        reading = normal(values, effect, float(stderr + 0.005 * np.abs(share).sum()))
         rows.append(over_trainings(display_name(task), [reading]))
     return Measured(measure.what, measure.effect, measure.sides, tuple(rows), {})
 

@@ -135,12 +135,12 @@ class Measure:
                     readings[display_name(task)] = self.readings(study, task)
                 except LeftOut as reason:
                     left_out[display_name(task)] = str(reason)
-        usual, alone = (
-            tuple(over_trainings(task, found, tail) for task, found in readings.items())
-            for tail in (TAIL, ALONE)
-        )
-        measured = Measured(self.what, self.effect, self.sides, usual, left_out)
-        return replace(measured, evidence=alone, tail=ALONE) if measured.voting == 1 else measured
+
+        def weighed(tail: float) -> tuple[Evidence, ...]:
+            return tuple(over_trainings(task, found, tail) for task, found in readings.items())
+
+        measured = Measured(self.what, self.effect, self.sides, weighed(TAIL), left_out)
+        return replace(measured, evidence=weighed(ALONE), tail=ALONE) if measured.voting == 1 else measured
 
     def readings(self, study: Subject, task: str) -> list[Evidence]:
         """The readings of one task, of all seeds that have what is needed and can be read."""

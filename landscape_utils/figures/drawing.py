@@ -1,7 +1,8 @@
 """What is drawn inside one panel: a surface on its colour scale, marks, a trajectory."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -42,18 +43,14 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     if high - low <= 1e-9 * max(abs(high), 1e-9):  # equal everywhere: one colour, no lines
         return Scale(np.array([low - 0.5, low + 0.5]), np.array([]), Normalize(low - 0.5, low + 0.5))
     if log is None:
-        log = value == "loss" and spans_decades([values])
+        log = value == "loss" and spans_decades(values)
     if log and low <= 0:
         raise UserError(f"a logarithmic scale needs values above 0; the lowest is {low:g}: use log=False")
-    if log:
-        levels = np.geomspace(low, high, 17)
-        lines = np.array(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1, 3)).tick_values(low, high))
-    else:
-        levels = np.linspace(low, high, 17)
-        lines = np.array(MaxNLocator(6).tick_values(low, high))
-    norm = LogNorm(low, high) if log else Normalize(low, high)
-    levels[[0, -1]] = low, high  # geomspace may miss the ends by a rounding, and the extreme cells with them
-    return Scale(levels, lines[(lines > low) & (lines < high)], norm)
+    ticks = LogLocator(subs=(1, 2, 5) if high < 100 * low else (1, 3)) if log else MaxNLocator(6)
+    levels, norm = (np.geomspace, LogNorm) if log else (np.linspace, Normalize)
+    filled, lines = levels(low, high, 17), np.array(ticks.tick_values(low, high))
+    filled[[0, -1]] = low, high  # geomspace may miss the ends by a rounding, and the extreme cells with them
+    return Scale(filled, lines[(lines > low) & (lines < high)], norm(low, high))
 
 
 def finite_values(arrays: Sequence[np.ndarray]) -> np.ndarray:
@@ -62,9 +59,8 @@ def finite_values(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-def spans_decades(arrays: Sequence[np.ndarray]) -> bool:
+def spans_decades(values: np.ndarray) -> bool:
     """Whether all are above 0, and the highest more than DECADES times the lowest: a logarithmic scale shows more."""
-    values = finite_values(arrays)
     return len(values) > 0 and bool(0 < DECADES * values.min() < values.max())
 
 
@@ -87,7 +83,8 @@ def draw_surface(
 
     Raises UserError for fewer than two points on an axis.
     """
-    alpha, beta = np.sort(surface.alpha), np.sort(surface.beta)
+    order = np.argsort(surface.alpha), np.argsort(surface.beta)
+    alpha, beta = surface.alpha[order[0]], surface.beta[order[1]]
     if min(len(alpha), len(beta)) < 2:
         size = f"{len(alpha)} x {len(beta)} points"
         raise UserError(f"a surface of {size} cannot be drawn: it needs 2 or more on each axis")
@@ -95,8 +92,7 @@ def draw_surface(
     axis.set(aspect="equal", xlim=alpha[[0, -1]], ylim=beta[[0, -1]])
     if window:
         axis.set(xlim=(middle - window, middle + window), ylim=(-window, window))
-    grid = getattr(surface, value)[np.ix_(np.argsort(surface.alpha), np.argsort(surface.beta))]
-    values = np.ma.masked_invalid(grid.T)  # (B, A), as matplotlib wants it
+    values = np.ma.masked_invalid(getattr(surface, value)[np.ix_(*order)].T)  # (B, A), as matplotlib wants it
     colours = COLOUR_MAPS[value]
     if values.mask.any():
         axis.patch.set(facecolor=CHALK, hatch="/////", edgecolor="#8a8a92")
@@ -141,19 +137,9 @@ def draw_mark(axis: Axes, mark: Mark, name: str, named: bool, right: int) -> Non
     axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc=CHALK, mec="black", mew=0.8, zorder=6)
     if named:
         ha, va = ("left", "bottom") if right > 0 else ("right", "top")
-        axis.annotate(
-            name,
-            (mark.alpha, mark.beta),
-            xytext=(3 * right, 5 * right),
-            textcoords="offset points",
-            ha=ha,
-            va=va,
-            fontsize=9,
-            path_effects=halo(),
-            zorder=7,
-            annotation_clip=True,
-            parse_math=False,
-        )
+        offset: dict[str, Any] = {"xytext": (3 * right, 5 * right), "textcoords": "offset points"}
+        looks: dict[str, Any] = {"ha": ha, "va": va, "fontsize": 9, "path_effects": halo(), "zorder": 7}
+        axis.annotate(name, (mark.alpha, mark.beta), **offset, **looks, annotation_clip=True)
 
 
 def draw_trajectory(
@@ -161,10 +147,9 @@ def draw_trajectory(
 ) -> None:
     """A trajectory's epochs as dots on a line; the panel grows where it leaves it."""
     alpha, beta = trajectory.alpha[epochs], trajectory.beta[epochs]
+    dots: dict[str, Any] = {"color": colour, "lw": 1.2, "ms": 2.8, "mec": "black", "mew": 0.5}
     axis.plot(alpha, beta, color="black", lw=2.2, solid_capstyle="round", zorder=4)
-    axis.plot(
-        alpha, beta, "o-", color=colour, lw=1.2, ms=2.8, mec="black", mew=0.5, zorder=5, label=name or None
-    )
+    axis.plot(alpha, beta, "o-", **dots, zorder=5, label=name or None)
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
     axis.set_xlim(min(left, alpha.min() - 0.1), max(right, alpha.max() + 0.1))
     axis.set_ylim(min(bottom, beta.min() - 0.1), max(top, beta.max() + 0.1))
@@ -182,9 +167,5 @@ def neighbourhood(surface: Surface, window: float) -> Surface:
         np.abs(axis - at) <= window + np.diff(np.sort(axis)).max(initial=0)
         for axis, at in ((surface.alpha, middle_of(surface)), (surface.beta, 0.0))
     ]
-    grids = {
-        f.name: getattr(surface, f.name)[np.ix_(*near)]
-        for f in fields(surface)
-        if np.shape(getattr(surface, f.name)) == surface.loss.shape
-    }
+    grids = {name: v[np.ix_(*near)] for name, v in vars(surface).items() if np.shape(v) == surface.loss.shape}
     return replace(surface, alpha=surface.alpha[near[0]], beta=surface.beta[near[1]], **grids)

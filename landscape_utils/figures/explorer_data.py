@@ -14,7 +14,7 @@ from matplotlib.colors import to_hex
 from ..errors import UserError
 from ..landscape.scan import Curve, Mark, Surface
 from ..landscape.trajectory import Trajectory
-from .drawing import MARKERS, spans_decades
+from .drawing import MARKERS, finite_values, spans_decades
 from .style import COLOUR_MAPS, DIVERGING
 
 STOPS = 32  # of a colour map; the browser interpolates
@@ -61,27 +61,30 @@ class View:
         check_axes(curves, ("alpha",))
         first, named = [*surfaces, *curves][0], self.surfaces or self.curves
         marks = [name for name in first.marks if all(name in scan.marks for scan in named.values())]
-        return {name: getattr(self, name) for name in ("task", "how", "layers", "axis", "turn")} | {
-            "alpha": surfaces[0].alpha.tolist() if surfaces else None,
-            "beta": surfaces[0].beta.tolist() if surfaces else None,
+        packed = {name: getattr(self, name) for name in ("task", "how", "layers", "axis", "turn")}
+        packed |= dict.fromkeys(("alpha", "beta", "curve", "cosine", "trajectories"))
+        packed |= {
             "fields": pack_fields(self.surfaces, self.quantities),
-            "curve": {"alpha": curves[0].alpha.tolist(), "fields": pack_fields(self.curves, self.quantities)}
-            if curves
-            else None,
             "marks": [
                 pack_mark(name, {prefix: scan.marks[name] for prefix, scan in named.items()}, self.quantities)
                 for name in marks
             ],
             "focus": next((marks.index(name) for name in FOCUS if name in marks), -1),
             "norm": finite(first.norm),
-            "cosine": finite(surfaces[0].cosine) if surfaces else None,
             "history": {name: listed(values) for name, values in self.history.items()},
-            "trajectories": {
+        }
+        if surfaces:
+            packed |= {name: getattr(surfaces[0], name).tolist() for name in ("alpha", "beta")}
+            packed["cosine"] = finite(surfaces[0].cosine)
+        if curves:
+            fields = pack_fields(self.curves, self.quantities)
+            packed["curve"] = {"alpha": curves[0].alpha.tolist(), "fields": fields}
+        if self.trajectories:
+            packed["trajectories"] = {
                 path.method: {name: listed(getattr(path, name)) for name in ("alpha", "beta", "in_plane")}
                 for path in self.trajectories
             }
-            or None,
-        }
+        return packed
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def quantities(views: Iterable[View]) -> dict[str, dict[str, Any]]:
             for name, kind, scan in shown(scans, view.quantities):
                 found.setdefault((name, kind), []).append(getattr(scan, kind))
     return {
-        name: {"kind": kind, "log": kind == "loss" and spans_decades(values)}
+        name: {"kind": kind, "log": kind == "loss" and spans_decades(finite_values(values))}
         for (name, kind), values in found.items()
     }
 
@@ -147,7 +150,7 @@ def pack_fields(scans: Mapping[str, Curve], only: Sequence[str]) -> list[dict[st
             **(counts(scan.error, scan.examples) if kind == "error" else {"values": floats(scan.loss)}),
             "stderr": floats(scan.loss_stderr) if kind == "loss" else None,
             "examples": scan.examples,
-            "bound": bounds(scan) if kind == "loss" else None,
+            "bound": floats(scan.loss_bound) if kind == "loss" and scan.loss_bound.any() else None,
         }
         for name, kind, scan in shown(scans, only)
     ]
@@ -184,14 +187,6 @@ def counts(error: np.ndarray, examples: int) -> dict[str, str]:
     if not (examples < NO_COUNT and np.all((np.abs(wrong - error * examples) < 1e-3) | np.isnan(error))):
         return {"values": floats(error)}
     return {"counts": base64ed(wrong, "<u2")}
-
-
-def bounds(scan: Curve) -> dict[str, Any] | None:
-    """How far off interpolated losses may be, in 255 steps rounded up; None where all points were computed."""
-    bound = scan.loss_bound
-    if not np.any(bound > 0):
-        return None
-    return {"max": float(bound.max()), "codes": base64ed(np.ceil(255 * bound / bound.max()), "u1")}
 
 
 def floats(values: np.ndarray) -> str:

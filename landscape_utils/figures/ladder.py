@@ -1,6 +1,7 @@
 """The claims along the ladder of models: what each run's tasks say to each claim, and the verdict."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -40,20 +41,15 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
     axis.set(xlim=(0, WIDTH), ylim=(height, 0))  # inches
     axis.set_axis_off()
     for row, title in enumerate(titles.values()):
-        axis.text(0, HEAD + ROW * row, title, va="center", fontsize=LETTERS, parse_math=False)
+        axis.text(0, HEAD + ROW * row, title, va="center", fontsize=LETTERS)
         axis.axhline(HEAD + ROW * (row - 0.27), color=MUTED, alpha=0.3, lw=0.6)
     for column, (heading, measured) in enumerate(columns.items()):
         _draw_run(axis, WIDTH * column / len(columns) + 0.12, heading, measured, list(titles))
-    for marker, fill, size, meaning in WORDS.values():
-        axis.plot([], [], marker, mfc=fill, mec=INK, mew=0.8, ms=size, ls="", label=meaning)
-    figure.legend(
-        *axis.get_legend_handles_labels(),
-        loc="outside upper left",
-        ncols=4,
-        fontsize=LETTERS,
-        columnspacing=1,
-        handletextpad=0.2,
-    )
+    for word, (*_, meaning) in WORDS.items():
+        _draw_word(axis, [], [], word, label=meaning)
+    known = axis.get_legend_handles_labels()
+    close: dict[str, Any] = {"columnspacing": 1, "handletextpad": 0.2, "fontsize": LETTERS}
+    figure.legend(*known, loc="outside upper left", ncols=4, **close)
     note(figure, "Where a mark is missing, the run has no result, or the claim is not about the task.")
     return figure
 
@@ -64,23 +60,18 @@ def _draw_run(
     """One run's marks and verdicts, its headings above them."""
     spoken = dict.fromkeys(e.task for of in measured.values() for e in of.evidence if e.task != EVERY)
     tasks = list(spoken) or [""]
-    axis.text(left - 0.08, 0, heading, va="center", fontsize=LETTERS - 1, fontweight="bold", parse_math=False)
+    axis.text(left - 0.08, 0, heading, va="center", fontsize=LETTERS - 1, fontweight="bold")
     for k, task in enumerate(tasks):
-        axis.text(
-            left + k * STEP,
-            HEAD - 0.2,
-            task,
-            rotation=90,
-            ha="center",
-            va="bottom",
-            fontsize=9,
-            parse_math=False,
-        )
+        axis.text(left + k * STEP, HEAD - 0.2, task, rotation=90, ha="center", va="bottom", fontsize=9)
     for name, found in measured.items():
         y = HEAD + ROW * names.index(name) + 0.46 * ROW
         for e in found.evidence:
             x = left + STEP * (tasks.index(e.task) if e.task in tasks else (len(tasks) - 1) / 2)
-            marker, fill, size, _ = WORDS[e.word]
-            axis.plot(x, y, marker, mfc=fill, mec=INK, mew=0.8, ms=size)
+            _draw_word(axis, x, y, e.word)
         colour = VERDICTS[found.outcome]
         axis.text(left + STEP * len(tasks), y, found.outcome, va="center", fontsize=LETTERS - 1, color=colour)
+
+
+def _draw_word(axis: Axes, x: Any, y: Any, word: str, **more: Any) -> None:
+    marker, fill, size, _ = WORDS[word]
+    axis.plot(x, y, marker, mfc=fill, mec=INK, mew=0.8, ms=size, ls="", **more)

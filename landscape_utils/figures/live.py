@@ -7,13 +7,14 @@ notebook waits; what goes wrong becomes one line under the figure.
 import html
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from typing import Any, get_args
 
 import ipywidgets
+import pandas as pd
 
 from ..errors import UserError
 from ..landscape.scan import Surface
@@ -94,9 +95,8 @@ class Live(ipywidgets.VBox):
         self.resolution = ipywidgets.IntText(profile.grid.resolution, description="resolution")
         of_each = "of each split; 0: the profile's"
         self.examples = ipywidgets.IntText(0, description="examples", tooltip=of_each)
-        self.precision = ipywidgets.Dropdown(
-            options=PRECISIONS, value=profile.precision, description="precision"
-        )
+        asked = {"options": PRECISIONS, "value": profile.precision}
+        self.precision = ipywidgets.Dropdown(**asked, description="precision")
         self.scan = ipywidgets.Button(description="Scan", button_style="primary")
         self.stop = ipywidgets.Button(description="Stop", disabled=True)
         self.progress = ipywidgets.IntProgress(description="points", layout={"width": "auto"})
@@ -171,12 +171,13 @@ class Live(ipywidgets.VBox):
             return
         alpha, beta, place = self.alpha.value, self.beta.value, self._here()
         task = self.study.task(place.task)
-        rows = [("sentence", "is", "taken for", "probability")]
+        rows = []
         for k, share in zip(chosen, place.classify([task.dev[k] for k in chosen], alpha, beta), strict=True):
             best = int(share.argmax())
             truth = task.labels[int(task.dev[k]["labels"])]
-            rows.append((str(k + 1), truth, task.labels[best], f"{share[best]:.3f}"))
-        self.answers.value = table(rows)
+            rows.append((k + 1, truth, task.labels[best], f"{share[best]:.3f}"))
+        head = ["sentence", "is", "taken for", "probability"]
+        self.answers.value = pd.DataFrame(rows, columns=head).to_html(index=False)
         self.say(f"Classified at α = {alpha:g}, β = {beta:g}.")
 
     # In the thread that scans
@@ -202,9 +203,8 @@ class Live(ipywidgets.VBox):
             if self._stop.is_set():
                 raise Stopped
 
-        controls = {"span": self.span, "resolution": self.resolution, "examples": self.examples}
-        controls["precision"] = self.precision
-        study = self.study.under(**{name: control.value for name, control in controls.items()})
+        wanted = {name: getattr(self, name).value for name in ("precision", "span", "resolution", "examples")}
+        study = self.study.under(**wanted)
         kind = SurfaceResult(task, how, study.seed)
         coarse = Coarse(study, task, study.plane(task, how))
         self.progress.max, self.progress.value = coarse.points, 0
@@ -223,11 +223,3 @@ class Live(ipywidgets.VBox):
             surfaces = {title: found[split] for title, split in SPLITS.items()}
             view = self.landscape(task, how, surfaces)
             self.explorer.scanned = replace(view, how=view.how + NOW).packed()
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table, its first row the head; all cells are text."""
-    head, *body = ([html.escape(cell) for cell in row] for row in rows)
-    lines = [f'<th scope="col">{"</th><th scope=col>".join(head)}</th>']
-    lines += [f"<td>{'</td><td>'.join(row)}</td>" for row in body]
-    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

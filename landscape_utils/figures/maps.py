@@ -75,12 +75,18 @@ def surface_grid(
                 axis.axis(shown)
             axis.label_outer()
         _name_panels(panels, heading, list(by_name), upright)
-    _finish(figure, axes, scales, value, share == "all", upright)
-    if axes[0][0].get_legend_handles_labels()[1]:  # within the maps of a phone it would take all their room
-        legend_above(figure, axes[0][0])
+        if share != "all":
+            colour_bar(figure, panels, scale, value, below=upright)
+    every, first_panel = list(chain.from_iterable(axes)), axes[0][0]
+    if share == "all":
+        colour_bar(figure, every, scales[0], value)
+    first_panel.set_ylabel(f"{first_panel.get_ylabel()}\nβ")
+    (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
+    if first_panel.get_legend_handles_labels()[1]:  # within the maps of a phone it would take all their room
+        legend_above(figure, first_panel)
     note(figure, said)
     fit_height(figure)
-    for axis in chain.from_iterable(axes):
+    for axis in every:
         label_lines(axis, value)
     return figure
 
@@ -109,43 +115,21 @@ def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upr
         spec: Any = axis.get_subplotspec()
         if spec.is_first_col() if upright else spec.is_first_row():
             axis.set(**{"ylabel" if upright else "title": how_name(name)})
-        for text in (axis.title, axis.yaxis.label):
-            text.set_parse_math(False)
-
-
-def _finish(
-    figure: Figure, axes: list[list[Axes]], scales: list[Scale], value: str, one: bool, upright: bool
-) -> None:
-    """The names of the axes at the first panel, colour bars."""
-    first = axes[0][0]
-    first.set_ylabel(f"{first.get_ylabel()}\nβ")
-    (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
-    if one:
-        colour_bar(figure, list(chain.from_iterable(axes)), scales[0], value)
-    else:
-        for panels, scale in zip(axes, scales, strict=True):
-            colour_bar(figure, panels, scale, value, below=upright)
 
 
 def _draw_paths(axis: Axes, paths: Trajectory | Mapping[str, Trajectory]) -> None:
     if isinstance(paths, Trajectory):
-        return draw_trajectory(axis, paths)
-    looks = lines_of(paths)
-    for name, path in paths.items():
-        draw_trajectory(axis, path, colour=looks[name]["color"], name=how_name(name))
-    return None
+        draw_trajectory(axis, paths)
+    else:
+        for name, path in paths.items():
+            draw_trajectory(axis, path, colour=lines_of(paths)[name]["color"], name=how_name(name))
 
 
 def colour_bar(figure: Figure, axes: Sequence[Axes], scale: Scale, value: str, below: bool = False) -> None:
     """A bar for these panels, on their right or below them; its ticks are the labelled lines."""
-    bar = figure.colorbar(
-        ScalarMappable(scale.norm, COLOUR_MAPS[value]),
-        ax=axes,
-        aspect=24,
-        pad=0.015,
-        location="bottom" if below else "right",
-        label=VALUE_NAMES[value],
-    )
+    mappable = ScalarMappable(scale.norm, COLOUR_MAPS[value])
+    side = "bottom" if below else "right"
+    bar = figure.colorbar(mappable, ax=axes, aspect=24, pad=0.015, location=side, label=VALUE_NAMES[value])
     ticks = scale.lines.tolist() or [float(scale.levels.mean())]
     if below:  # narrow: letters side by side need room
         ticks = ticks[:: -(-len(ticks) // 4)]

@@ -5,7 +5,7 @@ page gives to the image. A notebook holds a second drawing of it beside the firs
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, Literal
 
@@ -69,20 +69,13 @@ class PageCanvas(FigureCanvasAgg):
     """Saves as matplotlib does, with the colours of the dark page in an SVG, which has the same bytes each time."""
 
     @style
-    def print_svg(
-        self,
-        filename: Any,
-        *,
-        bbox_inches_restore: Any = None,
-        metadata: Mapping[str, Any] | None = None,
-        **of_other_formats: Any,
-    ) -> None:
+    def print_svg(self, filename: Any, *, bbox_inches_restore: Any = None, **options: Any) -> None:
         drawn = io.StringIO()
         FigureCanvasSVG.print_svg(
             self,  # type: ignore[arg-type]  # all that it asks of a canvas is its figure
             drawn,
             bbox_inches_restore=bbox_inches_restore,
-            metadata={"Date": None} | dict(metadata or {}),
+            metadata={"Date": None} | (options.get("metadata") or {}),
         )
         rules = f"@media (prefers-color-scheme: dark) {{{ON_DARK_PAGE}}}"
         text = drawn.getvalue().replace("</style>", f"{rules}</style>", 1)

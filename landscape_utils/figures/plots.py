@@ -6,6 +6,7 @@ returns a matplotlib `Figure` as wide as a page's column. None of them knows of 
 
 from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -154,27 +155,20 @@ def rollback_bars(
     figure = PageFigure(width, 3.7)
     axis = figure.subplots()
     bars = (FINE_TUNED, *next(iter(rollbacks.values())).groups)
+    share = 1 / (len(bars) + 1)  # of the room from one task to the next
     for i, (bar, colour) in enumerate(zip(bars, GROUP_COLOURS, strict=True)):
-        at = np.arange(len(rollbacks)) + (i - (len(bars) - 1) / 2) / (len(bars) + 1)
+        at = np.arange(len(rollbacks)) + (i - (len(bars) - 1) / 2) * share
         measured = [
             (r.fine_tuned, r.fine_tuned_stderr) if bar == FINE_TUNED else (r.groups[bar], r.stderr[bar])
             for r in rollbacks.values()
         ]
         height, stderr = np.transpose(measured)
-        axis.bar(
-            at,
-            height,
-            width=0.9 / (len(bars) + 1),
-            yerr=2 * stderr,
-            label=bar,
-            color=colour,
-            edgecolor=INK,
-            linewidth=0.5,
-            error_kw={"lw": 0.8, "ecolor": INK},
-        )
+        looks: dict[str, Any] = {"color": colour, "edgecolor": INK, "lw": 0.5}
+        looks["error_kw"] = {"lw": 0.8, "ecolor": INK}
+        axis.bar(at, height, 0.9 * share, yerr=2 * stderr, label=bar, **looks)
         known = {x: theirs[task][bar] / 100 for x, task in zip(at, rollbacks, strict=True) if task in theirs}
         axis.plot(list(known), list(known.values()), "D", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=5)
-    axis.set_xticks(range(len(rollbacks)), list(rollbacks), parse_math=False)
+    axis.set_xticks(range(len(rollbacks)), list(rollbacks))
     axis.set(ylabel="dev accuracy", ylim=(0, 1))
     axis.yaxis.set_major_formatter(PERCENT)
     legend_above(figure, axis)
@@ -189,7 +183,7 @@ def _in_pairs(headings: Collection[str], x: str, width: float) -> tuple[PageFigu
     figure = PageFigure(width, 2.7 * rows + 0.5)
     axes = [figure.add_subplot(rows, columns, k + 1) for k in range(len(headings))]
     for axis, heading in zip(axes, headings, strict=True):
-        axis.set_title(fill(heading, round(4.5 * width)), parse_math=False)
+        axis.set_title(fill(heading, round(4.5 * width)))
     for axis in axes[::2]:
         axis.set_ylabel(VALUE_NAMES["loss"])
     for axis in axes[-2:]:

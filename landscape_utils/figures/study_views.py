@@ -13,6 +13,7 @@ from ..landscape.scan import Curve, Surface
 from ..names import CONTINUED, GROUPS, METHODS
 from ..study.study import Study
 from ..training.finetune import Run
+from ..training.history import loss_of_epoch
 from .explorer_data import PAPERS, SPLITS, Cube, View
 from .style import how_name
 
@@ -24,28 +25,27 @@ def both(scanned: Callable[..., Any], *of: str) -> dict[str, Any]:
     return {name: scanned(*of, split) for name, split in SPLITS.items()}
 
 
+def view(study: Study, task: str, how: str = "", **parts: Any) -> View:
+    """A view under the names of its task and training; unless others are named, of what the paper draws."""
+    return View(task=study.heading(task), how=how_name(how), **{"quantities": PAPERS} | parts)
+
+
 def histories(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 5.2: the training, epoch by epoch, in the form of curves along it."""
+    parts: dict[str, Any] = {"quantities": ("training loss", "dev loss", "dev error"), "axis": "epoch"}
     return [
-        View(
-            curves=history(study.run(task, how), study.facts(task)),
-            task=study.heading(task),
-            how=how_name(how),
-            quantities=("training loss", "dev loss", "dev error"),
-            axis="epoch",
-        )
+        view(study, task, how, curves=history(study.run(task, how), study.facts(task)), **parts)
         for task, how in product(tasks, study.ways)
     ], []
 
 
 def history(run: Run, facts: Mapping[str, Any]) -> dict[str, Curve]:
     """What was recorded, epochs for alpha, with the standard error of an epoch's training loss."""
-    parts, found = np.array_split(run.loss, run.epochs), recorded(run)
-    stderr = np.array([np.nan, *(part.std(ddof=min(1, len(part) - 1)) / len(part) ** 0.5 for part in parts)])
+    stderr = np.array([np.nan, *(loss_of_epoch(run, epoch + 1)[1] for epoch in range(run.epochs))])
     epochs, unknown = np.arange(run.epochs + 1.0), np.full(run.epochs + 1, np.nan)
     known: dict[str, Any] = {"alpha": epochs, "error_stderr": unknown, "marks": {}, "norm": np.nan}
     known |= {"precision": "", "precision_error": 0.0}
-    loss, dev_loss, dev_error = found.values()
+    loss, dev_loss, dev_error = recorded(run).values()
     n, dev_n = facts["train_examples"], facts["dev_examples"]
     return {
         "training": Curve(loss=loss, loss_stderr=stderr, error=unknown, examples=n, **known),
@@ -55,15 +55,7 @@ def history(run: Run, facts: Mapping[str, Any]) -> dict[str, Curve]:
 
 def curves(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 6.1: training loss and dev error along delta_1."""
-    return [
-        View(
-            curves=both(study.curve, task, how),
-            task=study.heading(task),
-            how=how_name(how),
-            quantities=PAPERS,
-        )
-        for task, how in product(tasks, study.ways)
-    ], []
+    return [view(study, *of, curves=both(study.curve, *of)) for of in product(tasks, study.ways)], []
 
 
 def surfaces(study: Study, tasks: Sequence[str]) -> Shown:
@@ -78,7 +70,7 @@ def landscape_of(study: Study, task: str, how: str, surfaces: Mapping[str, Surfa
     """These surfaces of a training, with its curves and trajectories."""
     trajectories = [study.trajectory(task, how, method) for method in METHODS]
     curves = both(study.curve, task, how)
-    return View(surfaces, curves, trajectories, study.heading(task), how_name(how), quantities=PAPERS)
+    return view(study, task, how, surfaces=surfaces, curves=curves, trajectories=trajectories)
 
 
 def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
@@ -86,16 +78,12 @@ def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
     task = study.overfit_task
     scanned = both(study.surface, task, "pretrained")
     first, further = study.run(task), study.run(task, CONTINUED)
-    return [
-        View(
-            {name: scanned[name] for name in ("dev", "training")},
-            trajectories=[study.overfitting(method) for method in METHODS],
-            task=study.heading(task),
-            history=recorded(first, further),
-            turn=first.epochs,
-            quantities=PAPERS,
-        )
-    ], []
+    parts: dict[str, Any] = {
+        "surfaces": {name: scanned[name] for name in ("dev", "training")},
+        "trajectories": [study.overfitting(method) for method in METHODS],
+        "history": recorded(first, further),
+    }
+    return [view(study, task, turn=first.epochs, **parts)], []
 
 
 def recorded(*runs: Run) -> dict[str, np.ndarray]:
@@ -105,7 +93,7 @@ def recorded(*runs: Run) -> dict[str, np.ndarray]:
     """
     rows = []
     for run in runs:
-        loss = [np.nan, *(part.mean() for part in np.array_split(run.loss, run.epochs))]
+        loss = [np.nan, *(loss_of_epoch(run, epoch + 1)[0] for epoch in range(run.epochs))]
         rows.append(np.c_[loss, run.dev_loss, 1 - run.dev_accuracy])
     whole = np.concatenate([rows[0], *(more[1:] for more in rows[1:])])
     return dict(zip(("training loss", "dev loss", "dev error"), whole.T, strict=True))
@@ -114,12 +102,7 @@ def recorded(*runs: Run) -> dict[str, np.ndarray]:
 def layers(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 7: the surfaces of each layer group, and the three groups rolled back together."""
     return [
-        View(
-            both(study.layer_surface, task, group),
-            task=study.heading(task),
-            layers=f"{group} layers",
-            quantities=PAPERS,
-        )
+        view(study, task, surfaces=both(study.layer_surface, task, group), layers=f"{group} layers")
         for task, group in product(tasks, GROUPS)
     ], [rollback_cube(study, task) for task in tasks]
 
@@ -132,11 +115,7 @@ def rollback_cube(study: Study, task: str) -> Cube:
 
 
 SHOWN: dict[str, Callable[[Study, Sequence[str]], Shown]] = {
-    "histories": histories,
-    "surfaces": surfaces,
-    "curves": curves,
-    "overfitting": overfitting,
-    "layers": layers,
+    show.__name__: show for show in (histories, surfaces, curves, overfitting, layers)
 }
 
 

@@ -22,9 +22,8 @@ from ..names import HOWS
 WIDTH = 8.0  # inches: 768 pixels of a page, on which no letter is smaller than 9 points
 PHONE = 3.75  # inches: the 360 pixels of a page on a phone
 HOW_NAMES = {"scratch": "from scratch", "pretrained": "fine-tuned"}
-LINES: tuple[
-    dict[str, Any], ...
-] = (  # fine-tuned, from scratch; of trainings with names of their own all, in their order
+# Fine-tuned, from scratch; of trainings with names of their own all, in their order.
+LINES: tuple[dict[str, Any], ...] = (
     {"color": "#1f5f99", "linestyle": "-"},
     {"color": "#b3471d", "linestyle": (0, (4, 1.6))},
     {"color": "#2b7a4b", "linestyle": (0, (1, 1.2))},
@@ -64,13 +63,13 @@ RULES: dict[Any, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 10,
     "text.color": INK,
+    "text.parse_math": False,  # a name is no formula, whatever signs it holds
     "legend.handlelength": 2.4,
     "hatch.linewidth": 0.5,
     "figure.facecolor": PAPER,
     "figure.dpi": 200,  # of the little that is not drawn in vectors
     "svg.hashsalt": "landscape_utils",
     "pdf.fonttype": 42,  # TrueType, whole: publishers refuse Type 3
-    "ps.fonttype": 42,
 } | {f"{axis}tick.{name}": value for axis in "xy" for name, value in TICKS.items()}
 style = mpl.rc_context(RULES)
 
@@ -85,16 +84,16 @@ COLOUR_MAPS = {"loss": _from_dark("mako"), "error": _from_dark("rocket")}
 DIVERGING = sns.color_palette("vlag", as_cmap=True)  # of differences: blue below zero, red above
 
 
-def ink_on(colour: Sequence[float]) -> str:
-    """Chalk or black, whichever reads better on an RGB colour."""
-    return CHALK if luminance(colour) < 0.18 else "black"
-
-
 def luminance(colour: Sequence[float]) -> float:
     """Of an RGB colour, relative to white (WCAG 2)."""
     rgb = np.asarray(colour[:3])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """Chalk or black, whichever reads better on an RGB colour."""
+    return CHALK if luminance(colour) < 0.18 else "black"
 
 
 def halo(width: float = 2.0, ground: str = PAPER) -> list[AbstractPathEffect]:

@@ -10,7 +10,7 @@ const unpackField = (f) => ({
   ...f,
   values: f.counts ? decodeShares(f.counts, f.examples) : decodeFloats(f.values),
   stderr: f.stderr ? decodeFloats(f.stderr) : null,
-  bound: f.bound ? Float64Array.from(decode(f.bound.codes, Uint8Array), (code) => (code * f.bound.max) / 255) : null,
+  bound: f.bound ? decodeFloats(f.bound) : null,
 });
 const unpackFields = (fields) => new Map(fields.map((f) => [f.name, unpackField(f)]));
 
