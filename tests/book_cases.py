@@ -1,4 +1,4 @@
-"""Notebooks of a few cells, and the cells of tables, for the tests of the book."""
+"""Notebooks of a few cells, the cells of tables, and what the rendered book holds, for the tests of the book."""
 
 from pathlib import Path
 
@@ -15,6 +15,8 @@ resolution: int = 0  # points
 span: float = 0.0  # how far
 device: str = "auto"  # on what
 results_dir: str = ""  # where"""
+# The book that the tests render is of two tasks, with as many chapters of the reference run.
+TASKS, TWINS = "mnli,mrpc", ("01_fine_tuning", "06_layer_rollback")
 LACKS = "raise type('Lacking', (Exception,), {})('no surface\\nof mrpc')"
 
 

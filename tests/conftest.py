@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers as hf
+from book_cases import TASKS, TWINS
 from explored import CHROMIUM, FLAGS, HUNG, listened
 from hypothesis import HealthCheck, settings
 from networks import make_examples, make_model
@@ -15,7 +16,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 from landscape_utils import Study
 from landscape_utils.book import build as book
+from landscape_utils.book.staging import REFERENCE
 from landscape_utils.store.store import Store
+from landscape_utils.training import small_case
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.pretraining import demo_config
 
@@ -124,36 +127,55 @@ def tiny_profile(tmp_path_factory) -> Path:
 def keep_as_reference(study: Study, tiny: Path) -> Path:
     """The results of a study as those of another profile in the same folder, which names GLUE as their source.
 
-    Of a study on real data the repository has as much: histories and landscapes, no snapshots, no data.
+    Of a study on real data the repository has as much: histories and landscapes, no snapshots, no data, not all tasks.
     """
     profile = tiny.with_name("reference.toml")
     text = tiny.read_text("utf-8").replace('"tiny"', '"reference"').replace('"demo"', '"glue"')
     profile.write_text(text, "utf-8")
     store = Store(study.store.folder.with_name("reference"))
+    known = {task: study.trainings.facts(task) for task in study.profile.tasks}
     left_out = shutil.ignore_patterns("*.safetensors", "*.lock", "run.npz")
     shutil.copytree(study.store.folder, store.folder, ignore=left_out)
-    for task in study.profile.tasks:
+    for task in known:
         (found,) = store.find("tasks", task, {})
         store.compute("tasks", task, found.recipe | {"source": "glue"}, lambda _, kept=found.arrays: kept)
     return profile
 
 
+def make_small_case(home: Path) -> None:
+    """The small case that chapter 8 finds made, for that takes long: without pre-training, of two epochs each."""
+    from landscape_utils.training import trainer  # takes seconds
+
+    arguments = trainer.arguments
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(small_case, "learn_words", lambda *_: None)
+        patch.setattr(trainer, "arguments", lambda **given: arguments(**given | {"num_train_epochs": 2}))
+        small_case.make_case(home, TASKS.partition(",")[0])
+
+
 @pytest.fixture(scope="session")
 def site(tiny_profile, tmp_path_factory) -> Path:
-    """The book of the tiny profile: the folder of its HTML.
+    """The book of two tasks of the tiny profile: the folder of its HTML.
 
-    The executed notebooks lie beside it, in `executed/tiny`. Its reference run is the same study's, read from a copy
-    of the results without data and snapshots.
+    The executed notebooks lie beside it, in `executed/tiny`. Its reference run, of TWINS alone, is the same study's,
+    read from a copy of the results without data and snapshots.
     """
     root = tmp_path_factory.mktemp("site")
     for part in ("book", "notebooks"):
         shutil.copytree(book.ROOT / part, root / part)
     shutil.copy(book.ROOT / "_config.yml", root)
-    study = Study(tiny_profile, results_dir=root / "results")
-    study.compute()
-    reference = keep_as_reference(study, tiny_profile)
+    contents = root / "book" / "_toc.yml"
+    lines = contents.read_text("utf-8").splitlines()
+    contents.write_text(
+        "\n".join(line for line in lines if REFERENCE not in line or line.endswith(TWINS)), "utf-8"
+    )
+    results = root / "results"
+    study = Study(tiny_profile, tasks=TASKS, results_dir=results)
+    study.compute(workers=1)
+    make_small_case(results / "own" / "models")
+    reference = str(keep_as_reference(study, tiny_profile))
     claims = root / "notebooks" / "07_claims.ipynb"
     columns = f"columns(study, weighed, '{tiny_profile}', '{reference}')"
     claims.write_text(claims.read_text("utf-8").replace("columns(study, weighed)", columns), "utf-8")
-    results = str(root / "results")
-    return book.build(str(tiny_profile), root=root, reference=str(reference), results_dir=results).parent
+    given = {"tasks": TASKS, "results_dir": str(results)}
+    return book.build(str(tiny_profile), root=root, reference=reference, **given).parent

@@ -22,7 +22,8 @@ WORLDS = {"true": 1, "absent": 0, "false": -1}
 DEV = 2000
 TASKS = ("mnli", "rte", "sst2", "mrpc")
 SIZES = {"mnli": 100_000, "rte": 2_500, "sst2": 20_000, "mrpc": 3_700}
-EXAMPLES, DRAWS, WAVES = 256, 100, 5
+EXAMPLES, WAVES = 256, 5
+DRAWS = 40  # the fewest that give an interval of 95 % are 39, see `intervals.drawn`
 GUESS = float(np.log(2))
 SHARES = bootstrap.draws(EXAMPLES, DRAWS).numpy().T.astype(float)  # (draws, examples)
 AXIS, UNIT = np.linspace(-4, 4, 15), np.linspace(0, 1, 41)
@@ -80,12 +81,12 @@ class Planted:
                 falling = np.where(epoch <= 4, start, np.minimum(falling, start))
             return falling + rng.normal(0, 0.03, epoch.shape)
 
-        ends = self.accuracies(task, how)
-        accuracy = rng.binomial(DEV, np.clip(ends + rng.normal(0, 0.004), 0, 1)) / DEV
-        return run_of(
-            loss, task=task, how=how, seed=seed or 0, epochs=16 if scratch else 8,
-            dev_accuracy=np.array([0.5, accuracy]), dev_loss=np.array([0.7, 0.4]),
-        )  # fmt: skip
+        share = np.clip(self.accuracies(task, how) + rng.normal(0, 0.004), 0, 1)
+        dev = {
+            "dev_accuracy": np.array([0.5, rng.binomial(DEV, share) / DEV]),
+            "dev_loss": np.array([0.7, 0.4]),
+        }
+        return run_of(loss, task=task, how=how, seed=seed or 0, epochs=16 if scratch else 8, **dev)
 
     def accuracies(self, task, how):
         """Of the population: the gain falls with the size of the training set, or rises, or is the same everywhere."""
@@ -115,8 +116,7 @@ class Planted:
         places = np.concatenate([grid, [at[: len(axes)] for at in marks.values()]])
         both = np.stack([measured(f(places), places, spread, rng) for f in (loss, error)], axis=1)
         losses, errors = both[0, :, : len(grid)].reshape(2, *map(len, axes))
-        at_marks = both[0, :, len(grid) :].T
-        placed = zip(marks.items(), at_marks, strict=True)
+        placed = zip(marks.items(), both[0, :, len(grid) :].T, strict=True)
         seen = {name: Mark(*at, *of, 0.0, 0.0) for (name, at), of in placed}
         own = {"alpha": axes[0], "error": errors, "marks": seen, "examples": EXAMPLES}
         known = common(losses, seen) | own | {"draws": both[1:].astype(np.float32)}

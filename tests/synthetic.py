@@ -102,27 +102,23 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
     def trajectory(task, how="pretrained", method="plane", seed=0):
         return trajectory_of([0, 0.5, 1.0], [0, 0.5 if how == "scratch" else 0.1, 0])
 
-    way = {"epochs": 4, "learning_rate": 1e-5, "batch_size": 32}
-    both = {"pretrained": SimpleNamespace(**way), "scratch": SimpleNamespace(**way | {"epochs": 8})}
-    spec = SimpleNamespace(source="glue", other="rte", **both)
+    way = {"learning_rate": 1e-5, "batch_size": 32}
+    both = {how: SimpleNamespace(epochs=n, **way) for how, n in (("scratch", 8), ("pretrained", 4))}
+    profile = SimpleNamespace(tasks=dict.fromkeys(tasks, SimpleNamespace(source="glue", other="rte", **both)))
     facts = {"train_examples": 3600, "dev_examples": 400, "labels": ["no", "yes"], "majority": 0.525}
+    no, known = (lambda task: None), (lambda task: facts)
     study = {
         "tasks": tasks,
         "ways": ("scratch", "pretrained"),
         "seeds": (0,),
         "seeds_of": lambda kind, task, how: (0,),
-        "profile": SimpleNamespace(tasks=dict.fromkeys(tasks, spec)),
-        "trainings": SimpleNamespace(
-            generated=lambda task: False, similarity=lambda task: None, facts=lambda task: facts
-        ),
+        "profile": profile,
+        "trainings": SimpleNamespace(generated=no, similarity=no, facts=known),
         "heading": display_name,
         "partner": lambda task: "rte",
         "overfit_task": "mrpc",
-        "facts": lambda task: facts,
+        "facts": known,
         "learning_rates": lambda task: [1e-4],
-        "run": run,
-        "surface": surface,
-        "trajectory": trajectory,
-        "rollback": rollback,
+        **{result.__name__: result for result in (run, surface, trajectory, rollback)},
     }
     return SimpleNamespace(**study | changes)

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import GUESS, Planted
+from planted import DRAWS, GUESS, Planted
 from synthetic import run_of
 
-from landscape_utils.claims import paper
 from landscape_utils.claims.claims import CLAIMS, expected_by_chance, weigh
 from landscape_utils.claims.evidence import EVERY
 
@@ -63,17 +62,13 @@ def test_claims_are_weighed_by_name():
     ],
 )
 def test_the_papers_table_goes_through_the_same_measure(claim, effects, words):
-    printed = CLAIMS[claim].printed
-    assert [e.effect for e in printed.evidence] == pytest.approx(effects)
-    assert [e.word for e in printed.evidence] == words
-
-
-def test_the_papers_misprint_is_found_and_its_standard_error_is_that_of_two_shares():
-    """MRPC, middle layers: 90.20 and 80.15 % of 408; the accuracies are rounded by up to 0.005 each."""
-    assert paper.misprints() == [("mnli", "high", -53.88, -53.69)]
-    evidence = CLAIMS["middle-layers"].printed.evidence[3]
-    stderr = np.sqrt((90.20 * 9.80 + 80.15 * 19.85) / 408)
-    assert evidence.high - evidence.effect == pytest.approx(1.96 * (stderr + 0.01), rel=1e-4)
+    """On MRPC 90.20 % of 408 are right, and 80.15 % without the middle layers, each rounded by up to 0.005."""
+    printed = CLAIMS[claim].printed.evidence
+    assert [e.effect for e in printed] == pytest.approx(effects)
+    assert [e.word for e in printed] == words
+    if claim == "middle-layers":
+        stderr = np.sqrt((90.20 * 9.80 + 80.15 * 19.85) / 408)
+        assert printed[3].high - printed[3].effect == pytest.approx(1.96 * (stderr + 0.01), rel=1e-4)
 
 
 def test_an_exact_number_of_one_training_does_not_count():
@@ -81,7 +76,6 @@ def test_an_exact_number_of_one_training_does_not_count():
     study.seeds = (0,)
     for found in (primary(study, name) for name in ("straight", "low-moves-less", "orthogonal", "speed")):
         assert (found.verdict, found.voting, found.chance) == ("undecided", 0, 0.0)
-    assert primary(study, "accuracy").verdict == "holds", "it has an interval over examples"
 
 
 @pytest.mark.parametrize(
@@ -137,13 +131,9 @@ def test_rounding_widens_an_interval_by_twice_the_error():
         assert 2 / descent.max() <= wider <= 2 / descent.min()
 
 
-@pytest.mark.parametrize("field", ["precision_error", "loss_bound"])
-def test_errors_of_a_surface_widen_its_size(field):
-    def off(surface):
-        value = 0.03 if field == "precision_error" else np.full(surface.loss.shape, 0.06)
-        return replace(surface, **{field: value})
-
-    plain, wide = Planted("absent", 3), changed("surface", off, world="absent")
+@pytest.mark.parametrize("off", [{"precision_error": 0.03}, {"loss_bound": np.full((15, 15), 0.06)}])
+def test_errors_of_a_surface_widen_its_size(off):
+    plain, wide = Planted("absent", 3), changed("surface", fields(**off), world="absent")
     for one, other in zip(*(primary(study, "wider").evidence for study in (plain, wide)), strict=True):
         assert other.effect == one.effect
         assert other.low + 0.1 < one.low < one.high < other.high - 0.1
@@ -184,7 +174,7 @@ def test_directions_are_drawn_anew_with_the_examples():
 
     def alike(found):
         same = np.append(found.end, found.loss.ravel()).astype(np.float32)
-        return replace(found, draws=np.tile(same, (100, 1)))
+        return replace(found, draws=np.tile(same, (DRAWS, 1)))
 
     for evidence in primary(changed("random_directions", alike), "flatter").evidence:
         assert 0.02 < evidence.high - evidence.low < 0.5

@@ -1,5 +1,6 @@
 """What the tests of the explorer share: surfaces of a formula, and what is read from and done to its page."""
 
+import base64
 import re
 import shutil
 from dataclasses import replace
@@ -83,6 +84,10 @@ def cube() -> Cube:
     accuracy = np.round(200 * (0.9 + 0.02 * low + 0.1 * middle + 0.3 * high)) / 200
     accuracy[0, 0, 0] = np.nan
     return Cube("MRPC", ("low layers", "middle layers", "high layers"), axis, accuracy, 200)
+
+
+def decoded(text: str, kind: str = "<f4") -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), kind)
 
 
 def settle(page: Page) -> None:

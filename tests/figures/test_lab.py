@@ -90,28 +90,20 @@ def run_first_cell(page: Page) -> None:
 
 
 def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
+    """A point off the grid, sentences classified there, a scan; numbers are compared with the store."""
     readout, line = page.locator(".lx-readout"), page.locator(".jp-OutputArea .widget-html-content").first
-
-    # A slider moves the cursor, to what the store says.
     page.get_by_label("\u03b1", exact=True).first.fill("0")
     surface = study.surface("mrpc", "scratch")
-    loss = f"{surface.loss[0, 2]:.4g}"
-    expect(readout).to_contain_text(f"\u03b1 = \u22124, \u03b2 = 0 (grid point): training loss {loss}")
-
-    # A point off the grid: the model is asked, and the explorer shows the answer as a mark.
+    at = "\u03b1 = \u22124, \u03b2 = 0 (grid point): training loss"
+    expect(readout).to_contain_text(f"{at} {surface.loss[0, 2]:.4g}")
     page.get_by_role("button", name="to the end").click()
     page.get_by_role("button", name="Evaluate here").click()
-    expect(line).to_contain_text("at \u03b1 = 1, \u03b2 = 0")
     end = surface.marks["end"]
-    expect(line).to_contain_text(f"training loss {end.loss:.4g} \u00b1 {end.loss_stderr:.2g}")
+    expect(line).to_contain_text(f"\u03b2 = 0: training loss {end.loss:.4g} \u00b1 {end.loss_stderr:.2g}")
     expect(page.get_by_role("button", name="to the asked 1")).to_be_visible()
-
-    # Sentences, classified there.
     page.get_by_label("Sentences").select_option(index=[0, 1])
     expect(line).to_contain_text("Classified at \u03b1 = 1, \u03b2 = 0")
     expect(page.locator(".jp-OutputArea td")).to_have_count(8)
-
-    # A scan: in the explorer, and in the store.
     page.get_by_label("resolution").fill("9")
     page.get_by_label("span").fill("1.5")
     page.get_by_label("span").press("Tab")
@@ -120,6 +112,5 @@ def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
     finer = lu.Study(study.profile, span=1.5, resolution=9, results_dir=study.store.folder.parent)
     page.get_by_label("\u03b1", exact=True).first.fill("8")
     page.get_by_label("\u03b2", exact=True).first.fill("0")
-    loss = f"{finer.surface('mrpc', 'scratch').loss[8, 0]:.4g}"
-    there = "\u03b1 = 1.5, \u03b2 = \u22121.5 (grid point)"
-    expect(readout).to_contain_text(f"scanned now: {there}: training loss {loss}")
+    at = "scanned now: \u03b1 = 1.5, \u03b2 = \u22121.5 (grid point): training loss"
+    expect(readout).to_contain_text(f"{at} {finer.surface('mrpc', 'scratch').loss[8, 0]:.4g}")

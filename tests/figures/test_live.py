@@ -7,7 +7,7 @@ import torch
 import landscape_utils as lu
 from landscape_utils.errors import UserError
 from landscape_utils.figures.explorer import Explorer
-from landscape_utils.figures.live import NOW, Live, table
+from landscape_utils.figures.live import NOW, Live
 from landscape_utils.figures.watching import Coarse, Place, Watched
 from landscape_utils.figures.widgets import explore
 from landscape_utils.names import HOWS
@@ -89,7 +89,7 @@ def test_sliders_follow_the_cursor_and_sentences_the_sliders(live):
     settled(live)
     assert (live.alpha.value, live.beta.value) == (-2.0, 1.5)
     assert at_end != live.answers.value
-    assert live.answers.value.count("<tr>") == 3
+    assert live.answers.value.count("<td>") == 2 * 4
 
 
 def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
@@ -148,7 +148,6 @@ def test_what_is_said_is_text(live):
     settled(live)
     live.say("<script>alert(1)</script>\nand more")
     assert live.message.value == "&lt;script&gt;alert(1)&lt;/script&gt; and more"
-    assert "<img" not in table([("a", "b"), ("<img src=x>", "&")])
 
 
 def test_a_study_that_only_reads_has_the_figure_and_no_panel(study, live):
