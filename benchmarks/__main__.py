@@ -111,7 +111,8 @@ def main(arguments: list[str] | None = None) -> int:
         "operations": operations(case),
     }
     rows = race(case, precisions)
-    surfaces = [*stored(ROOT / "results/minilm/surfaces"), *planted(40), *planted(81)]
+    real = stored(ROOT / "results/minilm/surfaces") if given.size == "minilm" else ()
+    surfaces = [*real, *planted(40), *planted(81)]
     objective = Objective(case.model, case.examples)
     found["visits"] = [visits(surface, objective, case.plane, "stderr") for surface in surfaces]
     given.output.mkdir(parents=True, exist_ok=True)

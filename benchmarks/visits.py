@@ -43,7 +43,7 @@ def planted(points: int) -> Iterator[Finished]:
     }
     for name, loss in surfaces.items():
         values = np.stack([loss, *(np.full_like(loss, value) for value in (0.3, STDERR, STDERR))])
-        yield f"planted: {name}", axis, values, np.array([0.5, 0.3, STDERR, STDERR])
+        yield f"planted, {points} × {points}: {name}", axis, values, np.array([0.5, 0.3, STDERR, STDERR])
 
 
 def visits(finished: Finished, objective: Objective, plane: Plane, tolerance: float | str) -> dict[str, Any]:

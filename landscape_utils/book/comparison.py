@@ -125,7 +125,7 @@ def setup(study: Study) -> dict[str, str]:
         "scale": scale,
         "million": scale.parameters / 1e6,
         "dropout": getattr(config, "hidden_dropout_prob", "its own"),
-        "seeds": len(study.seeds),
+        "seeds": seeds(study),
         "sample": {split: getattr(profile.sample, split) or "all" for split in SPLITS},
         "overfitted": display_name(further.task),
         "first": profile.tasks[further.task].pretrained,
@@ -142,6 +142,14 @@ def setup(study: Study) -> dict[str, str]:
     return {
         name: alike(of) or ", ".join(f"{task}: {v}" for task, v in of.items()) for name, of in rows.items()
     }
+
+
+def seeds(study: Study) -> str:
+    """How many a profile names; "1 of 3" where no task has trainings of more."""
+    named, there = len(study.seeds), 0
+    if study.store.folder.is_dir():
+        there = max(len(study.seeds_of("run", task, how)) for task in study.tasks for how in study.ways)
+    return f"{there} of {named}" if 0 < there < named else f"{named}"
 
 
 def alike(said: Mapping[str, str]) -> str:

@@ -32,3 +32,12 @@ def so_many(kind: str, found: Sequence[str], words: dict[str, dict[str, str]]) -
 def all_of(count: int) -> str:
     """ "Both" of two, "All 3" of more."""
     return "Both" if count == 2 else f"All {count}"
+
+
+def same(outcome: str, count: int) -> str:
+    """What is said where all of several sentences have one outcome: "All 3 ... hold", "None of the 3 ... holds"."""
+    words = OUTCOMES[outcome]
+    if "none" not in words:
+        return f"{all_of(count)} sentences on it {words['many']}."
+    none = "Neither of the two" if count == 2 else f"None of the {count}"
+    return f"{none} sentences on it {words['none']}."

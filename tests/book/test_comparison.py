@@ -71,6 +71,16 @@ def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
     assert "range of α and β (−4 to 4)" in text
 
 
+def test_seeds_that_are_not_there_are_not_counted(demo, monkeypatch):
+    def stored(kind, task, how):
+        return {("rte", "pretrained"): (0, 1), ("mnli", "pretrained"): (0,)}.get((task, how), ())
+
+    monkeypatch.setattr(demo, "seeds_of", stored)
+    assert comparison.seeds(demo) == "3", "there are no results at all"
+    demo.store.folder.mkdir()
+    assert comparison.seeds(demo) == "2 of 3"
+
+
 def test_each_part_of_a_set_up_that_the_paper_leaves_open_is_a_row(demo):
     theirs = setup(Study("paper", device="none"))
     assert set(paper.SETUP) <= set(theirs)

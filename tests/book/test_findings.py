@@ -79,6 +79,7 @@ def test_what_was_not_measured_is_said(true):
     assert "were not measured" in findings.answer(unknown)
     assert "The reason: it was not trained." in findings.answer(unknown)
     assert all(theme["open"] in findings.conclusion(unknown) for theme in THEMES)
+    assert "None of the 5 sentences on it was measured." in findings.conclusion(unknown)
 
 
 def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
@@ -92,7 +93,7 @@ def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
     theme = THEMES[4]
     for claims, kind, words in (
         (for_, "all", "Both sentences on it hold."),
-        (against, "none", "Both sentences on it do not hold."),
+        (against, "none", "Neither of the two sentences on it holds."),
         ([for_[0], against[1]], "some", "Of the 2 sentences on it, 1 holds and 1 does not hold."),
     ):
         assert f"{theme[kind]} {words}" in findings.conclusion(claims)

@@ -24,7 +24,7 @@ from landscape_utils.training.demo_language import VOCABULARY, make_tokenizer
 TOC = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 PAGES = [page for page in PAGES if REFERENCE not in page or page.endswith(TWINS)]
-FIGURES = {"01": 1, "02": 2, "03": 3, "04": 2, "05": 1, "06": 2, "07": 1, "08": 3}  # with a caption
+FIGURES = {"01": 1, "02": 2, "03": 3, "04": 2, "05": 1, "06": 2, "07": 1, "08": 5}  # with a caption
 EXAMPLES = ROOT / "book" / "examples"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1300, "height": 900}
 

@@ -79,9 +79,17 @@ def test_learning_rates_show_what_the_dev_set_chose_from():
 
 def test_words_are_told_apart_in_the_generated_language_alone():
     assert tables.unseen_words(make_study()) == ""
-    study = make_study(tasks=("rte",), unseen_words=lambda *_: np.array([0.93, 0.41, 0.62]))
+
+    def unseen_words(task, how, seed):
+        gain = (how == "pretrained") * np.array([0.02, {"rte": 0.5, "mrpc": -0.1}[task], 0])
+        return np.array([0.93, 0.41, 0.62]) + gain
+
+    study = make_study(tasks=("rte", "mrpc"), unseen_words=unseen_words)
     study.trainings.generated = lambda task: True
-    assert cells(tables.unseen_words(study))[1] == ["RTE", "from scratch", "93.0", "41.0", "62.0"]
+    text = tables.unseen_words(study)
+    assert cells(text)[1] == ["RTE", "from scratch", "93.0", "41.0", "62.0"]
+    ahead = "Fine-tuning is ahead by 2.0 points on known words and by −10.0 to 50.0 points on unseen ones."
+    assert text.endswith(ahead)
 
 
 def test_directions_have_length_cosine_and_angle():
@@ -105,11 +113,15 @@ def test_straightness_stands_beside_a_random_walk_of_the_same_steps():
 def test_the_further_epochs_have_their_error_and_loss():
     first = run_of(np.exp, dev_accuracy=np.array([0.5, 0.8]), dev_loss=np.array([0.7, 0.4]), epochs=1)
     further = run_of(np.exp, dev_accuracy=np.array([0.8, 0.75]), dev_loss=np.array([0.4, 1.2]), epochs=1)
-    assert cells(tables.further_epochs(first, further)) == [
+    text = tables.further_epochs(first, further)
+    assert cells(text) == [
         ["", "after 1 epochs", "after 1 more"],
         ["dev error, in %", "20", "25"],
         ["dev loss, in nats", "0.4", "1.2"],
     ]
+    said = "The dev error rises by 5 points over the further epochs, and the dev loss rises by 0.8 nats."
+    assert text.endswith(said)
+    assert [tables.changed(by, "nats") for by in (-0.25, 0.0)] == ["falls by 0.25 nats", "stays as it is"]
 
 
 def test_shares_show_first_middle_and_last_epoch():
