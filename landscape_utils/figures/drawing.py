@@ -47,10 +47,9 @@ def colour_scale(surfaces: Sequence[Surface], value: str = "loss", log: bool | N
     if log and low <= 0:
         raise UserError(f"a logarithmic scale needs values above 0; the lowest is {low:g}: use log=False")
     ticks = LogLocator(subs=(1, 2, 5) if high < 100 * low else (1, 3)) if log else MaxNLocator(6)
-    levels, norm = (np.geomspace, LogNorm) if log else (np.linspace, Normalize)
-    filled, lines = levels(low, high, 17), np.array(ticks.tick_values(low, high))
-    filled[[0, -1]] = low, high  # geomspace may miss the ends by a rounding, and the extreme cells with them
-    return Scale(filled, lines[(lines > low) & (lines < high)], norm(low, high))
+    lines = np.array(ticks.tick_values(low, high))
+    spaced, norm = (np.geomspace, LogNorm) if log else (np.linspace, Normalize)
+    return Scale(spaced(low, high, 17), lines[(lines > low) & (lines < high)], norm(low, high))
 
 
 def finite_values(arrays: Sequence[np.ndarray]) -> np.ndarray:

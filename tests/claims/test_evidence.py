@@ -65,9 +65,9 @@ def exact(*effects):
     return [drawn((0.0, effect), effect) for effect in effects]
 
 
-def sampled(*effects):
-    """Over examples, all with a standard error of 0.5."""
-    return [normal((effect,), effect, 0.5) for effect in effects]
+def sampled(*effects, stderr=0.5):
+    """Over examples, all with one standard error."""
+    return [normal((effect,), effect, stderr) for effect in effects]
 
 
 def students(*effects):
@@ -84,7 +84,7 @@ def of_tasks(kind: Kind, reach: float, df=np.inf):
     [
         (exact(0.3, 0.1, 0.35), 0.025, students(0.3, 0.1, 0.35)),
         # of the same examples, so the interval of each training is that of their mean; the two add in squares
-        (sampled(1.0, 2.0), 0.025, np.hypot(students(1.0, 2.0), 0.979982)),
+        (sampled(1.0, stderr=0.2) + sampled(2.0, stderr=0.8), 0.025, np.hypot(students(1.0, 2.0), 0.979982)),
         (sampled(2.0), 0.025, 0.979982),
         (sampled(2.0), 0.01, 0.5 * stats.norm.ppf(0.99)),
         (of_tasks(Kind.TASKS, 1.0, 2), 0.01, stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2)),
@@ -166,6 +166,7 @@ def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
     assert (found.evidence[0].low, found.evidence[0].high) == pytest.approx(tuple(expected))
     assert found.chance == pytest.approx(0.02)
     assert "98 % interval" in found.markdown()
+    assert "95 % interval" in MEASURE(study()).markdown(), "it rests on two"
 
 
 @pytest.mark.parametrize(

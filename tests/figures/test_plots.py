@@ -85,8 +85,10 @@ def test_a_heading_shares_its_colour_scale_and_headings_do_not():
     figure = plots.surface_grid(surfaces)
     a, b, c, d = (contours(axis)[0].norm for axis in figure.axes[:4])  # from scratch above, fine-tuned below
     assert (a.vmin, a.vmax) == (c.vmin, c.vmax) != (b.vmin, b.vmax) == (d.vmin, d.vmax)
-    figure = plots.surface_grid(surfaces, share="all")
-    assert len({contours(axis)[0].norm.vmax for axis in figure.axes[:4]}) == 1
+    one = plots.surface_grid(surfaces, share="all")
+    bars = ([axis.get_label() for axis in of.axes].count("<colorbar>") for of in (figure, one))
+    assert [*bars] == [2, 1]
+    assert len({contours(axis)[0].norm.vmax for axis in one.axes[:4]}) == 1
 
 
 def test_scale_is_logarithmic_where_losses_span_decades():
