@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -136,9 +135,18 @@ def draw_mark(axis: Axes, mark: Mark, name: str, named: bool, right: int) -> Non
     axis.plot(mark.alpha, mark.beta, marker, ms=size, mfc=CHALK, mec="black", mew=0.8, zorder=6)
     if named:
         ha, va = ("left", "bottom") if right > 0 else ("right", "top")
-        offset: dict[str, Any] = {"xytext": (3 * right, 5 * right), "textcoords": "offset points"}
-        looks: dict[str, Any] = {"ha": ha, "va": va, "fontsize": 9, "path_effects": halo(), "zorder": 7}
-        axis.annotate(name, (mark.alpha, mark.beta), **offset, **looks, annotation_clip=True)
+        axis.annotate(
+            name,
+            (mark.alpha, mark.beta),
+            xytext=(3 * right, 5 * right),
+            textcoords="offset points",
+            ha=ha,
+            va=va,
+            fontsize=9,
+            path_effects=halo(),
+            zorder=7,
+            annotation_clip=True,
+        )
 
 
 def draw_trajectory(
@@ -146,9 +154,10 @@ def draw_trajectory(
 ) -> None:
     """A trajectory's epochs as dots on a line; the panel grows where it leaves it."""
     alpha, beta = trajectory.alpha[epochs], trajectory.beta[epochs]
-    dots: dict[str, Any] = {"color": colour, "lw": 1.2, "ms": 2.8, "mec": "black", "mew": 0.5}
     axis.plot(alpha, beta, color="black", lw=2.2, solid_capstyle="round", zorder=4)
-    axis.plot(alpha, beta, "o-", **dots, zorder=5, label=name or None)
+    axis.plot(
+        alpha, beta, "o-", color=colour, lw=1.2, ms=2.8, mec="black", mew=0.5, zorder=5, label=name or None
+    )
     (left, right), (bottom, top) = axis.get_xlim(), axis.get_ylim()
     axis.set_xlim(min(left, alpha.min() - 0.1), max(right, alpha.max() + 0.1))
     axis.set_ylim(min(bottom, beta.min() - 0.1), max(top, beta.max() + 0.1))

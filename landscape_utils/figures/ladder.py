@@ -48,8 +48,9 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
     for word, (*_, meaning) in WORDS.items():
         _draw_word(axis, [], [], word, label=meaning)
     known = axis.get_legend_handles_labels()
-    close: dict[str, Any] = {"columnspacing": 1, "handletextpad": 0.2, "fontsize": LETTERS}
-    figure.legend(*known, loc="outside upper left", ncols=4, **close)
+    figure.legend(
+        *known, loc="outside upper left", ncols=4, fontsize=LETTERS, columnspacing=1, handletextpad=0.2
+    )
     note(figure, "Where a mark is missing, the run has no result, or the claim is not about the task.")
     return figure
 

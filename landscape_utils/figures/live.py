@@ -95,8 +95,9 @@ class Live(ipywidgets.VBox):
         self.resolution = ipywidgets.IntText(profile.grid.resolution, description="resolution")
         of_each = "of each split; 0: the profile's"
         self.examples = ipywidgets.IntText(0, description="examples", tooltip=of_each)
-        asked = {"options": PRECISIONS, "value": profile.precision}
-        self.precision = ipywidgets.Dropdown(**asked, description="precision")
+        self.precision = ipywidgets.Dropdown(
+            options=PRECISIONS, value=profile.precision, description="precision"
+        )
         self.scan = ipywidgets.Button(description="Scan", button_style="primary")
         self.stop = ipywidgets.Button(description="Stop", disabled=True)
         self.progress = ipywidgets.IntProgress(description="points", layout={"width": "auto"})

@@ -6,7 +6,6 @@ returns a matplotlib `Figure` as wide as a page's column. None of them knows of 
 
 from collections.abc import Collection, Mapping, Sequence
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -163,9 +162,17 @@ def rollback_bars(
             for r in rollbacks.values()
         ]
         height, stderr = np.transpose(measured)
-        looks: dict[str, Any] = {"color": colour, "edgecolor": INK, "lw": 0.5}
-        looks["error_kw"] = {"lw": 0.8, "ecolor": INK}
-        axis.bar(at, height, 0.9 * share, yerr=2 * stderr, label=bar, **looks)
+        axis.bar(
+            at,
+            height,
+            width=0.9 * share,
+            yerr=2 * stderr,
+            label=bar,
+            color=colour,
+            edgecolor=INK,
+            linewidth=0.5,
+            error_kw={"lw": 0.8, "ecolor": INK},
+        )
         known = {x: theirs[task][bar] / 100 for x, task in zip(at, rollbacks, strict=True) if task in theirs}
         axis.plot(list(known), list(known.values()), "D", ms=4, mfc=PAPER, mec=INK, mew=0.9, zorder=5)
     axis.set_xticks(range(len(rollbacks)), list(rollbacks))

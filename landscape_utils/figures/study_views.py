@@ -32,9 +32,16 @@ def view(study: Study, task: str, how: str = "", **parts: Any) -> View:
 
 def histories(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 5.2: the training, epoch by epoch, in the form of curves along it."""
-    parts: dict[str, Any] = {"quantities": ("training loss", "dev loss", "dev error"), "axis": "epoch"}
+    shown = ("training loss", "dev loss", "dev error")
     return [
-        view(study, task, how, curves=history(study.run(task, how), study.facts(task)), **parts)
+        view(
+            study,
+            task,
+            how,
+            curves=history(study.run(task, how), study.facts(task)),
+            quantities=shown,
+            axis="epoch",
+        )
         for task, how in product(tasks, study.ways)
     ], []
 
@@ -78,12 +85,15 @@ def overfitting(study: Study, tasks: Sequence[str]) -> Shown:
     task = study.overfit_task
     scanned = both(study.surface, task, "pretrained")
     first, further = study.run(task), study.run(task, CONTINUED)
-    parts: dict[str, Any] = {
-        "surfaces": {name: scanned[name] for name in ("dev", "training")},
-        "trajectories": [study.overfitting(method) for method in METHODS],
-        "history": recorded(first, further),
-    }
-    return [view(study, task, turn=first.epochs, **parts)], []
+    shown = view(
+        study,
+        task,
+        surfaces={name: scanned[name] for name in ("dev", "training")},
+        trajectories=[study.overfitting(method) for method in METHODS],
+        history=recorded(first, further),
+        turn=first.epochs,
+    )
+    return [shown], []
 
 
 def recorded(*runs: Run) -> dict[str, np.ndarray]:
