@@ -60,7 +60,7 @@ def stage(pages: Path, folder: Path, parts: Sequence[Part]) -> None:
         for notebook in part.notebooks:
             others = [p for p in parts if p is not part and f"{p.folder}/{notebook.stem}" in there]
             mark = f" ({part.title})" if part.folder == YOURS and others else ""
-            stage_notebook(notebook, folder / part.folder, banner(part, notebook.stem, others), mark)
+            stage_notebook(notebook, folder / part.folder, banner(part, notebook.stem, others), mark, there)
     contents = read_contents(folder)
     (folder / "_toc.yml").write_text(yaml.safe_dump(without(contents, there), sort_keys=False), "utf-8")
     for page in folder.glob("*.md"):
@@ -74,19 +74,24 @@ def banner(part: Part, chapter: str, twins: Sequence[Part]) -> str:
     return f":::{{admonition}} {title}\n:class: run\n{part.about}{''.join(links)}\n:::"
 
 
-def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str) -> None:
+def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str, there: set[str]) -> None:
     """A copy with a mark after its title and a line below it, and without the state of widgets.
 
-    A page has no kernel for widgets, and their outputs hold all that it shows.
+    A page has no kernel for widgets, and their outputs hold all that it shows. Links to chapters that are not `there`
+    lead to the reader's run.
     """
     check_executed(notebook)
     content = nbformat.read(notebook, as_version=4)
     content.metadata.pop("widgets", None)
     for cell in content.cells:
+        if cell.cell_type == "markdown":
+            cell.source = beside(cell.source, folder.name, there)
         if "injected-parameters" in cell.metadata.get("tags", ()):
             cell.metadata.tags.append("hide-input")
             cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
         for output in cell.get("outputs", ()):
+            if text := output.get("data", {}).get("text/markdown"):
+                output.data["text/markdown"] = beside(text, folder.name, there)
             if narrow := output.get("data", {}).pop(ON_PHONE, None):
                 output.data["image/svg+xml"] = in_one_file(output.data["image/svg+xml"], narrow)
     number_figures(content, folder.name)
@@ -130,6 +135,17 @@ def without(contents: dict[str, Any], there: set[str]) -> dict[str, Any]:
         return part | {"chapters": found}
 
     return contents | {"parts": [part for part in map(kept, contents["parts"]) if part["chapters"]]}
+
+
+def beside(text: str, part: str, there: set[str]) -> str:
+    """Text of a chapter whose links to chapters of its part that are not there lead to the reader's run."""
+
+    def link(found: re.Match[str]) -> str:
+        return (
+            found[0] if f"{part}/{found['chapter']}" in there else f"](../{YOURS}/{found['chapter']}.ipynb)"
+        )
+
+    return re.sub(r"\]\((?P<chapter>\d\d_\w+)\.ipynb\)", link, text)
 
 
 def redirected(text: str, there: set[str]) -> str:

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 import yaml
-from book_cases import as_executed
+from book_cases import as_executed, v4
 
 from landscape_utils.book.staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 
@@ -16,7 +16,7 @@ THEIRS = (
 )
 
 
-@pytest.mark.parametrize("named", [(), ("02_two",), ("01_one", "02_two")])
+@pytest.mark.parametrize("named", [(), ("02_two",), ("01_one",), ("01_one", "02_two")])
 def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(tmp_path, named):
     """The reference run has the chapters that are named, yours has all; its banners name twins where there are some."""
     pages, folder = tmp_path / "book", tmp_path / "stage"
@@ -30,6 +30,8 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     (pages / "index.md").write_text(PAGE.format(REFERENCE, REFERENCE))
     mine = [as_executed(tmp_path / "mine" / f"{name}.ipynb", "1") for name in NAMES]
     theirs = [as_executed(tmp_path / "theirs" / f"{name}.ipynb", "2") for name in named]
+    for path in theirs:
+        add_link(path, "02_two")
     both = [Part(YOURS, "your run", "Under `demo`.", mine)]
     both += [Part(REFERENCE, "the reference run", "Under `minilm`.", theirs)] if named else []
     stage(pages, folder, both)
@@ -46,6 +48,20 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
         assert first_cell(folder / YOURS / f"{name}.ipynb") == wanted
     if "01_one" in named:
         assert first_cell(folder / REFERENCE / "01_one.ipynb") == THEIRS
+    for name in named:
+        *_, text, code = nbformat.read(folder / REFERENCE / f"{name}.ipynb", as_version=4).cells
+        link = "[two](02_two.ipynb)" if "02_two" in named else "[two](../notebooks/02_two.ipynb)"
+        assert text.source == code.outputs[0].data["text/markdown"] == link
+
+
+def add_link(path, name: str) -> None:
+    """To the chapter `name` of the same part, in a cell of text and in what a cell shows."""
+    notebook = nbformat.read(path, as_version=4)
+    text = f"[two]({name}.ipynb)"
+    shown = v4.new_code_cell(outputs=[v4.new_output("display_data", {"text/markdown": text})])
+    shown.metadata.update(notebook.cells[-1].metadata)
+    notebook.cells += [v4.new_markdown_cell(text), shown]
+    nbformat.write(notebook, path)
 
 
 def first_cell(path) -> str:
