@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,12 +92,7 @@ def _part(arrays: Mapping[str, np.ndarray], recipe: Mapping[str, Any]) -> Datase
 
 def netcdf_bytes(result: Result) -> bytes:
     """Everything, as a netCDF 3 file."""
-    with ExitStack() as stack:
-        if find_spec("dask"):  # xarray asks it how to write, and it would ask a cluster that is gone in vain
-            import dask
-
-            stack.enter_context(dask.config.set(scheduler="synchronous"))
-        return bytes(dataset(result).to_netcdf(engine="scipy"))
+    return bytes(dataset(result).to_netcdf(engine="scipy"))
 
 
 def csv_bytes(result: Result) -> bytes:

@@ -15,7 +15,6 @@ from transformers import AutoModelForSequenceClassification
 import landscape_utils as lu
 from landscape_utils.book import tables
 from landscape_utils.claims.evidence import number
-from landscape_utils.figures.widgets import explore
 from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
 from landscape_utils.names import HOWS
 from landscape_utils.study.scan_results import SurfaceResult
@@ -162,15 +161,6 @@ def test_an_encoder_without_layer_groups_has_the_rest(case, tmp_path):
     assert {claim.name for claim in one.claims()} == UNLAYERED
 
 
-def test_the_explorer_shows_them_and_the_model_answers(mine):
-    live, way = explore(mine), mine.ways[0]
-    shown = {(view["task"], view["how"]) for view in live.explorer.payload["views"]}
-    assert shown == {("reviews", "fine-tuned"), ("reviews", "from scratch")}
-    live._measure()
-    assert f"training loss {mine.surface('reviews', way).marks['end'].loss:.4g}" in live.message.value
-    assert mine.under("float32", resolution=3, span=1.0).surface("reviews", way).loss.shape == (3, 3)
-
-
 def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     (start, *_, end), others = case.trained["pretrained"], case.others
     make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
@@ -187,6 +177,15 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     ):
         with refused(words):
             study_of(case, tmp_path, **changes)
+    mine = study_of(case, tmp_path)
+    for ask, words in (
+        (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
+        (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
+        (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
+        (lambda: mine.overfitting(), "no training was continued"),
+    ):
+        with refused(words):
+            ask()
 
 
 def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once(case, tmp_path):
@@ -198,14 +197,3 @@ def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once
     mine.compute("curves", "rollbacks")
     assert mine.curve("reviews", "Adam").norm != mine.curve("reviews", "SGD").norm
     assert mine.rollback("reviews").fine_tuned == mine.run("reviews", "Adam").dev_accuracy[-1]
-
-
-def test_words_that_it_does_not_know_are_refused(mine):
-    for call, words in (
-        (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
-        (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
-        (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
-        (lambda: mine.overfitting(), "no training was continued"),
-    ):
-        with refused(words):
-            call()

@@ -10,8 +10,6 @@ from own_case import refused
 from landscape_utils.profiles.profile import Files
 from landscape_utils.training import hub, sources
 
-SHARED_GLUE = Path(__file__).parents[2] / "../shared/data/glue"
-
 MRPC = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"
 MNLI = "index\tpromptID\tgenre\tsentence1\tsentence2\tlabel1\tgold_label\n"
 GLUE_FILES = {
@@ -26,14 +24,10 @@ GLUE_FILES = {
     "MNLI/dev_matched.tsv": MNLI + "0\t9\tfiction\ts\tk\tneutral\tcontradiction\n",
 }
 HUB_FILES = {  # the same examples as the hub gives them
-    "mrpc": (
-        ["sentence1", "sentence2"],
-        [('He said " yes .', "She said no .", 1), ("A  b ", "C", 0)],
-        [("x", "y", 0)],
-    ),
-    "rte": (["sentence1", "sentence2"], [("a b", "c", 1), ("d", "e", 0)], [("f", "g", 0)]),
-    "sst2": (["sentence"], [("NA ", 0), ("good film ", 1)], [("007", 1)]),
-    "mnli": (["premise", "hypothesis"], [("p", "h", 1), ("q", "i", -1), ("r", "j", 0)], [("s", "k", 2)]),
+    "mrpc": ([('He said " yes .', "She said no .", 1), ("A  b ", "C", 0)], [("x", "y", 0)]),
+    "rte": ([("a b", "c", 1), ("d", "e", 0)], [("f", "g", 0)]),
+    "sst2": ([("NA ", 0), ("good film ", 1)], [("007", 1)]),
+    "mnli": ([("p", "h", 1), ("q", "i", -1), ("r", "j", 0)], [("s", "k", 2)]),
 }
 
 
@@ -50,11 +44,11 @@ def glue(tmp_path) -> Path:
 def local_hub(tmp_path, monkeypatch):
     """A copy of the hub's repository on disk, which `datasets` loads as it loads the hub's."""
     root, configs = tmp_path / "nyu-mll" / "glue", []
-    for name, (columns, *splits) in HUB_FILES.items():
-        dev = "validation_matched" if name == "mnli" else "validation"
-        files = []
+    for name, splits in HUB_FILES.items():
+        dev, files = sources.GLUE[name].hub_dev, []
         for split, rows in zip(("train", dev), splits, strict=True):
-            table = dict(zip([*columns, "label"], map(list, zip(*rows, strict=True)), strict=True))
+            columns = [*sources.GLUE[name].hub_text, "label"]
+            table = dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
             path = root / name / f"{split}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             datasets.Dataset.from_dict(table).to_parquet(str(path))
@@ -77,7 +71,7 @@ def own(folder: Path, kind: str, train: str, dev: str = "", names=()) -> sources
 def test_the_hub_and_a_folder_give_the_same_examples_as_they_stand(name, glue, local_hub):
     task = sources.from_folder(name, glue)
     assert task == sources.from_hub(name)
-    for found, rows in zip((task.train, task.dev), HUB_FILES[name][1:], strict=True):
+    for found, rows in zip((task.train, task.dev), HUB_FILES[name], strict=True):
         assert found == [(tuple(text), label) for *text, label in rows if label >= 0]
 
 
@@ -103,29 +97,28 @@ def test_hostile_text_windows_line_ends_a_byte_order_mark_and_another_folder_nam
         ("rte", "RTE/dev.tsv", "f\tg", "caf\udce9\tg", ["line 2: not UTF-8"]),
     ],
 )
-def test_a_broken_file_is_named_with_its_line(glue, name, file, old, new, parts):
+def test_a_broken_file_is_named_with_its_line_and_a_missing_one_with_what_is_there(
+    glue, name, file, old, new, parts
+):
     text = (glue / file).read_text("utf-8")
     assert old in text
     (glue / file).write_bytes(text.replace(old, new).encode(errors="surrogateescape"))
     with refused(str(glue / file), *parts):
         sources.from_folder(name, glue)
+    (glue / file).unlink()
+    with refused(f"{glue / file} cannot be read: No such file"):
+        sources.from_folder(name, glue)
+    (glue / file).parent.rename(glue / "WNLI")
+    with refused("has no folder '(RTE|SST-2)'; it holds 'MNLI', 'MRPC', "):
+        sources.from_folder(name, glue)
 
 
-def test_what_is_missing_is_named_with_what_is_there(glue):
-    (glue / "MNLI/dev_matched.tsv").unlink()
-    (glue / "RTE").rename(glue / "WNLI")
-    for name, words in (
-        ("mnli", r"dev_matched\.tsv cannot be read: No such file"),
-        ("rte", "has no folder 'RTE'; it holds 'MNLI', 'MRPC', 'SST-2', 'WNLI'"),
-    ):
-        with refused(words):
-            sources.from_folder(name, glue)
-
-
-def test_a_hub_out_of_reach_names_the_way_round(monkeypatch):
+def test_a_hub_out_of_reach_names_the_way_round_and_is_asked_again_later(monkeypatch):
     monkeypatch.setattr(sources, "HUB", "nyu-mll/not-a-data-set")
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
     with hub.left_alone(), refused("cannot be had.*data_dir.*MNLI/train.tsv and MNLI/dev_matched.tsv"):
         sources.from_hub("mnli")
+    assert not hub.constants.HF_HUB_OFFLINE
 
 
 ROWS = [{"t": 'a "quoted", text', "l": "10"}, {"t": "NA", "l": "9"}, {"t": "007", "l": "9"}]
@@ -196,14 +189,3 @@ def test_labels_are_words_or_whole_numbers_that_the_model_and_the_train_file_kno
         own(tmp_path, ".csv", two, names=["x", "y", "x"])
     with refused("dev.csv, line 2: unknown label 'z'; allowed: 'x', 'y'"):
         own(tmp_path, ".csv", two, "t,l\na,z\n")
-
-
-@pytest.mark.skipif(not SHARED_GLUE.is_dir(), reason="no ../shared/data/glue beside the repository")
-def test_the_real_data_sets_are_read_whole():
-    """The sizes are those that the folder's README states."""
-    sizes = {"mrpc": (3668, 408), "rte": (2490, 277), "sst2": (67349, 872), "mnli": (8999, 1000)}
-    for name, size in sizes.items():
-        task = sources.from_folder(name, SHARED_GLUE)
-        assert (len(task.train), len(task.dev)) == size
-        assert {label for _, label in task.dev} == set(range(len(task.labels)))
-        assert all(sentence for text, _ in [*task.train, *task.dev] for sentence in text)

@@ -6,8 +6,7 @@ from tokenizers import Tokenizer
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from landscape_utils.profiles import load_profile
-from landscape_utils.training import sources
-from landscape_utils.training.tasks import load_task, tokenised
+from landscape_utils.training.tasks import load_task
 
 ROWS = [("a b c d e f g h", "i j", 1), ("a", "b", 0), ("a [SEP] [MASK] b", "[CLS]", 1), ("", "c", 0)]
 
@@ -54,12 +53,9 @@ def test_an_example_is_its_tokens_uncut_and_unpadded(load):
     assert task.train_text == task.dev_text == [(first, second) for first, second, _ in ROWS]
 
 
-def test_text_that_spells_a_special_token_does_not_act_as_one_unless_it_is_to(load, glue, tokenizer):
+def test_text_that_spells_a_special_token_does_not_act_as_one(load):
     ids = load().train[2]["input_ids"]
     assert [ids.count(token) for token in (2, 3, 4)] == [1, 2, 0]  # one [CLS], two [SEP], no [MASK]
-    sentences = sources.from_folder("mrpc", glue)
-    acting = tokenised("mrpc", sentences, tokenizer, 128, split_special_tokens=False)
-    assert acting.train[2]["input_ids"] == tokenizer("a [SEP] [MASK] b", "[CLS]")["input_ids"]
 
 
 def test_a_text_of_no_tokens_is_named_with_its_line(load, glue, tokenizer):
@@ -81,9 +77,8 @@ def test_a_limit_takes_the_same_part_at_every_call(load):
 
 
 def test_the_checksum_is_that_of_the_examples(load, glue):
-    whole = load().checksum
-    assert whole == load(train_limit=99).checksum  # cuts nothing off
-    different = [whole, load(train_limit=3).checksum, load(max_length=9).checksum]
+    assert load(train_limit=99).checksum == load().checksum, "it cuts nothing off"
+    different = [load().checksum, load(train_limit=3).checksum, load(max_length=9).checksum]
     path = glue / "MRPC/dev.tsv"
     path.write_text(path.read_text().replace("\ta\t", "\tj\t"))
     assert len({*different, load().checksum}) == 4
