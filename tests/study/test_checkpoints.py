@@ -148,6 +148,7 @@ def test_what_the_trainer_measured_is_set_beside_ours(case, tmp_path, caplog):
     first, second = mine.evaluations("A")
     line = f"checkpoint-180: its Trainer measured on dev loss {theirs:.6g}, here {run.dev_loss[2]:.6g}"
     assert (first.difference, second.difference[: len(line)]) == ("", line)
+    assert (second.theirs["loss"], second.here["loss"]) == pytest.approx((theirs, run.dev_loss[2]))
     assert caplog.messages == [second.difference]
     assert f"{run.dev_loss[1]:.6f} | {run.dev_loss[1]:.6f}" in tables.evaluations(mine)
     assert line in tables.evaluations(mine)
