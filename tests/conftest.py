@@ -50,25 +50,20 @@ def pytest_xdist_make_scheduler(config, log) -> Together:
     return Together(config, log)
 
 
-def torch_settings() -> dict[str, object]:
-    return {
-        "gradients": torch.is_grad_enabled(),
-        "threads": torch.get_num_threads(),
-        "matrix products": torch.get_float32_matmul_precision(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "oneDNN": torch.backends.mkldnn.enabled,  # type: ignore[attr-defined]
-        "dtype": torch.get_default_dtype(),
-    }
-
-
 @pytest.fixture(autouse=True)
 def settings_of_torch():
     """Every test leaves the process's settings as it found them: another number of threads changes last digits."""
-    before = torch_settings()
+
+    def settings() -> tuple:
+        onednn = torch.backends.mkldnn.enabled  # type: ignore[attr-defined]
+        found = torch.get_float32_matmul_precision(), torch.are_deterministic_algorithms_enabled(), onednn
+        return torch.is_grad_enabled(), torch.get_num_threads(), torch.get_default_dtype(), *found
+
+    before = settings()
     yield
-    after = torch_settings()
-    torch.set_grad_enabled(before["gradients"])
-    torch.set_num_threads(before["threads"])
+    after = settings()
+    torch.set_grad_enabled(before[0])
+    torch.set_num_threads(before[1])
     assert after == before
 
 

@@ -8,7 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from io import StringIO
@@ -34,15 +34,12 @@ COMMANDS = [
     ("run --profile dmo", "'dmo'", PROFILES, "did you mean 'demo'?", ".toml"),
     ("run --profile nowhere.toml", "'nowhere.toml'", "No such file"),
     ("run --profile 'a\0.toml'", r"a\x00.toml"),
-    ("run --profile bytes.toml", "'bytes.toml'", "is no TOML file"),
     ("run --profile deep.toml", "'deep.toml'", "is no TOML file"),
     ("run --tasks mrpc,MRPC", "'mrpc' stands there twice"),
     ("run --seed -1", "seed = -1", "greater than or equal to 0"),
-    ("run --seed 4294967296", "seed = 4294967296", "less than 4294967296"),
     ("run --resolution 1", "resolution = 1", "equal to 2"),
     ("plan --resolution 1000000000", "resolution = 1000000000", "equal to 10000"),
     ("run --span nan", "span = nan", "1000000"),
-    ("run --span -1", "span = -1.0", "greater than 0"),
     ("run --what pictures", "'pictures'", "runs", "layers"),
     ("run --workers 0", "0", "at least 1"),
     ("plan --workers 2 0", "0", "at least 1"),
@@ -66,7 +63,6 @@ COMMANDS = [
 
 PARAMETERS = [
     ({"resolutoin": 7}, "'resolutoin'", "tasks, seed, resolution"),
-    ({"resolutoin": None}, "'resolutoin'"),
     ({"profile": 5}, "path of a TOML file", "int"),
     ({"tasks": "mrp"}, "'mrp'", TASKS, "did you mean 'mrpc'?"),
     ({"tasks": []}, "tasks = []", '"all"'),
@@ -88,22 +84,19 @@ OF_ONES_OWN = [
     ({"dev": ""}, "dev", "''"),
     ({"train": "", "tasks": "all"}, "train and dev", "mnli, rte, sst2, mrpc"),
     ({"text": "a,b,c"}, "one or two columns"),
-    ({"text": "text,"}, "one or two columns"),
     ({"max_length": "x"}, "'x'", "from 5 to 48"),
+    ({"max_length": 49}, "49", "from 5 to 48"),
     ({"directions": "sideways"}, "'sideways'", "partner, random, pca"),
 ]
 
 CHANGES = [
     ("span = 4.0", "", "grid.span", "missing"),
     ("span = 4.0", "spam = 4.0", "grid", "'spam'", "resolution, span", "did you mean 'span'?"),
-    ("[grid]", "[gird]", "'gird'", "did you mean 'grid'?"),
     ('name = "demo"', 'name = "../demo"', "name = '../demo'", "pattern"),
-    ("seeds = [0, 1, 2]", "seeds = [0, 0]", "seeds: 0 stands there twice"),
     ("seeds = [0, 1, 2]", "seeds = [0]\nsurface_seeds = [1]", "surface_seeds has 1", "seeds = [0]"),
     ("warmup = 0.1", "warmup = 1.5", "training.warmup = 1.5", "less than 1"),
     ('precision = "float32"', 'precision = "int8"', "precision = 'int8'", "'float32'", "'bfloat16'"),
     ('other = "rte"', 'other = "mrpc"', "tasks.mrpc.other", "itself"),
-    ('other = "rte"', 'other = "qnli"', "'qnli'", TASKS),
     ("[tasks.rte]", "[tasks.qnli]", "'qnli'", TASKS),
     ("[tasks.rte]", "[tasks.MRPC]", "'mrpc' stands there twice"),
     ('source = "demo"\nother = "rte"', 'source = "files"\nother = "rte"', "tasks.mrpc", '"files"'),
@@ -118,7 +111,6 @@ def place(tmp_path_factory) -> Path:
         (place / name).mkdir()
     for name in ("file", "broken.npz", "broken/config.json", "broken/model.safetensors"):
         (place / name).write_text("{")
-    (place / "bytes.toml").write_bytes(b"name = '\xff'")
     (place / "deep.toml").write_text("a = " + "[" * 20_000)  # more than Python's stack
     save_training(place, "bert", checkpoints=2)
     write_examples(place)
@@ -149,9 +141,12 @@ def notebook(name: str, cells: int, parameters: Mapping[str, object]) -> str:
     namespace: dict[str, object] = {"In": [""] * 4}
     exec(first, namespace)
     namespace |= {"results_dir": str(Path("results").resolve())} | parameters
+    return one_line(lambda: exec("\n".join(further[:cells]), namespace))
+
+
+def one_line(ask: Callable[[], None]) -> str:
     with pytest.raises(UserError) as caught:
-        for source in further[:cells]:
-            exec(source, namespace)
+        ask()
     return f"{caught.value}\n"
 
 
@@ -161,20 +156,16 @@ def your_model(parameters: Mapping[str, object]) -> str:
 
 
 def profile(change: tuple[str, str]) -> str:
-    text = (BUILTIN / "demo.toml").read_text("utf-8")
+    text, file = (BUILTIN / "demo.toml").read_text("utf-8"), Path("mine.toml")
     assert change[0] in text
-    file = Path("mine.toml")
     file.write_text(text.replace(*change), "utf-8")
     line = command("run --profile mine.toml")
-    assert "mine.toml" in line
     file.unlink()
     return line
 
 
 def before_a_kernel(parameters: Mapping[str, object]) -> str:
-    with pytest.raises(UserError) as caught:
-        check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", parameters)
-    return f"{caught.value}\n"
+    return one_line(lambda: check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", parameters))
 
 
 ROWS = [
@@ -192,15 +183,14 @@ ROWS = [
     ("ask", "given", "parts"), ROWS, ids=lambda part: getattr(part, "__name__", str(part)[:40])
 )
 def test_a_bad_input_is_answered_in_one_line_and_changes_nothing(ask, given, parts, place):
-    before = contents(place)
+    def contents() -> dict[Path, bytes | None]:
+        return {path: path.read_bytes() if path.is_file() else None for path in place.rglob("*")}
+
+    before = contents()
     line = ask(given)
     assert line.count("\n") == 1
     assert all(part in line for part in parts), line
-    assert contents(place) == before
-
-
-def contents(folder: Path) -> dict[Path, bytes | None]:
-    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+    assert contents() == before
 
 
 @pytest.mark.slow

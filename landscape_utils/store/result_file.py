@@ -12,31 +12,21 @@ import io
 import json
 import math
 import struct
-import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
 from ..errors import UserError
-from .files import write_atomically
 from .recipes import recipe_key, safe_name
 
 _DIGEST_LENGTH = 64  # hexadecimal digits of a SHA-256
 # what parsing raises for content with a right checksum that was made to fail; not MemoryError, which is no fault of it
-_HOSTILE = (
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+_HOSTILE = (ValueError, KeyError, TypeError, EOFError, RuntimeError, struct.error, BadZipFile, zlib.error)
 
 
 class Damaged(Exception):
@@ -60,11 +50,11 @@ class Result:
 def encode(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
     """The bytes of a result file: equal for equal content, at any time and in any order of the mappings."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with ZipFile(buffer, "w") as archive:
         # a ZipInfo made by hand is dated 1980, not now
-        archive.writestr(zipfile.ZipInfo("meta.json"), json.dumps(meta, sort_keys=True, indent=1))
+        archive.writestr(ZipInfo("meta.json"), json.dumps(meta, sort_keys=True, indent=1))
         for name in sorted(arrays):
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+            with archive.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 array = np.asarray(arrays[name], order="C")
                 np.lib.format.write_array(member, array, (1, 0), allow_pickle=False)
         archive.comment = bytes(_DIGEST_LENGTH)
@@ -78,7 +68,7 @@ def decode(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if hashlib.sha256(content).hexdigest().encode() != digest:
         raise Damaged("its checksum does not match: truncated, altered, or not written by landscape_utils")
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with ZipFile(io.BytesIO(data)) as archive:
             meta = json.loads(archive.read("meta.json"))
             members = [member for member in archive.infolist() if member.filename != "meta.json"]
             return meta, {m.filename.removesuffix(".npy"): _read_array(archive, m) for m in members}
@@ -86,8 +76,8 @@ def decode(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise Damaged(f"it cannot be read safely ({type(error).__name__})") from error
 
 
-def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
-    if member.compress_type != zipfile.ZIP_STORED:
+def _read_array(archive: ZipFile, member: ZipInfo) -> np.ndarray:
+    if member.compress_type != ZIP_STORED:
         raise ValueError("a result is not compressed")
     content = archive.read(member)
     file = io.BytesIO(content)
@@ -125,12 +115,6 @@ def read_result(path: Path) -> Result:
     if proper.parts != path.absolute().parts[-2:]:
         raise Damaged(f"it is the result {proper}, under another name")
     return Result(path, recipe, meta, arrays)
-
-
-def write_result(path: Path, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Result:
-    """Write a result and read it back. `meta` is canonical and holds the kind, name and recipe of `path`."""
-    write_atomically(path, encode(meta, arrays))
-    return read_result(path)
 
 
 def as_arrays(result: Any) -> dict[str, np.ndarray]:

@@ -13,10 +13,10 @@ import numpy as np
 import yaml
 
 from ..errors import Lacking
-from .files import check_writable, disk_errors, logger, make_folder, put_aside
+from .files import check_writable, disk_errors, logger, make_folder, put_aside, write_atomically
 from .journal import Journal
 from .recipes import canonical, recipe_key, safe_name
-from .result_file import Damaged, Result, read_result, sound_result, write_result
+from .result_file import Damaged, Result, encode, read_result, sound_result
 
 PATIENCE = 2.0  # seconds of waiting for another process that are not worth a line
 
@@ -37,8 +37,6 @@ class Entry:
     compute it now) or "damaged"; of other files "unfinished" (a journal), "half-written", or "put aside"."""
 
     path: Path
-    kind: str
-    name: str
     size: int
     state: str
     detail: str
@@ -157,9 +155,9 @@ class Store:
             known = {"kind": kind, "name": name, "recipe": recipe, "versions": library_versions()}
             complete = canonical({**meta, **known} | ({"code": code} if code else {}), "meta")
             with contextlib.closing(Journal(path.with_suffix(".journal"), recipe_key(complete))) as journal:
-                result = write_result(path, complete, function(journal))
+                write_atomically(path, encode(complete, function(journal)))
             journal.remove()
-        return result
+            return read_result(path)
 
     def verify(self, current: Callable[[Result], str] = lambda result: "") -> Iterator[Entry]:
         """Every file of the store, read and checked; nothing is changed.
@@ -170,8 +168,7 @@ class Store:
             with contextlib.suppress(FileNotFoundError):  # another process has just renamed or removed it
                 state, detail = _state(path, current)
                 if state:
-                    named = path.parent.name, path.name.rpartition("-")[0]
-                    yield Entry(path, *named, path.lstat().st_size, state, detail)
+                    yield Entry(path, path.lstat().st_size, state, detail)
 
     def entries(self) -> Iterator[Entry]:
         """The results, sound or damaged."""

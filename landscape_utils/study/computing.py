@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,16 +19,7 @@ import torch
 from joblib import Parallel, cpu_count, delayed
 
 from ..engine.cluster import Client
-from ..environment import (
-    NOTHING,
-    PARAMETERS,
-    check_device,
-    check_names,
-    data_folder,
-    device_name,
-    one_thread,
-    project_folder,
-)
+from ..environment import NOTHING, PARAMETERS, check_names, data_folder, one_thread, project_folder
 from ..errors import Lacking, UserError, one_of
 from ..landscape.scan import Plane
 from ..names import CONTINUED, HOWS, SPLITS
@@ -40,10 +32,9 @@ from ..store.store import Store
 from ..training.finetune import Run
 from ..training.tasks import Example, sample_of
 from . import results
-from .kind import Arrays, Journal, Key, Kind, Subject, Trainings
+from .kind import Arrays, Journal, Kind, Recipe, Subject, Trainings
 from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, MapResult, SurfaceResult
-from .similarity import SimilarityResult
 from .trainings import ProfileTrainings
 from .workers import apart, device_names, join
 
@@ -63,7 +54,7 @@ KINDS: dict[str, type[Kind]] = {
         results.RollbackResult,
         results.CubeResult,
         results.UnseenWordsResult,
-        SimilarityResult,
+        results.SimilarityResult,
     )
 }
 
@@ -105,7 +96,7 @@ class Computing:
         )
         self.store = Store(project_folder(results_dir) / self.profile.name, read_only=device == NOTHING)
         self.client = client
-        self.device = check_device(device) if client is None else join(client, device, self.store.folder)
+        self.device = join(client, device, self.store.folder)
         self.trainings = (trainings or ProfileTrainings)(self.profile, self.store, self.device)
         self.tasks, self.ways, self.seeds = self.trainings.tasks, self.trainings.ways, self.trainings.seeds
         self.seed = self.seeds[0] if seed is None else seed
@@ -147,20 +138,34 @@ class Computing:
             one_of("kind of result", folder, tuple(KINDS))
         if workers is not None and (type(workers) is not int or workers < 1):
             raise UserError(f"workers = {workers!r}: a whole number is needed, at least 1")
-        missing = missing_of(self, what or tuple(KINDS))
+        missing = with_needs(self, what or tuple(KINDS), self.has)
         if missing and self.store.read_only:
             raise Lacking(f"{self.store.folder} lacks {len(missing)} results, {missing[0].label} for one")
-        compute_all(self, missing, workers)
+        workers = workers or (cpu_count() if self.profile.side_by_side else 1)
+        waiting = TopologicalSorter({kind: {*kind.needs(self)} & {*missing} for kind in missing})
+        waiting.prepare()
+        with bar(total=len(missing), what="study", unit="result") as progress:
+            while ready := waiting.get_ready():  # what needs only what is there
+                for _ in computed_of(self, ready, workers):
+                    progress.update()
+                waiting.done(*ready)
 
     # A result
 
-    def key(self, kind: Kind) -> Key:
-        """The key under which the store finds a result."""
+    def key(self, kind: Kind) -> tuple[str, str, Recipe]:
+        """Folder, name and recipe, by which the store finds a result."""
         return kind.folder, kind.name, kind.recipe(self)
 
     def has(self, kind: Kind) -> bool:
         """Whether the store has a result that the present code has computed."""
         return self.store.load(*self.key(kind), code=kind.code()) is not None
+
+    def there(self, kind: Kind) -> bool:
+        """As `has`; what cannot be told without a model, or without data or their facts, is not there."""
+        try:
+            return self.has(kind)
+        except UserError:
+            return False
 
     def get(self, kind: Kind, watch: Callable[[Journal], Journal] = lambda journal: journal) -> Any:
         """A result, read from the store, or else computed after all that it needs, and kept.
@@ -178,14 +183,14 @@ class Computing:
         """A result's arrays, computed here or, where its points are not shared out, by one of the client's workers."""
         if self.client is None or kind.by_points:
             return kind.compute(self, journal)
-        ((_, arrays),) = apart(self.client, self, [(kind, "computed", (kind, {}))], self.store.folder)
+        ((_, arrays),) = apart(self.client, self, [kind])
         return arrays
 
     def keep(self, kind: Kind, compute: Callable[[Journal], Arrays]) -> Any:
         """A result, read from the store, or else made by `compute` and kept."""
         threads: AbstractContextManager[None] = one_thread() if self.profile.side_by_side else nullcontext()
         with threads:
-            device = device_names(self.client, self.device) if self.client else device_name(self.device)
+            device = device_names(self.client, self.device)
             result = self.store.compute(*self.key(kind), compute, code=kind.code(), device=device)
         return kind.read(self, result.arrays)
 
@@ -215,44 +220,29 @@ class Computing:
         return self.trainings.known(task), how, self.seed if seed is None else seed
 
 
-def missing_of(study: Subject, what: Sequence[str]) -> list[Kind]:
-    """What the store lacks of the kinds in the given folders, and of what they need, which comes before them."""
-    missing: dict[Kind, None] = {}
+def with_needs(
+    study: Subject, what: Sequence[str], there: Callable[[Kind], bool] = lambda kind: False
+) -> list[Kind]:
+    """The kinds in the given folders, and what they need, which comes before them; not what is `there`."""
+    found: dict[Kind, None] = {}
 
     def add(kind: Kind) -> None:
-        if kind not in missing and not study.has(kind):
+        if kind not in found and not there(kind):
             for need in kind.needs(study):
                 add(need)
-            missing[kind] = None
+            found[kind] = None
 
     for folder, kinds in KINDS.items():
         for kind in kinds.all(study) if folder in what else ():
             add(kind)
-    return list(missing)
+    return list(found)
 
 
-def levels(study: Subject, kinds: Iterable[Kind]) -> Iterator[list[Kind]]:
-    """The kinds in groups, each of which needs only what is in those before it."""
-    waiting = list(kinds)
-    while waiting:
-        ready = [kind for kind in waiting if not set(kind.needs(study)) & set(waiting)]
-        yield ready
-        waiting = [kind for kind in waiting if kind not in ready]
-
-
-def compute_all(study: Subject, missing: Sequence[Kind], workers: int | None = None) -> None:
-    """Compute results that are missing, by so many processes (see `Computing.compute`), or by the study's client."""
-    workers = workers or (cpu_count() if study.profile.side_by_side else 1)
-    with bar(total=len(missing), what="study", unit="result") as progress:
-        for level in levels(study, missing):
-            if study.client is not None:
-                done: Iterable[Any] = on_cluster(study, level)
-            elif workers > 1 and len(level) > 1:
-                done = side_by_side(study, level, workers)
-            else:
-                done = map(study.get, level)
-            for _ in done:
-                progress.update()
+def computed_of(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterable[Any]:
+    """Compute results of which none needs another, by so many processes or the study's client; an item for each."""
+    if study.client is not None:
+        return on_cluster(study, kinds)
+    return side_by_side(study, kinds, workers) if min(workers, len(kinds)) > 1 else map(study.get, kinds)
 
 
 def side_by_side(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterator[None]:
@@ -275,8 +265,7 @@ def compute_one(study: Subject, kind: Kind, threads: int, level: int) -> None:
 
 def on_cluster(study: Subject, kinds: Sequence[Kind]) -> Iterator[None]:
     """Compute results by a client's workers: first those that one worker computes, then one by one the scans."""
-    calls: list[Any] = [(kind, "computed", (kind, {})) for kind in kinds if not kind.by_points]
-    for kind, arrays in apart(study.client, study, calls, study.store.folder):
+    for kind, arrays in apart(study.client, study, [kind for kind in kinds if not kind.by_points]):
         yield study.keep(kind, partial(lambda found, journal: found, arrays))
     for kind in kinds:
         if kind.by_points:

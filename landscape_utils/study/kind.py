@@ -22,7 +22,6 @@ from ..training.finetune import Run
 from ..training.tasks import Example, Task
 
 Recipe = dict[str, Any]
-Key = tuple[str, str, Recipe]  # folder of the store, name, recipe
 Arrays = Mapping[str, np.ndarray]
 Journal = MutableMapping[int, np.ndarray]
 
@@ -55,13 +54,6 @@ class Second(NamedTuple):
     recipe: Callable[[], Recipe]
     needs: tuple[Kind, ...]
     vector: Callable[[Tensor], Tensor]
-
-
-class Similarity(NamedTuple):
-    """How close two sentences are before any training on a task: its recipe, and the dev accuracy of that alone."""
-
-    recipe: Callable[[], Recipe]
-    accuracy: Callable[[], float]
 
 
 class Trainings(Protocol):
@@ -98,6 +90,11 @@ class Trainings(Protocol):
     def run(self, run: Any, history: Arrays) -> Run: ...
     def second(self, run: Any) -> Second: ...
 
+    @property
+    def encoder(self) -> Recipe:
+        """What tells the pre-trained encoder, and how it reads sentences, from another."""
+        return {}
+
     def needs(self, run: Any) -> tuple[Kind, ...]:
         return ()
 
@@ -109,8 +106,9 @@ class Trainings(Protocol):
         """Other learning rates of fine-tuning than the one that the dev set chose."""
         return []
 
-    def similarity(self, task: str) -> Similarity | None:
-        """What the pre-trained encoder knows of a task of pairs of sentences in two classes; None of another task."""
+    def similarity(self, task: str) -> Callable[[], float] | None:
+        """Measures the dev accuracy of how close the pre-trained encoder finds two sentences; None for a task that is
+        not of pairs in two classes."""
         return None
 
     def generated(self, task: str) -> bool:
@@ -172,9 +170,9 @@ class Kind(ABC):
     def recipe(self, study: Subject) -> Recipe:
         """What changes its numbers and nothing else: data and model by their checksums, seeds, grid, sample, ..."""
 
-    @abstractmethod
     def needs(self, study: Subject) -> tuple[Kind, ...]:
         """The results that have to be there before it is computed."""
+        return ()
 
     @abstractmethod
     def compute(self, study: Subject, journal: Journal) -> Arrays:

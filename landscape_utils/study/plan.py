@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..profiles.profile import Profile
 from ..training import hub
 from ..training.published import GLUE_SIZES, network_config
-from .computing import KINDS
+from .computing import KINDS, with_needs
 from .kind import Cost, Kind, Scale
 from .run_result import RunResult
 from .study import Study
@@ -58,26 +58,10 @@ def estimate(study: Study, what: Sequence[str] = ()) -> list[Item]:
     with hub.left_alone():
         config = network_config(study.profile.model)
         scale = scale_of(study, config)
-        wanted = [kind for folder in what or KINDS for kind in with_needs(study, KINDS[folder].all(study))]
-        there = {kind: is_there(study, kind) for kind in wanted}
+        there = {kind: study.there(kind) for kind in with_needs(study, what or tuple(KINDS))}
     rates = measure(study.profile, config, study.device)
     costs = {kind: kind.cost(study, scale) for kind in there}
     return [Item(kind, there[kind], cost, rates.seconds(cost)) for kind, cost in costs.items()]
-
-
-def with_needs(study: Study, kinds: Any) -> Iterator[Kind]:
-    """Results, each after what it needs."""
-    for kind in kinds:
-        yield from with_needs(study, kind.needs(study))
-        yield kind
-
-
-def is_there(study: Study, kind: Kind) -> bool:
-    """Whether the store has a result; what cannot be told without its model or data is not there."""
-    try:
-        return study.has(kind)
-    except UserError:
-        return False
 
 
 def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:

@@ -1,20 +1,17 @@
-"""The kinds of result beside trainings and scans.
+"""The kinds of result beside trainings and scans. A new one is a class, here or beside, stands in `computing.KINDS` and
+`names.KINDS`, and has its method in `Study`."""
 
-A new one is a class, here or beside, and has its place in `computing.KINDS` and in `names.KINDS`; a method of `Study`
-asks for it.
-"""
-
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
-from ..errors import one_of
+from ..errors import UserError, one_of
 from ..landscape.directions import COUNT, RADII, RandomDirections, random_filter_directions, scan_directions
 from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, obstacles, straight_path
 from ..landscape.rollback import AXIS, RANDOM_SETS, Rollback, roll_back, roll_back_together
@@ -22,10 +19,11 @@ from ..landscape.scan import Curve
 from ..landscape.trajectory import Trajectory, project
 from ..landscape.walk import Walk, walk
 from ..names import GROUPS, HOWS, METHODS, SPLITS
+from ..store.code import code_of
 from ..store.result_file import as_arrays
 from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
-from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject, fields_of
+from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject, fields_of
 from .run_result import DRAWS, OfOneRun, RunResult, arrays_of, pairs_of, sampling, scans_of, share_from
 
 
@@ -159,9 +157,11 @@ class WayResult(OfOneRun):
     def recipe(self, study: Subject) -> Recipe:
         return super().recipe(study) | {"sample": sampling(study), "draws": DRAWS}
 
-    def objectives(self, study: Subject, run: Run) -> list[Objective]:
-        model, loss = on_device(run.model(), study.device), study.trainings.loss
-        return [Objective(model, study.sample(self.task, split), loss=loss) for split in self.splits]
+    def at_hand(self, study: Subject) -> tuple[Run, list[Objective]]:
+        """The training, and its end's objective of each split."""
+        run, loss = study.trained(self.run), study.trainings.loss
+        model = on_device(run.model(), study.device)
+        return run, [Objective(model, study.sample(self.task, split), loss=loss) for split in self.splits]
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,7 @@ class PathResult(WayResult):
     visits = len(PATH)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
-        run = study.trained(self.run)
-        (objective,) = self.objectives(study, run)
+        run, (objective,) = self.at_hand(study)
         return straight_path(objective, run.theta(0), run.theta(), draws=DRAWS, journal=journal).arrays()
 
 
@@ -188,8 +187,7 @@ class ObstaclesResult(WayResult):
         return LEG * study.trainings.settings(self.run).epochs + len(RAY)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
-        run = study.trained(self.run)
-        (objective,) = self.objectives(study, run)
+        run, (objective,) = self.at_hand(study)
         return arrays_of(vars(obstacles(objective, epochs_of([run]), run.theta(), draws=DRAWS)))
 
     def read(self, study: Subject, arrays: Arrays) -> Obstacles:
@@ -205,10 +203,9 @@ class RandomDirectionsResult(WayResult):
     visits = COUNT * (len(RADII) + 1)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
-        run = study.trained(self.run)
-        (objective,), theta = self.objectives(study, run), run.theta()
-        directions = random_filter_directions(theta, ParameterSpace(objective.model))
-        return as_arrays(scan_directions(objective, theta, directions, journal=journal, draws=DRAWS))
+        run, (objective,) = self.at_hand(study)
+        directions = random_filter_directions(run.theta(), ParameterSpace(objective.model))
+        return as_arrays(scan_directions(objective, run.theta(), directions, journal=journal, draws=DRAWS))
 
 
 @dataclass(frozen=True)
@@ -232,16 +229,15 @@ class BarrierResult(WayResult):
         return super().recipe(study) | {"further": self.run.further.recipe(study)}
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
-        run, further = study.trained(self.run), study.trained(self.run.further)
-        objectives, ends = self.objectives(study, run), (run.theta(), further.theta())
+        run, objectives = self.at_hand(study)
+        ends = run.theta(), study.trained(self.run.further).theta()
         found = straight_path(objectives, *ends, BARRIER, draws=DRAWS, journal=journal)
         return arrays_of(dict(zip(self.splits, found, strict=True)))
 
 
 @dataclass(frozen=True)
 class UnseenWordsResult(OfOneRun):
-    """Of a task in the generated language: accuracy of a training's end on dev examples with known words, on those
-    with unseen words, and on test, (3,)."""
+    """In the generated language: accuracy at the end on dev with known words, with unseen ones, and on test, (3,)."""
 
     folder = "unseen_words"
     form = itemgetter("accuracy")
@@ -259,5 +255,45 @@ class UnseenWordsResult(OfOneRun):
         model = on_device(study.trained(self.run).model(), study.device)
         seen = np.asarray(task.dev_seen, dtype=bool)
         known, unseen = ([task.dev[i] for i in np.flatnonzero(where)] for where in (seen, ~seen))
-        parts = (known, unseen, task.test)
+        parts = known, unseen, task.test
         return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
+
+
+@dataclass(frozen=True)
+class SimilarityResult(Kind):
+    """A null model for pairs in two classes: dev accuracy of the cosine of the two sentences' vectors alone, ()."""
+
+    folder = "similarities"
+    form = itemgetter("accuracy")
+    task: str
+
+    @classmethod
+    def code(cls) -> str:
+        return code_of("training.sentence_vectors")
+
+    @classmethod
+    def all(cls, study: Subject) -> list[Self]:
+        return [cls(task) for task in study.tasks if study.trainings.similarity(task)]
+
+    @property
+    def name(self) -> str:
+        return self.task
+
+    def accuracy(self, study: Subject) -> Callable[[], float]:
+        """Measures it; refused for a task that is not of pairs in two classes."""
+        if found := study.trainings.similarity(self.task):
+            return found
+        there = ", ".join(kind.name for kind in self.all(study)) or "none"
+        raise UserError(f"task {self.task!r} is not of pairs of sentences in two classes; such are {there}")
+
+    def recipe(self, study: Subject) -> Recipe:
+        self.accuracy(study)
+        data = study.trainings.facts(self.task)["checksum"]
+        return {"task": self.task, "data": data, **study.trainings.encoder}
+
+    def compute(self, study: Subject, journal: Journal) -> Arrays:
+        return {"accuracy": np.array(self.accuracy(study)())}
+
+    def cost(self, study: Subject, scale: Scale) -> Cost:
+        pairs = zip(scale.examples[self.task], scale.tokens[self.task], strict=True)
+        return Cost(visits=1, visit_tokens=sum(n * length for n, length in pairs), exact=True)

@@ -151,7 +151,6 @@ class LayerResult(ScanResult):
 
 
 PARTNER, RANDOM, PCA = DIRECTIONS = ("partner", "random", "pca")
-PATH, SHARES = "path", "shares"
 
 
 @dataclass(frozen=True)
@@ -200,9 +199,9 @@ class MapResult(ScanResult):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         plane, shares = self.spanned(study)
         path = as_arrays(project(epochs_of([study.trained(self.run)]), plane))
-        placed = {f"{PATH}.{name}": array for name, array in path.items()}
-        return {**self.scanned(study, journal, plane), **placed, SHARES: shares}
+        placed = {f"path.{name}": array for name, array in path.items()}
+        return {**self.scanned(study, journal, plane), **placed, "shares": shares}
 
     def read(self, study: Subject, arrays: Arrays) -> Any:
-        path = Trajectory(**plain_values(part_of(arrays, PATH)))
-        return Map(super().read(study, arrays), path, arrays[SHARES])
+        path = Trajectory(**plain_values(part_of(arrays, "path")))
+        return Map(super().read(study, arrays), path, arrays["shares"])

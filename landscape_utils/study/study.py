@@ -9,7 +9,7 @@ import numpy as np
 
 from ..claims.claims import weigh
 from ..claims.evidence import Claim
-from ..errors import Lacking, UserError, one_of
+from ..errors import UserError, one_of
 from ..landscape.directions import RandomDirections
 from ..landscape.paths import Obstacles
 from ..landscape.rollback import Rollback
@@ -24,7 +24,6 @@ from .computing import Computing
 from .kind import Arrays, Kind
 from .run_result import RunResult
 from .scan_results import CurveResult, LayerResult, SurfaceResult
-from .similarity import SimilarityResult
 
 OF_A_RUN: dict[str, type[Any]] = {  # what claims ask for by name, of one training
     "run": RunResult,
@@ -180,7 +179,7 @@ class Study(Computing):
     def similarity(self, task: str) -> float:
         """Dev accuracy of the cosine of two sentences' vectors, before any training on the task. Raises UserError for a
         task that is not of pairs in two classes."""
-        return float(self.get(SimilarityResult(self.trainings.known(task))))
+        return float(self.get(results.SimilarityResult(self.trainings.known(task))))
 
     def claims(self) -> list[Claim]:
         """The paper's claims, weighed on this study's results; what is lacking is computed first."""
@@ -197,14 +196,8 @@ class Study(Computing):
         named = {one.seed for one in those if (one.task, one.how) == (task, how)}
         kind, how = ("run", CONTINUED) if kind == "continued" else (kind, how)
         seeds = [seed for seed in self.seeds if seed in named]
-        return tuple(seed for seed in seeds if self._readable(OF_A_RUN[kind](task, how, seed)))
-
-    def _readable(self, kind: Kind) -> bool:
-        """Whether a study has a result or can compute it; without a data set's facts, one that only reads has none."""
-        try:
-            return not self.store.read_only or self.has(kind)
-        except Lacking:
-            return False
+        computes = not self.store.read_only
+        return tuple(seed for seed in seeds if computes or self.there(OF_A_RUN[kind](task, how, seed)))
 
     def _main(self, kind: type[Any], task: str, seed: int | None = None, *rest: Any) -> Any:
         """A result of the training whose layers are looked at."""

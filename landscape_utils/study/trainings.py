@@ -6,8 +6,9 @@ folder of data, which is then read and compared. On device "none" nothing is com
 
 import logging
 import math
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from ..training.models import build_model, load_tokenizer, model_checksum, on_de
 from ..training.sentence_vectors import accuracy_of_cosine
 from ..training.sources import PAIRED
 from ..training.tasks import Task, load_task, task_facts
-from .kind import Arrays, Recipe, Second, Similarity, Trainings
+from .kind import Arrays, Recipe, Second, Trainings
 from .run_result import RunResult
 
 logger = logging.getLogger(__name__)
@@ -50,19 +51,17 @@ class ProfileTrainings(Trainings):
         self._facts: dict[str, dict[str, Any]] = {}
         self._warned: set[str] = set()
         if profile.data_dir:  # a folder that lacks a task is found out now, not after an hour
-            for name in [*profile.chosen, *map(self.partner, profile.chosen)]:
+            for name in profile.chosen:
+                self.task(name)
                 try:
-                    self.task(name)
+                    self.task(self.partner(name))
                 except UserError as error:
-                    lent = f"; {display_name(name)} lends its direction: put it there too, or change `other`"
-                    raise UserError(f"{error}{'' if name in profile.chosen else lent}") from None
+                    raise UserError(
+                        f"{error}; {display_name(name)} needs its direction, or another `other`"
+                    ) from None
 
     def known(self, task: str) -> str:
-        name = task_key(task)
-        if name not in tuple(self.profile.tasks):  # a tuple takes what has no hash
-            there = ", ".join(self.profile.tasks)
-            raise UserError(f"unknown task {task!r}; profile {self.profile.name!r} has {there}")
-        return name
+        return one_of("task", task_key(task), tuple(self.profile.tasks))
 
     # Data
 
@@ -93,7 +92,7 @@ class ProfileTrainings(Trainings):
         if name not in self._facts:
             spec = self.profile.tasks[name]
             of: Recipe = spec.model_dump(include={"source", "train_limit"})
-            of |= self._encoder
+            of |= self.encoder
             elsewhere = spec.source == "glue" and not self.profile.data_dir and name not in self._tasks
             arrays = self._kept_facts(name, of) if elsewhere else None
             if arrays is None:
@@ -121,8 +120,7 @@ class ProfileTrainings(Trainings):
         return model_checksum(self.profile.model, self._cache)
 
     @property
-    def _encoder(self) -> Recipe:
-        """What tells the pre-trained encoder, and how it reads sentences, from another."""
+    def encoder(self) -> Recipe:
         return {"model": self._checksum, "max_length": self.profile.model.max_length}
 
     def partner(self, task: str) -> str:
@@ -131,7 +129,7 @@ class ProfileTrainings(Trainings):
     def generated(self, task: str) -> bool:
         return self.profile.tasks[task].source == "demo"
 
-    def similarity(self, task: str) -> Similarity | None:
+    def similarity(self, task: str) -> Callable[[], float] | None:
         spec, model = self.profile.tasks[task], self.profile.model
 
         def accuracy() -> float:
@@ -140,10 +138,7 @@ class ProfileTrainings(Trainings):
             encoder = on_device(classifier, self.device).base_model
             return accuracy_of_cosine(encoder, tokenizer, self.task(task), model.max_length)
 
-        def recipe() -> Recipe:
-            return {"task": task, "data": self.facts(task)["checksum"], **self._encoder}
-
-        return Similarity(recipe, accuracy) if spec.files is None and task in PAIRED else None
+        return accuracy if spec.files is None and task in PAIRED else None
 
     # Trainings
 
@@ -166,15 +161,8 @@ class ProfileTrainings(Trainings):
         return settings.learning_rate * np.where(step < warmup, rising, falling)
 
     def recipe(self, run: RunResult) -> Recipe:
-        recipe = {
-            "task": run.task,
-            "how": run.how,
-            "seed": run.seed,
-            "data": self.facts(run.task)["checksum"],
-            "model": self._checksum,
-            **self.settings(run).model_dump(),
-            **self.profile.training.model_dump(),
-        }
+        known = {"data": self.facts(run.task)["checksum"], "model": self._checksum}
+        recipe = asdict(run) | known | self.settings(run).model_dump() | self.profile.training.model_dump()
         for before in self.needs(run):
             recipe["after"] = self.recipe(before)
         return recipe

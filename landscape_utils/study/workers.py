@@ -28,8 +28,11 @@ def connect(address: str) -> Any:
         ) from None
 
 
-def join(client: Client, device: str, folder: Path) -> str:
-    """The device that `device` ("auto", ...) means at every worker; refused if they differ, or do not see `folder`."""
+def join(client: Client | None, device: str, folder: Path) -> str:
+    """The device that `device` ("auto", ...) means here or, with a client, at every worker; refused if they have unlike
+    ones, or do not see `folder`."""
+    if client is None:
+        return check_device(device)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".shared-") as file:
         seen = everywhere(client, os.path.exists, file.name)  # what may not be looked at is not seen either
@@ -45,9 +48,9 @@ def join(client: Client, device: str, folder: Path) -> str:
     return found
 
 
-def device_names(client: Client, device: str) -> str:
+def device_names(client: Client | None, device: str) -> str:
     """What a result says it was computed on; the workers' sums have as many threads as there are here."""
-    if device == "cpu":
+    if client is None or device == "cpu":
         return device_name(device)
     return ", ".join(sorted(set(everywhere(client, device_name, device).values())))
 
@@ -65,16 +68,14 @@ def everywhere(client: Client, function: Callable[..., Any], *arguments: Any) ->
     return stayed
 
 
-def apart(
-    client: Client, subject: Any, calls: Iterable[tuple[Any, str, tuple[Any, ...]]], folder: Path
-) -> Iterator[tuple[Any, Any]]:
-    """(name, result) of calls, (name, method of `subject`, arguments), by workers that see `folder`, as they come."""
-    return call(client, ask, subject, [[(name, (folder, *asked)) for name, *asked in calls]])
+def apart(client: Client, study: Any, kinds: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    """(kind, arrays) of results of a study, each computed by a worker, as they come."""
+    return call(client, computed_there, study, [[(kind, (kind,)) for kind in kinds]])
 
 
-def ask(subject: Any, folder: Path, method: str, arguments: tuple[Any, ...]) -> Any:
-    """`subject.method(*arguments)`, where the worker sees `folder`."""
+def computed_there(study: Any, kind: Any) -> Any:
+    """The arrays of a result, where a worker sees the study's folder."""
     close()
-    if not folder.is_dir():  # a worker that joined after `join` had asked them all
-        raise UserError(f"a worker does not see {folder}, which all machines must share")
-    return getattr(subject, method)(*arguments)
+    if not study.store.folder.is_dir():  # a worker that joined after `join` had asked them all
+        raise UserError(f"a worker does not see {study.store.folder}, which all machines must share")
+    return study.computed(kind, {})

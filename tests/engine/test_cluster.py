@@ -156,13 +156,16 @@ def test_study_on_a_cluster_has_the_results_of_one_without(client, tiny_profile,
 def test_workers_write_no_results(client, tiny_profile, tmp_path):
     study = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path, client=client)
     kind = RunResult("mrpc", "pretrained", study.seed)
-    ((name, arrays),) = workers.apart(client, study, [("one", "computed", (kind, {}))], study.store.folder)
-    assert name == "one"
+    ((found, arrays),) = workers.apart(client, study, [kind])
+    assert found == kind
     assert study.has(kind) is False
     run = study.keep(kind, lambda journal: arrays)
     assert run.theta().isfinite().all()
-    with pytest.raises(UserError, match=r"a worker does not see .*elsewhere, which all machines must share"):
-        list(workers.apart(client, study, [("one", "computed", (kind, {}))], tmp_path / "elsewhere"))
+    elsewhere = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path / "elsewhere")
+    with pytest.raises(
+        UserError, match=r"a worker does not see .*elsewhere.*, which all machines must share"
+    ):
+        list(workers.apart(client, elsewhere, [kind]))
 
 
 @pytest.mark.slow

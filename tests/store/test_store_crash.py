@@ -42,31 +42,23 @@ def test_killed_at_every_call_that_reaches_the_disk(memory, half):
     assert number > 18
 
 
-def test_of_several_that_want_it_one_computes_and_the_others_read(memory):
+@pytest.mark.parametrize(
+    ("number", "code", "done"),
+    [(signal.SIGUSR1, 0, 10), (signal.SIGKILL, -signal.SIGKILL, 5), (signal.SIGINT, 0, 5)],
+    ids=["goes on", "is killed", "is stopped"],
+)
+def test_while_one_computes_others_wait_and_compute_what_it_leaves(memory, number, code, done):
     job = {"folder": memory / "x", "points": 10}
     first = Process(**job, pause_at=5)
     first.wait_for("paused")
     others = [Process(**job), Process(**job)]
     for other in others:
         other.wait_for(f"waiting for another process that works on {result_path(job['folder'])}")
-    os.kill(first.pid, signal.SIGUSR1)
-    ended = [process.end() for process in (first, *others)]
-    assert [process.said[-1] for process in ended] == 3 * ["finished"]
-    assert [process.points("begin") for process in ended] == [list(range(10)), [], []]
-    check_is_complete(**job)
-
-
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 0)])
-def test_when_the_one_that_computes_is_killed_or_stopped_the_one_that_waits_goes_on(memory, number, code):
-    job = {"folder": memory / "x", "points": 10}
-    first = Process(**job, pause_at=5)
-    first.wait_for("paused")
-    second = Process(**job)
-    second.wait_for(f"waiting for another process that works on {result_path(job['folder'])}")
     os.kill(first.pid, number)
     assert first.end().code == code
-    assert ("KeyboardInterrupt:" in first.said) == (code == 0)
-    assert second.end().points("begin") == list(range(5, 10))
+    assert ("KeyboardInterrupt:" in first.said) == (number == signal.SIGINT)
+    computed = [other.end().points("begin") for other in others]
+    assert sorted(computed) == [[], list(range(done, 10))]
     check_is_complete(**job)
 
 

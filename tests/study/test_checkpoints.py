@@ -149,6 +149,7 @@ def test_what_the_trainer_measured_is_set_beside_ours(case, tmp_path, caplog):
     first, second = mine.evaluations("A")
     line = f"checkpoint-180: its Trainer measured on dev loss {theirs:.6g}, here {run.dev_loss[2]:.6g}"
     assert (first.difference, second.difference[: len(line)]) == ("", line)
+    assert (second.theirs["loss"], second.here["loss"]) == pytest.approx((theirs, run.dev_loss[2]))
     assert caplog.messages == [second.difference]
     assert f"{run.dev_loss[1]:.6f} | {run.dev_loss[1]:.6f}" in tables.evaluations(mine)
     assert line in tables.evaluations(mine)
@@ -187,6 +188,15 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     ):
         with refused(words):
             study_of(case, tmp_path, **changes)
+    mine = study_of(case, tmp_path)
+    for ask, words in (
+        (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
+        (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
+        (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
+        (lambda: mine.overfitting(), "no training was continued"),
+    ):
+        with refused(words):
+            ask()
 
 
 def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once(case, tmp_path):
@@ -198,14 +208,3 @@ def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once
     mine.compute("curves", "rollbacks")
     assert mine.curve("reviews", "Adam").norm != mine.curve("reviews", "SGD").norm
     assert mine.rollback("reviews").fine_tuned == mine.run("reviews", "Adam").dev_accuracy[-1]
-
-
-def test_words_that_it_does_not_know_are_refused(mine):
-    for call, words in (
-        (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
-        (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
-        (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
-        (lambda: mine.overfitting(), "no training was continued"),
-    ):
-        with refused(words):
-            call()

@@ -46,16 +46,15 @@ def test_each_kind_costs_what_it_takes(demo, paced):
     assert cube.cost.visits == pytest.approx(5 + 120 * 4 / 6)
 
 
-def test_what_others_need_is_counted_once_and_what_is_there_not_again(demo, paced):
+def test_what_others_need_is_counted_once_and_what_may_cost_less_is_told(demo, paced):
     found = estimate(demo)
     names = {item.kind.label for item in found}
     assert len(names) == len(found)
     assert {f"runs {demo.partner('mrpc')}-pretrained-0", "runs mrpc-continued-0"} <= names
-    lines = list(report(demo, found, [1, 4]))
+    *_, to_do, time = lines = list(report(demo, found, [1, 4]))
     assert len(lines) == len(found) + 3
-    assert f"to do: {len(found)} of {len(found)} results" in lines[-2]
-    assert "1 workers" in lines[-1] and "4 workers" in lines[-1]
-    assert "interpolated" not in lines[-1]
+    assert f"to do: {len(found)} of {len(found)} results" in to_do
+    assert "1 workers" in time and "4 workers" in time and "interpolated" not in time
     grid = demo.profile.grid.model_copy(update={"tolerance": "stderr"})
     tolerant = Study(demo.profile.model_copy(update={"grid": grid}), results_dir=demo.store.folder.parent)
     assert "if no point of a surface is interpolated" in list(report(tolerant, found, [1]))[-1]
@@ -63,6 +62,7 @@ def test_what_others_need_is_counted_once_and_what_is_there_not_again(demo, pace
 
 def test_the_paper_is_planned_without_data_or_model(tmp_path, paced):
     found = items(Study("paper", results_dir=tmp_path), "runs", "surfaces")
+    assert not any(item.there for item in found.values())
     assert found["surfaces mnli-pretrained"].cost.visits == 40 * 40 + 2
     assert found["runs mnli-pretrained-0"].cost.disk > 4 * 333_579_264 * 3
 

@@ -13,7 +13,7 @@ from landscape_utils import Profile, Study, load_profile
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import Lacking
 from landscape_utils.names import TASK_NAMES
-from landscape_utils.study.computing import missing_of
+from landscape_utils.study.computing import with_needs
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.training import demo_language, models, sources
 
@@ -130,8 +130,8 @@ def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(n
     monkeypatch.setattr(models, "MINILM_PACKAGE", "no_such_package")
     monkeypatch.setattr(models, "_from_hub", lambda name: pytest.fail(f"wanted {name}"))
     study = Study("minilm", results_dir=ROOT / "results", device="none")
-    kept = ("runs", "surfaces", "layers", "curves", "trajectories", "rollbacks", "cubes")
-    assert [kind.label for kind in missing_of(study, kept)] == []
+    kept = ("runs", "surfaces", "layers", "curves", "trajectories", "rollbacks", "cubes", "similarities")
+    assert [kind.label for kind in with_needs(study, kept, study.has)] == []
     assert study.facts("mrpc")["train_examples"] == 3668
     assert study.run("mrpc").epochs == study.profile.tasks["mrpc"].pretrained.epochs
 
@@ -139,7 +139,6 @@ def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(n
 def test_a_partner_that_is_not_in_the_folder_is_asked_for_with_the_reason(profile, tmp_path):
     glue = write_glue(tmp_path / "glue")
     shutil.rmtree(glue / "RTE")
-    lacks = "has no folder 'RTE'; it holds 'MRPC'"
-    for task, said in (("mrpc", f"{lacks}; RTE lends its direction: put it there too"), ("rte", f"{lacks}$")):
-        with refused(said):
+    for task, said in (("mrpc", "; MRPC needs its direction, or another `other`"), ("rte", "")):
+        with refused(f"has no folder 'RTE'; it holds 'MRPC'{said}$"):
             Study(profile, tasks=task, data_dir=glue, results_dir=tmp_path)

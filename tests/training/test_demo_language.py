@@ -108,8 +108,6 @@ def test_splits_share_no_example_and_half_of_dev_and_test_no_word_with_train(nam
 
 def test_the_tokenizer_frames_pairs_as_bert_does():
     tokenizer = language.make_tokenizer()
-    encoded = tokenizer("the kind horse grows well", "so the kind pony grows finely")
-    words = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
-    assert " ".join(words) == "[CLS] the kind horse grows well [SEP] so the kind pony grows finely [SEP]"
-    assert encoded["token_type_ids"] == [0] * 7 + [1] * 7
-    assert tokenizer.convert_ids_to_tokens(tokenizer("the zebra")["input_ids"])[2] == "[UNK]"
+    encoded = tokenizer("the kind horse", "so the zebra")
+    assert tokenizer.decode(encoded["input_ids"]) == "[CLS] the kind horse [SEP] so the [UNK] [SEP]"
+    assert encoded["token_type_ids"] == [0] * 5 + [1] * 4

@@ -90,18 +90,16 @@ def test_the_history_is_read_again_as_it_was(tmp_path, capfd):
 @pytest.mark.parametrize("killed", [2, 4, 9])  # of 9: before the first checkpoint, after it, in the last step
 def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path, monkeypatch, killed):
     """With dropout on: the state of the random numbers and the order of the examples are part of what goes on."""
-    whole = train(tmp_path / "whole", make_model())
-    step = trainer.Trainer.training_step
+    whole, step = train(tmp_path / "whole", make_model()), trainer.Trainer.training_step
 
     def dies(self, *args, **kwargs):
         if self.state.global_step + 1 == killed:
             raise KeyboardInterrupt
         return step(self, *args, **kwargs)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(trainer.Trainer, "training_step", dies)
-        with pytest.raises(KeyboardInterrupt):
-            train(tmp_path / "cut", make_model())
+        train(tmp_path / "cut", make_model())
     assert load_run(tmp_path / "cut") is None
     again = train(tmp_path / "cut", make_model())
     for path in whole.folder.glob("*.safetensors"):
@@ -116,12 +114,11 @@ def test_a_run_in_bfloat16_stays_near_and_leaves_a_float32_model(tmp_path):
     """bfloat16 keeps 8 bits: the first loss agrees to 1 %; weights and snapshots stay in float32."""
     model = make_model(**STILL)
     narrow, wide = train(tmp_path / "a", model, precision="bfloat16"), train(tmp_path / "b")
-    assert narrow.loss[0] == pytest.approx(wide.loss[0], rel=1e-2)
-    assert narrow.loss[0] != wide.loss[0]
+    assert narrow.loss[0] != wide.loss[0] == pytest.approx(narrow.loss[0], rel=1e-2)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     with torch.no_grad():
-        batch = Collator()(DEV)
-        assert torch.equal(model.eval()(**batch).logits, narrow.model()(**batch).logits)
+        logits = [one(**Collator()(DEV)).logits for one in (model.eval(), narrow.model())]
+    assert torch.equal(*logits)
 
 
 def test_a_run_that_ends_at_the_majority_class_has_not_learned():
