@@ -8,7 +8,7 @@ normalisation, activation functions and memory comes on top.
 import copy
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from landscape_utils.engine.objective import TOKENS_PER_BATCH, Example, Objective
 from landscape_utils.engine.precision import largest_difference
-from landscape_utils.engine.walker import DTYPES, Walk, Walker, tf32
+from landscape_utils.engine.walker import DTYPES, Evaluator, Walk
 from landscape_utils.progress import bar
 
 from .cases import POINTS, Case, Point
@@ -31,7 +31,7 @@ ROUNDS, PLANES, BATCH = 10, 2, 32
 SAMPLE = 0.1  # seconds of one measurement of the rate
 STEPS = 2  # of the package's plane, an axis
 CLAIMED = [(i / STEPS, j / STEPS) for i in range(STEPS) for j in range(STEPS)]  # where it places its values
-Visit = Callable[[Point], Tensor]  # the loss, or what a Walker gives, which begins with it
+Visit = Callable[[Point], Tensor]  # the loss, or what an Evaluator gives, which begins with it
 
 
 @dataclass
@@ -87,8 +87,12 @@ def limit(model: Any, precision: str) -> float:
     """The machine's rate at the shapes of a model's layers, in batches like the engine's or four times that."""
     weights = [weight.to(DTYPES[precision]) for weight in layer_weights(model)]
     tokens = TOKENS_PER_BATCH["cuda" if weights[0].is_cuda else "cpu"]
-    with tf32(precision == "tf32"):
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else before)
+    try:
         return max(rate(weights, tokens), rate(weights, 4 * tokens))
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def tensors(rows: Sequence[Example], width: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -191,7 +195,7 @@ def race(case: Case, precisions: Sequence[str]) -> list[Row]:
     return rows
 
 
-def walking(case: Case, precision: str) -> Walker:
+def walking(case: Case, precision: str) -> AbstractContextManager[Evaluator]:
     """The engine on a copy of the case's model: several walks at a time must not share their weights."""
     objective = Objective(copy.deepcopy(case.model), case.examples)
     return Walk([objective], case.plane.origin, case.plane.directions).open(precision)

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from synthetic import START_END, common, run_of
 
-from landscape_utils.engine import bootstrap
+from landscape_utils.engine.objective import bootstrap_draws
 from landscape_utils.landscape.directions import RandomDirections
-from landscape_utils.landscape.paths import Obstacles
+from landscape_utils.landscape.paths import Obstacles, TrainingPath, random_walk_cosine
 from landscape_utils.landscape.rollback import LAYER_MARKS, Rollback
 from landscape_utils.landscape.scan import Curve, Mark, Surface
-from landscape_utils.landscape.walk import Walk, random_walk_cosine
 from landscape_utils.names import GROUPS
 
 WORLDS = {"true": 1, "absent": 0, "false": -1}
@@ -25,7 +24,7 @@ SIZES = {"mnli": 100_000, "rte": 2_500, "sst2": 20_000, "mrpc": 3_700}
 EXAMPLES, WAVES = 256, 5
 DRAWS = 40  # the fewest that give an interval of 95 % are 39, see `intervals.drawn`
 GUESS = float(np.log(2))
-SHARES = bootstrap.draws(EXAMPLES, DRAWS).numpy().T.astype(float)  # (draws, examples)
+SHARES = bootstrap_draws(EXAMPLES, DRAWS).numpy().T.astype(float)  # (draws, examples)
 AXIS, UNIT = np.linspace(-4, 4, 15), np.linspace(0, 1, 41)
 
 
@@ -102,7 +101,7 @@ class Planted:
         angle = self.pick(rng.normal(0, chance / 5), rng.normal(chance, chance / 20), rng.normal(0.05, 0.005))
         moved = np.array([1.0, 1.5, 2.0 ** (self.sign + rng.normal(0, 0.1))])
         cosine = random_walk_cosine(self.schedule(task, how)) + straighter
-        return Walk(
+        return TrainingPath(
             norm=np.array([0, 1.0]), cosine=np.array([np.nan, 1.0]), leg=np.array([1.0]),
             quarter=np.array([0.5, cosine]), size=np.array([10.0, 11.0]), dimension=dimension, angle=angle,
             moved=moved, group_size=np.ones(3),

@@ -12,7 +12,7 @@ from ..claims.measure import SIDES, WAYS
 from ..errors import Lacking
 from ..figures.notes import NOT_LEARNED
 from ..figures.style import HOW_NAMES, how_name
-from ..landscape.walk import random_walk_cosine
+from ..landscape.paths import random_walk_cosine
 from ..names import display_name
 from ..study.checkpoints import Checkpoints
 from ..study.study import Study

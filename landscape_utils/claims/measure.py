@@ -11,10 +11,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..landscape.directions import RandomDirections
-from ..landscape.paths import Obstacles
+from ..landscape.paths import Obstacles, TrainingPath
 from ..landscape.rollback import Rollback
 from ..landscape.scan import Curve, Surface
-from ..landscape.walk import Walk
 from ..names import display_name
 from ..training.finetune import Run
 from ..training.history import loss_of_epoch
@@ -53,7 +52,7 @@ class Subject(Protocol):
 
     def schedule(self, task: str, how: str) -> np.ndarray: ...  # (S,) the learning rate of each step
     def run(self, task: str, how: str, seed: int) -> Run: ...
-    def walk(self, task: str, how: str, seed: int) -> Walk: ...
+    def walk(self, task: str, how: str, seed: int) -> TrainingPath: ...
     def path(self, task: str, how: str, seed: int) -> Curve: ...
     def obstacles(self, task: str, how: str, seed: int) -> Obstacles: ...
     def curve(self, task: str, how: str, split: str = "train", *, seed: int) -> Curve: ...

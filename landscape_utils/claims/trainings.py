@@ -5,8 +5,8 @@ from scipy import stats
 
 from ..landscape import flatness
 from ..landscape.flatness import versions
+from ..landscape.paths import random_walk_cosine
 from ..landscape.scan import Curve
-from ..landscape.walk import random_walk_cosine
 from ..training.history import epochs_to, loss_of_epoch
 from .evidence import EVERY
 from .intervals import TAIL, Evidence, Kind, LeftOut, drawn, normal, number, within

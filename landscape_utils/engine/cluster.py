@@ -9,9 +9,9 @@ import os
 import pickle
 import time
 import uuid
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from itertools import islice
 from typing import Any
 
@@ -28,22 +28,15 @@ PATIENCE = 600.0  # seconds without any worker after which a call gives up
 POLL = 0.005  # seconds between two looks at what is in flight
 LOOKS = 200  # after so many it is asked who has joined
 
+Tasks = Iterable[tuple[Any, tuple[Any, ...]]]  # (name, arguments) of each
+KEPT = "start again: what was computed is kept"
 Client = Any  # a `distributed.Client`, of which the tests have a simulated one
 
 
 # A worker computes in one thread of its process: torch's thread count and no_grad are a thread's own.
 _computing = ThreadPoolExecutor(1, "landscape_utils")
-_opened: dict[str, Any] = {}  # the walk that this process is on, by its parcel's name
-
-
-@dataclass(frozen=True, eq=False)
-class Parcel:
-    """A walk as it is sent to the workers, the precision, and the device that they are to do it on."""
-
-    walk: Any  # a `walker.Walk`: of it, only where it is, how it is taken elsewhere and how it is begun are used
-    precision: str
-    device: str
-    name: str = field(default_factory=lambda: uuid.uuid4().hex)
+# the walk that this process is on, by its name: what ends it, and what measures a point
+_opened: dict[str, tuple[ExitStack, Callable[[Point], Any]]] = {}
 
 
 def alone(threads: int, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -57,20 +50,22 @@ def alone(threads: int, function: Callable[..., Any], *arguments: Any) -> Any:
     return _computing.submit(computed).result()
 
 
-def visit(parcel: Parcel, point: Point) -> np.ndarray:
+def visit(walk: Any, name: str, device: str, precision: str, point: Point) -> np.ndarray:
     """The row of a point. The walk is opened at a worker's first point, and stays open until `finish`."""
-    if parcel.name not in _opened:
+    if name not in _opened:
         close()
         # a copy, for other workers may fetch what was sent
-        here = parcel.walk.to(check_device(parcel.device))
-        _opened[parcel.name] = here.open(parcel.precision).__enter__()
-    return _opened[parcel.name](point).numpy().ravel()
+        here, stack = walk.to(check_device(device)), ExitStack()
+        _opened[name] = stack, stack.enter_context(here.open(precision))
+    _, evaluate = _opened[name]
+    return evaluate(point).numpy().ravel()
 
 
 def close() -> None:
     """Give back the memory of the walk that was open, and the settings that it changed."""
-    while _opened:
-        _opened.popitem()[1].__exit__(None, None, None)
+    for name in list(_opened):
+        stack, _ = _opened.pop(name)
+        stack.close()
 
 
 def finish(name: str) -> None:
@@ -78,37 +73,27 @@ def finish(name: str) -> None:
     _computing.submit(lambda: close() if name in _opened else None)
 
 
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """A walk that the workers of a client do, each with a copy of the model on `device` (None: as the model here)."""
-
-    client: Client
-    walk: Any  # a `walker.Walk`
-    device: str | None = None
-
-    def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:
-        """(index, row) of every point, as they come, round after round; see `Walk.visits`."""
-        here = self.walk.device.type
-        walk = self.walk if here == "cpu" else self.walk.to("cpu")
-        parcel = Parcel(walk, precision, self.device or here)
-        try:
-            tasks = (((i, (point,)) for i, point in points) for points in rounds)
-            yield from call(self.client, visit, parcel, tasks)
-        finally:
-            self.client.run(finish, parcel.name, on_error="ignore")
+def spread(
+    client: Client, walk: Any, device: str | None, rounds: Rounds, precision: str
+) -> Generator[tuple[int, np.ndarray]]:
+    """`walk.visits(rounds, precision)` by the workers of a client, as they come; each has a copy of the model on
+    `device` (None: as the model here)."""
+    here = walk.objectives[0].device.type
+    sent = walk if here == "cpu" else walk.to("cpu")
+    name = uuid.uuid4().hex
+    tasks = (((i, (name, device or here, precision, point)) for i, point in points) for points in rounds)
+    try:
+        yield from call(client, visit, sent, tasks)
+    finally:
+        client.run(finish, name, on_error="ignore")
 
 
 def call(
-    client: Client,
-    function: Callable[..., Any],
-    subject: Any,
-    rounds: Iterable[Iterable[tuple[Any, tuple[Any, ...]]]],
+    client: Client, function: Callable[..., Any], subject: Any, rounds: Iterable[Tasks]
 ) -> Generator[tuple[Any, Any]]:
-    """(name, function(subject, *arguments)) of every task, (name, arguments), computed by the workers, as they come.
-
-    Workers use as many threads as are used here, for the same sums in the same order. Tasks are taken as workers become
-    free, so whoever ends them early waits for none; those of a round once all before them are done.
-    """
+    """(name, function(subject, *arguments)) of every task, (name, arguments), as they come from workers, which use as
+    many threads as are used here, for the same sums in the same order. Tasks are taken as workers become free, so
+    whoever ends them early waits for none; those of a round once all before them are done."""
     import dask
     from cloudpickle import dumps
     from distributed import KilledWorker
@@ -131,24 +116,17 @@ def call(
                         flying[future] = name, worker
                 if not flying:
                     break
-                for future in landed(flying):
+                for _ in range(LOOKS):
+                    if done := [future for future in flying if future.status != "pending"]:
+                        break
+                    time.sleep(POLL)
+                for future in done:
                     name, _ = flying.pop(future)
                     yield name, future.result()
     except KilledWorker:
-        raise UserError(
-            "all workers that tried a task were lost (too little memory?); start again: what was computed is kept"
-        ) from None
+        raise UserError(f"all workers that tried a task were lost (too little memory?); {KEPT}") from None
     finally:
         client.cancel([*flying, shared])
-
-
-def landed(flying: Collection[Any]) -> list[Any]:
-    """The futures that are done, as soon as there are some; after a second without any, none."""
-    for _ in range(LOOKS):
-        if done := [future for future in flying if future.status != "pending"]:
-            return done
-        time.sleep(POLL)
-    return []
 
 
 def workers_of(client: Client) -> dict[str, int]:
@@ -159,8 +137,6 @@ def workers_of(client: Client) -> dict[str, int]:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
-            raise UserError(
-                f"no worker joined {address} within {PATIENCE:g} s; start some by `dask worker {address}`, "
-                f"then start again: what was computed is kept"
-            ) from None
+            begin = f"start some by `dask worker {address}`, then"
+            raise UserError(f"no worker joined {address} within {PATIENCE:g} s; {begin} {KEPT}") from None
     return threads

@@ -1,10 +1,7 @@
 """Examples of an objective: what they must be, and how they become batches."""
 
-from __future__ import annotations
-
-import reprlib
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import UserError
+from .forward import attempt
 
 FIELDS = {"input_ids", "attention_mask", "token_type_ids", "labels"}
 # what tables of learned positions are called
@@ -28,16 +26,13 @@ class Batch:
     inputs: dict[str, Tensor]  # each (B, T), an attention mask perhaps (B, 1, 1, T)
     labels: Tensor  # (B,) classes, or (B, C) numbers
 
-    def to(self, device: torch.device) -> Batch:
+    def to(self, device: torch.device) -> "Batch":
         return Batch({name: x.to(device) for name, x in self.inputs.items()}, self.labels.to(device))
 
-    def halves(self) -> Iterator[Batch]:
+    def halves(self) -> Iterator["Batch"]:
         """Its rows as two batches, or as one if there is one row."""
         for i, labels in enumerate(self.labels.chunk(2)):
             yield Batch({name: x.chunk(2)[i] for name, x in self.inputs.items()}, labels)
-
-
-Logits = Callable[[Batch], Tensor]  # a forward pass: (B, C)
 
 
 def by_length(rows: Sequence[Row], budget: int, mixed: bool = True) -> Iterator[list[Row]]:
@@ -60,11 +55,6 @@ def plain(example: Example, length: int | None = None) -> Row:
     return {name: value if name == "labels" else list(value)[:length] for name, value in row.items()}
 
 
-def read(model: Any, example: Example) -> Row:
-    """The example with its padding, as far as the model has positions."""
-    return plain(example, positions(model))
-
-
 def trim(example: Example) -> Row:
     """The example as plain lists, without the padding at its end."""
     row = plain(example)
@@ -75,28 +65,25 @@ def trim(example: Example) -> Row:
 def check_examples(model: Any, examples: Sequence[Example]) -> None:
     """Refuse what no objective can be built of, by one line that names the example."""
     if not hasattr(examples, "__len__") or not len(examples):
-        found = "none" if hasattr(examples, "__len__") else type(examples).__name__
-        raise UserError(f"an objective needs a sequence of at least one example; got {found}")
+        raise UserError(f"an objective needs a sequence of at least one example; got {examples!r:.60}")
     longest = positions(model) or sys.maxsize
-    known = {"input_ids": vocabulary(model), "token_type_ids": token_types(model)}
+    types = next((m for name, m in model.named_modules() if name.endswith("token_type_embeddings")), None)
+    known = {"input_ids": vocabulary(model), "token_type_ids": getattr(types, "num_embeddings", sys.maxsize)}
     for i, example in enumerate(examples):
         if not isinstance(example, Mapping):
             raise UserError(f"example {i} must be a mapping of fields to lists; got {type(example).__name__}")
         fields = set(example)
         if fields != set(examples[0]) or not {"input_ids", "labels"} <= fields <= FIELDS:
-            raise UserError(
-                f"example {i} has the fields {sorted(example)}; all have input_ids and labels, perhaps attention_mask "
-                f"and token_type_ids"
-            )
+            allowed = "all have input_ids and labels, perhaps attention_mask and token_type_ids"
+            raise UserError(f"example {i} has the fields {sorted(example)}; {allowed}")
         values = {name: whole_numbers(i, name, example[name]) for name in sorted(fields - {"labels"})}
         lengths = {name: len(tensor) for name, tensor in values.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             raise UserError(f"example {i} has fields of unequal or no length: {lengths}")
         if (length := len(trim(example)["input_ids"])) > longest:
-            raise UserError(
-                f"example {i} has {length} tokens; {type(model).__name__} has positions for {longest}: "
-                f"tokenise with truncation=True, max_length={longest}"
-            )
+            allowed = f"{type(model).__name__} has positions for {longest}"
+            way_out = f"tokenise with truncation=True, max_length={longest}"
+            raise UserError(f"example {i} has {length} tokens; {allowed}: {way_out}")
         for name in known.keys() & fields:
             if not 0 <= int(values[name].min()) <= int(values[name].max()) < known[name]:
                 allowed = f"whole numbers from 0 to {known[name] - 1}"
@@ -116,24 +103,13 @@ def positions(model: Any) -> int | None:
 
 def vocabulary(model: Any) -> int:
     """How many tokens the model knows; without end where it has no table of them, as CANINE has not."""
-    try:
-        return getattr(model.get_input_embeddings(), "num_embeddings", sys.maxsize)
-    except NotImplementedError:
-        return sys.maxsize
-
-
-def token_types(model: Any) -> int:
-    """How many token types the model knows; without end where it has no table of them."""
-    tables = (m for name, m in model.named_modules() if name.endswith("token_type_embeddings"))
-    return getattr(next(tables, None), "num_embeddings", sys.maxsize)
+    return getattr(attempt(model.get_input_embeddings), "num_embeddings", sys.maxsize)
 
 
 def whole_numbers(i: int, name: str, values: Any) -> Tensor:
     """A field's list, array or tensor of whole numbers as a tensor, (n,); anything else is refused."""
-    try:
-        tensor = torch.as_tensor(values)
-    except (TypeError, ValueError, RuntimeError):
-        tensor = torch.empty(())
-    if tensor.ndim != 1 or (tensor.is_floating_point() and len(tensor)):
-        raise UserError(f"example {i} has {name} that are no list of whole numbers: {reprlib.repr(values)}")
+    tensor = attempt(torch.as_tensor, values)
+    listed = isinstance(tensor, Tensor) and tensor.ndim == 1
+    if not listed or (tensor.is_floating_point() and len(tensor)):
+        raise UserError(f"example {i} has {name} that are no list of whole numbers: {values!r:.60}")
     return tensor

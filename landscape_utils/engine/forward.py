@@ -1,6 +1,11 @@
-"""Forward passes of a model: in evaluation mode, tried, watched, computed in another way for a while, and compared."""
+"""Forward passes of a model: in evaluation mode, tried, computed in another way for a while, compared, side by side.
 
-from collections.abc import Callable, Iterator
+On a CPU one thread computes a whole batch, and the other cores other batches meanwhile. They meet once a visit and not
+after each operation, and the numbers do not depend on how many cores there are while there are no more than batches.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -21,14 +26,20 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def attempt(forward: Callable[..., Any], *arguments: Any) -> Any:
-    """What a forward pass gives, or what it raised."""
+def attempt(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """What a function, such as a forward pass, gives, or what it raised."""
     try:
-        return forward(*arguments)
+        return function(*arguments, **options)
     except torch.OutOfMemoryError:
         raise
     except Exception as error:
         return error
+
+
+def logits_of(model: Any, inputs: dict[str, Tensor]) -> Any:
+    """One forward pass: the logits that the model's output has, that it begins with as a tuple, or that it is."""
+    output = model(**inputs)
+    return getattr(output, "logits", output[0] if isinstance(output, tuple) else output)
 
 
 def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack) -> None:
@@ -36,14 +47,6 @@ def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack)
     own = module.__dict__.get("forward")  # somebody else's, who wrapped the module
     module.forward = forward
     stack.callback(setattr, module, "forward", own) if own else stack.callback(delattr, module, "forward")
-
-
-@contextmanager
-def outputs_of(layer: nn.Module) -> Iterator[list[object]]:
-    """What the layer returns, call by call, while the context lasts."""
-    seen: list[object] = []
-    with layer.register_forward_hook(lambda module, inputs, output: seen.append(output)):
-        yield seen
 
 
 def rounding() -> float:
@@ -57,3 +60,31 @@ def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False)
         return False
     least = tolerance if one.dtype in (torch.float32, torch.float64) else 1e-2
     return torch.allclose(one, other, rtol=least, atol=least, equal_nan=equal_nan)
+
+
+def side_by_side(function: Callable[[Any], Any], items: Sequence[Any], device: torch.device) -> list[Any]:
+    """`[function(item) for item in items]`, on a CPU as many items at a time as there are threads."""
+    workers = min(torch.get_num_threads(), len(items))
+    if device.type != "cpu" or workers < 2:
+        return list(map(function, items))
+    gradients = torch.is_grad_enabled()  # a setting of each thread, as is the number of threads
+    with threads_of_one(len(items), device) as share:
+
+        def prepare() -> None:
+            torch.set_num_threads(share)
+            torch.set_grad_enabled(gradients)
+
+        with ThreadPoolExecutor(workers, initializer=prepare) as pool:
+            return list(pool.map(function, items))
+
+
+@contextmanager
+def threads_of_one(count: int, device: torch.device) -> Iterator[int]:
+    """So many threads as one of `count` batches has in `side_by_side`: the last digit of a sum can depend on it."""
+    threads = torch.get_num_threads()
+    share = threads // min(threads, count) if device.type == "cpu" else threads
+    try:
+        torch.set_num_threads(share)
+        yield share
+    finally:
+        torch.set_num_threads(threads)

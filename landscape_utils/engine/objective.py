@@ -9,16 +9,16 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UserError
-from .examples import Batch, Example, Logits, Row, by_length, check_examples, read, trim, vocabulary
-from .forward import attempt, evaluating, rounding, same
+from .examples import Batch, Example, Row, by_length, check_examples, plain, positions, trim, vocabulary
+from .forward import attempt, evaluating, logits_of, rounding, same, side_by_side
 from .losses import ERRORS, LOSSES, SINGLE, Loss, problem_of, whole_number
 from .space import check_weights
-from .threads import side_by_side
 
 logger = logging.getLogger(__name__)
 # what keeps the matrix products busy and the activations in cache
@@ -69,7 +69,11 @@ class Objective:
         tokens_per_batch: int | None = None,
         loss: Loss | None = None,
     ):
-        check_classifier(model)
+        classes = getattr(getattr(model, "config", None), "num_labels", 0)
+        if getattr(model, "base_model", model) is model or classes < 1:
+            kind = type(model).__name__
+            raise UserError(f"{kind} is no classifier; load it with AutoModelForSequenceClassification")
+        check_weights(model)
         check_examples(model, examples)
         self.model: Any = model
         self.device = next(model.parameters()).device
@@ -79,7 +83,10 @@ class Objective:
             raise UserError(f"tokens_per_batch must be a whole number, at least 1; got {tokens_per_batch!r}")
         self._problem = problem_of(model, [example["labels"] for example in examples])
         self._loss = loss or LOSSES[self._problem]
-        self._fields = fields_taken(model, examples[0])
+        taken = inspect.signature(model.forward).parameters
+        any_keyword = any(p.kind is p.VAR_KEYWORD for p in taken.values())
+        given = dict.fromkeys([*examples[0], "attention_mask"])
+        self._fields = [f for f in given if f != "labels" and (any_keyword or f in taken)]
         self._wide_masks = False
         rows = [trim(example) for example in examples]
         with evaluating(model):
@@ -99,19 +106,15 @@ class Objective:
 
     def logits(self, batch: Batch) -> Tensor:
         """(B, C): one forward pass."""
-        return self._forward(batch.inputs)
+        return logits_of(self.model, batch.inputs)
 
-    def _forward(self, inputs: dict[str, Tensor]) -> Any:
-        """What a model returns is an object that has logits, a tuple that begins with them, or they themselves."""
-        output = self.model(**inputs)
-        return getattr(output, "logits", output[0] if isinstance(output, tuple) else output)
-
-    def outcomes(self, logits: Logits) -> tuple[Tensor, Tensor]:
+    def outcomes(self, logits: Callable[[Batch], Tensor]) -> tuple[Tensor, Tensor]:
         """Loss and error of each example in order of length, two tensors (n,); NaN where the logits hold NaN."""
-        found = side_by_side(
-            lambda batch: self.outcome(logits(batch), batch.labels), self.batches, self.device
-        )
-        losses, errors = zip(*found, strict=True)
+
+        def outcome(batch: Batch) -> tuple[Tensor, Tensor]:
+            return self.outcome(logits(batch), batch.labels)
+
+        losses, errors = zip(*side_by_side(outcome, self.batches, self.device), strict=True)
         return torch.cat(losses), torch.cat(errors)
 
     def outcome(self, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,9 +133,7 @@ class Objective:
     def halve(self) -> None:
         """Cut every batch in two, the order of the examples unchanged; UserError if each is one example already."""
         if all(len(batch.labels) == 1 for batch in self.batches):
-            raise UserError(
-                f"out of memory on {self.device} with one example at a time; use a larger device or the CPU"
-            )
+            raise UserError(f"out of memory on {self.device} with one example at a time; use a larger device")
         self.batches = [half for batch in self.batches for half in batch.halves()]
 
     def _inputs(self, rows: Sequence[Row], wide_masks: bool = False) -> dict[str, Tensor]:
@@ -156,12 +157,9 @@ class Objective:
         return Batch(inputs, labels if self._problem == SINGLE else labels.double().reshape(len(rows), -1))
 
     def _choose_masks(self, rows: Sequence[Row]) -> None:
-        """Give the attention its masks as (B, 1, 1, T) in the place of (B, T), where the logits are equal to the bit.
-
-        Of a mask (B, T) `transformers` asks at every pass whether it hides anything, and a GPU's host waits. Models
-        that take another mask for something else, such as MPNet, show it with the most padding, in these two rows.
-        """
-        narrow, wide = (attempt(self._forward, self._inputs(rows, wide)) for wide in (False, True))
+        """Make masks (B, 1, 1, T) and not (B, T), of which `transformers` asks at every pass whether they hide anything
+        while a GPU's host waits; not where, as in MPNet, that changes a bit of these rows, the shortest and longest."""
+        narrow, wide = (attempt(logits_of, self.model, self._inputs(rows, wide)) for wide in (False, True))
         both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
         self._wide_masks = both and torch.equal(narrow, wide)
 
@@ -173,10 +171,8 @@ class Objective:
             return by_length(rows, budget)
         if self._as_alone([first, first]):
             return by_length(rows, budget, mixed=False)
-        logger.warning(
-            "%s takes one example at a time, which is slow; where it lacks config.pad_token_id, set that",
-            type(self.model).__name__,
-        )
+        kind = type(self.model).__name__
+        logger.warning("%s takes one example at a time; where it lacks config.pad_token_id, set that", kind)
         return by_length(rows, budget=1)
 
     def _as_alone(self, rows: Sequence[Row]) -> bool:
@@ -187,60 +183,37 @@ class Objective:
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
         """Refuse a model that fails, or that answers an example as it is given other than as it is asked here: the
         longest one, the one with the largest token type, and the one with the most padding."""
-        measures: list[Callable[[int], int]] = [
-            lambda i: len(rows[i]["input_ids"]),
-            lambda i: max(rows[i].get("token_type_ids", [0])),
-            lambda i: len(examples[i]["input_ids"]) - sum(rows[i]["attention_mask"]),
-        ]
+        lengths = [len(row["input_ids"]) for row in rows]
+        types = [max(row.get("token_type_ids", [0])) for row in rows]
+        given = [len(example["input_ids"]) for example in examples]
+        padding = [g - sum(row["attention_mask"]) for g, row in zip(given, rows, strict=True)]
         kind = type(self.model).__name__
-        for i in sorted({max(range(len(rows)), key=measure) for measure in measures}):
-            own = self._answer(i, self._inputs([read(self.model, examples[i])]))
+        for i in sorted({values.index(max(values)) for values in (lengths, types, padding)}):
+            own = self._answer(i, self._inputs([plain(examples[i], positions(self.model))]))
             ours = self._answer(i, self._batch([rows[i]]).inputs)
             if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
-                raise UserError(
-                    f"{kind} is no sequence classifier: its output holds no logits of shape (batch, num_labels)"
-                )
+                raise UserError(f"{kind} is no sequence classifier: its output holds no logits (B, C)")
             if not same(own, ours, max(1e-3, rounding()), equal_nan=True):
-                raise UserError(
-                    f"{kind} gives other logits for example {i} as it is given than without its padding; remove that"
-                )
+                raise UserError(f"{kind} gives example {i} other logits with padding than without; remove it")
 
     def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
         """The model's logits of example i; what it raises is told in one line, with the field at which it fails."""
-        answer = attempt(self._forward, inputs)
+        answer, field = attempt(logits_of, self.model, inputs), "input_ids"
         if not isinstance(answer, Exception):
             return answer
-        without = {field: {f: x for f, x in inputs.items() if f != field} for field in inputs}
-        works = [f for f, rest in without.items() if not isinstance(attempt(self._forward, rest), Exception)]
-        field, reason = (works or ["input_ids"])[0], str(answer).strip().split("\n")[0]
-        raise UserError(
-            f"{type(self.model).__name__} fails at {field} of example {i}: {type(answer).__name__}: {reason}"
-        ) from answer
+        for name in reversed(inputs):
+            rest = {f: x for f, x in inputs.items() if f != name}
+            if not isinstance(attempt(logits_of, self.model, rest), Exception):
+                field = name
+        reason = f"{type(answer).__name__}: {str(answer).strip()}".split("\n")[0]
+        raise UserError(f"{type(self.model).__name__} fails at {field} of example {i}: {reason}") from answer
 
     def _check_loss(self, row: Row) -> None:
         """Refuse a loss of the user's that does not give a number for each example."""
         logits = torch.zeros(2, self.model.config.num_labels, device=self.device)
         found = self.outcome(logits, self._batch([row, row]).labels)[0]
         if not isinstance(found, Tensor) or found.shape != (2,) or not found.is_floating_point():
-            name = getattr(self._loss, "__name__", type(self._loss).__name__)
-            raise UserError(f"loss {name} must give floats of shape (B,); for B = 2 it gave {found!r:.60}")
-
-
-def check_classifier(model: Any) -> None:
-    """Refuse what is no sequence classifier, or has weights that are no parameters."""
-    classes = getattr(getattr(model, "config", None), "num_labels", 0)
-    if getattr(model, "base_model", model) is model or classes < 1:
-        kind = type(model).__name__
-        raise UserError(f"{kind} is no classifier; load it with AutoModelForSequenceClassification")
-    check_weights(model)
-
-
-def fields_taken(model: nn.Module, example: Example) -> list[str]:
-    """The fields that the model is given: those that its forward names, or all where it takes any keyword."""
-    parameters = inspect.signature(model.forward).parameters
-    any_keyword = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    fields = dict.fromkeys([*example, "attention_mask"])
-    return [f for f in fields if f != "labels" and (any_keyword or f in parameters)]
+            raise UserError(f"the loss must give floats of shape (B,); for B = 2 it gave {found!r:.60}")
 
 
 def statistics(losses: Tensor, errors: Tensor) -> Tensor:
@@ -248,3 +221,20 @@ def statistics(losses: Tensor, errors: Tensor) -> Tensor:
     values = torch.stack([losses, errors]).double()  # (2, n)
     spread = values.std(dim=1) if values.shape[1] > 1 else torch.full_like(values[:, 0], torch.nan)
     return torch.cat([values.mean(dim=1), spread / values.shape[1] ** 0.5])
+
+
+def bootstrap_draws(examples: int, count: int) -> Tensor:
+    """(examples, count) float32: of each of `count` draws the share of each example; always the same ones.
+
+    What a scan would show on other samples of the same size (Efron 1979): examples are drawn with replacement as often
+    as there are. All points and both trainings of a task share their draws: differences keep what these have in common
+    out of the interval.
+    """
+    generator = np.random.default_rng(0)
+    times = generator.multinomial(examples, np.full(examples, 1 / examples), size=count)  # (count, examples)
+    return torch.from_numpy((times.T / examples).astype(np.float32))
+
+
+def bootstrap_means(losses: Tensor, errors: Tensor, shares: Tensor) -> Tensor:
+    """(2 * count,) float64: the mean loss of every draw and then the mean errors; losses and errors (examples,)."""
+    return (torch.stack([losses, errors]).to(shares.dtype) @ shares).double().ravel()

@@ -6,7 +6,7 @@ rounds the step away, so the loss of a landscape can change visibly while that o
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 
 import numpy as np
 import torch
@@ -21,30 +21,29 @@ RANDOM_CELLS = 4
 
 Point = tuple[float, ...]
 Rounds = Iterable[Iterable[tuple[int, Point]]]  # (index, point), of each round
+Journal = MutableMapping[int, np.ndarray]  # index of a point -> its row
 Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
-def probe(visits: Visits, points: Sequence[Point], precision: str, objectives: int, width: int) -> np.ndarray:
-    """The largest difference of a loss from float32 that `precision` makes on `points`, as a journal's row."""
+def probe(
+    visits: Visits, points: Sequence[Point], precision: str, journal: Journal, shape: tuple[int, int]
+) -> float:
+    """The largest difference of a loss from float32 that `precision` makes on `points`; a journal of rows of `shape`,
+    (objectives, numbers of each), keeps it, and is refused if it was begun in another precision."""
 
     def losses(name: str) -> np.ndarray:  # (points, objectives)
         rows = dict(visits([enumerate(points)], name))
-        return np.array([rows[i].reshape(objectives, -1)[:, 0] for i in range(len(points))])
+        return np.array([rows[i].reshape(shape)[:, 0] for i in range(len(points))])
 
-    difference = 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
-    row = np.full(width, math.nan)
-    row[:2] = PRECISIONS.index(precision), difference
-    return row
-
-
-def found(row: np.ndarray, precision: str) -> float:
-    """The largest difference of the loss, from a row that `probe` gave; refused if it is of another precision."""
-    begun = PRECISIONS[int(row[0])]
+    if PROBED not in journal:
+        off = 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
+        row = np.full(math.prod(shape), math.nan)
+        row[:2] = PRECISIONS.index(precision), off
+        journal[PROBED] = row
+    begun = PRECISIONS[int(journal[PROBED][0])]
     if begun != precision:
-        raise UserError(
-            f"the journal's points are in {begun}, not in {precision}; use that or another journal"
-        )
-    return float(row[1])
+        raise UserError(f"the journal's points are in {begun}, not in {precision}; use another journal")
+    return float(journal[PROBED][1])
 
 
 def largest_difference(exact: np.ndarray, rounded: np.ndarray) -> float:

@@ -1,8 +1,7 @@
 """Parameter space: the encoder of a model as one flat vector theta, and its layers in three groups.
 
 A landscape is a function of theta, shape (P,): the parameters of the pre-trained body (`model.base_model`: embeddings,
-layers, pooler). The task head is no part of it, it stays at its learned value (Hao et al. 2019, section 3.1). While a
-landscape is scanned the weights are views into one buffer, so that a point is set by one pass over memory.
+layers, pooler). The task head is no part of it, it stays at its learned value (Hao et al. 2019, section 3.1).
 """
 
 import math
@@ -10,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,10 +47,8 @@ class ParameterSpace:
         kinds = {(p.dtype, p.device) for p in self._parameters.values()}
         if len(kinds) != 1 or not next(iter(kinds))[0].is_floating_point:
             found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds)) or "none"
-            raise UserError(
-                f"an encoder has floating-point parameters of one dtype on one device; that of {type(model).__name__} "
-                f"has {found}; use model.float().to(device)"
-            )
+            way_out = "model.float().to(device)"
+            raise UserError(f"an encoder has floating-point weights of one kind; got {found}; use {way_out}")
         self.dtype, self.device = next(iter(kinds))
         self.wide = torch.float64 if self.dtype == torch.float64 else torch.float32
         encoder = {id(p) for p in self._parameters.values()}
@@ -68,19 +66,15 @@ class ParameterSpace:
 
     def check(self, vector: Tensor, what: str) -> None:
         """Raise UserError unless `vector` belongs to this space."""
-        if not isinstance(vector, Tensor) or tuple(vector.shape) != (self.size,):
-            found = tuple(vector.shape) if isinstance(vector, Tensor) else type(vector).__name__
-            raise UserError(f"{what} must be a tensor of shape ({self.size},), the encoder's; got {found}")
-        if vector.dtype not in (torch.float32, torch.float64):
-            raise UserError(f"{what} must be float32 or float64; got {vector.dtype}; use {what}.float()")
+        fits = isinstance(vector, Tensor) and tuple(vector.shape) == (self.size,)
+        if not fits or vector.dtype not in (torch.float32, torch.float64):
+            must_be = f"float32 or float64 of shape ({self.size},), the encoder's"
+            raise UserError(f"{what} must be {must_be}; got {described(vector)}")
 
     @contextmanager
     def attached(self, dtype: torch.dtype | None = None) -> Iterator[Tensor]:
-        """One flat buffer, (P,), that the encoder's weights are views of within the context.
-
-        It starts as a copy of them, in `dtype` (default: the model's), in which the head is meanwhile, too. On leaving
-        each parameter has its own storage back: the model is to the bit what it was.
-        """
+        """One flat buffer, (P,), that the encoder's weights are views of within the context: at first a copy of them in
+        `dtype` (default: the model's), in which the head is, too. On leaving the model is to the bit what it was."""
         own = [(p, p.data) for p in (*self._parameters.values(), *self._head)]
         buffer = torch.empty(self.size, dtype=dtype or self.dtype, device=self.device)
         try:
@@ -99,8 +93,9 @@ class ParameterSpace:
         restricted = torch.zeros_like(vector)
         for name in names:
             if name not in self.slices:
-                known = f"{len(self.names)} names, such as {self.names[0]!r}"
-                raise UserError(f"the encoder has no parameter {name!r}; its {known}, are in `names`")
+                raise UserError(
+                    f"the encoder has no parameter {name!r}, but {self.names[0]!r}, ...: see `names`"
+                )
             restricted[self.slices[name]] = vector[self.slices[name]]
         return restricted
 
@@ -126,22 +121,16 @@ def check_weights(model: nn.Module) -> None:
     if any(type(module).__module__.split(".")[0] == "peft" for module in modules):
         raise UserError(f"{kind} has adapters beside the weights that they change: model.merge_and_unload()")
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats for m in modules):
-        raise UserError(
-            f"{kind} has a batch norm, whose running statistics are no parameters: at most points it has none"
-        )
+        raise UserError(f"{kind} has a batch norm, whose running statistics are no parameters")
     known = {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor) or (value.is_floating_point() and value.data_ptr() not in known):
-            raise UserError(
-                f"{kind} holds {name}, which is no parameter, as quantisation leaves it; leave it out"
-            )
+            raise UserError(f"{kind} holds {name}, which is no parameter, as quantisation leaves it")
 
 
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
-    """The encoder's layers: name within the encoder and the ModuleList, the longest that is within no other.
-
-    None where they are not one: XLM's are spread over several, Funnel's are lists of lists, encoder-decoders have two.
-    """
+    """The encoder's layers: name within the encoder and the ModuleList, the longest that is within no other. None where
+    they are not one: XLM's are spread over several, Funnel's are lists of lists, encoder-decoders have two."""
     encoder = encoder_of(model)
     lists = {name: m for name, m in encoder.named_modules() if isinstance(m, nn.ModuleList)}
     outer = {n: m for n, m in lists.items() if not any(n.startswith(f"{other}.") for other in lists)}
@@ -176,10 +165,8 @@ def layer_groups(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """
     layers = layer_parameters(model)
     if len(layers) < len(GROUPS):
-        raise UserError(
-            f"layer groups need an encoder that is one stack of at least three layers with weights of their own; "
-            f"{type(model).__name__} has {len(layers) or 'no such stack'}"
-        )
+        found = f"{type(model).__name__} has {len(layers) or 'no such stack'}"
+        raise UserError(f"layer groups need a stack of three or more layers with own weights; {found}")
     ranges = layer_ranges(len(layers))
     return {group: tuple(chain(*layers[first : last + 1])) for group, (first, last) in ranges.items()}
 
@@ -247,8 +234,7 @@ def check_directions(origin: Tensor, directions: Mapping[str, Tensor]) -> None:
     """Refuse vectors that span nothing."""
     for name, vector in {"origin": origin, **directions}.items():
         if not isinstance(vector, Tensor) or vector.ndim != 1 or not vector.is_floating_point():
-            found = described(vector) if isinstance(vector, Tensor) else type(vector).__name__
-            raise UserError(f"{name} must be a floating-point vector of shape (P,); got {found}")
+            raise UserError(f"{name} must be a floating-point vector of shape (P,); got {described(vector)}")
         if described(vector) != described(origin):
             raise UserError(f"{name} is {described(vector)}, but origin is {described(origin)}")
         norm = length(vector)
@@ -263,5 +249,6 @@ def length(vector: Tensor) -> float:
     return float(torch.linalg.vector_norm(vector, dtype=torch.float64))
 
 
-def described(vector: Tensor) -> str:
-    return f"{vector.dtype} {tuple(vector.shape)} on {vector.device}"
+def described(value: Any) -> str:
+    tensor = isinstance(value, Tensor)
+    return f"{value.dtype} {tuple(value.shape)} on {value.device}" if tensor else type(value).__name__

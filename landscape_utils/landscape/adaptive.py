@@ -16,10 +16,12 @@ of the largest miss nearby, |value - interpolant| at points new in the same latt
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from scipy.ndimage import binary_dilation, maximum_filter
+
+from ..engine.precision import Journal
 
 CELLS = 9  # steps of the coarsest lattice an axis, at least
 STRICT = 1.25  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
@@ -27,7 +29,6 @@ CHECKS = 40  # points drawn to check the others: at most a quarter of them, at l
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
 TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed
-TINY = 1e-12
 STRAIGHT = -1  # the guide of columns interpolated along straight lines
 
 
@@ -39,17 +40,11 @@ def steps_along(points: int) -> np.ndarray:
     return np.where((index % coarse == 0) | (index == points - 1), BASE, index & -index)
 
 
-def new_and_old(step: np.ndarray, h: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the points that the lattice of step h has and coarser ones have not, and of those of coarser ones."""
-    return np.flatnonzero(step == h), np.flatnonzero(step > h)
-
-
-def interpolate(x: np.ndarray, step: np.ndarray, h: int, given: np.ndarray, guide: np.ndarray) -> np.ndarray:
-    """Values and their judged errors at the new points of step h, (2, C, new, B), from `given`, (2, C, n, B).
-
-    At a border, where there is a third point on one side only, it stands for both. `guide`: as in a Lattice.
-    """
-    new, old = new_and_old(step, h)
+def interpolate(
+    x: np.ndarray, new: np.ndarray, old: np.ndarray, given: np.ndarray, guide: np.ndarray
+) -> np.ndarray:
+    """Values and judged errors, (2, C, new, B), at the points `new` of an axis x from those of `old` in `given`, (2, C,
+    n, B); at a border a third point on one side stands for both. `guide`: as in `Lattice.interpolate`."""
     b, last = np.searchsorted(old, new), len(old) - 1
     left, right = np.where(b > 1, b - 2, b + 1), np.where(b < last, b + 1, b - 2)
     places = old[[left, b - 1, b, right]]  # (4, new)
@@ -86,24 +81,22 @@ class Lattice:
 
     def interpolate(self, columns: np.ndarray, known: np.ndarray, guide: np.ndarray) -> np.ndarray:
         """Interpolants of columns (C, A, B) and their judged errors, (2, C, A, B), from the points `known`, (A, B), and
-        at them from others; on the coarsest lattice, all of which is known, there are none: NaN and 0.
-
-        `guide` (C,): for each column the one with whose weights it is interpolated, or `STRAIGHT` for lines alone.
-        """
+        at them from others; NaN and 0 on the coarsest lattice, which is all known. `guide` (C,): for each column the
+        one with whose weights it is interpolated, or `STRAIGHT` for lines alone."""
         exact = np.array([columns, np.zeros_like(columns)])
         found = np.array([np.full_like(columns, np.nan), exact[1]])
 
-        def along(axis: int, h: int, across: np.ndarray) -> np.ndarray:
+        def along(axis: int, new: np.ndarray, old: np.ndarray, across: np.ndarray) -> np.ndarray:
             given = np.where(known, exact, found).swapaxes(2, 2 + axis)[..., across]
-            x, step = self.axes[axis], self._along[axis]
-            return interpolate(x, step, h, given, guide).swapaxes(2, 2 + axis)
+            return interpolate(self.axes[axis], new, old, given, guide).swapaxes(2, 2 + axis)
 
         for h in self.steps:
-            (new_rows, old_rows), (new_cols, old_cols) = (new_and_old(step, h) for step in self._along)
-            found[..., new_rows[:, None], old_cols] = along(0, h, old_cols)
-            found[..., old_rows[:, None], new_cols] = along(1, h, old_rows)
-            ways = np.array([along(0, h, new_cols), along(1, h, new_rows)])  # (2, 2, C, new, new)
-            weights = ((ways[:, 1] + TINY) ** -2)[:, guide]
+            rows, cols = ((np.flatnonzero(step == h), np.flatnonzero(step > h)) for step in self._along)
+            (new_rows, old_rows), (new_cols, old_cols) = rows, cols
+            found[..., new_rows[:, None], old_cols] = along(0, *rows, old_cols)
+            found[..., old_rows[:, None], new_cols] = along(1, *cols, old_rows)
+            ways = np.array([along(0, *rows, new_cols), along(1, *cols, new_rows)])  # (2, 2, C, new, new)
+            weights = ((ways[:, 1] + 1e-12) ** -2)[:, guide]
             weights[:, guide == STRAIGHT] = 1.0
             with np.errstate(invalid="ignore"):
                 mean = (weights[:, None] * ways).sum(axis=0) / weights.sum(axis=0)
@@ -112,11 +105,10 @@ class Lattice:
 
 
 class Refinement:
-    """The course of an adaptive scan: `todo` says which points to compute next, `take` takes what they gave.
+    """The course of an adaptive scan: `todo` says which points to compute next, `take` takes what they gave. The same
+    values, in whatever order those of a round were computed, give the same points in the same order.
 
-    It depends on values alone, and on all those of a round at once: the same values, in whatever order they were
-    computed, give the same points in the same order. `axes`: (A,), or (A,) and (B,), in any order; the grid's points
-    around `places` are computed in the first round.
+    `axes`: (A,), or (A,) and (B,), in any order; points around `places` are computed in the first round.
     """
 
     def __init__(self, axes: Sequence[np.ndarray], places: Iterable[Sequence[float]] = ()):
@@ -149,11 +141,9 @@ class Refinement:
 
     @property
     def bound(self) -> np.ndarray:
-        """(fields, *the grid's shape): the stated error of the points not computed, 0 at the others.
-
-        It is the judged error, and on top the largest share of the tolerance by which a known value, judged alike, was
-        off by more than judged. It may say more than the tolerance; where it does not, the tolerance holds.
-        """
+        """(fields, *the grid's shape): the stated error of points not computed, 0 at others: what was judged, and the
+        largest share of the tolerance by which a known value, judged alike, was off by more. It may say more than the
+        tolerance; where it does not, the tolerance holds."""
         judged, allowed = self._judged, self._allowed
         near = (judged <= 2 * STRICT * allowed) & (allowed > 0)
         over = np.divide(self._misses - judged, allowed, out=np.zeros_like(judged), where=near)
@@ -176,13 +166,9 @@ class Refinement:
         self._judge(tolerances)
         self._choose()
 
-    def rounds(
-        self, rows: Mapping[int, np.ndarray], sizes: Sequence[int], tolerance: float | str
-    ) -> Iterator[list[int]]:
-        """The points of each round; whoever asks for the next has put the last one's rows into `rows`.
-
-        `sizes`: examples of each objective; the standard error of an error rate of 0 or 1 counts as one example.
-        """
+    def rounds(self, rows: Journal, sizes: Sequence[int], tolerance: float | str) -> Iterator[list[int]]:
+        """The points of each round; whoever asks for the next has put the last one's rows into `rows`. `sizes`: the
+        number of examples of each objective; the standard error of an error rate of 0 or 1 counts as one example."""
         least = np.array([(0.0, 1 / size) for size in sizes])
         while todo := self.todo.tolist():
             yield todo

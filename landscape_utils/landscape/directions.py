@@ -1,13 +1,11 @@
-"""Ready-made directions through theta, the planes that they span, and the loss along many of them.
-
-Each plane comes with marks that say what lies at which place.
+"""Ready-made directions, the planes that they span, with marks of what lies at which place, and the loss along many.
 
 A random direction that is normalised filter by filter moves each row of a weight matrix by a share of its own norm (Li
 et al. 2018, section 4). A rescaling of the rows that leaves the network's function as it is leaves the loss along it,
 too, which no distance between weights does (Dinh et al. 2017).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +14,12 @@ import torch
 from torch import Tensor
 
 from ..engine.objective import Objective
+from ..engine.precision import Journal
 from ..engine.space import Line, ParameterSpace, Plane
 from ..errors import UserError
-from .scan import scan
+from .scan import Places, scan
 
 TRAINED = {"trained network": (0.0, 0.0)}  # the mark of a plane around one
-Places = dict[str, tuple[float, float]]
 BLOCK = 1 << 20  # entries of every snapshot that are in float64 at a time
 COUNT = 20  # random directions; the standard error over them is then a fifth of their spread
 RADII = (0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)  # shares of a filter's norm
@@ -53,11 +51,9 @@ def random_direction(size: int, seed: int) -> Tensor:
 
 
 def normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters: bool = False) -> Tensor:
-    """The direction with the norm of each parameter tensor of `like`, (P,): of theta, or of delta_1.
-
-    With `filters`, of each row of a weight matrix and each token's vector; biases and the weights of layer
-    normalisation have none, and do not move (Li et al. 2018).
-    """
+    """The direction with the norm of each parameter tensor of `like`, (P,): of theta, or of delta_1. With `filters`, of
+    each row of a weight matrix and each token's vector; biases and the weights of layer normalisation have none, and do
+    not move (Li et al. 2018)."""
     space.check(direction, "direction")
     space.check(like, "theta")
     found = torch.zeros_like(like)
@@ -80,8 +76,7 @@ def random_filter_directions(
 
 
 def random_plane(theta: Tensor, norm: float, space: ParameterSpace, seed: int = 0) -> tuple[Plane, Places]:
-    """The plane around theta, (P,), along two random directions that are normalised by its filters, and its marks; one
-    unit of either is `norm`, such as the distance that training went."""
+    """The plane around theta, (P,), along two random directions, normalised by filters and `norm` long, and marks."""
     x, y = (norm * d / d.norm() for d in random_filter_directions(theta, space, 2, seed))
     return Plane(theta, x, y), dict(TRAINED)
 
@@ -94,13 +89,9 @@ def principal_plane(thetas: Sequence[Tensor]) -> tuple[Plane, Places, np.ndarray
     first to the last goes along it; one unit of either is the distance between these two. Three snapshots or more.
     """
     if len(thetas) < 3 or len({theta.shape for theta in thetas}) > 1:
-        raise UserError(
-            f"two principal components need three checkpoints or more, of one size; got {len(thetas)}"
-        )
+        raise UserError(f"principal components need three checkpoints or more of one size; got {len(thetas)}")
     rows = torch.stack(list(thetas))  # (T, P)
-    gram = rows.new_zeros(len(rows), len(rows), dtype=torch.float64)
-    for block in _centred(rows):
-        gram += block @ block.T
+    gram = sum((block @ block.T for block in _centred(rows)), torch.zeros(()))  # (T, T)
     variance, weights = torch.linalg.eigh(gram)  # ascending
     if float(variance[-2]) <= 1e-10 * float(variance[-1]):
         raise UserError(f"the {len(rows)} snapshots lie on one line: it has no second principal component")
@@ -121,21 +112,17 @@ def _centred(rows: Tensor) -> Iterator[Tensor]:
 
 
 def plane_through(thetas: Mapping[str, Tensor]) -> tuple[Plane, Places]:
-    """The plane through three models, name -> theta (P,), and their places on it, under their names.
-
-    The first is at (0, 0), the second at (1, 0). y is the way to the third less its part along x, so that the map shows
-    distances and angles as they are. Three on one line are refused.
-    """
+    """The plane through three models, name -> theta (P,), and their places on it, under their names: the first is at
+    (0, 0), the second at (1, 0). y is the way to the third less its part along x, so that the map shows distances and
+    angles as they are. Three on one line are refused."""
     if len(thetas) != 3:
-        raise UserError(
-            f"a plane goes through three models; got {len(thetas)}: {', '.join(map(str, thetas))}"
-        )
+        raise UserError(f"a plane goes through three models; got {len(thetas)}: {list(thetas)}")
     first, second, third = thetas.values()
     x, way = second.double() - first.double(), third.double() - first.double()
     along = float(x @ way / (x @ x))
     y = way - along * x
     if not float(y.norm()) > 1e-6 * float(way.norm()):
-        raise UserError(f"{', '.join(map(str, thetas))} lie on one line, and span no plane")
+        raise UserError(f"{list(thetas)} lie on one line, and span no plane")
     places = [(0.0, 0.0), (1.0, 0.0), (along, float(y.norm() / x.norm()))]
     return Plane(first, x.to(first), y.to(first)), dict(zip(thetas, places, strict=True))
 
@@ -145,12 +132,12 @@ def scan_directions(
     theta: Tensor,
     directions: Iterable[Tensor],
     radius: Sequence[float] = RADII,
-    journal: MutableMapping[int, np.ndarray] | None = None,
+    journal: Journal | None = None,
     **options: Any,
 ) -> RandomDirections:
     """The loss at theta + r d for each direction d, (P,), that the journal lacks, and each radius r; `options`:
     `precision` and `draws` of `scan`."""
-    rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
+    rows: Journal = {} if journal is None else journal
     for i, direction in enumerate(directions):
         if i not in rows:
             line, axis = Line(theta, direction), [0.0, *radius]
@@ -160,11 +147,8 @@ def scan_directions(
     every = np.stack([rows[k] for k in range(i + 1)])
     losses = every[:, :-1].reshape(len(every), -1, 1 + len(radius))  # (D, 1 + draws, 1 + R)
     along = losses[:, :, 1:].swapaxes(0, 1).reshape(losses.shape[1], -1)  # (1 + draws, D R)
-    return RandomDirections(
-        radius=np.asarray(radius, dtype=float),
-        end=float(losses[0, 0, 0]),
-        loss=losses[:, 0, 1:],
-        draws=np.c_[losses[0, 1:, 0], along[1:]].astype(np.float32),
-        examples=objective.size,
-        precision_error=float(every[:, -1].max()),
-    )
+    end = float(losses[0, 0, 0])
+    off = float(every[:, -1].max())
+    drawn = np.c_[losses[0, 1:, 0], along[1:]].astype(np.float32)
+    radii = np.asarray(radius, dtype=float)
+    return RandomDirections(radii, end, losses[:, 0, 1:], drawn, objective.size, off)

@@ -2,9 +2,8 @@
 
 A width is the distance in alpha to where the loss first exceeds a level; times `norm` it is one between weights. No
 width survives a rescaling of the weights that leaves the function as it is (Dinh et al. 2017, "Sharp minima can
-generalize for deep nets"); what does is in `directions`. Functions take all versions of a scan at once, (V, ...): row 0
-is the scan itself, the others are bootstrap draws. Between points the loss is taken as linear; one that is not finite
-is above every level.
+generalize for deep nets"); what does is in `directions`. Functions take all versions of a scan at once, (V, ...): first
+the scan, then its bootstrap draws. Between points the loss is linear; one that is not finite is above every level.
 """
 
 from collections.abc import Callable
@@ -87,9 +86,7 @@ def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "b
 def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(V, N): the bilinear interpolant of a surface's values, (V, A, B), at places (N, 2) on it."""
     f, cells = np.where(np.isfinite(values), values, HIGH), []  # the point below a place, the way to the next
-    for dimension, (given, x) in enumerate(
-        zip((surface.alpha, surface.beta), places.T, strict=True), start=1
-    ):
+    for dimension, given, x in zip((1, 2), (surface.alpha, surface.beta), places.T, strict=True):
         order = np.argsort(given)
         f, axis = f.take(order, dimension), given[order]
         i = np.clip(np.searchsorted(axis, x, "right") - 1, 0, len(axis) - 2)
@@ -100,10 +97,8 @@ def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.nda
 
 
 def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callable[[np.ndarray], Extent]:
-    """The region seen from a mark: a function of a level, (V,), that gives its area in alpha x beta, (V,).
-
-    It is pi times the mean square of the ways along rays until the loss, or error, exceeds the level; NaN off the scan.
-    """
+    """The region seen from a mark: a function of a level, (V,), that gives its area in alpha x beta, (V,): pi times the
+    mean square of the ways along rays until the loss, or error, exceeds the level; NaN off the scan."""
     mark, (seen, centre) = surface.marks[at], versions(surface, of)
     place = np.array([mark.alpha, mark.beta])
     low, high = (np.array([end(surface.alpha), end(surface.beta)]) for end in (np.min, np.max))

@@ -1,11 +1,11 @@
 """Rollback: a fine-tuned model with one group of layers set back to theta_0 (Hao et al. 2019, section 7, Table 1).
 
-Beside, random sets of as many layers are set back: what a group costs beyond them is owed to where its layers are. Loss
-and correctness of each example are kept, so that two rollbacks are compared on the same examples.
+Random sets of as many layers are set back, too: what a group costs beyond them is owed to where its layers are. The
+outcome of each example is kept, so that two rollbacks are compared on the same examples.
 """
 
 import math
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations
 from typing import Self
@@ -18,6 +18,7 @@ from ..engine.examples import Example
 from ..engine.forward import evaluating
 from ..engine.losses import Loss
 from ..engine.objective import Objective
+from ..engine.precision import Journal
 from ..engine.space import ParameterSpace, layer_groups, layer_parameters, layer_ranges, length
 from ..names import GROUPS
 from .scan import Plane, scan
@@ -71,17 +72,11 @@ class Rollback:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
         """The inverse of `arrays`."""
-        (fine_tuned, fine_tuned_stderr), (accuracy, stderr) = arrays["fine_tuned"], arrays["groups"].T
-        return cls(
-            examples=int(arrays["examples"]),
-            fine_tuned=float(fine_tuned),
-            fine_tuned_stderr=float(fine_tuned_stderr),
-            groups=by_group(accuracy),
-            stderr=by_group(stderr),
-            layers=dict(zip(GROUPS, map(tuple, arrays["layers"].tolist()), strict=True)),
-            moved=by_group(arrays["moved"]),
-            **{name: arrays[name] for name in PER_EXAMPLE if name in arrays},
-        )
+        whole, whole_stderr = arrays["fine_tuned"].tolist()
+        groups, stderr, moved = map(by_group, (*arrays["groups"].T, arrays["moved"]))
+        layers = dict(zip(GROUPS, map(tuple, arrays["layers"].tolist()), strict=True))
+        of_each = {name: arrays[name] for name in PER_EXAMPLE if name in arrays}
+        return cls(int(arrays["examples"]), whole, whole_stderr, groups, stderr, layers, moved, **of_each)
 
 
 def by_group(values: np.ndarray) -> dict[str, float]:
@@ -119,18 +114,10 @@ def roll_back(
     losses, wrong = torch.stack(found, dim=1).double().cpu().numpy()  # (4 + N, n) each
     accuracy = 1 - wrong.mean(axis=1)
     stderr = wrong.std(axis=1, ddof=1) / np.sqrt(objective.size) if objective.size > 1 else accuracy * np.nan
-    return Rollback(
-        examples=objective.size,
-        fine_tuned=float(accuracy[0]),
-        fine_tuned_stderr=float(stderr[0]),
-        groups=by_group(accuracy[1:4]),
-        stderr=by_group(stderr[1:4]),
-        layers=ranges,
-        moved={group: length(space.restrict(delta, some)) for group, some in groups.items()},
-        loss=losses.astype(np.float32),
-        correct=wrong == 0,
-        random_sets=np.array(sets),
-    )
+    of_groups = by_group(accuracy[1:4]), by_group(stderr[1:4])
+    moved = {group: length(space.restrict(delta, some)) for group, some in groups.items()}
+    each = {"loss": losses.astype(np.float32), "correct": wrong == 0, "random_sets": np.array(sets)}
+    return Rollback(objective.size, float(accuracy[0]), float(stderr[0]), *of_groups, ranges, moved, **each)
 
 
 def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:
@@ -144,16 +131,11 @@ def sets_of_layers(layers: int, size: int, count: int) -> list[tuple[int, ...]]:
 
 
 def roll_back_together(
-    model: nn.Module,
-    theta_0: Tensor,
-    theta_1: Tensor,
-    examples: Sequence[Example],
-    axis: np.ndarray,
-    journal: MutableMapping[int, np.ndarray],
+    objective: Objective, theta_0: Tensor, theta_1: Tensor, axis: np.ndarray, journal: Journal
 ) -> np.ndarray:
-    """Accuracy on `examples`, (n, n, n) over low, middle and high layers, each along `axis`, (n,)."""
-    space, objective = ParameterSpace(model), Objective(model, examples)
-    low, middle, high = (space.restrict(theta_1 - theta_0, names) for names in layer_groups(model).values())
+    """The objective's accuracy, (n, n, n) over low, middle and high layers, each along `axis`, (n,)."""
+    space, groups = ParameterSpace(objective.model), layer_groups(objective.model)
+    low, middle, high = (space.restrict(theta_1 - theta_0, names) for names in groups.values())
     for i, a in enumerate(axis.tolist()):
         if i not in journal:
             plane = Plane(theta_1 + a * low, middle, high, rescale=False)

@@ -6,23 +6,26 @@ f(alpha, beta) = J(theta_0 + alpha delta_1 + beta delta_2)        Eq. 2: a Surfa
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..engine.cluster import Client, Spread
+from ..engine.cluster import Client, spread
+from ..engine.forward import attempt
 from ..engine.objective import Measurement, Objective
-from ..engine.precision import PROBED, found, probe, probe_points
+from ..engine.precision import Journal, probe, probe_points
 from ..engine.space import Line, ParameterSpace, Plane
 from ..engine.walker import CACHE_BYTES, Walk, coarse_first
 from ..errors import UserError
 from ..progress import bar
 from .adaptive import Refinement
 
+Places = Mapping[str, Sequence[float]]  # name -> coordinates
 MARKS = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 
 
@@ -124,12 +127,12 @@ def scan(
     alpha: ArrayLike,
     beta: ArrayLike | None = None,
     *,
-    marks: Mapping[str, Sequence[float]] | None = None,
+    marks: Places | None = None,
     precision: str = "float32",
     cache_bytes: int = CACHE_BYTES,
     draws: int = 0,
     tolerance: float | str | None = None,
-    journal: MutableMapping[int, np.ndarray] | None = None,
+    journal: Journal | None = None,
     client: Client | None = None,
     device: str | None = None,
     what: str = "scan",
@@ -147,11 +150,11 @@ def scan(
         precision: "float32", "float16", "bfloat16" or "tf32" (CUDA); of the last three the largest difference from
             float32 is measured on a probe of cells.
         cache_bytes: memory for the output of layers that no direction moves; 0 for none.
-        draws: how many bootstrap draws of the examples to take at every point, for intervals; see `bootstrap`.
+        draws: how many bootstrap draws of the examples to take at every point, for intervals.
         tolerance: None: every point is computed. A number, in nats for the loss and as a share for the error rate, or
-            "stderr", the standard errors at the point: points are interpolated where the error of that is judged to be
-            within it for all objectives, and the result says which, with a bound of their loss. One in twenty may be
-            off by more, and a feature narrower than the coarsest lattice may be missed: see `adaptive`.
+            "stderr", the standard errors at the point: where the error is judged to be within it for all objectives,
+            points are interpolated, and the result says which, with a bound of their loss. One in twenty may be off by
+            more, and a feature narrower than the coarsest lattice may be missed: see `adaptive`.
         journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
         client: of `dask.distributed`: its workers visit the points, this side alone fills the journal.
         device: where the workers compute, for example "cuda" where this side has no GPU; default: as the model here.
@@ -162,52 +165,46 @@ def scan(
 
     Raises:
         UserError: an empty grid, coordinates that are not finite, vectors that do not fit the model, a precision that
-            the device, the model or the journal does not support, a tolerance that is no positive number.
+            device, model or journal does not support, a tolerance that is no positive number.
 
     >>> plane = lu.Plane(theta_0, theta_1 - theta_0, theta_0)
     >>> surface = lu.scan(lu.Objective(model, examples), plane, alpha=np.linspace(-1, 2, 4), beta=[-1.0, 0.0, 1.0])
     >>> surface.loss.shape, list(surface.marks)
     ((4, 3), ['start', 'end'])
     """
-    objectives = [objective] if isinstance(objective, Objective) else objective
+    objectives = check_objectives(objective)
     axes = check_axes(region, alpha, beta)
-    check_objectives(objectives, region)
+    ParameterSpace(objectives[0].model).check(region.origin, "origin")
     number = isinstance(tolerance, int | float) and 0 < tolerance < math.inf
     if not (tolerance is None or tolerance == "stderr" or number):
-        raise UserError(
-            f'tolerance must be a positive number of nats, "stderr" or None; got {tolerance!r:.60}'
-        )
+        raise UserError(f'tolerance must be a positive number of nats or "stderr"; got {tolerance!r:.60}')
     places = check_places(MARKS if marks is None else marks, len(axes))
     points = [*itertools.product(*(axis.tolist() for axis in axes)), *places.values()]
     marked = range(len(points) - len(places), len(points))
-    rows: MutableMapping[int, np.ndarray] = {} if journal is None else journal
+    rows: Journal = {} if journal is None else journal
+    shape = len(objectives), len(Measurement._fields) + 2 * draws  # of a row
 
     walk = Walk(objectives, region.origin, region.directions, cache_bytes, draws)
-    visits = walk.visits if client is None else Spread(client, walk, device).visits
-    if PROBED not in rows:
-        width = len(objectives) * (len(Measurement._fields) + 2 * draws)
-        rows[PROBED] = probe(visits, probe_points(axes, places), precision, len(objectives), width)
-    told: dict[str, Any] = {"precision": precision, "precision_error": found(rows[PROBED], precision)}
+    visits = walk.visits if client is None else partial(spread, client, walk, device)
+    off = probe(visits, probe_points(axes, places), precision, rows, shape)
     rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first([len(axis) for axis in axes])]]
     refinement = None
     if tolerance is not None:
         refinement = Refinement(axes, places.values())
-        sizes = [o.size for o in objectives]
-        rounds = itertools.chain([marked], refinement.rounds(rows, sizes, tolerance))
-    missing = filter(None, ([(i, points[i]) for i in indices if i not in rows] for indices in rounds))
+        rounds = itertools.chain([marked], refinement.rounds(rows, [o.size for o in objectives], tolerance))
+    missing = ([(i, points[i]) for i in indices if i not in rows] for indices in rounds)
     total = None if refinement else sum(i not in rows for i in range(len(points)))
-    with (
-        bar(total=total, what=what, unit="point") as progress,
-        closing(visits(missing, precision)) as visited,
-    ):
+    visited = visits(missing, precision)
+    with bar(total=total, what=what, unit="point") as progress, closing(visited):
         for i, row in visited:
             rows[i] = row
             progress.update()
 
-    unknown = np.full_like(rows[PROBED], np.nan)
+    unknown = np.full(math.prod(shape), np.nan)
     values = np.array([rows.get(i, unknown) for i in range(len(points))])
     results = []
     for k, of_one in enumerate(np.split(values, len(objectives), axis=1)):
+        told: dict[str, Any] = {"precision": precision, "precision_error": off}
         if refinement:
             of_one = refinement.completed(of_one)
             told |= {"computed": refinement.computed, "loss_bound": refinement.bound[2 * k]}
@@ -216,20 +213,14 @@ def scan(
 
 
 def assemble(
-    region: Line | Plane,
-    axes: Sequence[np.ndarray],
-    places: Mapping[str, Sequence[float]],
-    values: np.ndarray,
-    **told: Any,
+    region: Line | Plane, axes: Sequence[np.ndarray], places: Places, values: np.ndarray, **told: Any
 ) -> Any:
     """One objective's curve or surface from values (points, 4 + 2 draws), the grid's, then the marks', and the rest."""
     shape = tuple(map(len, axes))
     grid, at_marks = np.split(values, [math.prod(shape)])
     told |= {name: grid[:, i].reshape(shape) for i, name in enumerate(Measurement._fields)}
-    marks = {
-        name: Mark(*(*at, 0.0)[:2], *row[:4])
-        for (name, at), row in zip(places.items(), at_marks.tolist(), strict=True)
-    }
+    measured = zip(places.items(), at_marks[:, :4].tolist(), strict=True)
+    marks = {name: Mark(*(*at, 0.0)[:2], *row) for (name, at), row in measured}
     draws = values[:, 4:].T.reshape(2, -1, len(values)).swapaxes(0, 1).astype(np.float32)
     told |= {"alpha": axes[0], "marks": marks, "draws": draws, "norm": region.norm}
     if isinstance(region, Plane):
@@ -249,7 +240,7 @@ def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -
     return [finite(axis, f"{name} {must_be}") for name, axis in given.items()]
 
 
-def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[str, tuple[float, ...]]:
+def check_places(marks: Places, dimensions: int) -> dict[str, tuple[float, ...]]:
     """The coordinates of marks; refused if they are too few."""
     if not isinstance(marks, Mapping):
         raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
@@ -260,20 +251,18 @@ def check_places(marks: Mapping[str, Sequence[float]], dimensions: int) -> dict[
 
 def finite(given: Any, rule: str, least: int = 1) -> np.ndarray:
     """(n,) float64, n >= `least`, finite in float32 too, which weights are computed in; or else refused by the rule."""
-    try:
-        values = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.zeros(())
-    if values.ndim != 1 or len(values) < least or not (np.abs(values) <= np.finfo(np.float32).max).all():
+    values = attempt(np.asarray, given, dtype=np.float64)
+    listed = isinstance(values, np.ndarray) and values.ndim == 1 and len(values) >= least
+    if not listed or not (np.abs(values) <= np.finfo(np.float32).max).all():
         raise UserError(f"{rule}; got {given!r:.60}")
     return values
 
 
-def check_objectives(objectives: Sequence[Objective], region: Line | Plane) -> None:
-    """Refuse objectives that share no model, and vectors that are not of its encoder's size."""
-    several = isinstance(objectives, Sequence) and len(objectives) > 0
-    if wrong := [o for o in objectives if not isinstance(o, Objective)] if several else [objectives]:
-        raise UserError(f"scan needs an Objective or a sequence of them; got {type(wrong[0]).__name__}")
-    if len({id(o.model) for o in objectives}) != 1:
+def check_objectives(given: Any) -> list[Objective]:
+    """One objective or several as a list; refused if they share no model."""
+    objectives = list(given) if isinstance(given, Sequence) else [given]
+    if not objectives or not all(isinstance(one, Objective) for one in objectives):
+        raise UserError(f"scan needs an Objective or a sequence of them; got {given!r:.60}")
+    if len({id(one.model) for one in objectives}) != 1:
         raise UserError("objectives scanned together must be on the same model object; scan them one by one")
-    ParameterSpace(objectives[0].model).check(region.origin, "origin")
+    return objectives

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import UserError
+from ..engine.space import described
+from ..errors import UserError, one_of
 from ..names import METHODS
 from .scan import Plane
 
@@ -50,22 +51,19 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
     >>> lu.project([theta_0, theta_1], plane).alpha.round(4)
     array([0., 1.])
     """
-    if method not in METHODS:
-        raise UserError(f"unknown method {method!r}; allowed are {' and '.join(METHODS)}")
+    one_of("method", method, METHODS)
     if not isinstance(plane, Plane) or not isinstance(thetas, Iterable):
-        found = f"{type(thetas).__name__} and {type(plane).__name__}"
-        raise UserError(f"project takes snapshots, tensors of shape (P,), and a Plane; got {found}")
+        raise UserError(f"project takes thetas and a Plane; got {described(thetas)} and {described(plane)}")
     origin, x, y = plane.origin.double(), plane.x.double(), plane.y.double()  # (P,)
-    gram, rows = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).numpy(), []
+    gram = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).numpy()
     x_norm = math.sqrt(gram[0, 0])
     if abs(gram[0, 1]) >= (1 - 1e-9) * math.sqrt(gram[0, 0] * gram[1, 1]):
         raise UserError("the plane's two directions are parallel: on a line, beta has no meaning")
+    rows = []
     for theta in thetas:
         if not isinstance(theta, Tensor) or theta.shape != origin.shape:
-            got = tuple(theta.shape) if isinstance(theta, Tensor) else type(theta).__name__
-            raise UserError(
-                f"a snapshot must be a tensor of shape {tuple(origin.shape)}, as the plane; got {got}"
-            )
+            must_be = f"of shape {tuple(origin.shape)}, as the plane's vectors"
+            raise UserError(f"a snapshot must be {must_be}; got {described(theta)}")
         delta = theta.to(origin) - origin  # (P,)
         along = np.array([float(delta @ x), float(delta @ y)])  # (2,)
         norm = float(delta.norm())

@@ -12,12 +12,11 @@ import numpy as np
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
 from ..errors import UserError, one_of
+from ..landscape import paths
 from ..landscape.directions import COUNT, RADII, RandomDirections, random_filter_directions, scan_directions
-from ..landscape.paths import BARRIER, LEG, PATH, RAY, Obstacles, obstacles, straight_path
 from ..landscape.rollback import AXIS, RANDOM_SETS, Rollback, roll_back, roll_back_together
-from ..landscape.scan import Curve
+from ..landscape.scan import Curve, Line, scan
 from ..landscape.trajectory import Trajectory, project
-from ..landscape.walk import Walk, walk
 from ..names import GROUPS, HOWS, METHODS, SPLITS
 from ..store.code import code_of
 from ..store.result_file import as_arrays
@@ -25,6 +24,8 @@ from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject, fields_of
 from .run_result import DRAWS, OfOneRun, RunResult, arrays_of, pairs_of, sampling, scans_of, share_from
+
+WAY = "from start to end"  # the progress bar's label
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class CubeResult(OfOneRun):
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, examples = study.trained(self.run), study.sample(self.task, "dev")
         model = on_device(run.model(), study.device)
-        found = roll_back_together(model, run.theta(0), run.theta(), examples, AXIS, journal)
+        objective = Objective(model, examples)
+        found = roll_back_together(objective, run.theta(0), run.theta(), AXIS, journal)
         return {"accuracy": found, "examples": np.array(len(examples))}
 
     def points(self, study: Subject, scale: Scale) -> float:
@@ -140,12 +142,13 @@ class WalkResult(OfOneRun):
 
     folder = "walks"
     in_plane = True
-    form = fields_of(Walk)
+    form = fields_of(paths.TrainingPath)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run = study.trained(self.run)
         second = study.trainings.second(self.run).vector(run.theta(0))
-        return as_arrays(walk(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second))
+        path = paths.training_path(run.model(), epochs_of([run]), run.theta(), run.theta_quarter(), second)
+        return as_arrays(path)
 
 
 @dataclass(frozen=True)
@@ -170,11 +173,12 @@ class PathResult(WayResult):
 
     folder = "paths"
     form = Curve.from_arrays
-    visits = len(PATH)
+    visits = len(paths.PATH)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, (objective,) = self.at_hand(study)
-        return straight_path(objective, run.theta(0), run.theta(), draws=DRAWS, journal=journal).arrays()
+        line = Line(run.theta(0), run.theta() - run.theta(0))
+        return scan(objective, line, paths.PATH, draws=DRAWS, journal=journal, what=WAY).arrays()
 
 
 @dataclass(frozen=True)
@@ -184,14 +188,14 @@ class ObstaclesResult(WayResult):
     folder = "obstacles"
 
     def points(self, study: Subject, scale: Scale) -> float:
-        return LEG * study.trainings.settings(self.run).epochs + len(RAY)
+        return paths.LEG * study.trainings.settings(self.run).epochs + len(paths.RAY)
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, (objective,) = self.at_hand(study)
-        return arrays_of(vars(obstacles(objective, epochs_of([run]), run.theta(), draws=DRAWS)))
+        return arrays_of(vars(paths.obstacles(objective, epochs_of([run]), run.theta(), draws=DRAWS)))
 
-    def read(self, study: Subject, arrays: Arrays) -> Obstacles:
-        return Obstacles(**scans_of(arrays, Curve, ("path", "ray")))
+    def read(self, study: Subject, arrays: Arrays) -> paths.Obstacles:
+        return paths.Obstacles(**scans_of(arrays, Curve, ("path", "ray")))
 
 
 @dataclass(frozen=True)
@@ -215,7 +219,7 @@ class BarrierResult(WayResult):
     folder = "barriers"
     form = partial(scans_of, form=Curve)
     splits = SPLITS
-    visits = len(BARRIER)
+    visits = len(paths.BARRIER)
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[Kind]:
@@ -230,8 +234,8 @@ class BarrierResult(WayResult):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, objectives = self.at_hand(study)
-        ends = run.theta(), study.trained(self.run.further).theta()
-        found = straight_path(objectives, *ends, BARRIER, draws=DRAWS, journal=journal)
+        line = Line(run.theta(), study.trained(self.run.further).theta() - run.theta())
+        found = scan(objectives, line, paths.BARRIER, draws=DRAWS, journal=journal, what=WAY)
         return arrays_of(dict(zip(self.splits, found, strict=True)))
 
 

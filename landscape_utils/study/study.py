@@ -11,11 +11,10 @@ from ..claims.claims import weigh
 from ..claims.evidence import Claim
 from ..errors import UserError, one_of
 from ..landscape.directions import RandomDirections
-from ..landscape.paths import Obstacles
+from ..landscape.paths import Obstacles, TrainingPath
 from ..landscape.rollback import Rollback
 from ..landscape.scan import Curve, Surface
 from ..landscape.trajectory import Trajectory
-from ..landscape.walk import Walk
 from ..names import CONTINUED, HOWS, SPLITS, display_name
 from ..training.finetune import Run
 from ..training.tasks import Task
@@ -152,7 +151,7 @@ class Study(Computing):
         """Dev "accuracy" with each layer group rolled back by the shares of `rollback.AXIS`; on how many "examples"."""
         return self.get(self._main(results.CubeResult, task))
 
-    def walk(self, task: str, how: str = HOWS[0], seed: int | None = None) -> Walk:
+    def walk(self, task: str, how: str = HOWS[0], seed: int | None = None) -> TrainingPath:
         """Lengths and angles of a training's way, without any loss."""
         return self.get(results.WalkResult(*self.which(task, how, seed)))
 

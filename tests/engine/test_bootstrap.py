@@ -7,33 +7,21 @@ from geometry import ALPHA, BETA, make_plane
 from networks import make_examples
 from scipy import stats
 
-from landscape_utils.engine import bootstrap
 from landscape_utils.engine.forward import evaluating
-from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.objective import Objective, bootstrap_draws, bootstrap_means
 from landscape_utils.landscape.scan import scan
 
 DRAWS = 12
 
 
-def test_a_draw_takes_as_many_examples_as_there_are_and_is_always_the_same():
-    shares = bootstrap.draws(40, DRAWS).numpy() * 40
-    np.testing.assert_allclose(shares, shares.round(), atol=1e-5)  # float32
-    np.testing.assert_allclose(shares.sum(axis=0), 40, rtol=1e-6)
-    assert len(np.unique(shares, axis=1).T) == DRAWS
-    np.testing.assert_array_equal(bootstrap.draws(40, DRAWS) * 40, shares)
-    assert bootstrap.draws(40, 0).shape == (40, 0)
-
-
 def test_interval_is_that_of_scipys_bootstrap():
     """Two sets of 2,000 draws: the ends of a 95 % interval are good to about 0.05 standard errors."""
     values = np.random.default_rng(1).gamma(2.0, size=60).astype(np.float32)
-    shares = bootstrap.draws(60, 2000)
-    found = bootstrap.means(torch.from_numpy(values), torch.zeros(60), shares)[:2000]
+    shares = bootstrap_draws(60, 2000)
+    found = bootstrap_means(torch.from_numpy(values), torch.zeros(60), shares)[:2000]
     scipys = stats.bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=2)
-    error = values.std(ddof=1) / np.sqrt(60)
-    np.testing.assert_allclose(
-        np.quantile(found, [0.025, 0.975]), scipys.confidence_interval, atol=0.2 * error
-    )
+    interval, error = np.quantile(found, [0.025, 0.975]), values.std(ddof=1) / np.sqrt(60)
+    np.testing.assert_allclose(interval, scipys.confidence_interval, atol=0.2 * error)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

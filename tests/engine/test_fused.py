@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from transformers.integrations import sdpa_attention
 
 from landscape_utils.engine import walker as walkers
-from landscape_utils.engine.fused import LONGEST, Fused, fusible, short_sequences
 from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.shortcuts import LONGEST, Fused, fusible, short_sequences
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.engine.walker import Walk
 
@@ -36,9 +36,7 @@ def test_attention_is_softmax_of_products(length, padded, scale, monkeypatch):
     exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), mask, scale=scale)
     # scores up to 5, rounded to EPSILON / 2 of that, change the weights by that share, and so the result, of order 1
     torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=2.5 * EPSILON + EPSILON)
-    assert kernel.called == (length > LONGEST), (
-        "PyTorch's kernel, slower on short ones, is for long ones alone"
-    )
+    assert kernel.called == (length > LONGEST), "it is slower on short ones"
 
 
 @pytest.mark.skipif(not fusible(torch.bfloat16, torch.device("cpu")), reason="needs a CPU with bfloat16")

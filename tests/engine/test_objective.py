@@ -1,6 +1,7 @@
 """Objective against one example at a time in float64, and against what it must refuse."""
 
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -75,14 +76,10 @@ def test_padding_is_the_models_token_and_type_0(model, examples, token, padding)
         assert (batch.inputs["token_type_ids"][hidden] == 0).all()
 
 
-def test_statistics_are_numpys_and_what_is_no_number_is_none(model, examples):
+def test_what_is_no_number_is_none(model, examples):
     logits = torch.tensor([[0.0, 1.0], [torch.nan, 0.0]])
     loss, error = Objective(model, examples).outcome(logits, torch.tensor([1, 0]))
     np.testing.assert_equal([*error.tolist(), float(loss[1])], [0, math.nan, math.nan])
-    generator = np.random.default_rng(0)
-    losses, errors = generator.random(50), generator.integers(0, 2, 50).astype(float)
-    expected = [*map(np.mean, (losses, errors)), *(np.std(v, ddof=1) / 50**0.5 for v in (losses, errors))]
-    np.testing.assert_allclose(statistics(torch.tensor(losses), torch.tensor(errors)), expected, rtol=1e-12)
     np.testing.assert_equal(statistics(*torch.ones(2, 1)).tolist(), [1, 1, math.nan, math.nan])
 
 
@@ -253,24 +250,23 @@ REFUSED = [
     (second(input_ids=["a", "film"]), NOT_A_LIST.format("input_ids") + r": \['a', 'film'\]"),
     *((second(attention_mask=x), NOT_A_LIST.format("attention_mask")) for x in ([1, "x"], [1.0])),
     ({"examples": [ONE, None]}, "example 1 must be a mapping of fields to lists; got NoneType"),
-    ({"examples": []}, "at least one example; got none"),
-    *(({"examples": x}, f"at least one example; got {type(x).__name__}") for x in (None, 5)),
+    *(({"examples": x}, f"at least one example; got {re.escape(repr(x))}") for x in ([], None, 5)),
     ({"examples": "text"}, "example 0 must be a mapping of fields to lists; got str"),
     ({"model": BERT.bert}, "BertModel is no classifier"),
-    ({"model": hf.BertForTokenClassification(BERT.config)}, r"its output holds no logits of shape \(batch"),
+    ({"model": hf.BertForTokenClassification(BERT.config)}, r"its output holds no logits \(B, C\)"),
     ({"model": None}, "NoneType is no classifier"),
     ({"tokens_per_batch": 0}, "tokens_per_batch must be a whole number, at least 1; got 0"),
     ({"model": NO_TYPES}, "0 has token_type_ids that are no whole numbers from 0 to 0"),
-    ({"model": FNET, "examples": [PADDED]}, "other logits for example 0 as it is given than without"),
-    ({"loss": F.cross_entropy}, r"loss cross_entropy must give floats of shape \(B,\)"),
-    ({"loss": lambda logits, labels: 0.5}, "loss <lambda> must .*; for B = 2 it gave 0.5"),
+    ({"model": FNET, "examples": [PADDED]}, "example 0 other logits with padding than without"),
+    ({"loss": F.cross_entropy}, r"the loss must give floats of shape \(B,\)"),
+    ({"loss": lambda logits, labels: 0.5}, "the loss must .*; for B = 2 it gave 0.5"),
     ({"loss": lambda logits, labels: labels}, r"for B = 2 it gave tensor\("),
     (labelled(SEVERAL, 3, 1), "example 0 has label 1; allowed are 3 numbers from 0 to 1"),
     *((labelled(SEVERAL, 3, x), "allowed are 3 numbers from 0 to 1") for x in ([0, 1], [0, 1, 2])),
     (labelled(SINGLE, 3, [0, 1, 0]), r"label \[0, 1, 0\]; allowed are 0 to 2"),
     *((labelled(None, 1, x), f"label '?{x}'?; allowed are a finite number") for x in ("x", math.nan)),
-    (labelled(SINGLE, 1, 0), f"1 logits is '{SINGLE}'; allowed are multi_label_.*, regression"),
-    (labelled("ranking", 1, 0), "1 logits is 'ranking'; allowed are multi_label_.*, regression"),
+    (labelled(SINGLE, 1, 0), f"for 1 logits is '{SINGLE}'; allowed are multi_label_.*, regression"),
+    (labelled("ranking", 1, 0), "for 1 logits is 'ranking'; allowed are multi_label_.*, regression"),
 ]
 
 

@@ -22,14 +22,6 @@ def test_theta_is_the_encoder_in_order_without_the_head(kind):
         assert torch.equal(theta[space.slices[name]], p.detach().reshape(-1))
 
 
-def test_read_is_a_copy_and_write_is_its_inverse(model):
-    space = ParameterSpace(model)
-    theta = space.read()
-    space.write(theta + 1)
-    assert torch.equal(space.read(), theta + 1)
-    assert ParameterSpace(model.double()).read().dtype == torch.float64
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_attached_weights_are_views_and_come_back_to_the_bit(model, dtype):
     space = ParameterSpace(model)
@@ -56,21 +48,14 @@ def test_groups_are_disjoint_and_are_all_layers(kind):
     assert len(everything - set(names)) < len(everything) / 2
 
 
-def test_restrict_keeps_the_group_and_zeroes_the_rest(model):
-    space, group = ParameterSpace(model), layer_groups(model)["middle"]
-    kept = space.restrict(torch.ones(space.size), group)
-    assert kept.sum() == sum(p.numel() for p in model.base_model.encoder.layer[1].parameters())
-    assert all((kept[space.slices[name]] == 1).all() for name in group)
-
-
 SIZES = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 32}
-MOBILEBERT = SIZES | {"embedding_size": 24, "intra_bottleneck_size": 24}
 NO_STACK = [
     hf.XLMConfig(emb_dim=24, n_layers=3, n_heads=2),  # attentions, norms and feed-forward networks
     hf.FunnelConfig(block_sizes=[3] * 3, d_model=24, n_head=2, d_head=12, d_inner=32),  # lists of lists
     hf.BartConfig(d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_layers=6, decoder_layers=3),
     hf.T5Config(d_model=24, num_layers=3, d_kv=12, d_ff=32, num_heads=2),
-    hf.MobileBertConfig(num_hidden_layers=2, **MOBILEBERT),  # and in each, four networks
+    # two layers, and in each, four networks
+    hf.MobileBertConfig(num_hidden_layers=2, **SIZES, embedding_size=24, intra_bottleneck_size=24),
     hf.BertConfig(num_hidden_layers=2, **SIZES),
     hf.AlbertConfig(**SIZES),
 ]
@@ -81,26 +66,19 @@ def test_layers_that_are_no_stack_of_three_have_no_groups(config):
     with torch.device("meta"):
         model = hf.AutoModelForSequenceClassification.from_config(config)
     has = {"mobilebert": "2", "bert": "2", "albert": "1"}.get(config.model_type, "no such stack")
-    words = rf"one stack of at least three layers .*; {type(model).__name__} has {has}"
+    words = rf"a stack of three or more layers .*; {type(model).__name__} has {has}"
     with pytest.raises(UserError, match=words):
         layer_groups(model)
-
-
-def test_a_longer_list_within_a_layer_is_not_the_stack():
-    with torch.device("meta"):
-        model = hf.MobileBertForSequenceClassification(hf.MobileBertConfig(num_hidden_layers=3, **MOBILEBERT))
-    groups = layer_groups(model)
-    assert {name.split(".")[2] for name in groups["low"]} == {"0"}
-    assert any("ffn" in name for name in groups["high"])
 
 
 def test_what_is_no_vector_no_name_and_no_model_is_refused(model):
     space = ParameterSpace(model)
     for act, message in {
-        lambda: space.write(torch.zeros(3)): rf"shape \({space.size},\).*got \(3,\)",
-        lambda: space.write(space.read().half()): "float32 or float64; got torch.float16",
+        lambda: space.write(torch.zeros(3)): rf"shape \({space.size},\).*got torch.float32 \(3,\)",
+        lambda: space.write(space.read().half()): "must be float32 or float64 .*; got torch.float16",
+        lambda: space.write(None): "got NoneType",
         lambda: space.restrict(space.read(), ("pooler.dense.weight", "pooler")): (
-            r"no parameter 'pooler'; its 55 names, such as 'embeddings\.word"
+            r"no parameter 'pooler', but 'embeddings\.word"
         ),
         lambda: ParameterSpace(None): "a model of transformers is needed; got NoneType",
         lambda: layer_groups(None): "a model of transformers is needed; got NoneType",

@@ -1,4 +1,4 @@
-"""Ways through weight space against one model at a time, and the geometry of a walk against numpy."""
+"""Ways through weight space against one model at a time, and the geometry of a path against numpy."""
 
 from itertools import pairwise
 
@@ -10,8 +10,7 @@ from networks import make_examples, make_model, plain_float64
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.landscape.paths import BARRIER, LEG, RAY, obstacles, straight_path
-from landscape_utils.landscape.walk import random_walk_cosine, walk
+from landscape_utils.landscape.paths import LEG, RAY, obstacles, random_walk_cosine, training_path
 
 
 def steps(model, count: int) -> list[torch.Tensor]:
@@ -49,24 +48,11 @@ def test_path_and_ray_are_the_losses_of_the_models_on_them(model):
         obstacles(Objective(model, examples), iter(thetas[:1]), thetas[0])
 
 
-def test_straight_paths_go_from_one_end_to_the_other(model):
-    examples, (first, second) = make_examples(8), steps(model, 2)
-    objectives = [Objective(model, examples), Objective(model, examples[:4])]
-    train, dev = straight_path(objectives, first, second, BARRIER)
-    straight = straight_path(objectives[0], first, second)
-    for curve in (train, straight):
-        assert_losses(curve, model, [first + a * (second - first) for a in curve.alpha], examples)
-        assert (curve.alpha[0], curve.alpha[-1]) == (0, 1)
-        assert curve.norm == pytest.approx(float((second - first).norm()))
-    assert (train.marks["start"].loss, dev.examples) == (train.loss[0], 4)
-    assert np.array_equal(train.alpha, straight.alpha[::2])
-
-
-def test_walk_has_the_lengths_and_angles_of_its_snapshots(model):
+def test_a_path_has_the_lengths_and_angles_of_its_snapshots(model):
     """The brute force in float64; the snapshots are float32, and so is their difference: 1e-5."""
     space, thetas = ParameterSpace(model), steps(model, 4)
     other = noise(space.size, 9)
-    found = walk(model, iter(thetas), thetas[-1], quarter=thetas[1], delta_2=other)
+    found = training_path(model, iter(thetas), thetas[-1], quarter=thetas[1], delta_2=other)
     plain = [theta.double().numpy() for theta in thetas]
     away = [theta - plain[0] for theta in plain]
 
@@ -90,7 +76,7 @@ def test_walk_has_the_lengths_and_angles_of_its_snapshots(model):
     assert found.group_size == norms([plain[0][part] for part in parts])
     shared = make_model("albert")  # one layer's weights for all: no groups
     thetas = steps(shared, 2)
-    found = walk(shared, iter(thetas), thetas[-1])
+    found = training_path(shared, iter(thetas), thetas[-1], None, None)
     assert len(found.moved) == 0
     assert np.isnan([found.angle, *found.quarter]).all()
 

@@ -6,6 +6,7 @@ import torch
 from geometry import noise, with_layers
 from networks import make_examples, make_model, plain_outcomes
 
+from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.rollback import Rollback, roll_back, roll_back_together, sets_of_layers
@@ -24,7 +25,8 @@ def case():
 def test_cube_is_the_accuracy_with_the_layers_set_and_its_edges_are_the_rollbacks(case):
     model, theta_0, theta_1, examples = case
     journal: dict[int, np.ndarray] = {}
-    cube = roll_back_together(*case, AXIS, journal)
+    given = (Objective(model, examples), theta_0, theta_1, AXIS, journal)
+    cube = roll_back_together(*given)
     for index in np.ndindex(cube.shape):
         moved = theta_1
         for layer, i in enumerate(index):  # three layers, one in each group
@@ -35,7 +37,7 @@ def test_cube_is_the_accuracy_with_the_layers_set_and_its_edges_are_the_rollback
     assert cube[2, 2, 2] == alone.fine_tuned
     assert [cube[0, 2, 2], cube[2, 0, 2], cube[2, 2, 0]] == list(alone.groups.values())
     del journal[1]
-    assert np.array_equal(roll_back_together(*case, AXIS, journal), cube)
+    assert np.array_equal(roll_back_together(*given), cube)
 
 
 def test_outcomes_are_those_of_each_example_with_the_layers_set(case):
@@ -65,7 +67,7 @@ def test_outcomes_are_those_of_each_example_with_the_layers_set(case):
 def test_weights_of_another_size_are_refused(case):
     model, theta_0, theta_1, examples = case
     for name, pair in {"theta_0": (theta_0[:5], theta_1), "theta_1": (theta_0, theta_1[:5])}.items():
-        with pytest.raises(UserError, match=rf"{name} must be a .* \({len(theta_0)},\), .* got \(5,\)"):
+        with pytest.raises(UserError, match=rf"{name} must be .* \({len(theta_0)},\), .* got .*\(5,\)"):
             roll_back(model, *pair, examples)
 
 

@@ -1,6 +1,7 @@
 """Scans against a plain float64 evaluation of every point, and what they leave behind: nothing."""
 
 import itertools
+import re
 from contextlib import nullcontext
 
 import numpy as np
@@ -9,12 +10,10 @@ import torch
 from geometry import ALPHA, BETA, Acting, assert_same, interrupt, make_plane, noise
 from networks import MODELS, make_examples, make_model, plain_float64
 
-from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.objective import Measurement, Objective
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Curve, Line, Plane, Surface, scan
-
-MEASURED = ("loss", "error", "loss_stderr", "error_stderr")
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_surface_is_the_plain_float64_one(kind, dtype, bound, examples):
     assert (surface.loss.shape, surface.loss.dtype) == ((3, 2), np.float64)
     wide = [v.double() for v in (plane.origin, plane.x, plane.y)]
     thetas = [wide[0] + a * wide[1] + b * wide[2] for a, b in itertools.product(ALPHA, BETA)]
-    found = np.stack([getattr(surface, name).ravel() for name in MEASURED], axis=1)
+    found = np.stack([getattr(surface, name).ravel() for name in Measurement._fields], axis=1)
     np.testing.assert_allclose(found, [plain_float64(model, t, examples) for t in thetas], atol=bound)
 
 
@@ -113,10 +112,8 @@ def test_y_is_rescaled_to_the_norm_of_x():
     origin, x, y = (noise(100, seed) for seed in range(3))
     plane = Plane(origin, x, 5 * y)
     torch.testing.assert_close(plane.y, y * x.norm() / y.norm())
-    torch.testing.assert_close(Plane(origin, x, 5 * y, rescale=False).y, 5 * y)
     assert plane.norm == pytest.approx(float(x.norm()), rel=1e-6)
-    expected = float(torch.nn.functional.cosine_similarity(x, y, dim=0))
-    assert plane.cosine == pytest.approx(expected, abs=1e-6)
+    assert plane.cosine == pytest.approx(float(torch.cosine_similarity(x, y, dim=0)), abs=1e-6)
 
 
 def test_arrays_are_the_whole_result(plane, objective):
@@ -138,8 +135,7 @@ BAD = [
     ({"region": None}, "region must be a Line or a Plane; got NoneType"),
     *(({"marks": {"q": at}}, MARK) for at in [(np.nan, 0.0), (1.0,), 1.0, "ab"]),
     ({"marks": [(0, 0)]}, "marks must map names to coordinates; got list"),
-    *(({"objective": wrong}, rf"{OBJECTIVES} {type(wrong).__name__}$") for wrong in (None, 5, [])),
-    ({"objective": [None]}, rf"{OBJECTIVES} NoneType$"),
+    *(({"objective": wrong}, rf"{OBJECTIVES} {re.escape(repr(wrong))}$") for wrong in (None, 5, [], [None])),
     *(({"tolerance": wrong}, TOLERANCE) for wrong in [0, -1.0, np.nan, np.inf, "standard error", [0.1]]),
 ]
 
@@ -153,20 +149,18 @@ def test_bad_arguments_are_refused(objective, plane, given, message):
 
 def test_vectors_and_models_that_do_not_fit_are_refused(plane, objective, examples):
     origin, short = plane.origin, torch.ones(5)
-    with pytest.raises(UserError, match=rf"origin must be .* shape \({len(origin)},\).* got \(5,\)"):
+    with pytest.raises(UserError, match=rf"origin must be .* shape \({len(origin)},\).* got .*\(5,\)"):
         scan(objective, Line(short, short), [0.0])
     with pytest.raises(UserError, match="a Line takes alpha alone; beta is given"):
         scan(objective, Line(origin, origin), [0.0], [0.0])
     with pytest.raises(UserError, match="same model object"):
         scan([objective, Objective(make_model(seed=1), examples)], plane, ALPHA, BETA)
-    for x, message in {
-        short: r"x is torch.float32 \(5,\) .*, but origin is",
-        origin.double(): "x is torch.float64",
-        origin.long(): "x must be a floating-point vector",
-        torch.full_like(origin, torch.inf): "x holds values that are not finite",
-        torch.zeros_like(origin): "x is zero everywhere",
+    for y, message in {
+        short: r"y is torch.float32 \(5,\) .*, but origin is",
+        origin.double(): "y is torch.float64",
+        origin.long(): "y must be a floating-point vector",
+        torch.full_like(origin, torch.inf): "y holds values that are not finite",
+        torch.zeros_like(origin): "y is zero everywhere",
     }.items():
         with pytest.raises(UserError, match=message):
-            Line(origin, x)
-    with pytest.raises(UserError, match="y is zero everywhere"):
-        Plane(origin, origin, torch.zeros_like(origin))
+            Plane(origin, origin, y)

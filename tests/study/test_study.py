@@ -10,7 +10,7 @@ from transformers import get_linear_schedule_with_warmup
 
 import landscape_utils as lu
 from landscape_utils.environment import OF_CHECKPOINTS
-from landscape_utils.landscape.walk import walk
+from landscape_utils.landscape.paths import training_path
 from landscape_utils.names import KINDS as FOLDERS
 from landscape_utils.store.code import code_of
 from landscape_utils.study.computing import KINDS, with_needs
@@ -115,7 +115,7 @@ def reading(study: lu.Study) -> lu.Study:
 
 def test_a_walk_is_that_of_the_snapshots(study):
     run, plane = study.run("mrpc"), study.plane("mrpc")
-    expected = walk(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
+    expected = training_path(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
     # the direction of the plane is rescaled, which rounds
     for name, value in vars(expected).items():
         np.testing.assert_allclose(getattr(study.walk("mrpc"), name), value, rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Batches side by side: the same numbers, in order, whatever the number of threads."""
+"""Forward passes side by side: the same numbers, in order, whatever the number of threads; and which are the same."""
 
 import threading
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 from networks import make_examples, make_model
 
+from landscape_utils.engine.forward import same, side_by_side
 from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.threads import side_by_side
 
 CPU = torch.device("cpu")
 
@@ -46,3 +46,11 @@ def test_the_numbers_do_not_depend_on_the_number_of_threads():
         torch.set_num_threads(threads)
         found.append(objective())
     assert found[0] == found[1] == found[2]
+
+
+def test_tensors_are_the_same_to_rounding_in_their_dtype():
+    for dtype, rounding in {torch.float32: 1e-5, torch.bfloat16: 2**-7}.items():
+        one = torch.ones(3, dtype=dtype)
+        assert same(one, one + rounding)
+        assert not same(one, one + 4 * rounding)
+        assert not same(one, one[:2]) and not same(one * torch.nan, one * torch.nan)
