@@ -36,10 +36,9 @@ def probe(
         return np.array([rows[i].reshape(shape)[:, 0] for i in range(len(points))])
 
     if PROBED not in journal:
+        off = 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
         row = np.full(math.prod(shape), math.nan)
-        row[:2] = PRECISIONS.index(precision), 0.0
-        if precision != "float32":
-            row[1] = largest_difference(losses(precision), losses("float32"))
+        row[:2] = PRECISIONS.index(precision), off
         journal[PROBED] = row
     begun = PRECISIONS[int(journal[PROBED][0])]
     if begun != precision:
