@@ -60,7 +60,7 @@ def report(found: dict[str, Any], rows: list[Row]) -> str:
     adaptive = []
     for line in found["visits"]:
         seconds = " of ".join(digits(line[name] * first) for name in ("computed", "points"))
-        said = {"computed": f"{line['computed']} of {line['points']}", "seconds": seconds}
+        said = {"computed": f"{line['computed']:,} of {line['points']:,}", "seconds": seconds}
         adaptive.append({"surface": line["surface"]} | said | {name: line[name] for name in ERRORS})
     return f"""{found["title"]}, on {found["machine"]}.
 
