@@ -129,7 +129,8 @@ class Claim:
         if self.printed:
             parts += ["The numbers that the paper prints, measured in the same way:", self.printed.rows()]
         if self.carries:
-            parts += ["How far does the verdict carry? These measures help to judge it, and decide nothing:"]
+            carry = "How far does the verdict carry? These measures help to judge it, and decide nothing:"
+            parts += [carry if self.evidence else "Further measures, which decide nothing:"]
             parts += [measured.markdown() for measured in self.carries]
         return paragraphs(*parts)
 
