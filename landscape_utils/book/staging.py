@@ -85,13 +85,13 @@ def stage_notebook(notebook: Path, folder: Path, line: str, after_title: str, th
     content.metadata.pop("widgets", None)
     for cell in content.cells:
         if cell.cell_type == "markdown":
-            cell.source = beside(cell.source, folder.name, there)
+            cell.source = redirected(cell.source, there, folder.name)
         if "injected-parameters" in cell.metadata.get("tags", ()):
             cell.metadata.tags.append("hide-input")
             cell.metadata["mystnb"] = {"code_prompt_show": GIVEN, "code_prompt_hide": GIVEN}
         for output in cell.get("outputs", ()):
             if text := output.get("data", {}).get("text/markdown"):
-                output.data["text/markdown"] = beside(text, folder.name, there)
+                output.data["text/markdown"] = redirected(text, there, folder.name)
             if narrow := output.get("data", {}).pop(ON_PHONE, None):
                 output.data["image/svg+xml"] = in_one_file(output.data["image/svg+xml"], narrow)
     number_figures(content, folder.name)
@@ -137,22 +137,13 @@ def without(contents: dict[str, Any], there: set[str]) -> dict[str, Any]:
     return contents | {"parts": [part for part in map(kept, contents["parts"]) if part["chapters"]]}
 
 
-def beside(text: str, part: str, there: set[str]) -> str:
-    """Text of a chapter whose links to chapters of its part that are not there lead to the reader's run."""
-
-    def link(found: re.Match[str]) -> str:
-        return (
-            found[0] if f"{part}/{found['chapter']}" in there else f"](../{YOURS}/{found['chapter']}.ipynb)"
-        )
-
-    return re.sub(r"\]\((?P<chapter>\d\d_\w+)\.ipynb\)", link, text)
-
-
-def redirected(text: str, there: set[str]) -> str:
-    """A page whose links to chapters of the reference run that are not there lead to the reader's run."""
+def redirected(text: str, there: set[str], part: str = "") -> str:
+    """A text whose links to chapters that are not there lead to the reader's run: in a page those to chapters of the
+    reference run, in a chapter of `part` those to its siblings."""
+    folder, up = (f"{REFERENCE}/", "") if not part else ("", "../")
 
     def link(found: re.Match[str]) -> str:
         chapter = found["chapter"]
-        return f"]({REFERENCE if f'{REFERENCE}/{chapter}' in there else YOURS}/{chapter}.ipynb)"
+        return found[0] if f"{part or REFERENCE}/{chapter}" in there else f"]({up}{YOURS}/{chapter}.ipynb)"
 
-    return re.sub(rf"\]\({REFERENCE}/(?P<chapter>\w+)\.ipynb\)", link, text)
+    return re.sub(rf"\]\({folder}(?P<chapter>\d\d_\w+)\.ipynb\)", link, text)
