@@ -80,9 +80,11 @@ class Walk:
 
     def visits(self, rounds: Rounds, precision: str) -> Generator[tuple[int, np.ndarray]]:
         """(index, row) of every point, one after the other; a row is float64, of each objective 4 + 2 draws numbers."""
-        with self.open(precision) as evaluate:
-            for i, point in chain.from_iterable(rounds):
-                yield i, evaluate(point).numpy().ravel()
+        points = chain.from_iterable(rounds)
+        for first in points:  # without any, the walk is not opened
+            with self.open(precision) as evaluate:
+                for i, point in chain([first], points):
+                    yield i, evaluate(point).numpy().ravel()
 
 
 class Evaluator:
@@ -103,9 +105,7 @@ class Evaluator:
         self._replay = Replay(self.model, self.space, self.moving)
         dtype = self.origin.dtype if precision == "float32" else DTYPES[precision]
         stack.enter_context(evaluating(self.model))
-        stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-        if precision == "tf32":
-            torch.set_float32_matmul_precision("high")
+        stack.enter_context(tf32(precision == "tf32"))
         self.buffer = stack.enter_context(self.space.attached(dtype))
         self.buffer.copy_(self.origin)
         if precision != "float32":
@@ -154,8 +154,20 @@ class Evaluator:
         """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
         first = self.objectives[0].batches
         first_token_only(self.model, first[-1], stack)
-        if self._replay.below:
+        if self._replay.below and cache_bytes:
             with threads_of_one(len(first), self.space.device):
                 self._replay.prepare([b for o in self.objectives for b in o.batches], cache_bytes, stack)
                 self.move([1.0] * len(self.directions))
                 self._replay.verify()
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Matrix products in TF32 while the context lasts, if `on`."""
+    before = torch.get_float32_matmul_precision()
+    try:
+        if on:
+            torch.set_float32_matmul_precision("high")
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -71,6 +71,8 @@ def test_what_does_not_fit_the_budget_is_recomputed(model):
     with Walk([objective], plane.origin, plane.directions).open() as walker:
         assert len(walker._replay.outputs) == batches
     assert not walker._replay.outputs, "the memory is given back"
+    with pytest.raises(UserError, match=r"cache_bytes=10 does not hold one batch \(\d+ bytes\)"):
+        scan(objective, plane, **GRID, cache_bytes=10)
     calls.clear()
     plane.x[0] = 1.0  # one entry of the embeddings: nothing is still
     scan(objective, plane, **GRID)
