@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from torch import Tensor
 
 from ..engine.objective import Objective
 from ..engine.space import ParameterSpace
@@ -24,8 +25,6 @@ from ..training.finetune import Run, epochs_of
 from ..training.models import on_device
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject, fields_of
 from .run_result import DRAWS, OfOneRun, RunResult, arrays_of, pairs_of, sampling, scans_of, share_from
-
-WAY = "from start to end"  # the progress bar's label
 
 
 @dataclass(frozen=True)
@@ -166,6 +165,13 @@ class WayResult(OfOneRun):
         model = on_device(run.model(), study.device)
         return run, [Objective(model, study.sample(self.task, split), loss=loss) for split in self.splits]
 
+    def straight(
+        self, objectives: Any, start: Tensor, end: Tensor, shares: np.ndarray, journal: Journal
+    ) -> Any:
+        """The scan of the straight line between two snapshots, (P,) each."""
+        line = Line(start, end - start)
+        return scan(objectives, line, shares, draws=DRAWS, journal=journal, what="from start to end")
+
 
 @dataclass(frozen=True)
 class PathResult(WayResult):
@@ -177,8 +183,7 @@ class PathResult(WayResult):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, (objective,) = self.at_hand(study)
-        line = Line(run.theta(0), run.theta() - run.theta(0))
-        return scan(objective, line, paths.PATH, draws=DRAWS, journal=journal, what=WAY).arrays()
+        return self.straight(objective, run.theta(0), run.theta(), paths.PATH, journal).arrays()
 
 
 @dataclass(frozen=True)
@@ -234,8 +239,8 @@ class BarrierResult(WayResult):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, objectives = self.at_hand(study)
-        line = Line(run.theta(), study.trained(self.run.further).theta() - run.theta())
-        found = scan(objectives, line, paths.BARRIER, draws=DRAWS, journal=journal, what=WAY)
+        further = study.trained(self.run.further)
+        found = self.straight(objectives, run.theta(), further.theta(), paths.BARRIER, journal)
         return arrays_of(dict(zip(self.splits, found, strict=True)))
 
 
