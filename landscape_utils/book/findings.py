@@ -13,7 +13,7 @@ from ..claims.measure import NOT_COMPUTED
 from ..figures.explorer import show_me
 from ..names import display_name
 from ..study.study import Study
-from .words import OUTCOMES, PHRASES, SPOKEN, THEMES, all_of, counted, same, so_many
+from .words import OUTCOMES, PHRASES, SPOKEN, THEMES, all_of, counted, so_many, unanimous
 
 SHOW_ME = "The name of a task in the right-hand column is a link. It shows this task in the explorer below."
 RULE_TITLE = "How a verdict is reached"
@@ -137,7 +137,7 @@ def conclusion(weighed: Sequence[Claim]) -> str:
         which = decided if 2 * (holds + fails) >= len(found) else "open"
         told = f"Of the {len(found)} sentences on it, {counted(found)}."
         if len({*found}) == 1:
-            told = same(found[0], len(found))
+            told = unanimous(found[0], len(found))
         said.append(f"{theme[which]} {told}")
     return "\n\n".join(said)
 

@@ -34,7 +34,7 @@ def all_of(count: int) -> str:
     return "Both" if count == 2 else f"All {count}"
 
 
-def same(outcome: str, count: int) -> str:
+def unanimous(outcome: str, count: int) -> str:
     """What is said where all of several sentences have one outcome: "All 3 ... hold", "None of the 3 ... holds"."""
     words = OUTCOMES[outcome]
     if "none" not in words:

@@ -108,23 +108,25 @@ class Claim:
         return self.primary.evidence
 
     @property
+    def text(self) -> str:
+        """The outcome, and how likely chance alone would bring one about."""
+        if not self.evidence:
+            return "The claim **was not measured**."
+        outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
+        if not self.primary.voting:
+            return f"The claim {outcome}, because no task has an interval."
+        chance = number(100 * self.primary.chance)
+        by_chance = f"If there were no effect, {chance} % of such studies would reach a verdict by chance."
+        return f"The claim {outcome}. {by_chance}"
+
+    @property
     def place(self) -> str:
         """Where in the paper the sentence stands."""
         return f"section {self.section}" + (f", {self.figure}" if self.figure else "")
 
     def markdown(self) -> str:
-        """The sentence, the outcome, how likely chance alone would bring one about, and all measures."""
-        outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
-        text = f"The claim {outcome}, because no task has an interval."
-        if not self.evidence:
-            text = "The claim **was not measured**."
-        elif self.primary.voting:
-            chance = number(100 * self.primary.chance)
-            by_chance = (
-                f"If there were no effect, {chance} % of such studies would reach a verdict by chance."
-            )
-            text = f"The claim {outcome}. {by_chance}"
-        parts = [f"> {' '.join(self.quotation.split())} *({self.place})*", text, self.note]
+        """The sentence, the outcome, the primary measure, and how far it carries."""
+        parts = [f"> {' '.join(self.quotation.split())} *({self.place})*", self.text, self.note]
         parts += [self.primary.markdown()]
         if self.printed:
             parts += ["The numbers that the paper prints, measured in the same way:", self.printed.rows()]
