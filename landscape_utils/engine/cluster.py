@@ -116,17 +116,22 @@ def call(
                         flying[future] = name, worker
                 if not flying:
                     break
-                for _ in range(LOOKS):
-                    if done := [future for future in flying if future.status != "pending"]:
-                        break
-                    time.sleep(POLL)
-                for future in done:
+                for future in landed(flying):
                     name, _ = flying.pop(future)
                     yield name, future.result()
     except KilledWorker:
         raise UserError(f"all workers that tried a task were lost (too little memory?); {KEPT}") from None
     finally:
         client.cancel([*flying, shared])
+
+
+def landed(flying: Iterable[Any]) -> list[Any]:
+    """The futures that are done, as soon as there are some; after a second without any, none."""
+    for _ in range(LOOKS):
+        if done := [future for future in flying if future.status != "pending"]:
+            return done
+        time.sleep(POLL)
+    return []
 
 
 def workers_of(client: Client) -> dict[str, int]:
