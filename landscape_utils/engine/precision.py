@@ -5,14 +5,17 @@ rounds the step away, so the loss of a landscape can change visibly while that o
 """
 
 import itertools
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from functools import cache
 
 import numpy as np
 import torch
 
 from ..errors import UserError
 
+logger = logging.getLogger(__name__)
 # A new one goes to the end, for journals hold its place here, and into `Profile.precision`.
 PRECISIONS = ("float32", "tf32", "float16", "bfloat16")
 DTYPES = {name: getattr(torch, name.replace("tf", "float")) for name in PRECISIONS}
@@ -63,8 +66,20 @@ def probe_points(axes: Sequence[np.ndarray], places: Mapping[str, Point]) -> lis
 
 
 def check_precision(precision: str, device: str) -> None:
-    """Refuse a precision that there is not, or that the device has not."""
+    """Refuse a precision that there is not, or that the device has not; warn of one that the CPU is slow in."""
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision {precision!r}; allowed are {', '.join(PRECISIONS)}")
     if precision == "tf32" and not (device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)):
         raise UserError(f"precision 'tf32' needs an NVIDIA GPU, Ampere or later; the model is on {device}")
+    if device == "cpu" and precision in ("bfloat16", "float16"):
+        warn_of_imitation(precision)
+
+
+@cache  # once a process
+def warn_of_imitation(precision: str) -> None:
+    """Say that the CPU has no instructions for a precision in 16 bits: float32 is then many times as fast."""
+    if torch.backends.mkldnn.is_available():
+        library = torch.ops.mkldnn
+        bfloat16, float16 = library._is_mkldnn_bf16_supported, library._is_mkldnn_fp16_supported
+        if not (bfloat16() if precision == "bfloat16" else float16()):
+            logger.warning("this CPU only imitates %s and is far slower in it; use float32", precision)

@@ -11,7 +11,12 @@ from geometry import ALPHA, BETA, make_plane
 from networks import BERT_LIKE, make_examples
 
 from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.precision import largest_difference, probe_points
+from landscape_utils.engine.precision import (
+    check_precision,
+    largest_difference,
+    probe_points,
+    warn_of_imitation,
+)
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import scan
@@ -76,3 +81,16 @@ def test_what_the_device_has_not_is_refused(model, examples):
     }.items():
         with pytest.raises(UserError, match=message):
             scan(Objective(model, examples), make_plane(model), ALPHA, BETA, precision=precision)
+
+
+@pytest.mark.parametrize("supported", [True, False])
+@pytest.mark.parametrize(("precision", "short"), [("bfloat16", "bf16"), ("float16", "fp16")])
+def test_a_precision_that_the_cpu_imitates_is_told_once(precision, short, supported, caplog, monkeypatch):
+    for name in ("bf16", "fp16"):
+        answer = supported if name == short else not supported
+        monkeypatch.setattr(torch.ops.mkldnn, f"_is_mkldnn_{name}_supported", lambda answer=answer: answer)
+    warn_of_imitation.cache_clear()
+    for device in ("cuda", "cpu", "cpu"):
+        check_precision(precision, device)
+    assert caplog.text.count(f"only imitates {precision} and is far slower") == (not supported)
+    warn_of_imitation.cache_clear()
