@@ -141,12 +141,12 @@ def notebook(name: str, cells: int, parameters: Mapping[str, object]) -> str:
     namespace: dict[str, object] = {"In": [""] * 4}
     exec(first, namespace)
     namespace |= {"results_dir": str(Path("results").resolve())} | parameters
-    return one_line(lambda: exec("\n".join(further[:cells]), namespace))
+    return refusal(exec, "\n".join(further[:cells]), namespace)
 
 
-def one_line(ask: Callable[[], None]) -> str:
+def refusal(ask: Callable[..., None], *given: object) -> str:
     with pytest.raises(UserError) as caught:
-        ask()
+        ask(*given)
     return f"{caught.value}\n"
 
 
@@ -164,10 +164,7 @@ def profile(change: tuple[str, str]) -> str:
     return line
 
 
-def before_a_kernel(parameters: Mapping[str, object]) -> str:
-    return one_line(lambda: check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", parameters))
-
-
+before_a_kernel = partial(refusal, check_parameters, ROOT / "notebooks" / "01_fine_tuning.ipynb")
 ROWS = [
     *((command, given, parts) for given, *parts in COMMANDS),
     *((partial(notebook, "03_loss_surfaces_2d", 1), given, parts) for given, *parts in PARAMETERS),
