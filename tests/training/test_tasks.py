@@ -6,8 +6,8 @@ from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from landscape_utils.profiles import load_profile
 from landscape_utils.profiles.profile import Files
-from landscape_utils.training.demo_language import make_tokenizer
-from landscape_utils.training.sources import Sentences, from_files
+from landscape_utils.training.demo_language import Sentences, make_tokenizer
+from landscape_utils.training.sources import from_files
 from landscape_utils.training.tasks import Task, load_task, tokenised
 
 ROWS = [(("a b c d e f g h", "i j"), 1), (("a", "b"), 0), (("a [SEP] [MASK] b", "[CLS]"), 1), (("", "c"), 0)]
