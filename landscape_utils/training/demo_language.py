@@ -133,9 +133,8 @@ class Sentences:
     train: Split
     dev: Split
     test: Split = field(default_factory=list)  # of one size and order with dev
-    dev_seen: np.ndarray | None = (
-        None  # (len(dev),) bool, also of test: every word of the example may stand in train
-    )
+    # (len(dev),) bool, also of test: every word of the example may stand in train
+    dev_seen: np.ndarray | None = None
     places: dict[str, list[str]] = field(default_factory=dict, compare=False)
 
 
