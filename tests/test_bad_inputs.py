@@ -1,7 +1,7 @@
 """Bad inputs: one line that names the value and the way out, before any work, and nothing of the user's is changed.
 
 A command is given to the command line; parameters to the first cells of a notebook, as papermill puts them in, and
-three times to papermill itself, which takes a kernel; a change of the profile `demo` to a profile's file.
+once to papermill itself, which takes a kernel; a change of the profile `demo` to a profile's file.
 """
 
 import re
@@ -64,7 +64,7 @@ COMMANDS = [
 PARAMETERS = [
     ({"resolutoin": 7}, "'resolutoin'", "tasks, seed, resolution"),
     ({"profile": 5}, "path of a TOML file", "int"),
-    ({"tasks": "mrp"}, "'mrp'", TASKS, "did you mean 'mrpc'?"),
+    ({"tasks": "rte,mrp"}, "'mrp'", TASKS, "did you mean 'mrpc'?"),
     ({"tasks": []}, "tasks = []", '"all"'),
     ({"seed": "1"}, "seed = '1'", "integer"),
     ({"resolution": False}, "resolution = False", "integer"),
@@ -141,12 +141,12 @@ def notebook(name: str, cells: int, parameters: Mapping[str, object]) -> str:
     namespace: dict[str, object] = {"In": [""] * 4}
     exec(first, namespace)
     namespace |= {"results_dir": str(Path("results").resolve())} | parameters
-    return one_line(lambda: exec("\n".join(further[:cells]), namespace))
+    return refusal(exec, "\n".join(further[:cells]), namespace)
 
 
-def one_line(ask: Callable[[], None]) -> str:
+def refusal(ask: Callable[..., None], *given: object) -> str:
     with pytest.raises(UserError) as caught:
-        ask()
+        ask(*given)
     return f"{caught.value}\n"
 
 
@@ -164,10 +164,7 @@ def profile(change: tuple[str, str]) -> str:
     return line
 
 
-def before_a_kernel(parameters: Mapping[str, object]) -> str:
-    return one_line(lambda: check_parameters(ROOT / "notebooks" / "01_fine_tuning.ipynb", parameters))
-
-
+before_a_kernel = partial(refusal, check_parameters, ROOT / "notebooks" / "01_fine_tuning.ipynb")
 ROWS = [
     *((command, given, parts) for given, *parts in COMMANDS),
     *((partial(notebook, "03_loss_surfaces_2d", 1), given, parts) for given, *parts in PARAMETERS),
@@ -194,23 +191,14 @@ def test_a_bad_input_is_answered_in_one_line_and_changes_nothing(ask, given, par
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "given", "parts"),
-    [
-        ("01_fine_tuning", "-p tasks mrpc,cola", ["'cola'", TASKS]),
-        ("03_loss_surfaces_2d", "-r resolution many", ["resolution = 'many'", "integer"]),
-        ("08_your_model", "-p resolutoin 7", ["'resolutoin'", "checkpoints, other"]),
-    ],
-)
-def test_papermill_shows_the_line(name, given, parts, tmp_path):
+def test_papermill_shows_the_line(tmp_path):
     """Of the notebook, that is: papermill adds where it itself was."""
     out, results = tmp_path / "out.ipynb", tmp_path / "results"
-    options = f"--no-progress-bar {given} -p results_dir {results}".split()
-    command = [sys.executable, "-m", PAPERMILL, ROOT / "notebooks" / f"{name}.ipynb", out, *options]
+    options = f"--no-progress-bar -p resolutoin 7 -p results_dir {results}".split()
+    command = [sys.executable, "-m", PAPERMILL, ROOT / "notebooks" / "08_your_model.ipynb", out, *options]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode
     line = done.stderr.partition("Exception encountered at")[2].partition("\n")[2].strip()
-    assert line.startswith("UserError: ")
+    assert line.startswith("UserError: unknown parameter 'resolutoin'; a notebook takes profile, tasks")
     assert "\n" not in line
-    assert all(part in line for part in parts), line
     assert not results.exists()

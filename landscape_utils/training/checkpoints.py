@@ -25,7 +25,7 @@ from ..names import HOWS
 from ..profiles.profile import Files, Profile
 from . import lora, sources
 from .finetune import Run
-from .models import base_of, folder_of, reading
+from .models import base_of, folder_of, loaded, reading
 from .tasks import Task, sentences_of, tokenised
 
 TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells that a folder has a tokenizer
@@ -52,7 +52,7 @@ def in_order(folders: str) -> list[Path]:
         raise UserError(f"folders must be named in a text, separated by commas; got {type(folders).__name__}")
     found: list[Path] = []
     for name in filter(None, map(str.strip, folders.split(","))):
-        fit = next(filter(None, (fitting(root, name) for root in (Path.cwd(), ROOT))), None)
+        fit = fitting(Path.cwd(), name) or fitting(ROOT, name)
         if "*" in name and not fit:
             raise UserError(f"no folder fits {name!r}: give those of the checkpoints, the start first")
         found += [folder_of(str(path)) for path in fit or (name,)]
@@ -117,15 +117,8 @@ def classifier(folder: Path, classes: int) -> tuple[hf.PreTrainedModel, bool]:
     base = base_of(folder)
     with torch.random.fork_rng(), reading(folder):
         torch.manual_seed(0)  # of a head that is not there
-        model, found = hf.AutoModelForSequenceClassification.from_pretrained(
-            base or folder,
-            num_labels=classes,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # another task's head
-            output_loading_info=True,
-        )
+        # The head may be another task's, of another size.
+        model, found = loaded(hf.AutoModelForSequenceClassification, base or folder, num_labels=classes)
         if base:
             model = lora.merged(model, folder)
     random = sorted([*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])])

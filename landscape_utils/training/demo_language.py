@@ -9,8 +9,7 @@ The corpus uses every word; the train split of a task uses two words of each set
 test examples use only the other two. What a network knows of those it can know from pre-training only.
 """
 
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import transformers as hf
@@ -126,14 +125,17 @@ def make_corpus(seed: int, size: int = 20_000) -> list[tuple[str, str, int]]:
 Split = list[tuple[tuple[str, ...], int]]  # ((sentence,) or (first, second), index of the label)
 
 
-class DemoTask(NamedTuple):
-    """One of the four tasks; its dev and its test are of one size and order."""
+@dataclass(frozen=True)
+class Sentences:
+    """The examples of a task before they are tokenised; see `tasks.Task`. `places`: where each stands, for messages."""
 
     labels: tuple[str, ...]
     train: Split
     dev: Split
-    test: Split
-    dev_seen: np.ndarray  # (len(dev),) bool, also of test: every word of the example may stand in train
+    test: Split = field(default_factory=list)  # of one size and order with dev
+    # (len(dev),) bool, also of test: every word of the example may stand in train
+    dev_seen: np.ndarray | None = None
+    places: dict[str, list[str]] = field(default_factory=dict, compare=False)
 
 
 LABELS = {
@@ -161,7 +163,7 @@ def _example(name: str, rng: np.random.Generator, label: int, words: np.ndarray)
     return say(rng, first, words), say(rng, second, words)
 
 
-def make_task(name: str, seed: int = 0) -> DemoTask:
+def make_task(name: str, seed: int = 0) -> Sentences:
     """The task ``name`` ("mnli", "rte", "sst2", "mrpc"), balanced in its labels; no example stands in two splits."""
     rng = np.random.default_rng([seed, list(LABELS).index(name)])
     order = rng.permuted(np.tile(np.arange(4), (66, 1)), axis=1)  # (66, 4)
@@ -182,7 +184,7 @@ def make_task(name: str, seed: int = 0) -> DemoTask:
     half = DEV_SIZE // 2
     train, dev, test = draw(TRAIN_SIZE[name], known), draw(half, known), draw(half, known)
     seen = np.arange(DEV_SIZE) < half
-    return DemoTask(LABELS[name], train, dev + draw(half, held_out), test + draw(half, held_out), seen)
+    return Sentences(LABELS[name], train, dev + draw(half, held_out), test + draw(half, held_out), seen)
 
 
 def make_tokenizer() -> hf.PreTrainedTokenizerFast:

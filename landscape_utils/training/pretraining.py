@@ -6,11 +6,10 @@ this small learns the topics of the words and not, in the time that we have, whi
 
 import inspect
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -100,12 +99,9 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     if not folder.exists():
         with Store(folder.parent).lock(folder):
             if not folder.exists():
-                unfinished = Path(tempfile.mkdtemp(prefix="unfinished-", dir=folder.parent))
-                try:
-                    make(unfinished)
-                    os.replace(unfinished, folder)
-                finally:
-                    shutil.rmtree(unfinished, ignore_errors=True)
+                with TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as unfinished:
+                    make(Path(unfinished))
+                    os.replace(unfinished, folder)  # what is left to be removed is nothing
     return folder
 
 

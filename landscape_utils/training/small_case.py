@@ -20,8 +20,7 @@ from ..names import HOWS, TASK_NAMES, display_name
 from ..profiles.profile import ModelSpec
 from ..progress import quiet
 from ..store.recipes import recipe_key
-from . import sources
-from .demo_language import VOCABULARY, make_corpus, make_tokenizer
+from .demo_language import VOCABULARY, make_corpus, make_task, make_tokenizer
 from .finetune import accuracy
 from .models import build_model
 from .pretraining import Recipe, learn_words, made_once
@@ -91,7 +90,7 @@ def _fill(folder: Path, task: str, other: str, seed: int) -> None:
             train(folder / how, start, task, how, seed)
             end = train(Path(scrap) / other / how, start, other, how, seed)
             shutil.move(end, folder / f"{how}-other")
-    sentences = sources.from_demo(task)
+    sentences = make_task(task)
     for split, examples in (("train", sample_of(sentences.train, LIMIT)), ("dev", sentences.dev)):
         head = [*("first", "second")[: len(examples[0][0])], "label"]
         rows = [[*text, sentences.labels[label]] for text, label in examples]
@@ -104,7 +103,7 @@ def train(folder: Path, start: Path, name: str, how: str, seed: int) -> Path:
     from .trainer import arguments
 
     tokenizer = make_tokenizer()
-    task = tokenised(name, sources.from_demo(name), tokenizer, NETWORK["max_position_embeddings"], LIMIT)
+    task = tokenised(name, make_task(name), tokenizer, NETWORK["max_position_embeddings"], LIMIT)
     spec = ModelSpec(source=str(start), max_length=NETWORK["max_position_embeddings"])
     model = build_model(spec, len(task.labels), how, seed, folder)
     model.config.id2label = dict(enumerate(task.labels))

@@ -1,4 +1,4 @@
-"""Where the sentences and labels of a task come from: the embedded language, a GLUE folder, the hub, files."""
+"""Where the sentences and labels of a task come from, beside the embedded language: a GLUE folder, the hub, files."""
 
 import csv
 import io
@@ -7,31 +7,17 @@ import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ..errors import UserError
 from ..names import TASK_NAMES, task_key
 from ..profiles.profile import Files
-from . import demo_language, hub
-from .demo_language import LABELS, Split
+from . import hub
+from .demo_language import LABELS, Sentences, Split
 
 csv.field_size_limit(2**31 - 1)  # a document in a field is longer than the 131,072 characters that csv allows
-
-
-@dataclass(frozen=True)
-class Sentences:
-    """The examples of a task before they are tokenised; see `tasks.Task`. `places`: where each stands, for messages."""
-
-    labels: tuple[str, ...]
-    train: Split
-    dev: Split
-    test: Split = field(default_factory=list)
-    dev_seen: np.ndarray | None = None
-    places: dict[str, list[str]] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -58,10 +44,6 @@ GLUE = {
 PAIRED = [name for name, layout in GLUE.items() if len(layout.text) == len(LABELS[name]) == 2]
 HUB = "nyu-mll/glue"
 UNLABELLED = ("-", "-1")  # the annotators did not agree, or the label is kept back
-
-
-def from_demo(name: str) -> Sentences:
-    return Sentences(*demo_language.make_task(name))
 
 
 def from_folder(name: str, data_dir: str | Path) -> Sentences:

@@ -20,7 +20,7 @@ from ..errors import UserError
 from ..names import TASK_NAMES, task_key
 from ..profiles.profile import TaskSpec
 from . import sources
-from .sources import Sentences, Split
+from .demo_language import Sentences, Split, make_task
 
 Example = dict[str, list[int] | int]  # "input_ids", "attention_mask", ("token_type_ids"), "labels"
 SAMPLE_SEED = 0
@@ -72,7 +72,7 @@ def sentences_of(name: str, spec: TaskSpec, data_dir: str | Path | None = None) 
     if name not in TASK_NAMES:
         raise UserError(f"unknown task {name!r}: source {spec.source!r} has {', '.join(TASK_NAMES)}")
     if spec.source == "demo":
-        return sources.from_demo(name)
+        return make_task(name)
     return sources.from_folder(name, data_dir) if data_dir else sources.from_hub(name)
 
 

@@ -36,9 +36,9 @@ class Collator:
 
 
 class StepTrainer(Trainer):
-    """A Trainer that keeps the loss of each step, and raises UserError where one is not finite.
+    """A Trainer that keeps the loss of each step in its state, and so in its checkpoints; UserError for one not finite.
 
-    `what` is trained, for the bar and the error; `after_step` and `after_epoch` are called with the Trainer's state.
+    `what` is trained, for the bar and the error; `after_step` is called with the Trainer's state.
     """
 
     def __init__(
@@ -46,18 +46,12 @@ class StepTrainer(Trainer):
         *,
         what: str,
         after_step: Callable[[Any], None] = lambda state: None,
-        after_epoch: Callable[[Any], None] = lambda state: None,
         **options: Any,
     ):
         super().__init__(**options)
-        self.what, self.after_step, self.after_epoch = what, after_step, after_epoch
+        self.what, self.after_step = what, after_step
         self.remove_callback(PrinterCallback)
         self.add_callback(_Watching(self))
-
-    @property
-    def losses(self) -> list[float]:
-        """The loss of each step. They are part of the Trainer's state, and so of its checkpoints."""
-        return [record["loss"] for record in self.state.log_history if "loss" in record]
 
     def train(self, *args: Any, **kwargs: Any) -> Any:
         with quiet():
@@ -81,7 +75,7 @@ class StepTrainer(Trainer):
 
 
 class _Watching(TrainerCallback):
-    """The project's progress bar over the steps of a training, and what its caller does after a step or an epoch."""
+    """The project's progress bar over the steps of a training, and what its caller does after a step."""
 
     def __init__(self, trainer: StepTrainer):
         self.trainer = trainer
@@ -93,9 +87,6 @@ class _Watching(TrainerCallback):
         self.bar.set_postfix(loss=f"{state.log_history[-1]['loss']:.3f}", refresh=False)
         self.bar.update()
         self.trainer.after_step(state)
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.trainer.after_epoch(state)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.bar.close()

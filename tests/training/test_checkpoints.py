@@ -1,7 +1,6 @@
 """Checkpoints as they are found: their order, their encoder to the bit, the classes that their labels mean."""
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
@@ -50,13 +49,12 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
     found = in_order("start/checkpoint-0, run-*/checkpoint-*")
     assert found == [tmp_path / name for name in ("start/checkpoint-0", *run)]
     assert in_order(f"{tmp_path}/run-7/*-90") == [tmp_path / "run-7/checkpoint-90"]
-    for name, words in (
-        ("other/*", r"where does 'checkpoint-best' belong\?"),
-        ("other", "name one of the folders in it: checkpoint-1, checkpoint-best$"),
-        (" , ", "no checkpoints"),
-    ):
-        with refused(words):
-            in_order(name)
+    with refused(r"where does 'checkpoint-best' belong\?"):
+        in_order("other/*")
+    with refused("name one of the folders in it: checkpoint-1, checkpoint-best$"):
+        in_order("other")
+    with refused("no checkpoints"):
+        in_order(" , ")
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -119,20 +117,22 @@ def save_lora(kind: str, folder: Path, **options) -> torch.nn.Module:
 
 def test_a_lora_folder_is_merged_while_reading_and_knows_its_task(tmp_path, monkeypatch):
     """Against peft's own unmerged forward: float32 rounding of two matrix products that became one."""
-    model, folder = save_lora("bert", tmp_path), tmp_path / "lora"
+    model, base, folder = save_lora("bert", tmp_path), tmp_path / "base", tmp_path / "lora"
     assert in_order(str(folder)) == [folder]
     merged, whole = classifier(folder, 3)
     ids = torch.tensor([[5, 6, 7, 8]])
     torch.testing.assert_close(merged(ids).logits, model(ids).logits, rtol=0, atol=1e-6)
     assert (whole, type(merged)) == (True, hf.BertForSequenceClassification)
-    start, has_head = classifier(tmp_path / "base", 3)
+    start, has_head = classifier(base, 3)
     assert (has_head, ParameterSpace(start).size) == (False, ParameterSpace(merged).size)
     rows = tmp_path / "rows.csv"
     rows.write_text("text,tone\nthe kind horse,0\nthe fast ship,1\nthe sad cook,2\n")
-    make_tokenizer().save_pretrained(tmp_path / "base")
-    assert read([tmp_path / "base", folder], (rows, rows)).labels == ("0", "1", "2")
+    with refused("no tokenizer"):
+        read([base, folder], (rows, rows))
+    make_tokenizer().save_pretrained(base)
+    assert read([base, folder], (rows, rows)).labels == ("0", "1", "2")
     before = weights_checksum(folder)
-    edit_config(tmp_path / "base", hidden_act="relu")
+    edit_config(base, hidden_act="relu")
     assert weights_checksum(folder) != before
     monkeypatch.setitem(sys.modules, "peft", None)
     with refused(r"pip install landscape_utils\[lora\], or save the merged model"):
@@ -204,16 +204,6 @@ def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles_and_one_text_na
         assert (found.name, len(found.train_text[0])) == ("sst2", columns)
     task = read_task(saved[0], load_profile("demo", tasks="sst2"))
     assert (task.name, len(task.train)) == ("sst2", 600)
-
-
-def test_the_tokenizer_may_lie_in_another_checkpoint(saved):
-    (first, *_, last), files = saved
-    with refused("no tokenizer"):
-        read([first, first], files)
-    expected = read([first, last], files).checksum
-    for path in last.glob("tokenizer*"):
-        shutil.move(path, first)
-    assert read([first, last], files).checksum == expected
 
 
 def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):

@@ -2,7 +2,6 @@
 
 import socket
 
-import huggingface_hub
 import pytest
 from own_case import refused
 
@@ -12,12 +11,12 @@ from landscape_utils.training import hub
 @pytest.fixture
 def silent(tmp_path, monkeypatch):
     """A hub that takes the connection and never replies, and an empty cache."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(hub, "TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}"
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+        monkeypatch.setattr(hub.constants, "ENDPOINT", address)
         yield tmp_path
 
 
@@ -35,7 +34,7 @@ def test_what_is_here_needs_no_answer_and_a_hub_that_says_nothing_is_given_up(si
 
 
 def test_left_alone_nothing_is_asked_and_after_it_all_is_as_before(silent, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://never.asked")
+    monkeypatch.setattr(hub.constants, "ENDPOINT", "http://never.asked")
     with hub.left_alone(), refused("offline mode is enabled"):
         hub.fetched("a/b", ["*.json"], "")
-    assert not huggingface_hub.constants.HF_HUB_OFFLINE
+    assert not hub.constants.HF_HUB_OFFLINE

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.names import HOWS
 from landscape_utils.profiles.profile import ModelSpec
-from landscape_utils.training import models
+from landscape_utils.training import hub, models
 from landscape_utils.training.finetune import head_of
 from landscape_utils.training.models import MINILM_SHA256, build_model, model_checksum
 
@@ -136,10 +136,9 @@ def test_a_programmers_mistake_is_not_retold_as_a_models(mistake):
     ],
 )
 def test_a_model_that_cannot_be_had_is_told_with_the_ways_round_it(tmp_path, monkeypatch, source, how, words):
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr(models.importlib.util, "find_spec", lambda name: None)  # the extra is not installed
-    with refused(words):
+    with hub.left_alone(), refused(words):
         build_model(spec(source), 2, how, 0, tmp_path)
 
 

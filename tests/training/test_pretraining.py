@@ -66,6 +66,6 @@ def test_it_learns(monkeypatch):
     train = trainer.StepTrainer.train
     monkeypatch.setattr(trainer.StepTrainer, "train", lambda self: (trained.append(self), train(self)))
     pretrain(Recipe(steps=100))
-    losses = trained[0].losses
+    losses = [record["loss"] for record in trained[0].state.log_history if "loss" in record]
     assert np.mean(losses[:5]) > 5.5
     assert np.mean(losses[-10:]) < 4.2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-import transformers as hf
+from networks import make_model
 
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.sentence_vectors import best_threshold, cosines
@@ -12,11 +12,9 @@ PAIRS = [("the tutor helps", "the pupil reads a book"), ("a book", "the tutor he
 
 
 def test_the_vector_of_a_sentence_is_the_mean_over_its_tokens():
-    """Batches are padded, which must not show; 1e-5: rounding of float32 in two layers."""
-    torch.manual_seed(0)
+    """Batches are padded, which must not show; 1e-5: rounding of float32 in three layers."""
     tokenizer = make_tokenizer()
-    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    encoder = hf.BertModel(hf.BertConfig(vocab_size=len(tokenizer), **sizes)).eval()
+    encoder = make_model(vocab_size=len(tokenizer)).base_model.eval()
 
     def vector(sentence):
         return encoder(**tokenizer(sentence, return_tensors="pt")).last_hidden_state[0].mean(dim=0)
