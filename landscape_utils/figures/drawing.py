@@ -145,7 +145,6 @@ def draw_mark(axis: Axes, mark: Mark, name: str, named: bool, right: int) -> Non
             fontsize=9,
             path_effects=halo(),
             zorder=7,
-            annotation_clip=True,
         )
 
 

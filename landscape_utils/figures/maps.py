@@ -1,10 +1,10 @@
 """Maps of surfaces side by side, on shared colour scales, with trajectories on top."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from textwrap import fill
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
@@ -77,35 +77,34 @@ def surface_grid(
         _name_panels(panels, heading, list(by_name), upright)
         if share != "all":
             colour_bar(figure, panels, scale, value, below=upright)
-    every, first_panel = list(chain.from_iterable(axes)), axes[0][0]
+    first_panel = axes[0, 0]
     if share == "all":
-        colour_bar(figure, every, scales[0], value)
+        colour_bar(figure, axes.ravel().tolist(), scales[0], value)
     first_panel.set_ylabel(f"{first_panel.get_ylabel()}\nβ")
-    (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
+    (axes[0, -1] if upright else axes[-1, 0]).set_xlabel("α")
     if first_panel.get_legend_handles_labels()[1]:  # within the maps of a phone it would take all their room
         legend_above(figure, first_panel)
     note(figure, said)
     fit_height(figure)
-    for axis in every:
+    for axis in axes.flat:
         label_lines(axis, value)
     return figure
 
 
 def _panels_of_maps(
     headings: int, names: int, columns: int, upright: bool, width: float
-) -> tuple[PageFigure, list[list[Axes]]]:
-    """A figure and its panels, axes[heading][name], higher than the panels need."""
+) -> tuple[PageFigure, np.ndarray]:
+    """A figure, higher than its panels need, and these, (headings, names)."""
     across = min(columns, headings) if upright else names
     rows = -(-headings // across) * names if upright else headings
     side = min((width - 1.0) / across, 5.0)  # inches
     figure = PageFigure(across * side + 1.0, rows * (side + 0.8) + 1.2, layout="compressed")
     grid = figure.subplots(rows, across, squeeze=False)
-    if not upright:
-        return figure, [list(row) for row in grid]
-    blocks = [list(grid[top : top + names, k]) for top in range(0, rows, names) for k in range(across)]
-    for axis in chain.from_iterable(blocks[headings:]):
+    if upright:  # blocks of rows, one for each name
+        grid = grid.reshape(-1, names, across).swapaxes(1, 2).reshape(-1, names)
+    for axis in grid[headings:].flat:
         axis.remove()
-    return figure, blocks[:headings]
+    return figure, grid[:headings]
 
 
 def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upright: bool) -> None:
