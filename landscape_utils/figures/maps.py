@@ -11,15 +11,7 @@ from matplotlib.figure import Figure
 
 from ..landscape.scan import Surface
 from ..landscape.trajectory import Trajectory
-from .drawing import (
-    Scale,
-    colour_scale,
-    draw_points,
-    draw_surface,
-    draw_trajectory,
-    label_lines,
-    neighbourhood,
-)
+from .drawing import Scale, colour_scale, draw_surface, draw_trajectory, label_lines, neighbourhood
 from .notes import leaves, percent, scan_note
 from .page import PageFigure, fit_height, for_pages, legend_above, note
 from .style import COLOUR_MAPS, HOW_NAMES, PHONE, WIDTH, how_name, lines_of
@@ -52,22 +44,19 @@ def surface_grid(
     middle between the marks, on a colour scale of its own. `points`: a dot at each computed point.
     """
     said, first = scan_note(surfaces, value), next(iter(surfaces.values()))
-    if window:
-        surfaces = {h: {n: neighbourhood(s, window) for n, s in of.items()} for h, of in surfaces.items()}
     upright = len(surfaces) > 1 and set(first) <= set(HOW_NAMES)
     if width == PHONE:
         upright, columns = upright or len(first) > 2, 2
     figure, axes = _panels_of_maps(len(surfaces), len(first), columns, upright, width)
-    scales = [colour_scale(list(of.values()), value, log) for of in surfaces.values()]
+    seen = {h: {n: neighbourhood(s, window) for n, s in of.items()} for h, of in surfaces.items()}
+    scales = [colour_scale(list(of.values()), value, log) for of in seen.values()]
     if share == "all":
-        scales = [colour_scale(leaves(surfaces), value, log)] * len(surfaces)
+        scales = [colour_scale(leaves(seen), value, log)] * len(seen)
     named: set[str] = set()  # each mark's name stands where it comes first
     for panels, scale, (heading, by_name) in zip(axes, scales, surfaces.items(), strict=True):
         for axis, (name, surface) in zip(panels, by_name.items(), strict=True):
-            draw_surface(axis, surface, scale, value, window, named)
+            draw_surface(axis, surface, scale, value, window, named, points)
             named |= surface.marks.keys()
-            if points:
-                draw_points(axis, surface)
             shown = axis.axis()
             if trajectories:
                 _draw_paths(axis, trajectories[heading][name])

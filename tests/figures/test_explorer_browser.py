@@ -12,21 +12,7 @@ from functools import partial
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from explored import (
-    EVIL,
-    WIDTHS,
-    bowl,
-    cube,
-    line,
-    numbers,
-    readout,
-    scanned,
-    sentence,
-    settle,
-    slide,
-    text,
-    views,
-)
+from explored import EVIL, WIDTHS, cube, line, numbers, readout, scanned, sentence, settle, slide, text, views
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from scipy.stats import rankdata
@@ -200,7 +186,7 @@ def test_the_first_threshold_outlines_something_in_every_view(show, ends):
 def test_area_is_of_the_basin_around_the_end_alone(show):
     """Two discs of radius r, 3 apart: one counts until they touch, at r = 1.5, and then both."""
     surface = scanned(81, 1.0)
-    other = bowl(surface.alpha[:, None] + 3, surface.beta[None, :], 1.0)
+    other = 0.2 + (surface.alpha[:, None] + 2) ** 2 + surface.beta**2
     loss = np.minimum(np.minimum(surface.loss, other), 8.0)
     page = show([View({"": scanned(81, 1.0, loss=loss)})])
     depth = 8.0 - loss.min()
