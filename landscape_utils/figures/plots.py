@@ -143,20 +143,17 @@ def rollback_bars(
     theirs = paper or {}
     figure = PageFigure(width, 3.7)
     axis = figure.subplots()
-    bars = (FINE_TUNED, *next(iter(rollbacks.values())).groups)
+    accuracy = [{FINE_TUNED: of.fine_tuned} | of.groups for of in rollbacks.values()]
+    stderr = [{FINE_TUNED: of.fine_tuned_stderr} | of.stderr for of in rollbacks.values()]
+    bars = list(accuracy[0])
     share = 1 / (len(bars) + 1)  # of the room from one task to the next
     for i, (bar, colour) in enumerate(zip(bars, GROUP_COLOURS, strict=True)):
         at = np.arange(len(rollbacks)) + (i - (len(bars) - 1) / 2) * share
-        measured = [
-            (r.fine_tuned, r.fine_tuned_stderr) if bar == FINE_TUNED else (r.groups[bar], r.stderr[bar])
-            for r in rollbacks.values()
-        ]
-        height, stderr = np.transpose(measured)
         axis.bar(
             at,
-            height,
+            [of[bar] for of in accuracy],
             width=0.9 * share,
-            yerr=2 * stderr,
+            yerr=[2 * of[bar] for of in stderr],
             label=bar,
             color=colour,
             edgecolor=INK,
