@@ -106,8 +106,8 @@ def draw_surface(
             inks = [ink_on(colours(scale.norm(level))) for level in scale.lines]
             axis.contour(alpha, beta, values, scale.lines, colors=inks, linewidths=0.6)
     if points:
-        places = np.stack(np.meshgrid(surface.alpha, surface.beta, indexing="ij"))  # (2, A, B)
-        axis.scatter(*places[:, surface.computed], s=2, color=CHALK, alpha=0.7, lw=0, zorder=3)
+        x, y = np.meshgrid(surface.alpha, surface.beta, indexing="ij")  # (A, B) each
+        axis.scatter(x[surface.computed], y[surface.computed], s=2, color=CHALK, alpha=0.7, lw=0, zorder=3)
     axis.spines[:].set_visible(True)
     for of in (axis.xaxis, axis.yaxis):
         of.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
