@@ -74,13 +74,16 @@ def draw_surface(
     value: str = "loss",
     window: float | None = None,
     named: Collection[str] = (),
+    points: bool = False,
 ) -> None:
     """One surface into a panel: contours, marks, hatching where a cell is not finite.
 
-    `window`: only so far around the middle of the marks. `named`: marks whose names stand elsewhere.
+    `window`: only so far around the middle of the marks. `named`: marks whose names stand elsewhere. `points`: a small
+    dot at each point that was computed; those between them were interpolated.
 
     Raises UserError for fewer than two points on an axis.
     """
+    surface = neighbourhood(surface, window)
     order = np.argsort(surface.alpha), np.argsort(surface.beta)
     alpha, beta = surface.alpha[order[0]], surface.beta[order[1]]
     if min(len(alpha), len(beta)) < 2:
@@ -102,6 +105,9 @@ def draw_surface(
         if len(scale.lines):
             inks = [ink_on(colours(scale.norm(level))) for level in scale.lines]
             axis.contour(alpha, beta, values, scale.lines, colors=inks, linewidths=0.6)
+    if points:
+        x, y = np.meshgrid(surface.alpha, surface.beta, indexing="ij")  # (A, B) each
+        axis.scatter(x[surface.computed], y[surface.computed], s=2, color=CHALK, alpha=0.7, lw=0, zorder=3)
     axis.spines[:].set_visible(True)
     for of in (axis.xaxis, axis.yaxis):
         of.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -145,7 +151,6 @@ def draw_mark(axis: Axes, mark: Mark, name: str, named: bool, right: int) -> Non
             fontsize=9,
             path_effects=halo(),
             zorder=7,
-            annotation_clip=True,
         )
 
 
@@ -163,14 +168,10 @@ def draw_trajectory(
     axis.set_ylim(min(bottom, beta.min() - 0.1), max(top, beta.max() + 0.1))
 
 
-def draw_points(axis: Axes, surface: Surface) -> None:
-    """A small dot at each point that was computed; those between them were interpolated."""
-    alpha, beta = np.meshgrid(surface.alpha, surface.beta, indexing="ij")  # (A, B)
-    axis.scatter(alpha[surface.computed], beta[surface.computed], s=2, color=CHALK, alpha=0.7, lw=0, zorder=3)
-
-
-def neighbourhood(surface: Surface, window: float) -> Surface:
-    """The surface's points within `window` of the middle of its marks, and one point more on each side."""
+def neighbourhood(surface: Surface, window: float | None) -> Surface:
+    """The surface's points within `window` of the middle of its marks, and one point more on each side; None: all."""
+    if not window:
+        return surface
     near = [
         np.abs(axis - at) <= window + np.diff(np.sort(axis)).max(initial=0)
         for axis, at in ((surface.alpha, middle_of(surface)), (surface.beta, 0.0))

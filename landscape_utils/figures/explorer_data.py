@@ -135,11 +135,10 @@ def quantities(views: Iterable[View]) -> dict[str, dict[str, Any]]:
 
 def shown(measured: Mapping[str, Any], only: Sequence[str]) -> Iterable[tuple[str, str, Any]]:
     """(name, kind, scan or mark) of each quantity to show."""
-    for prefix, scan in measured.items():
-        for kind in KINDS:
-            name = f"{prefix} {kind}".strip()
-            if not only or name in only:
-                yield name, kind, scan
+    for (prefix, scan), kind in product(measured.items(), KINDS):
+        name = f"{prefix} {kind}".strip()
+        if not only or name in only:
+            yield name, kind, scan
 
 
 def pack_fields(scans: Mapping[str, Curve], only: Sequence[str]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from ..profiles.profile import Profile
 from ..progress import no_bars
 from ..study.scan_results import SurfaceResult
 from ..study.study import Study
-from .explorer import Explorer
+from .explorer import Explorer, page
 from .explorer_data import PAPERS, SPLITS, View, pack_mark
 from .style import how_name
 from .watching import Coarse, Place, Rows, Watched
@@ -70,8 +70,7 @@ class Live(ipywidgets.VBox):
         self._ask(self._list_sentences)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        page, _ = self.explorer._repr_mimebundle_(**kwargs)
-        return super()._repr_mimebundle_(**kwargs) | {"text/html": page["text/html"]}
+        return super()._repr_mimebundle_(**kwargs) | {"text/html": page(self.explorer.payload)}
 
     def _make_point(self) -> ipywidgets.VBox:
         span = self.study.profile.grid.span

@@ -1,25 +1,17 @@
 """Maps of surfaces side by side, on shared colour scales, with trajectories on top."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from textwrap import fill
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from ..landscape.scan import Surface
 from ..landscape.trajectory import Trajectory
-from .drawing import (
-    Scale,
-    colour_scale,
-    draw_points,
-    draw_surface,
-    draw_trajectory,
-    label_lines,
-    neighbourhood,
-)
+from .drawing import Scale, colour_scale, draw_surface, draw_trajectory, label_lines, neighbourhood
 from .notes import leaves, percent, scan_note
 from .page import PageFigure, fit_height, for_pages, legend_above, note
 from .style import COLOUR_MAPS, HOW_NAMES, PHONE, WIDTH, how_name, lines_of
@@ -52,22 +44,19 @@ def surface_grid(
     middle between the marks, on a colour scale of its own. `points`: a dot at each computed point.
     """
     said, first = scan_note(surfaces, value), next(iter(surfaces.values()))
-    if window:
-        surfaces = {h: {n: neighbourhood(s, window) for n, s in of.items()} for h, of in surfaces.items()}
     upright = len(surfaces) > 1 and set(first) <= set(HOW_NAMES)
     if width == PHONE:
         upright, columns = upright or len(first) > 2, 2
     figure, axes = _panels_of_maps(len(surfaces), len(first), columns, upright, width)
-    scales = [colour_scale(list(of.values()), value, log) for of in surfaces.values()]
+    seen = {h: {n: neighbourhood(s, window) for n, s in of.items()} for h, of in surfaces.items()}
+    scales = [colour_scale(list(of.values()), value, log) for of in seen.values()]
     if share == "all":
-        scales = [colour_scale(leaves(surfaces), value, log)] * len(surfaces)
+        scales = [colour_scale(leaves(seen), value, log)] * len(seen)
     named: set[str] = set()  # each mark's name stands where it comes first
     for panels, scale, (heading, by_name) in zip(axes, scales, surfaces.items(), strict=True):
         for axis, (name, surface) in zip(panels, by_name.items(), strict=True):
-            draw_surface(axis, surface, scale, value, window, named)
+            draw_surface(axis, surface, scale, value, window, named, points)
             named |= surface.marks.keys()
-            if points:
-                draw_points(axis, surface)
             shown = axis.axis()
             if trajectories:
                 _draw_paths(axis, trajectories[heading][name])
@@ -77,35 +66,34 @@ def surface_grid(
         _name_panels(panels, heading, list(by_name), upright)
         if share != "all":
             colour_bar(figure, panels, scale, value, below=upright)
-    every, first_panel = list(chain.from_iterable(axes)), axes[0][0]
+    first_panel = axes[0, 0]
     if share == "all":
-        colour_bar(figure, every, scales[0], value)
+        colour_bar(figure, axes.ravel().tolist(), scales[0], value)
     first_panel.set_ylabel(f"{first_panel.get_ylabel()}\nβ")
-    (axes[0][-1] if upright else axes[-1][0]).set_xlabel("α")
+    (axes[0, -1] if upright else axes[-1, 0]).set_xlabel("α")
     if first_panel.get_legend_handles_labels()[1]:  # within the maps of a phone it would take all their room
         legend_above(figure, first_panel)
     note(figure, said)
     fit_height(figure)
-    for axis in every:
+    for axis in axes.flat:
         label_lines(axis, value)
     return figure
 
 
 def _panels_of_maps(
     headings: int, names: int, columns: int, upright: bool, width: float
-) -> tuple[PageFigure, list[list[Axes]]]:
-    """A figure and its panels, axes[heading][name], higher than the panels need."""
+) -> tuple[PageFigure, np.ndarray]:
+    """A figure, higher than its panels need, and these, (headings, names)."""
     across = min(columns, headings) if upright else names
     rows = -(-headings // across) * names if upright else headings
     side = min((width - 1.0) / across, 5.0)  # inches
     figure = PageFigure(across * side + 1.0, rows * (side + 0.8) + 1.2, layout="compressed")
     grid = figure.subplots(rows, across, squeeze=False)
-    if not upright:
-        return figure, [list(row) for row in grid]
-    blocks = [list(grid[top : top + names, k]) for top in range(0, rows, names) for k in range(across)]
-    for axis in chain.from_iterable(blocks[headings:]):
+    if upright:  # blocks of rows, one for each name
+        grid = grid.reshape(-1, names, across).swapaxes(1, 2).reshape(-1, names)
+    for axis in grid[headings:].flat:
         axis.remove()
-    return figure, blocks[:headings]
+    return figure, grid[:headings]
 
 
 def _name_panels(panels: Sequence[Axes], heading: str, names: Sequence[str], upright: bool) -> None:

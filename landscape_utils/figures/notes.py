@@ -22,16 +22,15 @@ def either(values: Iterable[Any]) -> str:
 
 def scan_note(scans: Mapping[str, Mapping[str, Curve]], value: str = "loss") -> str:
     """Of scans[heading][name]: how they were measured, and which trainings had learned nothing."""
-    return sample_note(leaves(scans), value) + stayed(
-        {h: {n: [of[n]] for n in of} for h, of in scans.items()}
-    )
+    return sample_note(leaves(scans), value) + stayed(scans)
 
 
-def stayed(seeds: Mapping[str, Mapping[str, Sequence[Any]]]) -> str:
-    """Which of seeds[heading][name] had learned nothing, and how many of several."""
+def stayed(trained: Mapping[str, Mapping[str, Any]]) -> str:
+    """Which of trained[heading][name], one or a list of several seeds, had learned nothing, and how many of several."""
     failed = []
-    for heading, by_name in seeds.items():
-        for name, of in by_name.items():
+    for heading, by_name in trained.items():
+        for name, found in by_name.items():
+            of = found if isinstance(found, Sequence) else [found]
             count = sum(not one.learned for one in of)
             many = f" ({count} of {len(of)})" if len(of) > 1 else ""
             failed += [f"{heading} {how_name(name)}{many}"] * (count > 0)

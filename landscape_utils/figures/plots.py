@@ -17,16 +17,7 @@ from ..landscape.scan import Curve, Surface
 from ..landscape.trajectory import Trajectory
 from ..training.finetune import Run
 from ..training.history import smoothed
-from .drawing import (
-    MARKERS,
-    OTHER_MARKER,
-    colour_scale,
-    draw_points,
-    draw_surface,
-    draw_trajectory,
-    label_lines,
-    neighbourhood,
-)
+from .drawing import MARKERS, OTHER_MARKER, colour_scale, draw_surface, draw_trajectory, label_lines
 from .maps import VALUE_NAMES, colour_bar, surface_grid
 from .notes import either, leaves, percent, sample_note, scan_note, stayed
 from .page import PageFigure, for_pages, legend_above, note
@@ -113,8 +104,7 @@ def overfitting(
     window = 0.2 + max(1, *np.abs(trajectory.alpha - 0.5), *np.abs(trajectory.beta))
     maps = grid["whole"], grid["close"]
     draw_surface(maps[0], surface, scale, "error")
-    draw_surface(maps[1], neighbourhood(surface, window), scale, "error", window, surface.marks)
-    draw_points(maps[1], surface)
+    draw_surface(maps[1], surface, scale, "error", window, surface.marks, points=True)
     for axis in maps:
         draw_trajectory(axis, trajectory, slice(first.epochs, None), AFTER)
         draw_trajectory(axis, trajectory, slice(first.epochs + 1))
@@ -153,20 +143,17 @@ def rollback_bars(
     theirs = paper or {}
     figure = PageFigure(width, 3.7)
     axis = figure.subplots()
-    bars = (FINE_TUNED, *next(iter(rollbacks.values())).groups)
+    accuracy = [{FINE_TUNED: of.fine_tuned} | of.groups for of in rollbacks.values()]
+    stderr = [{FINE_TUNED: of.fine_tuned_stderr} | of.stderr for of in rollbacks.values()]
+    bars = list(accuracy[0])
     share = 1 / (len(bars) + 1)  # of the room from one task to the next
     for i, (bar, colour) in enumerate(zip(bars, GROUP_COLOURS, strict=True)):
         at = np.arange(len(rollbacks)) + (i - (len(bars) - 1) / 2) * share
-        measured = [
-            (r.fine_tuned, r.fine_tuned_stderr) if bar == FINE_TUNED else (r.groups[bar], r.stderr[bar])
-            for r in rollbacks.values()
-        ]
-        height, stderr = np.transpose(measured)
         axis.bar(
             at,
-            height,
+            [of[bar] for of in accuracy],
             width=0.9 * share,
-            yerr=2 * stderr,
+            yerr=[2 * of[bar] for of in stderr],
             label=bar,
             color=colour,
             edgecolor=INK,

@@ -32,32 +32,24 @@ def view(study: Study, task: str, how: str = "", **parts: Any) -> View:
 
 def histories(study: Study, tasks: Sequence[str]) -> Shown:
     """Section 5.2: the training, epoch by epoch, in the form of curves along it."""
-    shown = ("training loss", "dev loss", "dev error")
-    return [
-        view(
-            study,
-            task,
-            how,
-            curves=history(study.run(task, how), study.facts(task)),
-            quantities=shown,
-            axis="epoch",
-        )
-        for task, how in product(tasks, study.ways)
-    ], []
+    return [history_of(study, *of) for of in product(tasks, study.ways)], []
 
 
-def history(run: Run, facts: Mapping[str, Any]) -> dict[str, Curve]:
+def history_of(study: Study, task: str, how: str) -> View:
     """What was recorded, epochs for alpha, with the standard error of an epoch's training loss."""
+    run, facts = study.run(task, how), study.facts(task)
     stderr = np.array([np.nan, *(loss_of_epoch(run, epoch + 1)[1] for epoch in range(run.epochs))])
     epochs, unknown = np.arange(run.epochs + 1.0), np.full(run.epochs + 1, np.nan)
     known: dict[str, Any] = {"alpha": epochs, "error_stderr": unknown, "marks": {}, "norm": np.nan}
     known |= {"precision": "", "precision_error": 0.0}
-    loss, dev_loss, dev_error = recorded(run).values()
+    measured = recorded(run)
+    loss, dev_loss, dev_error = measured.values()
     n, dev_n = facts["train_examples"], facts["dev_examples"]
-    return {
+    curves = {
         "training": Curve(loss=loss, loss_stderr=stderr, error=unknown, examples=n, **known),
         "dev": Curve(loss=dev_loss, loss_stderr=unknown, error=dev_error, examples=dev_n, **known),
     }
+    return view(study, task, how, curves=curves, quantities=tuple(measured), axis="epoch")
 
 
 def curves(study: Study, tasks: Sequence[str]) -> Shown:

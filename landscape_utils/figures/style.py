@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patheffects import AbstractPathEffect, withStroke
+from seaborn.utils import relative_luminance
 
 from ..names import HOWS
 
@@ -84,16 +85,9 @@ COLOUR_MAPS = {"loss": _from_dark("mako"), "error": _from_dark("rocket")}
 DIVERGING = sns.color_palette("vlag", as_cmap=True)  # of differences: blue below zero, red above
 
 
-def luminance(colour: Sequence[float]) -> float:
-    """Of an RGB colour, relative to white (WCAG 2)."""
-    rgb = np.asarray(colour[:3])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
 def ink_on(colour: Sequence[float]) -> str:
     """Chalk or black, whichever reads better on an RGB colour."""
-    return CHALK if luminance(colour) < 0.18 else "black"
+    return CHALK if relative_luminance(colour) < 0.18 else "black"
 
 
 def halo(width: float = 2.0, ground: str = PAPER) -> list[AbstractPathEffect]:

@@ -12,21 +12,7 @@ from functools import partial
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from explored import (
-    EVIL,
-    WIDTHS,
-    bowl,
-    cube,
-    line,
-    numbers,
-    readout,
-    scanned,
-    sentence,
-    settle,
-    slide,
-    text,
-    views,
-)
+from explored import EVIL, WIDTHS, cube, line, numbers, readout, scanned, sentence, settle, slide, text, views
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from scipy.stats import rankdata
@@ -40,6 +26,12 @@ from landscape_utils.landscape.scan import Mark
 RANKS = "ranks: loss less error"
 LEFT, TOP, RIGHT = 44, 12, 74  # pixels between the map and the edges of its canvas
 CHART = 48, 12  # and of a chart
+
+
+@pytest.fixture
+def page(show) -> Page:
+    """Two tasks, trained both ways; of one the layers can be rolled back."""
+    return show(views(), (cube(),))
 
 
 def first_map(page: Page) -> Locator:
@@ -82,8 +74,7 @@ def threshold(page: Page) -> tuple[float, list[str]]:
     return level, text(page, "Threshold").splitlines()
 
 
-def test_pointer_and_keyboard_move_both_cursors(show):
-    page = show(views())
+def test_pointer_and_keyboard_move_both_cursors(page):
     canvas, said = first_map(page), page.locator(".lx-readout")
     canvas.click(position={"x": LEFT + 2, "y": TOP + 2})  # the upper left corner: alpha lowest, beta highest
     both = "(.*\u03b1 = {}, \u03b2 = {} \\(grid point\\).*\\s?){{2}}"
@@ -100,9 +91,8 @@ def test_pointer_and_keyboard_move_both_cursors(show):
     expect(page.locator(".lx-hidden[role=status]")).to_contain_text("(end)")  # once the cursor rests
 
 
-def test_every_chart_answers_pointer_and_keys(show):
+def test_every_chart_answers_pointer_and_keys(page):
     """Half-way along a chart is the middle of its axis: alpha = 0, beta = 0, epoch 3 of 6, half rolled back."""
-    page = show(views(), (cube(),))
     page.get_by_label("\u03b2", exact=True).fill("7")
     said, caption = page.locator(".lx-readout"), page.locator("figcaption").last
     answers = (
@@ -196,7 +186,7 @@ def test_the_first_threshold_outlines_something_in_every_view(show, ends):
 def test_area_is_of_the_basin_around_the_end_alone(show):
     """Two discs of radius r, 3 apart: one counts until they touch, at r = 1.5, and then both."""
     surface = scanned(81, 1.0)
-    other = bowl(surface.alpha[:, None] + 3, surface.beta[None, :], 1.0)
+    other = 0.2 + (surface.alpha[:, None] + 2) ** 2 + surface.beta**2
     loss = np.minimum(np.minimum(surface.loss, other), 8.0)
     page = show([View({"": scanned(81, 1.0, loss=loss)})])
     depth = 8.0 - loss.min()
@@ -210,9 +200,8 @@ def test_area_is_of_the_basin_around_the_end_alone(show):
         assert area == pytest.approx(discs * np.pi * step / 400 * depth - lens, rel=0.02)
 
 
-def test_choices_change_the_view_and_looks_belong_to_the_training(show):
+def test_choices_change_the_view_and_looks_belong_to_the_training(page):
     """Solid is fine-tuned, dashed from scratch, on whichever side; two of a kind differ."""
-    page = show(views())
 
     def strokes() -> dict[str, str]:
         settle(page)
@@ -254,8 +243,7 @@ def test_colours_are_those_of_the_scale_and_what_is_not_finite_is_hatched(show):
     assert np.ptp(hole, axis=1).max() < 20
 
 
-def test_relief_turns_by_mouse_and_keyboard(show):
-    page = show(views())
+def test_relief_turns_by_mouse_and_keyboard(page):
     page.get_by_label("in three dimensions").check()
     canvas, before = first_map(page), pixels(page)
     way = {"source_position": {"x": 100, "y": 100}, "target_position": {"x": 160, "y": 130}}
@@ -265,8 +253,7 @@ def test_relief_turns_by_mouse_and_keyboard(show):
         assert np.abs(before - (before := pixels(page))).mean() > 1
 
 
-def test_trajectory_by_slider_and_by_projection(show):
-    page = show(views())
+def test_trajectory_by_slider_and_by_projection(page):
     slide(page, "epoch", 2)
     scratch, tuned = text(page, "Trajectory").splitlines()
     assert "epoch 2 of 6: \u03b1 = 0.333, \u03b2 = 0.222" in scratch
@@ -276,8 +263,7 @@ def test_trajectory_by_slider_and_by_projection(show):
     assert "no trajectory" in text(page, "Trajectory").splitlines()[0]  # scratch came with one projection
 
 
-def test_trajectory_plays_until_the_end_or_a_pause_and_not_where_motion_is_unwelcome(show):
-    page = show(views())
+def test_trajectory_plays_until_the_end_or_a_pause_and_not_where_motion_is_unwelcome(page):
     clock = "window.setInterval = f => (window.tick = f, 1); window.clearInterval = () => delete window.tick"
     page.evaluate(clock)
     slide(page, "epoch", 6)
@@ -294,8 +280,7 @@ def test_trajectory_plays_until_the_end_or_a_pause_and_not_where_motion_is_unwel
     assert page.evaluate("!window.tick")
 
 
-def test_rollbacks_that_were_not_scanned_say_so_and_tasks_without_them_have_no_sliders(show):
-    page = show(views(), (cube(),))
+def test_rollbacks_that_were_not_scanned_say_so_and_tasks_without_them_have_no_sliders(page):
     for group in ("low layers", "middle layers", "high layers"):
         slide(page, group, 0)
     assert "not scanned" in text(page, "Roll layers back")
@@ -314,8 +299,8 @@ def rows_of(page: Page) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(downloaded(page, "CSV").decode())))
 
 
-def test_downloads(show):
-    page, surface = show(views()), scanned(15, 2.0)
+def test_downloads(page):
+    surface = scanned(15, 2.0)
     picture = Image.open(io.BytesIO(downloaded(page, "PNG")))
     assert min(picture.size) > 600
     assert len(picture.convert("RGB").getcolors(1 << 24)) > 1000
@@ -423,7 +408,7 @@ def test_odd_surfaces_are_drawn_and_nothing_is_executed(show, scale):
         {"attributes": 'data-theme="dark"'},
     ],
 )
-def test_accessible_and_fits(show, settings):
+def test_accessible_also_by_tab_and_fits(show, settings):
     page = show(views(), (cube(),), **settings)
     if "dark" in str(settings):
         page.add_style_tag(content="body { background: #121212; color: #eee }")
@@ -431,6 +416,14 @@ def test_accessible_and_fits(show, settings):
     assert len(found["passes"]) > 10
     assert [v["id"] for v in found["violations"] if v["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    kinds = ".lx select:visible, .lx input:visible:enabled, .lx button:visible, .lx canvas:visible"
+    seen = set()
+    reachable = page.locator(kinds).count()
+    for _ in range(reachable):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    assert len(seen) == reachable
 
 
 def test_the_maps_stand_level_and_choices_do_not_wrap(show):
@@ -454,8 +447,7 @@ def test_on_a_phone_the_readout_is_in_sight_while_pointing(show):
         expect(page.locator(".lx-readout")).to_be_in_viewport(ratio=1)
 
 
-def test_a_sentence_of_the_page_sets_the_explorer(show):
-    page = show(views())
+def test_a_sentence_of_the_page_sets_the_explorer(page):
     link = show_me("show <me>", task="rte", how="pretrained", quantity="dev error", alpha=1, beta=0, epoch=2)
     page.evaluate("link => document.querySelector('h1').insertAdjacentHTML('afterend', link)", link)
     page.get_by_role("link", name="show <me>").press("Enter")
@@ -464,15 +456,3 @@ def test_a_sentence_of_the_page_sets_the_explorer(show):
     expect(page.get_by_label("quantity", exact=True)).to_have_value("dev error")
     assert "epoch 2 of 6" in text(page, "Trajectory")
     expect(first_map(page)).to_be_focused()
-
-
-def test_all_controls_are_reached_by_tab_and_show_it(show):
-    page = show(views(), (cube(),))
-    kinds = ".lx select:visible, .lx input:visible:enabled, .lx button:visible, .lx canvas:visible"
-    seen = set()
-    reachable = page.locator(kinds).count()
-    for _ in range(reachable):
-        page.keyboard.press("Tab")
-        seen.add(page.evaluate("[...document.querySelectorAll('*')].indexOf(document.activeElement)"))
-        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    assert len(seen) == reachable

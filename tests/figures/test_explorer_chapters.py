@@ -1,6 +1,8 @@
 """The explorers of the rendered book: all their numbers compared with the store, every control of them moved."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +82,9 @@ def test_its_numbers_are_those_of_the_store(site, study, name):
 
 def check(study: lu.Study, chapter: str, view: dict, task: str, how: str) -> None:
     group, trained = view["layers"].removesuffix(" layers"), study.run(task, how)
-    surfaces = {
-        title: study.layer_surface(task, group, split) if group else study.surface(task, how, split)
-        for title, split in SPLITS.items()
-        if view["alpha"]
-    }
-    compare(view["fields"], surfaces)
+    if view["alpha"]:
+        surface = partial(study.layer_surface, task, group) if group else partial(study.surface, task, how)
+        compare(view["fields"], surface)
     if chapter == "01":
         fields = {field["name"]: field for field in view["curve"]["fields"]}
         loss = [part.mean() for part in np.array_split(trained.loss, trained.epochs)]
@@ -94,7 +93,7 @@ def check(study: lu.Study, chapter: str, view: dict, task: str, how: str) -> Non
             assert np.array_equal(decoded(fields[what]["values"]), np.float32(values), equal_nan=True)
         assert decoded(fields["dev error"]["counts"], "<u2") / 400 == pytest.approx(1 - trained.dev_accuracy)
     elif view["curve"]:
-        compare(view["curve"]["fields"], {t: study.curve(task, how, split) for t, split in SPLITS.items()})
+        compare(view["curve"]["fields"], partial(study.curve, task, how))
     for method, path in (view["trajectories"] or {}).items():
         further = chapter == "05"
         wanted = study.overfitting(method) if further else study.trajectory(task, how, method)
@@ -103,12 +102,10 @@ def check(study: lu.Study, chapter: str, view: dict, task: str, how: str) -> Non
         assert view["history"]["dev loss"] == losses
 
 
-def compare(fields: list[dict], scans: dict[str, lu.Curve]) -> None:
+def compare(fields: list[dict], scanned: Callable[[str], lu.Curve]) -> None:
     """The training loss and the dev error, which the paper draws."""
-    assert len(fields) == len(scans)
-    for field, error in ((field, field["name"] == "dev error") for field in fields):
-        scan = scans[field["name"].split()[0]]
-        found = decoded(field["counts"], "<u2") / scan.examples if error else decoded(field["values"])
-        assert found == pytest.approx(
-            (scan.error if error else scan.loss.astype(np.float32)).ravel(), rel=1e-7
-        )
+    loss, error = sorted(fields, key=lambda field: field["name"], reverse=True)
+    train, dev = map(scanned, SPLITS.values())
+    assert (loss["name"], error["name"]) == ("training loss", "dev error")
+    assert np.array_equal(decoded(loss["values"]), train.loss.astype(np.float32).ravel())
+    assert decoded(error["counts"], "<u2") / dev.examples == pytest.approx(dev.error.ravel(), rel=1e-7)

@@ -1,12 +1,10 @@
 """JupyterLab itself, driven: a notebook opened and run, the explorer moved, the model asked, a surface scanned."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 import time
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,21 +40,19 @@ def notebook(study: lu.Study, tiny_profile: Path, tmp_path: Path):
         with (tmp_path / "log").open("w") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
             try:
-                yield f"{address(server, Path(runtime))}lab/tree/explore.ipynb"
+                yield f"{address(server, Path(log.name))}lab/tree/explore.ipynb"
             finally:
                 server.terminate()
                 server.wait()
 
 
-def address(server: subprocess.Popen, runtime: Path) -> str:
-    """Where the server answers, once it does: it takes the next port where one is taken."""
-    while True:
-        assert server.poll() is None, "JupyterLab did not start"
-        with suppress(OSError, ValueError):  # not written yet, or half of it; no answer yet
-            url = json.loads((runtime / f"jpserver-{server.pid}.json").read_text("utf-8"))["url"]
-            urllib.request.urlopen(f"{url}api", timeout=60).close()
-            return url
+def address(server: subprocess.Popen, log: Path) -> str:
+    """Where the server answers: it takes the next port where one is taken, and says so once it listens."""
+    while server.poll() is None:
+        if found := re.search(r"http://localhost:\d+/", log.read_text("utf-8")):
+            return found[0]
         time.sleep(0.2)
+    raise AssertionError("JupyterLab did not start")
 
 
 @pytest.fixture

@@ -7,31 +7,27 @@ import xml.etree.ElementTree as ET
 import matplotlib as mpl
 import numpy as np
 import pytest
-from explored import settle
+from explored import line, scanned, settle
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from PIL import Image
-from synthetic import curve_of, run_of, surface_of, trajectory_of
+from synthetic import run_of, trajectory_of
 
 from landscape_utils.figures import plots, style
 from landscape_utils.figures.page import ON_PHONE
+from landscape_utils.figures.style import HOW_NAMES
 from landscape_utils.landscape.rollback import Rollback
+from landscape_utils.names import GROUPS
 
-HOWS, TASKS, GROUPS = ("scratch", "pretrained"), ("MNLI", "RTE", "SST-2", "MRPC"), ("low", "middle", "high")
+TASKS = ("MNLI", "RTE", "SST-2", "MRPC")
 HOSTILE = "<script>alert('$x_')</script> & \"β\""
 COLUMN = 358 * 72 / 96  # points: of a page 390 pixels wide
-
-
-def bowl(x, y=0.0):
-    return 0.1 + (x - 1) ** 2 + y**2
-
-
-SURFACE, CURVE, RUN = surface_of(bowl, 9), curve_of(bowl), run_of(lambda epoch: 1 / epoch)
+SURFACE, CURVE, RUN = scanned(9, 1.0), line(1.0), run_of(lambda epoch: 1 / epoch)
 PATH = trajectory_of(np.linspace(0, 1.5, 9), np.zeros(9))
 ROLLBACK = Rollback(9, 0.9, 0.1, dict.fromkeys(GROUPS, 0.8), dict.fromkeys(GROUPS, 0.1), {}, {})
 
 
-def of_each(tasks, what, names=HOWS):
+def of_each(tasks, what, names=HOW_NAMES):
     return {task: dict.fromkeys(names, what) for task in tasks}
 
 

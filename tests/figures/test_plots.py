@@ -92,12 +92,14 @@ def test_a_heading_shares_its_colour_scale_and_headings_do_not():
 
 
 def test_scale_is_logarithmic_where_losses_span_decades():
-    narrow, wide = surface_of(lambda x, y: 2 + x / 4, 5), surface_of(lambda x, y: np.exp(x), 5)
-    scales = colour_scale([narrow]), colour_scale([narrow, wide])
+    """From 1 to 10, from e^-4 to e^4, from -1 to 1."""
+    narrow, wide = surface_of(lambda x, y: 5.5 + 4.5 * x / 4, 5), surface_of(lambda x, y: np.exp(x), 5)
+    below = surface_of(lambda x, y: x / 4, 5)
+    scales = colour_scale([narrow]), colour_scale([narrow, wide]), colour_scale([wide, below])
     scales += colour_scale([wide], log=False), colour_scale([wide], "error")
-    assert [isinstance(scale.norm, LogNorm) for scale in scales] == [False, True, False, False]
+    assert [isinstance(scale.norm, LogNorm) for scale in scales] == [False, True, False, False, False]
     with pytest.raises(UserError, match="above 0; the lowest is -1"):
-        colour_scale([surface_of(lambda x, y: x / 4, 5)], log=True)
+        colour_scale([below], log=True)
 
 
 def test_cells_that_are_not_finite_are_hatched_counted_and_outside_the_scale():
