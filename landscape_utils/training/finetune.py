@@ -24,7 +24,9 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from ..engine.precision import check_precision
 from ..engine.space import ParameterSpace, encoder_parameters
+from ..environment import check_device
 from ..errors import UserError
 from ..profiles.profile import TrainingSpec
 from ..store.files import write_atomically
@@ -151,6 +153,7 @@ def fine_tune(
             f"task {task.name!r} has {len(task.labels)} labels and the model's head {model.config.num_labels}; "
             f"load the model with num_labels={len(task.labels)}"
         )
+    check_precision(training.precision, check_device(device).partition(":")[0])
 
     def after_step(state: Any) -> None:
         if state.global_step == max(1, round(state.max_steps / 4)):

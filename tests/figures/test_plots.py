@@ -197,6 +197,10 @@ def test_rollback_bars_have_their_heights_and_the_papers_diamonds():
     found = Rollback(400, 0.9, 0.01, groups, dict.fromkeys(groups, 0.02), {}, {})
     axis = plots.rollback_bars({"MRPC": found, "mine": found}, {"MRPC": TABLE_1["mrpc"]}).axes[0]
     assert [bar.get_height() for bar in axis.patches] == pytest.approx(np.repeat([0.9, 0.88, 0.8, 0.6], 2))
+    whiskers = [np.ptp(y) for lines in axis.collections for _, y in map(np.transpose, lines.get_segments())]
+    assert whiskers == pytest.approx(np.repeat([4 * 0.01, 4 * 0.02, 4 * 0.02, 4 * 0.02], 2)), (
+        "2 errors each way"
+    )
     diamonds = [y for line in axis.lines if line.get_marker() == "D" for y in line.get_ydata()]
     assert diamonds == pytest.approx([0.902, 0.8799, 0.8015, 0.7817])
 
