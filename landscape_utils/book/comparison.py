@@ -114,12 +114,10 @@ def setup(study: Study) -> dict[str, str]:
     with hub.left_alone():  # what a model is like is known, or at hand
         config = network_config(profile.model)
         scale = scale_of(study, config)
-    source, further = profile.model.source, profile.overfitting
+    source, overfitted = profile.model.source, profile.overfitting.task
     own = {"name": Path(source).name, "tokenizer": "its own", "pre-training": "its own"}
     known = {
         "profile": profile,
-        "training": profile.training,
-        "grid": profile.grid,
         "network": WORDS["networks"].get(source, own),
         "config": config,
         "scale": scale,
@@ -127,9 +125,8 @@ def setup(study: Study) -> dict[str, str]:
         "dropout": getattr(config, "hidden_dropout_prob", "its own"),
         "seeds": seeds(study),
         "sample": {split: getattr(profile.sample, split) or "all" for split in SPLITS},
-        "overfitted": display_name(further.task),
-        "first": profile.tasks[further.task].pretrained,
-        "extra": further.extra_epochs,
+        "overfitted": display_name(overfitted),
+        "first": profile.tasks[overfitted].pretrained,
         "layer_tasks": ", ".join(map(display_name, profile.layers.tasks)),
     }
     rows: dict[str, dict[str, str]] = {name: {} for name in WORDS["rows"]}
