@@ -1,8 +1,10 @@
 """Notebooks of a few cells, the cells of tables, and what the rendered book holds, for the tests of the book."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
+import yaml
 
 v4 = nbformat.v4
 KERNEL = {
@@ -37,6 +39,16 @@ def written(path: Path, cells: list, metadata: dict) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(v4.new_notebook(cells=cells, metadata=KERNEL | metadata), path)
     return path
+
+
+def write_contents(pages: Path, chapters: Mapping[str, Sequence[str]]) -> None:
+    """The table of contents of a book with a part for each folder of chapters."""
+    parts = [
+        {"caption": folder, "chapters": [{"file": f"{folder}/{name}"} for name in names]}
+        for folder, names in chapters.items()
+    ]
+    contents = {"format": "jb-book", "root": "index", "parts": parts}
+    (pages / "_toc.yml").write_text(yaml.safe_dump(contents))
 
 
 def cells(markdown: str) -> list[list[str]]:

@@ -2,8 +2,7 @@
 
 import nbformat
 import pytest
-import yaml
-from book_cases import as_executed, v4
+from book_cases import as_executed, v4, write_contents
 
 from landscape_utils.book.staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 
@@ -21,12 +20,7 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     """The reference run has the chapters that are named, yours has all; its banners name twins where there are some."""
     pages, folder = tmp_path / "book", tmp_path / "stage"
     pages.mkdir()
-    files = {REFERENCE: NAMES[:2], YOURS: NAMES, "": ["page"]}
-    parts = [
-        {"caption": part or "Further", "chapters": [{"file": f"{part}/{name}".strip("/")} for name in names]}
-        for part, names in files.items()
-    ]
-    (pages / "_toc.yml").write_text(yaml.safe_dump({"format": "jb-book", "root": "index", "parts": parts}))
+    write_contents(pages, {REFERENCE: NAMES[:2], YOURS: NAMES, "further": ["page"]})
     (pages / "index.md").write_text(PAGE.format(REFERENCE, REFERENCE))
     mine = [as_executed(tmp_path / "mine" / f"{name}.ipynb", "1") for name in NAMES]
     theirs = [as_executed(tmp_path / "theirs" / f"{name}.ipynb", "2") for name in named]
@@ -39,7 +33,7 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     contents = read_contents(folder)
     assert chapters(contents, REFERENCE) == list(named)
     assert chapters(contents, YOURS) == list(NAMES)
-    assert [part["caption"] for part in contents["parts"]] == [REFERENCE] * bool(named) + [YOURS, "Further"]
+    assert [part["caption"] for part in contents["parts"]] == [REFERENCE] * bool(named) + [YOURS, "further"]
     there = (REFERENCE if name in named else YOURS for name in NAMES[:2])
     assert (folder / "index.md").read_text() == PAGE.format(*there)
     for name in NAMES:
