@@ -28,11 +28,14 @@ def write_notebook(path: Path, *sources: str) -> Path:
     return written(path, [v4.new_markdown_cell("# One"), parameters, *map(v4.new_code_cell, sources)], {})
 
 
-def as_executed(path: Path, *sources: str) -> Path:
-    """A notebook as papermill leaves it, without a kernel's work."""
+def as_executed(path: Path, *texts: str) -> Path:
+    """A notebook as papermill leaves it, without a kernel's work: each text is a cell and what the next one shows."""
     done = {"papermill": {"status": "completed", "duration": 0.1}}
-    cells = [v4.new_code_cell(source, metadata=done) for source in sources]
-    return written(path, [v4.new_markdown_cell("# One\n\nText."), *cells], {"papermill": {}})
+    cells = [v4.new_markdown_cell("# One\n\nText.")]
+    for text in texts:
+        shown = v4.new_output("display_data", {"text/markdown": text})
+        cells += [v4.new_markdown_cell(text), v4.new_code_cell(outputs=[shown], metadata=done)]
+    return written(path, cells, {"papermill": {}})
 
 
 def written(path: Path, cells: list, metadata: dict) -> Path:

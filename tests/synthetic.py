@@ -54,6 +54,14 @@ def common(loss: np.ndarray, marks: dict[str, Mark]) -> dict[str, Any]:
     }
 
 
+def rollback_of(correct: np.ndarray) -> Rollback:
+    """Of examples that are right or not, (4, n): fine-tuned, and with the low, middle and high layers back."""
+    accuracy = dict(zip(GROUPS, correct[1:].mean(axis=1), strict=True))
+    layers = {"low": (0, 1), "middle": (2, 3), "high": (4, 5)}
+    zeros, loss = dict.fromkeys(GROUPS, 0.0), np.where(correct, 0.1, 2.0).astype(np.float32)
+    return Rollback(correct.shape[1], correct[0].mean(), 0.015, accuracy, zeros, layers, zeros, loss, correct)
+
+
 def run_of(loss, epochs: int = 4, steps_each: int = 20, **changes: Any) -> Run:
     """A run whose training loss is loss(epoch)."""
     step = np.arange(1, epochs * steps_each + 1)
@@ -93,11 +101,7 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
 
     def rollback(task, learning_rate=None, seed=0):
         """Of 400 examples 360 are right, and 352, 320 and 240 with low, middle and high layers back."""
-        correct = np.arange(400) < np.array([[360], [352], [320], [240]])
-        accuracy = dict(zip(GROUPS, correct[1:].mean(axis=1), strict=True))
-        layers = {"low": (0, 1), "middle": (2, 3), "high": (4, 5)}
-        zeros, loss = dict.fromkeys(GROUPS, 0.0), np.where(correct, 0.1, 2.0).astype(np.float32)
-        return Rollback(400, 0.9, 0.015, accuracy, zeros, layers, zeros, loss, correct)
+        return rollback_of(np.arange(400) < np.array([[360], [352], [320], [240]]))
 
     def trajectory(task, how="pretrained", method="plane", seed=0):
         return trajectory_of([0, 0.5, 1.0], [0, 0.5 if how == "scratch" else 0.1, 0])

@@ -129,16 +129,14 @@ def setup(study: Study) -> dict[str, str]:
         "first": profile.tasks[overfitted].pretrained,
         "layer_tasks": ", ".join(map(display_name, profile.layers.tasks)),
     }
-    rows: dict[str, dict[str, str]] = {name: {} for name in WORDS["rows"]}
+    found = {}  # task -> row -> what stands there
     for task in study.tasks:
         spec = profile.tasks[task]
         of_task = {"task": spec, "data": WORDS["data"][spec.source], "examples": scale.examples[task]}
         of_task["other"] = display_name(spec.other)
-        for name, words in WORDS["rows"].items():
-            rows[name][display_name(task)] = words.format(**known, **of_task)
-    return {
-        name: alike(of) or ", ".join(f"{task}: {v}" for task, v in of.items()) for name, of in rows.items()
-    }
+        of_each = {name: words.format(**known, **of_task) for name, words in WORDS["rows"].items()}
+        found[display_name(task)] = of_each
+    return {name: at_once({task: of[name] for task, of in found.items()}) for name in WORDS["rows"]}
 
 
 def seeds(study: Study) -> str:
@@ -149,7 +147,7 @@ def seeds(study: Study) -> str:
     return f"{there} of {named}" if 0 < there < named else f"{named}"
 
 
-def alike(said: Mapping[str, str]) -> str:
-    """What is said of all; "" where they differ."""
+def at_once(said: Mapping[str, str]) -> str:
+    """What is said of all tasks, or of each where they differ."""
     first, *others = {*said.values()}
-    return "" if others else first
+    return ", ".join(f"{task}: {words}" for task, words in said.items()) if others else first

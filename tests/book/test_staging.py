@@ -2,7 +2,7 @@
 
 import nbformat
 import pytest
-from book_cases import as_executed, v4, write_contents
+from book_cases import as_executed, write_contents
 
 from landscape_utils.book.staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 
@@ -22,10 +22,8 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     pages.mkdir()
     write_contents(pages, {REFERENCE: NAMES[:2], YOURS: NAMES, "further": ["page"]})
     (pages / "index.md").write_text(PAGE.format(REFERENCE, REFERENCE))
-    mine = [as_executed(tmp_path / "mine" / f"{name}.ipynb", "1") for name in NAMES]
-    theirs = [as_executed(tmp_path / "theirs" / f"{name}.ipynb", "2") for name in named]
-    for path in theirs:
-        add_link(path, "02_two")
+    mine = [as_executed(tmp_path / "mine" / f"{name}.ipynb") for name in NAMES]
+    theirs = [as_executed(tmp_path / "theirs" / f"{name}.ipynb", "[two](02_two.ipynb)") for name in named]
     both = [Part(YOURS, "your run", "Under `demo`.", mine)]
     both += [Part(REFERENCE, "the reference run", "Under `minilm`.", theirs)] if named else []
     stage(pages, folder, both)
@@ -46,16 +44,6 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
         *_, text, code = nbformat.read(folder / REFERENCE / f"{name}.ipynb", as_version=4).cells
         link = "[two](02_two.ipynb)" if "02_two" in named else "[two](../notebooks/02_two.ipynb)"
         assert text.source == code.outputs[0].data["text/markdown"] == link
-
-
-def add_link(path, name: str) -> None:
-    """To the chapter `name` of the same part, in a cell of text and in what a cell shows."""
-    notebook = nbformat.read(path, as_version=4)
-    text = f"[two]({name}.ipynb)"
-    shown = v4.new_code_cell(outputs=[v4.new_output("display_data", {"text/markdown": text})])
-    shown.metadata.update(notebook.cells[-1].metadata)
-    notebook.cells += [v4.new_markdown_cell(text), shown]
-    nbformat.write(notebook, path)
 
 
 def first_cell(path) -> str:

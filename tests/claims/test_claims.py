@@ -45,13 +45,9 @@ def test_planted_world_gets_its_verdict(claim):
 
 def test_claims_are_weighed_by_name():
     claims = weigh(Planted("true", 0), "accuracy", "obstacle", "low-layers")
-    verdicts = {claim.name: claim.verdict for claim in claims}
-    assert list(verdicts) == ["accuracy", "obstacle", "low-layers"]
-    assert verdicts["accuracy"] == verdicts["low-layers"] == "holds"
+    assert [claim.name for claim in claims] == ["accuracy", "obstacle", "low-layers"]
     left_out = "MNLI, RTE, SST-2 and MRPC are left out: no random sets of layers were rolled back."
     assert left_out in claims[2].markdown()
-    expected_by_chance = sum(claim.primary.chance for claim in claims)
-    assert expected_by_chance < 0.03, "four tasks, one and four: 0.0001, 0.02 and 0.0001"
 
 
 @pytest.mark.parametrize(

@@ -91,12 +91,17 @@ def radius_ratio(task):
     return np.log2(tuned / scratch)
 
 
+def correlation_given(first, second, given):
+    """Of what a cubic of the ranks of `given` leaves of the others' ranks."""
+    x, y, z = map(rankdata, (first, second, given))
+    left = [ranks - np.polyval(np.polyfit(z, ranks, 3), z) for ranks in (x, y)]
+    return np.corrcoef(left)[0, 1]
+
+
 def partial_correlation(task, how):
     train, dev = (STUDY.surface(task, how, split, seed=0) for split in ("train", "dev"))
     away = np.hypot(train.alpha[:, None] - 1, train.beta)
-    x, y, z = (rankdata(v[away <= 2]) for v in (train.loss, dev.error, away))
-    left = [ranks - np.polyval(np.polyfit(z, ranks, 3), z) for ranks in (x, y)]
-    return np.corrcoef(left)[0, 1]
+    return correlation_given(*(values[away <= 2] for values in (train.loss, dev.error, away)))
 
 
 def barrier(task):
@@ -191,10 +196,8 @@ def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():
     rng = np.random.default_rng(0)
     first, second, given = rng.normal(size=(3, 200))
     second = second + first + 3 * np.sin(given)
-    ranks = [rankdata(values) for values in (first, second, given)]
-    left = [r - np.polyval(np.polyfit(ranks[2] / 200, r, 3), ranks[2] / 200) for r in ranks[:2]]
     found = partial_rank_correlation(np.stack([first, -first]), np.stack([second, second]), given)
-    assert found == pytest.approx(np.corrcoef(left)[0, 1] * np.array([1, -1]))
+    assert found == pytest.approx(correlation_given(first, second, given) * np.array([1, -1]))
     nothing_left = partial_rank_correlation(given[None], second[None], given)
     assert np.isnan(nothing_left[0])
     plain = partial_rank_correlation(first[None], second[None], np.zeros(200))
