@@ -80,10 +80,7 @@ class Planted:
             return falling + rng.normal(0, 0.03, epoch.shape)
 
         share = np.clip(self.accuracies(task, how) + rng.normal(0, 0.004), 0, 1)
-        dev = {
-            "dev_accuracy": np.array([0.5, rng.binomial(DEV, share) / DEV]),
-            "dev_loss": np.array([0.7, 0.4]),
-        }
+        dev = {"dev_accuracy": np.array([0.5, rng.binomial(DEV, share) / DEV])}
         return run_of(loss, task=task, how=how, seed=seed or 0, epochs=16 if scratch else 8, **dev)
 
     def accuracies(self, task, how):

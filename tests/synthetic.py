@@ -84,9 +84,6 @@ def trajectory_of(alpha, beta, **changes: Any) -> Trajectory:
     return Trajectory(alpha=alpha, beta=beta, **known | changes)
 
 
-NORM = {"scratch": 6.0, "pretrained": 2.0}  # |delta_1|
-
-
 def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamespace:
     """What tables and the ladder ask a study for; from scratch it goes three times as far, slower, and not straight."""
 
@@ -97,7 +94,8 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
         return run_of(lambda epoch: np.log(2) * np.exp(-speed * epoch), epochs=epochs, **named)
 
     def surface(task, how="pretrained", split="train", seed=0):
-        return surface_of(lambda x, y: (x - 1) ** 2 + y**2, norm=NORM[how], cosine=0.05)
+        norm = {"scratch": 6.0, "pretrained": 2.0}[how]
+        return surface_of(lambda x, y: (x - 1) ** 2 + y**2, norm=norm, cosine=0.05)
 
     def rollback(task, learning_rate=None, seed=0):
         """Of 400 examples 360 are right, and 352, 320 and 240 with low, middle and high layers back."""

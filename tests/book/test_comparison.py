@@ -1,6 +1,6 @@
 """Runs side by side: every cell against the study that it is of, and the paper's against its profile and its text."""
 
-from types import SimpleNamespace
+import shutil
 
 import pytest
 from book_cases import cells
@@ -10,10 +10,9 @@ from landscape_utils.book import comparison
 from landscape_utils.book.comparison import ABSENT, Column, setup, setups, verdicts
 from landscape_utils.book.words import PHRASES
 from landscape_utils.claims import paper
-from landscape_utils.claims.claims import CLAIMS, weigh
+from landscape_utils.claims.claims import weigh
 from landscape_utils.claims.intervals import number
 from landscape_utils.environment import ROOT
-from landscape_utils.errors import Lacking
 from landscape_utils.names import display_name
 from landscape_utils.study.study import Study
 
@@ -82,22 +81,13 @@ def test_seeds_that_are_not_there_are_not_counted(demo, monkeypatch):
     assert comparison.seeds(demo) == "2 of 3"
 
 
-def test_other_runs_are_read_from_the_same_folder_as_far_as_they_go(monkeypatch, tmp_path):
-    def study(name, results_dir=tmp_path, device="none"):
-        assert (results_dir, device) == (tmp_path, "none")
-
-        def claims():
-            if name == "empty":
-                raise Lacking("no data set")
-            return [SimpleNamespace(name=claim, evidence=claim != "obstacle") for claim in CLAIMS]
-
-        (tmp_path / name).mkdir(exist_ok=True)
-        store = SimpleNamespace(folder=tmp_path / name)
-        return SimpleNamespace(profile=SimpleNamespace(name=name), store=store, claims=claims)
-
-    monkeypatch.setattr(comparison, "Study", study)
-    weighed = [SimpleNamespace(name="accuracy")]
-    found = comparison.columns(study("mine"), weighed, "mine", "other", "empty")
-    assert [run.head for run in found] == ["mine (this run)", "other"]
-    assert list(found[0].claims) == ["accuracy"]
-    assert list(found[1].claims) == [name for name in CLAIMS if name != "obstacle"]
+def test_other_runs_are_read_from_the_same_folder_as_far_as_they_go(tmp_path):
+    """A folder without results is left out, and of the results that the repository keeps no path was recorded."""
+    shutil.copytree(ROOT / "results", tmp_path, dirs_exist_ok=True)
+    (tmp_path / "demo").mkdir()
+    run = Study("minilm", results_dir=tmp_path, device="none")
+    found = comparison.columns(run, weigh(Planted("true", 0), "obstacle"))
+    assert [run.head for run in found] == ["minilm (this run)", "mpnet"]
+    assert list(found[0].claims) == ["obstacle"]
+    assert "accuracy" in found[1].claims and "obstacle" not in found[1].claims
+    assert found[1].study.store.read_only
