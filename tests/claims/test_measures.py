@@ -1,6 +1,7 @@
 """Each primary measure against an independent computation from the same results, of one planted study.
 
-What is read off a single scan or history has tests of its own, in `landscape` and `training`, and is taken from there.
+Areas, widths and epochs of a single scan or history have tests of their own, in `landscape` and `training`, and are
+taken from there.
 """
 
 from dataclasses import replace
@@ -8,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import GUESS, SIZES, TASKS, Planted
+from scipy.optimize import brentq
 from scipy.stats import rankdata, spearmanr
 
 from landscape_utils.claims.claims import CLAIMS
 from landscape_utils.claims.layers import costs
 from landscape_utils.claims.surfaces import partial_rank_correlation
 from landscape_utils.landscape import flatness
-from landscape_utils.landscape.paths import random_walk_cosine
 from landscape_utils.landscape.scan import Curve
 from landscape_utils.names import GROUPS, display_name
 from landscape_utils.training.history import epochs_to, loss_of_epoch
@@ -40,26 +41,23 @@ def slope(_):
     return -np.polyfit(np.log10([SIZES[task] for task in TASKS]), gains, 1)[0]
 
 
-def epochs_to_half(run):
-    return epochs_to(run, GUESS / 2)
-
-
 def epoch_mean(run, epoch):
     return loss_of_epoch(run, epoch)[0]
 
 
 def largest_rise(curve: Curve):
-    """In % of the descent; the marks are at both ends of the line."""
-    loss = np.array([curve.marks["start"].loss, *curve.loss[1:-1], curve.marks["end"].loss])
-    return 100 * flatness.largest_rise(loss[None])[0] / (loss[0] - loss[-1])
+    """In % of the descent, over all pairs of points; the marks are at both ends of the line."""
+    loss = [curve.marks["start"].loss, *curve.loss[1:-1], curve.marks["end"].loss]
+    return 100 * max(b - a for i, a in enumerate(loss) for b in loss[i:]) / (loss[0] - loss[-1])
 
 
 def straightness(task, seed):
-    scratch, tuned = (
-        STUDY.walk(task, how, seed).quarter[1] - random_walk_cosine(STUDY.schedule(task, how))
-        for how in STUDY.ways
-    )
-    return tuned - scratch
+    def beyond(how):
+        rates = STUDY.schedule(task, how)
+        walk = np.sqrt(sum(r**2 for r in rates[: len(rates) // 4]) / sum(r**2 for r in rates))
+        return STUDY.walk(task, how, seed).quarter[1] - walk
+
+    return beyond("pretrained") - beyond("scratch")
 
 
 def first_direction(task):
@@ -83,12 +81,13 @@ def area_ratio(task, split, value, guessing):
 
 def radius_ratio(task):
     pair = [STUDY.random_directions(task, how, 0) for how in STUDY.ways]
-    level = np.array([(GUESS + max(found.end for found in pair)) / 2])
-    scratch, tuned = (
-        flatness.reach(np.append(0, d.radius), np.append(d.end, d.loss.mean(axis=0))[None], level).size[0]
-        for d in pair
-    )
-    return np.log2(tuned / scratch)
+    level = (GUESS + max(d.end for d in pair)) / 2
+
+    def radius(found):
+        loss = [found.end, *(sum(row[i] for row in found.loss) / 20 for i in range(10))]
+        return brentq(lambda r: np.interp(r, [0, *found.radius], loss) - level, 0, 1)
+
+    return np.log2(radius(pair[1]) / radius(pair[0]))
 
 
 def correlation_given(first, second, given):
@@ -140,7 +139,7 @@ def rise_of_error(task, seed):
 EXPECTED = {  # claim -> effect of a task
     "accuracy": over_seeds(gain),
     "small-data": slope,
-    "speed": over_seeds(lambda t, s: np.log2(np.divide(*map(epochs_to_half, runs(t, s))))),
+    "speed": over_seeds(lambda t, s: np.log2(np.divide(*(epochs_to(run, GUESS / 2) for run in runs(t, s))))),
     "final-loss": over_seeds(lambda t, s: np.subtract(*map(epoch_mean, runs(t, s), (16, 8)))),
     "slow-start": over_seeds(lambda t, s: epoch_mean(runs(t, s)[0], 3) / GUESS - 0.9),
     "smooth-fine-tuning": lambda t: 5 - largest_rise(STUDY.path(t, "pretrained", 0)),
