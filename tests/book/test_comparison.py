@@ -1,6 +1,7 @@
 """Runs side by side: every cell against the study that it is of, and the paper's against its profile and its text."""
 
 import shutil
+from unittest.mock import Mock
 
 import pytest
 from book_cases import cells
@@ -13,6 +14,7 @@ from landscape_utils.claims import paper
 from landscape_utils.claims.claims import weigh
 from landscape_utils.claims.intervals import number
 from landscape_utils.environment import ROOT
+from landscape_utils.errors import Lacking
 from landscape_utils.names import display_name
 from landscape_utils.study.study import Study
 
@@ -81,13 +83,22 @@ def test_seeds_that_are_not_there_are_not_counted(demo, monkeypatch):
     assert comparison.seeds(demo) == "2 of 3"
 
 
-def test_other_runs_are_read_from_the_same_folder_as_far_as_they_go(tmp_path):
-    """A folder without results is left out, and of the results that the repository keeps no path was recorded."""
+def test_other_runs_are_read_from_the_same_folder_as_far_as_they_go(tmp_path, monkeypatch):
+    """A run that lacks its data is left out, and so are the claims on paths, of which the repository keeps none."""
+
+    def read(name, results_dir, device):
+        assert device == "none"
+        study = Study(name, results_dir=results_dir, device=device)
+        if name == "demo":
+            study.claims = Mock(side_effect=Lacking("no data set"))
+        return study
+
+    monkeypatch.setattr(comparison, "Study", read)
     shutil.copytree(ROOT / "results", tmp_path, dirs_exist_ok=True)
     (tmp_path / "demo").mkdir()
     run = Study("minilm", results_dir=tmp_path, device="none")
-    found = comparison.columns(run, weigh(Planted("true", 0), "obstacle"))
+    weighed = weigh(Planted("true", 0), "obstacle")
+    found = comparison.columns(run, weighed)
     assert [run.head for run in found] == ["minilm (this run)", "mpnet"]
     assert list(found[0].claims) == ["obstacle"]
     assert "accuracy" in found[1].claims and "obstacle" not in found[1].claims
-    assert found[1].study.store.read_only

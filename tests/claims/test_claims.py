@@ -46,6 +46,7 @@ def test_planted_world_gets_its_verdict(claim):
 def test_claims_are_weighed_by_name():
     claims = weigh(Planted("true", 0), "accuracy", "obstacle", "low-layers")
     assert [claim.name for claim in claims] == ["accuracy", "obstacle", "low-layers"]
+    assert [len(claim.carries) for claim in claims] == [0, 1, 2]
     left_out = "MNLI, RTE, SST-2 and MRPC are left out: no random sets of layers were rolled back."
     assert left_out in claims[2].markdown()
 
