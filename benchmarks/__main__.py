@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
+from landscape_utils.claims.evidence import table
+from landscape_utils.claims.intervals import number
 from landscape_utils.engine.objective import Objective
 from landscape_utils.environment import ROOT, check_device, data_folder
 from landscape_utils.errors import UserError
@@ -30,16 +32,10 @@ def machine(device: str) -> str:
     return f"{name}, load {os.getloadavg()[0]:.1f}, PyTorch {torch.__version__}, {date.today()}"
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def tabulated(rows: list[dict[str, Any]]) -> str:
     """In Markdown; the keys are the titles."""
-    lines = [list(rows[0]), ["---"] * len(rows[0])]
-    lines += [[digits(v) if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def digits(value: float) -> str:
-    """Three digits, and of large numbers all before the point."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
+    cells = [[number(v) if isinstance(v, float) else str(v) for v in row.values()] for row in rows]
+    return table(list(rows[0]), cells)
 
 
 def report(found: dict[str, Any], rows: list[Row]) -> str:
@@ -59,19 +55,19 @@ def report(found: dict[str, Any], rows: list[Row]) -> str:
     rates = {row.precision: f"{row.precision} {max(row.rates) / 1e9:,.0f}" for row in rows}.values()
     adaptive = []
     for line in found["visits"]:
-        seconds = " of ".join(digits(line[name] * first) for name in ("computed", "points"))
+        seconds = " of ".join(number(line[name] * first) for name in ("computed", "points"))
         said = {"computed": f"{line['computed']:,} of {line['points']:,}", "seconds": seconds}
         adaptive.append({"surface": line["surface"]} | said | {name: line[name] for name in ERRORS})
     return f"""{found["title"]}, on {found["machine"]}.
 
-{table(speed)}
+{tabulated(speed)}
 
 Medians of {len(rows[0].seconds)} visits. The layers' products, without padding, are {work / 1e9:,.0f} GFLOP. The
 highest rates of such products, in GFLOP/s: {", ".join(rates)}.
 
 ![Bars of the seconds a point in the table; a tick on each marks the limit]({found["size"]}.svg)
 
-{table(adaptive)}
+{tabulated(adaptive)}
 """
 
 

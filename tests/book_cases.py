@@ -1,8 +1,10 @@
 """Notebooks of a few cells, the cells of tables, and what the rendered book holds, for the tests of the book."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
+import yaml
 
 v4 = nbformat.v4
 KERNEL = {
@@ -26,17 +28,30 @@ def write_notebook(path: Path, *sources: str) -> Path:
     return written(path, [v4.new_markdown_cell("# One"), parameters, *map(v4.new_code_cell, sources)], {})
 
 
-def as_executed(path: Path, *sources: str) -> Path:
-    """A notebook as papermill leaves it, without a kernel's work."""
+def as_executed(path: Path, *texts: str) -> Path:
+    """A notebook as papermill leaves it, without a kernel's work: each text is a cell and what the next one shows."""
     done = {"papermill": {"status": "completed", "duration": 0.1}}
-    cells = [v4.new_code_cell(source, metadata=done) for source in sources]
-    return written(path, [v4.new_markdown_cell("# One\n\nText."), *cells], {"papermill": {}})
+    cells = [v4.new_markdown_cell("# One\n\nText.")]
+    for text in texts:
+        shown = v4.new_output("display_data", {"text/markdown": text})
+        cells += [v4.new_markdown_cell(text), v4.new_code_cell(outputs=[shown], metadata=done)]
+    return written(path, cells, {"papermill": {}})
 
 
 def written(path: Path, cells: list, metadata: dict) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(v4.new_notebook(cells=cells, metadata=KERNEL | metadata), path)
     return path
+
+
+def write_contents(pages: Path, chapters: Mapping[str, Sequence[str]]) -> None:
+    """The table of contents of a book with a part for each folder of chapters."""
+    parts = [
+        {"caption": folder, "chapters": [{"file": f"{folder}/{name}"} for name in names]}
+        for folder, names in chapters.items()
+    ]
+    contents = {"format": "jb-book", "root": "index", "parts": parts}
+    (pages / "_toc.yml").write_text(yaml.safe_dump(contents))
 
 
 def cells(markdown: str) -> list[list[str]]:

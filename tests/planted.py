@@ -8,14 +8,13 @@ is true holds for the population; a claim sees the sample. Scans have one traini
 from typing import Any
 
 import numpy as np
-from synthetic import START_END, common, run_of
+from synthetic import START_END, common, rollback_of, run_of
 
 from landscape_utils.engine.objective import bootstrap_draws
 from landscape_utils.landscape.directions import RandomDirections
 from landscape_utils.landscape.paths import Obstacles, TrainingPath, random_walk_cosine
-from landscape_utils.landscape.rollback import LAYER_MARKS, Rollback
+from landscape_utils.landscape.rollback import LAYER_MARKS
 from landscape_utils.landscape.scan import Curve, Mark, Surface
-from landscape_utils.names import GROUPS
 
 WORLDS = {"true": 1, "absent": 0, "false": -1}
 DEV = 2000
@@ -81,10 +80,7 @@ class Planted:
             return falling + rng.normal(0, 0.03, epoch.shape)
 
         share = np.clip(self.accuracies(task, how) + rng.normal(0, 0.004), 0, 1)
-        dev = {
-            "dev_accuracy": np.array([0.5, rng.binomial(DEV, share) / DEV]),
-            "dev_loss": np.array([0.7, 0.4]),
-        }
+        dev = {"dev_accuracy": np.array([0.5, rng.binomial(DEV, share) / DEV])}
         return run_of(loss, task=task, how=how, seed=seed or 0, epochs=16 if scratch else 8, **dev)
 
     def accuracies(self, task, how):
@@ -214,6 +210,4 @@ class Planted:
             broken, mended = max(cost, 0) + 0.02, max(-cost, 0) + 0.02
             flip = np.where(right, rng.random(DEV) < broken / 0.8, rng.random(DEV) < mended / 0.2)
             correct.append(right ^ flip)
-        rows, of_each = np.array(correct), dict.fromkeys(GROUPS, 0.02)  # what no claim asks for
-        losses = np.where(rows, 0.1, 2.0).astype(np.float32)
-        return Rollback(DEV, rows[0].mean(), 0.02, of_each, of_each, {}, of_each, losses, rows)
+        return rollback_of(np.array(correct))

@@ -54,6 +54,14 @@ def common(loss: np.ndarray, marks: dict[str, Mark]) -> dict[str, Any]:
     }
 
 
+def rollback_of(correct: np.ndarray) -> Rollback:
+    """Of examples that are right or not, (4, n): fine-tuned, and with the low, middle and high layers back."""
+    accuracy = dict(zip(GROUPS, correct[1:].mean(axis=1), strict=True))
+    layers = {"low": (0, 1), "middle": (2, 3), "high": (4, 5)}
+    zeros, loss = dict.fromkeys(GROUPS, 0.0), np.where(correct, 0.1, 2.0).astype(np.float32)
+    return Rollback(correct.shape[1], correct[0].mean(), 0.015, accuracy, zeros, layers, zeros, loss, correct)
+
+
 def run_of(loss, epochs: int = 4, steps_each: int = 20, **changes: Any) -> Run:
     """A run whose training loss is loss(epoch)."""
     step = np.arange(1, epochs * steps_each + 1)
@@ -76,9 +84,6 @@ def trajectory_of(alpha, beta, **changes: Any) -> Trajectory:
     return Trajectory(alpha=alpha, beta=beta, **known | changes)
 
 
-NORM = {"scratch": 6.0, "pretrained": 2.0}  # |delta_1|
-
-
 def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamespace:
     """What tables and the ladder ask a study for; from scratch it goes three times as far, slower, and not straight."""
 
@@ -89,15 +94,12 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
         return run_of(lambda epoch: np.log(2) * np.exp(-speed * epoch), epochs=epochs, **named)
 
     def surface(task, how="pretrained", split="train", seed=0):
-        return surface_of(lambda x, y: (x - 1) ** 2 + y**2, norm=NORM[how], cosine=0.05)
+        norm = {"scratch": 6.0, "pretrained": 2.0}[how]
+        return surface_of(lambda x, y: (x - 1) ** 2 + y**2, norm=norm, cosine=0.05)
 
     def rollback(task, learning_rate=None, seed=0):
         """Of 400 examples 360 are right, and 352, 320 and 240 with low, middle and high layers back."""
-        correct = np.arange(400) < np.array([[360], [352], [320], [240]])
-        accuracy = dict(zip(GROUPS, correct[1:].mean(axis=1), strict=True))
-        layers = {"low": (0, 1), "middle": (2, 3), "high": (4, 5)}
-        zeros, loss = dict.fromkeys(GROUPS, 0.0), np.where(correct, 0.1, 2.0).astype(np.float32)
-        return Rollback(400, 0.9, 0.015, accuracy, zeros, layers, zeros, loss, correct)
+        return rollback_of(np.arange(400) < np.array([[360], [352], [320], [240]]))
 
     def trajectory(task, how="pretrained", method="plane", seed=0):
         return trajectory_of([0, 0.5, 1.0], [0, 0.5 if how == "scratch" else 0.1, 0])

@@ -114,12 +114,10 @@ def setup(study: Study) -> dict[str, str]:
     with hub.left_alone():  # what a model is like is known, or at hand
         config = network_config(profile.model)
         scale = scale_of(study, config)
-    source, further = profile.model.source, profile.overfitting
+    source, overfitted = profile.model.source, profile.overfitting.task
     own = {"name": Path(source).name, "tokenizer": "its own", "pre-training": "its own"}
     known = {
         "profile": profile,
-        "training": profile.training,
-        "grid": profile.grid,
         "network": WORDS["networks"].get(source, own),
         "config": config,
         "scale": scale,
@@ -127,21 +125,18 @@ def setup(study: Study) -> dict[str, str]:
         "dropout": getattr(config, "hidden_dropout_prob", "its own"),
         "seeds": seeds(study),
         "sample": {split: getattr(profile.sample, split) or "all" for split in SPLITS},
-        "overfitted": display_name(further.task),
-        "first": profile.tasks[further.task].pretrained,
-        "extra": further.extra_epochs,
+        "overfitted": display_name(overfitted),
+        "first": profile.tasks[overfitted].pretrained,
         "layer_tasks": ", ".join(map(display_name, profile.layers.tasks)),
     }
-    rows: dict[str, dict[str, str]] = {name: {} for name in WORDS["rows"]}
+    found = {}  # task -> row -> what stands there
     for task in study.tasks:
         spec = profile.tasks[task]
         of_task = {"task": spec, "data": WORDS["data"][spec.source], "examples": scale.examples[task]}
         of_task["other"] = display_name(spec.other)
-        for name, words in WORDS["rows"].items():
-            rows[name][display_name(task)] = words.format(**known, **of_task)
-    return {
-        name: alike(of) or ", ".join(f"{task}: {v}" for task, v in of.items()) for name, of in rows.items()
-    }
+        of_each = {name: words.format(**known, **of_task) for name, words in WORDS["rows"].items()}
+        found[display_name(task)] = of_each
+    return {name: at_once({task: of[name] for task, of in found.items()}) for name in WORDS["rows"]}
 
 
 def seeds(study: Study) -> str:
@@ -152,7 +147,7 @@ def seeds(study: Study) -> str:
     return f"{there} of {named}" if 0 < there < named else f"{named}"
 
 
-def alike(said: Mapping[str, str]) -> str:
-    """What is said of all; "" where they differ."""
+def at_once(said: Mapping[str, str]) -> str:
+    """What is said of all tasks, or of each where they differ."""
     first, *others = {*said.values()}
-    return "" if others else first
+    return ", ".join(f"{task}: {words}" for task, words in said.items()) if others else first

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..claims.claims import expected_by_chance
 from ..claims.claims import weigh as weigh_claims
 from ..claims.evidence import EVERY, NOT_MEASURED, RULE, Claim, Measured, listed, table
 from ..claims.intervals import Evidence, number
@@ -121,7 +120,7 @@ def answer(weighed: Sequence[Claim]) -> str:
     )
     if reasons:
         parts[-1] += f" The reason{'s' if len(reasons) > 1 else ''}: {'; '.join(reasons)}."
-    chance = number(expected_by_chance(list(weighed)))
+    chance = number(sum(claim.primary.chance for claim in weighed))
     parts.append(f"If there were no effect anywhere, one would expect {chance} verdicts by chance.")
     return "\n\n".join(parts)
 

@@ -31,10 +31,6 @@ class Part:
     about: str  # sentences on what it was computed from, in Markdown
     notebooks: Sequence[Path]
 
-    def pages(self) -> set[str]:
-        """As the table of contents names them."""
-        return {f"{self.folder}/{notebook.stem}" for notebook in self.notebooks}
-
 
 def chapters(contents: dict[str, Any], folder: str) -> list[str]:
     """The pages of a folder that a table of contents names, without the folder."""
@@ -54,7 +50,7 @@ def stage(pages: Path, folder: Path, parts: Sequence[Part]) -> None:
         UserError: a notebook that was not executed to its end.
     """
     shutil.copytree(pages, folder)
-    there = set[str]().union(*(part.pages() for part in parts))
+    there = {f"{part.folder}/{notebook.stem}" for part in parts for notebook in part.notebooks}
     for part in parts:
         (folder / part.folder).mkdir()
         for notebook in part.notebooks:
@@ -127,14 +123,12 @@ def number_figures(content: nbformat.NotebookNode, part: str) -> None:
 
 def without(contents: dict[str, Any], there: set[str]) -> dict[str, Any]:
     """A table of contents without the reference run's chapters that are not there, and without a part that is empty."""
-
-    def kept(part: dict[str, Any]) -> dict[str, Any]:
-        found = [
-            c for c in part["chapters"] if c["file"] in there or not c["file"].startswith(f"{REFERENCE}/")
-        ]
-        return part | {"chapters": found}
-
-    return contents | {"parts": [part for part in map(kept, contents["parts"]) if part["chapters"]]}
+    parts = []
+    for part in contents["parts"]:
+        named = [chapter for chapter in part["chapters"] if chapter["file"].startswith(f"{REFERENCE}/")]
+        kept = [c for c in part["chapters"] if c not in named or c["file"] in there]
+        parts += [part | {"chapters": kept}] if kept else []
+    return contents | {"parts": parts}
 
 
 def redirected(text: str, there: set[str], part: str = "") -> str:

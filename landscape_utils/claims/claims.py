@@ -6,21 +6,13 @@ needs a number that none of the modules below reads yet, it is also a new functi
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import layers, surfaces, trainings
-from .evidence import TOLD, Claim, Measured
+from .evidence import TOLD, Claim
 from .measure import SIDES, Measure, Subject
 
 MODULES = {"trainings": trainings, "surfaces": surfaces, "layers": layers}
-
-
-class Measures(NamedTuple):
-    """The measure that decides a claim, those that stand beside it, and the first on what the paper prints."""
-
-    primary: Measure
-    carries: list[Measure]
-    printed: Measured | None
 
 
 def measure(
@@ -32,14 +24,14 @@ def measure(
     return Measure(what, effect, getattr(MODULES[module], function), tuple(sides), only, arguments)
 
 
-def measures(told: list[dict[str, Any]]) -> Measures:
+def measures(told: list[dict[str, Any]]) -> list[Measure]:
     """The measures of one claim; `what` and `sides` of the first hold for the others unless they have their own."""
     shared = {"what": told[0]["what"], "sides": told[0].get("sides", SIDES)}
-    primary, *carries = (measure(**shared | each) for each in told)
-    return Measures(primary, carries, layers.printed(primary))
+    return [measure(**shared | each) for each in told]
 
 
-CLAIMS: dict[str, Measures] = {name: measures(told) for name, told in TOLD["measures"].items()}
+# The measure that decides a claim, and then those that stand beside it.
+CLAIMS: dict[str, list[Measure]] = {name: measures(told) for name, told in TOLD["measures"].items()}
 
 
 def weigh(study: Subject, *names: str) -> list[Claim]:
@@ -48,14 +40,9 @@ def weigh(study: Subject, *names: str) -> list[Claim]:
         Claim(
             name=name,
             **TOLD["claims"][name],
-            primary=CLAIMS[name].primary(study),
-            carries=tuple(measure(study) for measure in CLAIMS[name].carries),
-            printed=CLAIMS[name].printed,
+            primary=CLAIMS[name][0](study),
+            carries=tuple(measure(study) for measure in CLAIMS[name][1:]),
+            printed=layers.printed(CLAIMS[name][0]),
         )
         for name in names or CLAIMS
     ]
-
-
-def expected_by_chance(claims: list[Claim]) -> float:
-    """How many verdicts so many claims would have if there were no effect anywhere."""
-    return sum(claim.primary.chance for claim in claims)

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from book_cases import LACKS, as_executed, write_notebook
+from book_cases import LACKS, as_executed, write_contents, write_notebook
 from bs4 import BeautifulSoup
 from matplotlib.figure import Figure
 
@@ -14,10 +14,6 @@ from landscape_utils.book.staging import REFERENCE, YOURS, Part
 from landscape_utils.errors import Lacking, UserError
 
 NAMES = ("01_one", "02_two")
-TOC = "format: jb-book\nroot: index\nparts:\n" + "".join(
-    "  - chapters:\n" + "".join(f"      - file: {part}/{name}\n" for name in NAMES)
-    for part in (REFERENCE, YOURS)
-)
 
 
 @pytest.fixture
@@ -27,7 +23,7 @@ def root(tmp_path) -> Path:
     shared = shutil.ignore_patterns("*.md", "examples")
     shutil.copytree(book.ROOT / "book", root / "book", ignore=shared)
     shutil.copy(book.ROOT / "_config.yml", root)
-    (root / "book" / "_toc.yml").write_text(TOC)
+    write_contents(root / "book", {REFERENCE: NAMES, YOURS: NAMES})
     write_page(root, "")
     return root
 

@@ -87,6 +87,7 @@ def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
     holds = sum(claim.verdict == "holds" for claim in true)
     assert f"hold in this run** ({holds} of {len(true)})" in said
     assert all(f"[{claim.title}](" in said for claim in true)
+    assert f"expect {number(sum(claim.primary.chance for claim in true))} verdicts by chance" in said
     assert findings.details(true).count("<summary>") == len(true) + 1, "one for the rule"
     for_ = weighed("true", 5)
     against = weighed("false", 5)

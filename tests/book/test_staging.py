@@ -2,8 +2,7 @@
 
 import nbformat
 import pytest
-import yaml
-from book_cases import as_executed, v4
+from book_cases import as_executed, write_contents
 
 from landscape_utils.book.staging import REFERENCE, YOURS, Part, chapters, read_contents, stage
 
@@ -21,17 +20,10 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     """The reference run has the chapters that are named, yours has all; its banners name twins where there are some."""
     pages, folder = tmp_path / "book", tmp_path / "stage"
     pages.mkdir()
-    files = {REFERENCE: NAMES[:2], YOURS: NAMES, "": ["page"]}
-    parts = [
-        {"caption": part or "Further", "chapters": [{"file": f"{part}/{name}".strip("/")} for name in names]}
-        for part, names in files.items()
-    ]
-    (pages / "_toc.yml").write_text(yaml.safe_dump({"format": "jb-book", "root": "index", "parts": parts}))
+    write_contents(pages, {REFERENCE: NAMES[:2], YOURS: NAMES, "further": ["page"]})
     (pages / "index.md").write_text(PAGE.format(REFERENCE, REFERENCE))
-    mine = [as_executed(tmp_path / "mine" / f"{name}.ipynb", "1") for name in NAMES]
-    theirs = [as_executed(tmp_path / "theirs" / f"{name}.ipynb", "2") for name in named]
-    for path in theirs:
-        add_link(path, "02_two")
+    mine = [as_executed(tmp_path / "mine" / f"{name}.ipynb") for name in NAMES]
+    theirs = [as_executed(tmp_path / "theirs" / f"{name}.ipynb", "[two](02_two.ipynb)") for name in named]
     both = [Part(YOURS, "your run", "Under `demo`.", mine)]
     both += [Part(REFERENCE, "the reference run", "Under `minilm`.", theirs)] if named else []
     stage(pages, folder, both)
@@ -39,7 +31,7 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     contents = read_contents(folder)
     assert chapters(contents, REFERENCE) == list(named)
     assert chapters(contents, YOURS) == list(NAMES)
-    assert [part["caption"] for part in contents["parts"]] == [REFERENCE] * bool(named) + [YOURS, "Further"]
+    assert [part["caption"] for part in contents["parts"]] == [REFERENCE] * bool(named) + [YOURS, "further"]
     there = (REFERENCE if name in named else YOURS for name in NAMES[:2])
     assert (folder / "index.md").read_text() == PAGE.format(*there)
     for name in NAMES:
@@ -52,16 +44,6 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
         *_, text, code = nbformat.read(folder / REFERENCE / f"{name}.ipynb", as_version=4).cells
         link = "[two](02_two.ipynb)" if "02_two" in named else "[two](../notebooks/02_two.ipynb)"
         assert text.source == code.outputs[0].data["text/markdown"] == link
-
-
-def add_link(path, name: str) -> None:
-    """To the chapter `name` of the same part, in a cell of text and in what a cell shows."""
-    notebook = nbformat.read(path, as_version=4)
-    text = f"[two]({name}.ipynb)"
-    shown = v4.new_code_cell(outputs=[v4.new_output("display_data", {"text/markdown": text})])
-    shown.metadata.update(notebook.cells[-1].metadata)
-    notebook.cells += [v4.new_markdown_cell(text), shown]
-    nbformat.write(notebook, path)
 
 
 def first_cell(path) -> str:

@@ -8,8 +8,9 @@ import pytest
 from planted import DRAWS, GUESS, Planted
 from synthetic import run_of
 
-from landscape_utils.claims.claims import CLAIMS, expected_by_chance, weigh
+from landscape_utils.claims.claims import CLAIMS, weigh
 from landscape_utils.claims.evidence import EVERY
+from landscape_utils.claims.layers import printed
 
 
 def changed(method: str, change, *of: str, world: str = "true") -> Planted:
@@ -30,7 +31,7 @@ def fields(**values):
 
 
 def primary(study: Planted, name: str):
-    return CLAIMS[name].primary(study)
+    return CLAIMS[name][0](study)
 
 
 @pytest.mark.slow
@@ -44,12 +45,10 @@ def test_planted_world_gets_its_verdict(claim):
 
 def test_claims_are_weighed_by_name():
     claims = weigh(Planted("true", 0), "accuracy", "obstacle", "low-layers")
-    verdicts = {claim.name: claim.verdict for claim in claims}
-    assert list(verdicts) == ["accuracy", "obstacle", "low-layers"]
-    assert verdicts["accuracy"] == verdicts["low-layers"] == "holds"
+    assert [claim.name for claim in claims] == ["accuracy", "obstacle", "low-layers"]
+    assert [len(claim.carries) for claim in claims] == [0, 1, 2]
     left_out = "MNLI, RTE, SST-2 and MRPC are left out: no random sets of layers were rolled back."
     assert left_out in claims[2].markdown()
-    assert expected_by_chance(claims) < 0.03, "four tasks, one and four: 0.0001, 0.02 and 0.0001"
 
 
 @pytest.mark.parametrize(
@@ -63,12 +62,12 @@ def test_claims_are_weighed_by_name():
 )
 def test_the_papers_table_goes_through_the_same_measure(claim, effects, words):
     """On MRPC 90.20 % of 408 are right, and 80.15 % without the middle layers, each rounded by up to 0.005."""
-    printed = CLAIMS[claim].printed.evidence
-    assert [e.effect for e in printed] == pytest.approx(effects)
-    assert [e.word for e in printed] == words
+    found = printed(CLAIMS[claim][0]).evidence
+    assert [e.effect for e in found] == pytest.approx(effects)
+    assert [e.word for e in found] == words
     if claim == "middle-layers":
         stderr = np.sqrt((90.20 * 9.80 + 80.15 * 19.85) / 408)
-        assert printed[3].high - printed[3].effect == pytest.approx(1.96 * (stderr + 0.01), rel=1e-4)
+        assert found[3].high - found[3].effect == pytest.approx(1.96 * (stderr + 0.01), rel=1e-4)
 
 
 def test_an_exact_number_of_one_training_does_not_count():
