@@ -105,9 +105,7 @@ class Evaluator:
         self._replay = Replay(self.model, self.space, self.moving)
         dtype = self.origin.dtype if precision == "float32" else DTYPES[precision]
         stack.enter_context(evaluating(self.model))
-        if precision == "tf32":
-            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-            torch.set_float32_matmul_precision("high")
+        stack.enter_context(tf32(precision == "tf32"))
         self.buffer = stack.enter_context(self.space.attached(dtype))
         self.buffer.copy_(self.origin)
         if precision != "float32":
@@ -161,3 +159,15 @@ class Evaluator:
                 self._replay.prepare([b for o in self.objectives for b in o.batches], cache_bytes, stack)
                 self.move([1.0] * len(self.directions))
                 self._replay.verify()
+
+
+@contextmanager
+def tf32(on: bool) -> Iterator[None]:
+    """Matrix products in TF32 while the context lasts, if `on`."""
+    before = torch.get_float32_matmul_precision()
+    try:
+        if on:
+            torch.set_float32_matmul_precision("high")
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
