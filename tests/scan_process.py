@@ -26,10 +26,10 @@ def row(point, width=3, code=""):
 
 
 class Scan:
-    """Computes the points that its journal lacks, and notes them; stops once, before `stop_at`, by raising `error`."""
+    """Computes the points that its journal lacks, and notes them."""
 
-    def __init__(self, points=5, width=3, code="", stop_at=None, error=None):
-        self.points, self.width, self.code, self.stop_at, self.error = points, width, code, stop_at, error
+    def __init__(self, points=5, width=3, code=""):
+        self.points, self.width, self.code = points, width, code
         self.computed = []
 
     def __call__(self, journal):
@@ -42,9 +42,6 @@ class Scan:
         return {"loss": np.stack([journal[point] for point in range(self.points)])}
 
     def begin(self, point):
-        if point == self.stop_at:
-            self.stop_at = None
-            raise self.error
         self.computed.append(point)
 
     def done(self, point):
