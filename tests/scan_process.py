@@ -5,9 +5,7 @@ import logging
 import os
 import resource
 import signal
-import types
 from functools import partial
-from itertools import count
 
 import numpy as np
 
@@ -15,7 +13,6 @@ from landscape_utils.store import store
 
 KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
 TO_DISK = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
-WRITE = os.write  # whatever stands for it later
 
 
 def row(point, width=3, code=""):
@@ -53,7 +50,6 @@ class Process:
 
     Args:
         pause_at: the point before which it waits for a signal; after SIGUSR1 it goes on.
-        die, half: it dies at this call that reaches the disk: before it, or with half of its bytes written.
         largest_file, user: what it may write, and as whom it runs.
     """
 
@@ -84,28 +80,15 @@ class Process:
         return [int(line.split()[1]) for line in self.said if line.startswith(what)]
 
 
-def on_disk(call, put=setattr):
+def on_disk(call, put):
     """Let call(name, original, *arguments) stand for each function of `os` that reaches the disk."""
     for name in TO_DISK:
         put(os, name, partial(call, name, getattr(os, name)))
 
 
-def die_at(number, half):
-    calls = count(1)
-
-    def call(name, original, *arguments, **options):
-        if next(calls) == number:
-            if half and name == "write":
-                original(arguments[0], arguments[1][: len(arguments[1]) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*arguments, **options)
-
-    on_disk(call)
-
-
-def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=False, **limits):
-    def say(text):
-        WRITE(pipe, f"{text}\n".encode())
+def work(pipe, folder, points, width, name=NAME, pause_at=None, **limits):
+    out = os.fdopen(pipe, "w", buffering=1)
+    say = partial(print, file=out)
 
     def begin(point):
         if point == pause_at:
@@ -118,15 +101,12 @@ def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=F
     signal.alarm(600)  # seconds: of a test that fails nobody ends it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGUSR1, lambda *_: None)
-    stream = types.SimpleNamespace(write=lambda text: WRITE(pipe, text.encode()))
-    store.logger.handlers, store.PATIENCE = [logging.StreamHandler(stream)], 0.0
+    store.logger.handlers, store.PATIENCE = [logging.StreamHandler(out)], 0.0
     store.logger.setLevel(logging.INFO)
     if "largest_file" in limits:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["largest_file"], resource.RLIM_INFINITY))
     if "user" in limits:
         os.seteuid(limits["user"])
-    if die is not None:
-        die_at(die, half)
     try:
         store.Store(folder).compute(KIND, name, RECIPE, scan, device="cpu")
         say("finished")

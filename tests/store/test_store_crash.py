@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-from itertools import count
 
 import numpy as np
 import pytest
@@ -23,23 +22,6 @@ def check_is_complete(folder, points, width=3):
     left = {p.name for p in path.parent.iterdir()}
     assert left == {path.name, f"{path.name}.lock"}
     assert expected.arrays["loss"].tobytes() == np.stack([row(i, width) for i in range(points)]).tobytes()
-
-
-@pytest.mark.parametrize("half", [False, True], ids=["before the call", "half of a write done"])
-def test_killed_at_every_call_that_reaches_the_disk(memory, half):
-    for number in count(1):
-        job = {"folder": memory / f"{number}", "points": 3}
-        first, path = Process(**job, die=number, half=half).end(), result_path(job["folder"])
-        if first.code == 0:
-            break
-        assert first.code == -signal.SIGKILL
-        if path.exists():  # killed while it cleaned up: the journal is not read any more
-            path.with_suffix(".journal").unlink(missing_ok=True)
-        assert not {*first.points("done")} & {*Process(**job).end().points("begin")}
-        check_is_complete(**job)
-    check_is_complete(**job)
-    # 2 folders made and synced, a probe, a journal of 3 rows, a file written, renamed and synced
-    assert number > 18
 
 
 @pytest.mark.parametrize(
