@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -56,24 +57,20 @@ class Process:
     def __init__(self, folder, points, width=3, **how):
         store.library_versions()  # looked up once, for all forks
         reader, writer = os.pipe()
-        self.said, self.pid = [], os.fork()
-        if self.pid == 0:
-            try:
-                work(writer, folder, points, width, **how)
-            finally:
-                os._exit(0)
+        self.said, self.lines = [], os.fdopen(reader)
+        self.fork = get_context("fork").Process(target=work, args=(writer, folder, points, width), kwargs=how)
+        self.fork.start()
         os.close(writer)
-        self.lines = os.fdopen(reader)
 
     def wait_for(self, said):
         while not self.said or self.said[-1] != said:
             self.said.append(next(self.lines).strip())
 
     def end(self):
-        """It, with all that it said, and its exit code, or minus the signal that killed it."""
+        """It, with all that it said."""
         with self.lines:
             self.said += map(str.strip, self.lines)
-        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.fork.join()
         return self
 
     def points(self, what):

@@ -36,8 +36,8 @@ def test_while_one_computes_others_wait_and_compute_what_it_leaves(memory, numbe
     others = [Process(**job), Process(**job)]
     for other in others:
         other.wait_for(f"waiting for another process that works on {result_path(job['folder'])}")
-    os.kill(first.pid, number)
-    assert first.end().code == code
+    os.kill(first.fork.pid, number)
+    assert first.end().fork.exitcode == code
     assert ("KeyboardInterrupt:" in first.said) == (number == signal.SIGINT)
     computed = [other.end().points("begin") for other in others]
     assert sorted(computed) == [[], list(range(done, 10))]
