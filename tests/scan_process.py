@@ -5,9 +5,8 @@ import logging
 import os
 import resource
 import signal
-import types
 from functools import partial
-from itertools import count
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from landscape_utils.store import store
 
 KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
 TO_DISK = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
-WRITE = os.write  # whatever stands for it later
 
 
 def row(point, width=3, code=""):
@@ -26,10 +24,10 @@ def row(point, width=3, code=""):
 
 
 class Scan:
-    """Computes the points that its journal lacks, and notes them; stops once, before `stop_at`, by raising `error`."""
+    """Computes the points that its journal lacks, and notes them."""
 
-    def __init__(self, points=5, width=3, code="", stop_at=None, error=None):
-        self.points, self.width, self.code, self.stop_at, self.error = points, width, code, stop_at, error
+    def __init__(self, points=5, width=3, code=""):
+        self.points, self.width, self.code = points, width, code
         self.computed = []
 
     def __call__(self, journal):
@@ -42,9 +40,6 @@ class Scan:
         return {"loss": np.stack([journal[point] for point in range(self.points)])}
 
     def begin(self, point):
-        if point == self.stop_at:
-            self.stop_at = None
-            raise self.error
         self.computed.append(point)
 
     def done(self, point):
@@ -56,59 +51,41 @@ class Process:
 
     Args:
         pause_at: the point before which it waits for a signal; after SIGUSR1 it goes on.
-        die, half: it dies at this call that reaches the disk: before it, or with half of its bytes written.
         largest_file, user: what it may write, and as whom it runs.
     """
 
     def __init__(self, folder, points, width=3, **how):
         store.library_versions()  # looked up once, for all forks
         reader, writer = os.pipe()
-        self.said, self.pid = [], os.fork()
-        if self.pid == 0:
-            try:
-                work(writer, folder, points, width, **how)
-            finally:
-                os._exit(0)
+        self.said, self.lines = [], os.fdopen(reader)
+        self.fork = get_context("fork").Process(target=work, args=(writer, folder, points, width), kwargs=how)
+        self.fork.start()
         os.close(writer)
-        self.lines = os.fdopen(reader)
 
     def wait_for(self, said):
         while not self.said or self.said[-1] != said:
             self.said.append(next(self.lines).strip())
 
     def end(self):
-        """It, with all that it said, and its exit code, or minus the signal that killed it."""
+        """It, with all that it said."""
         with self.lines:
             self.said += map(str.strip, self.lines)
-        self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.fork.join()
         return self
 
     def points(self, what):
         return [int(line.split()[1]) for line in self.said if line.startswith(what)]
 
 
-def on_disk(call, put=setattr):
+def on_disk(call, put):
     """Let call(name, original, *arguments) stand for each function of `os` that reaches the disk."""
     for name in TO_DISK:
         put(os, name, partial(call, name, getattr(os, name)))
 
 
-def die_at(number, half):
-    calls = count(1)
-
-    def call(name, original, *arguments, **options):
-        if next(calls) == number:
-            if half and name == "write":
-                original(arguments[0], arguments[1][: len(arguments[1]) // 2])
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*arguments, **options)
-
-    on_disk(call)
-
-
-def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=False, **limits):
-    def say(text):
-        WRITE(pipe, f"{text}\n".encode())
+def work(pipe, folder, points, width, name=NAME, pause_at=None, **limits):
+    out = os.fdopen(pipe, "w", buffering=1)
+    say = partial(print, file=out)
 
     def begin(point):
         if point == pause_at:
@@ -121,15 +98,12 @@ def work(pipe, folder, points, width, name=NAME, pause_at=None, die=None, half=F
     signal.alarm(600)  # seconds: of a test that fails nobody ends it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGUSR1, lambda *_: None)
-    stream = types.SimpleNamespace(write=lambda text: WRITE(pipe, text.encode()))
-    store.logger.handlers, store.PATIENCE = [logging.StreamHandler(stream)], 0.0
+    store.logger.handlers, store.PATIENCE = [logging.StreamHandler(out)], 0.0
     store.logger.setLevel(logging.INFO)
     if "largest_file" in limits:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limits["largest_file"], resource.RLIM_INFINITY))
     if "user" in limits:
         os.seteuid(limits["user"])
-    if die is not None:
-        die_at(die, half)
     try:
         store.Store(folder).compute(KIND, name, RECIPE, scan, device="cpu")
         say("finished")

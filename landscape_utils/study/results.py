@@ -22,7 +22,6 @@ from ..names import GROUPS, HOWS, METHODS, SPLITS
 from ..store.code import code_of
 from ..store.result_file import as_arrays
 from ..training.finetune import Run, epochs_of
-from ..training.models import on_device
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject, fields_of
 from .run_result import DRAWS, OfOneRun, RunResult, arrays_of, pairs_of, sampling, scans_of, share_from
 
@@ -58,10 +57,9 @@ class RollbackResult(OfOneRun):
         return super().recipe(study) | {"examples": "dev, all", "moved": "each group"}
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
-        run = study.trained(self.run)
-        model = on_device(run.model(), study.device)
+        run, loss = study.trained(self.run), study.trainings.loss
         dev = study.trainings.task(self.task).dev
-        return roll_back(model, run.theta(0), run.theta(), dev, loss=study.trainings.loss).arrays()
+        return roll_back(self.model(study), run.theta(0), run.theta(), dev, loss=loss).arrays()
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,7 @@ class CubeResult(OfOneRun):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         run, examples = study.trained(self.run), study.sample(self.task, "dev")
-        model = on_device(run.model(), study.device)
-        objective = Objective(model, examples)
+        objective = Objective(self.model(study), examples)
         found = roll_back_together(objective, run.theta(0), run.theta(), AXIS, journal)
         return {"accuracy": found, "examples": np.array(len(examples))}
 
@@ -161,9 +158,9 @@ class WayResult(OfOneRun):
 
     def at_hand(self, study: Subject) -> tuple[Run, list[Objective]]:
         """The training, and its end's objective of each split."""
-        run, loss = study.trained(self.run), study.trainings.loss
-        model = on_device(run.model(), study.device)
-        return run, [Objective(model, study.sample(self.task, split), loss=loss) for split in self.splits]
+        model, loss = self.model(study), study.trainings.loss
+        objectives = [Objective(model, study.sample(self.task, split), loss=loss) for split in self.splits]
+        return study.trained(self.run), objectives
 
     def straight(
         self, objectives: Any, start: Tensor, end: Tensor, shares: np.ndarray, journal: Journal
@@ -261,10 +258,10 @@ class UnseenWordsResult(OfOneRun):
 
     def compute(self, study: Subject, journal: Journal) -> Arrays:
         task = study.trainings.task(self.task)
-        model = on_device(study.trained(self.run).model(), study.device)
         seen = np.asarray(task.dev_seen, dtype=bool)
         known, unseen = ([task.dev[i] for i in np.flatnonzero(where)] for where in (seen, ~seen))
         parts = known, unseen, task.test
+        model = self.model(study)
         return {"accuracy": np.array([1 - Objective(model, part)().error for part in parts])}
 
 

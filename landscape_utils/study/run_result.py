@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
+import transformers as hf
+
 from ..engine.space import layer_ranges
 from ..errors import UserError
 from ..landscape.scan import Curve
 from ..names import CONTINUED, SPLITS
 from ..store.result_file import part_of
 from ..training.finetune import Run
+from ..training.models import on_device
 from ..training.tasks import SAMPLE_SEED
 from .kind import Arrays, Cost, Journal, Kind, Recipe, Scale, Subject
 
@@ -138,6 +141,10 @@ class OfOneRun(Kind):
 
     def needs(self, study: Subject) -> tuple[Kind, ...]:
         return self.run, *(study.trainings.second(self.run).needs if self.in_plane else ())
+
+    def model(self, study: Subject) -> hf.PreTrainedModel:
+        """The trained network, on the study's device."""
+        return on_device(study.trained(self.run).model(), study.device)
 
     def points(self, study: Subject, scale: Scale) -> float:
         """How many points are visited; where lower layers are replayed, by the share of the layers that is left."""

@@ -4,15 +4,11 @@ import ast
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scan_process import Scan
 
 from landscape_utils.store import code
 from landscape_utils.store.code import code_of
-from landscape_utils.store.store import Store
 
-KEY = ("curves", "mrpc", {"task": "mrpc"})
 SOURCE = (Path(code.__file__).parents[1] / "engine" / "objective.py").read_text()
 
 
@@ -73,28 +69,3 @@ def test_a_file_that_is_edited_while_the_program_runs_does_not_count(monkeypatch
     code_of.cache_clear()
     monkeypatch.setattr(Path, "read_bytes", lambda path: b"1")
     assert code_of("engine") == before
-
-
-def test_no_stale_result_loads_as_current(edit, tmp_path):
-    """After a change of sign in the objective: computed anew, served as an earlier one where nothing is computed."""
-    store, reading, begun = Store(tmp_path), Store(tmp_path, read_only=True), ("curves", "rte", {})
-    first = code_of("engine", "landscape")
-    assert store.compute(*KEY, lambda journal: {"loss": np.zeros(1)}).made_by("")
-    assert not reading.load(*KEY, first).made_by(first), "it does not say its code"
-    store.compute(*KEY, lambda journal: {"loss": np.ones(1)}, code=first)
-    with pytest.raises(KeyboardInterrupt):
-        store.compute(*begun, Scan(stop_at=1, error=KeyboardInterrupt()), code=first)
-    assert store.load(*KEY, first).arrays["loss"] == 1
-    edit(next(with_other_signs()))
-    now = code_of("engine", "landscape")
-    assert store.load(*KEY, now) is None
-    assert [reading.load(*KEY, now).made_by(code) for code in (first, now)] == [True, False]
-    assert [entry.state for entry in store.verify(lambda result: now)] == ["earlier", "unfinished"]
-    assert [entry.state for entry in store.verify()] == ["sound", "unfinished"]
-    again = store.compute(*KEY, lambda journal: {"loss": -np.ones(1)}, code=now)
-    assert (again.arrays["loss"], again.meta["code"]) == (-1, now)
-    left = {path.name for path in again.path.parent.glob("mrpc*.npz*")}
-    assert left == {again.path.name, f"{again.path.name}.lock"}
-    scan = Scan()
-    store.compute(*begun, scan, code=now)
-    assert len(scan.computed) == scan.points, "what was begun is not gone on with"
