@@ -3,13 +3,11 @@
 import operator
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.nn.functional import binary_cross_entropy_with_logits as binary_cross_entropy
 
 from ..errors import UserError
 from .forward import attempt
@@ -18,9 +16,18 @@ SINGLE, SEVERAL, REGRESSION = "single_label_classification", "multi_label_classi
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # logits (B, C), labels (B,) or (B, C) -> (B,)
 
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels, reduction="none")
+
+
+def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, labels, reduction="none").mean(dim=1)
+
+
 LOSSES: dict[str, Loss] = {
-    SINGLE: partial(F.cross_entropy, reduction="none"),
-    SEVERAL: lambda logits, labels: binary_cross_entropy(logits, labels, reduction="none").mean(dim=1),
+    SINGLE: cross_entropy,
+    SEVERAL: binary_cross_entropy,
     REGRESSION: lambda logits, labels: (logits - labels).square().mean(dim=1),
 }
 ERRORS: dict[str, Loss] = {
