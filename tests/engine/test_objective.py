@@ -81,6 +81,9 @@ def test_what_is_no_number_is_none(model, examples):
     loss, error = Objective(model, examples).outcome(logits, torch.tensor([1, 0]))
     np.testing.assert_equal([*error.tolist(), float(loss[1])], [0, math.nan, math.nan])
     np.testing.assert_equal(statistics(*torch.ones(2, 1)).tolist(), [1, 1, math.nan, math.nan])
+    model.classifier.bias.data.fill_(torch.nan)  # as a training that diverged leaves it
+    diverged = Objective(model, examples)
+    assert np.isnan(diverged()).all() and len(diverged.batches) < diverged.size
 
 
 def test_a_model_that_reads_padding_gets_none():
