@@ -62,7 +62,6 @@ class RollbackResult(OfOneRun):
         return roll_back(self.model(study), run.theta(0), run.theta(), dev, loss=loss).arrays()
 
 
-@dataclass(frozen=True)
 class CubeResult(OfOneRun):
     """Dev accuracy with each of the three layer groups rolled back by the shares of `rollback.AXIS`."""
 
@@ -132,7 +131,6 @@ class TrajectoryResult(OfOneRun):
         return as_arrays(project(epochs_of(runs), plane, self.method))
 
 
-@dataclass(frozen=True)
 class WalkResult(OfOneRun):
     """Lengths and angles of the way, without any loss."""
 
@@ -147,7 +145,6 @@ class WalkResult(OfOneRun):
         return as_arrays(path)
 
 
-@dataclass(frozen=True)
 class WayResult(OfOneRun):
     """Losses at points that a training's way leads to."""
 
@@ -170,7 +167,6 @@ class WayResult(OfOneRun):
         return scan(objectives, line, shares, draws=DRAWS, journal=journal, what="from start to end")
 
 
-@dataclass(frozen=True)
 class PathResult(WayResult):
     """The training loss on the straight line from start to end, closely and in float32."""
 
@@ -183,7 +179,6 @@ class PathResult(WayResult):
         return self.straight(objective, run.theta(0), run.theta(), paths.PATH, journal).arrays()
 
 
-@dataclass(frozen=True)
 class ObstaclesResult(WayResult):
     """The training loss from epoch to epoch, and along the first epoch's direction."""
 
@@ -200,7 +195,6 @@ class ObstaclesResult(WayResult):
         return paths.Obstacles(**scans_of(arrays, Curve, ("path", "ray")))
 
 
-@dataclass(frozen=True)
 class RandomDirectionsResult(WayResult):
     """The training loss around the end along random directions, normalised row by row (Li et al. 2018)."""
 
@@ -214,7 +208,6 @@ class RandomDirectionsResult(WayResult):
         return as_arrays(scan_directions(objective, run.theta(), directions, journal=journal, draws=DRAWS))
 
 
-@dataclass(frozen=True)
 class BarrierResult(WayResult):
     """Loss and dev error between the ends of a fine-tuning and of its further epochs (Figure 4): {split: Curve}."""
 
@@ -241,7 +234,6 @@ class BarrierResult(WayResult):
         return arrays_of(dict(zip(self.splits, found, strict=True)))
 
 
-@dataclass(frozen=True)
 class UnseenWordsResult(OfOneRun):
     """In the generated language: accuracy at the end on dev with known words, with unseen ones, and on test, (3,)."""
 

@@ -27,7 +27,6 @@ from .kind import Arrays, Journal, Kind, Recipe, Scale, Subject
 from .run_result import DRAWS, OfOneRun, arrays_of, pairs_of, sampling, scans_of, share_from
 
 
-@dataclass(frozen=True)
 class ScanResult(OfOneRun):
     """An objective scanned over a region, both splits in one walk and in one file: {split: Curve or Surface}."""
 
@@ -93,7 +92,6 @@ class ScanResult(OfOneRun):
         return math.prod(map(len, study.profile.grid.axes(self.dimensions))) + len(self.marks)
 
 
-@dataclass(frozen=True)
 class CurveResult(ScanResult):
     """Eq. 1: the line from theta_0 through theta_1."""
 
@@ -107,7 +105,6 @@ class CurveResult(ScanResult):
         return Line(run.theta(0), run.theta() - run.theta(0))
 
 
-@dataclass(frozen=True)
 class SurfaceResult(ScanResult):
     """Eq. 2: the plane through theta_0 along delta_1 of the task and delta_2 of its partner."""
 
