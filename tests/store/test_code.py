@@ -4,10 +4,13 @@ import ast
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scan_process import Scan, row
 
 from landscape_utils.store import code
 from landscape_utils.store.code import code_of
+from landscape_utils.store.store import Store
 
 SOURCE = (Path(code.__file__).parents[1] / "engine" / "objective.py").read_text()
 
@@ -69,3 +72,24 @@ def test_a_file_that_is_edited_while_the_program_runs_does_not_count(monkeypatch
     code_of.cache_clear()
     monkeypatch.setattr(Path, "read_bytes", lambda path: b"1")
     assert code_of("engine") == before
+
+
+def test_no_stale_result_loads_as_current(edit, tmp_path):
+    """After a change of sign in the objective: computed anew, served as an earlier one where nothing is computed."""
+    store, reading = Store(tmp_path), Store(tmp_path, read_only=True)
+    key, begun = ("curves", "mrpc", {"task": "mrpc"}), ("curves", "rte", {})
+    first = code_of("engine", "landscape")
+    store.compute(*key, lambda journal: {"loss": np.ones(1)}, code=first)
+    with pytest.raises(ZeroDivisionError):
+        store.compute(*begun, lambda journal: journal.update({0: row(0)}) or 1 / 0, code=first)
+    assert store.load(*key, first).arrays["loss"] == 1
+    edit(next(with_other_signs()))
+    now = code_of("engine", "landscape")
+    assert store.load(*key, now) is None
+    assert [reading.load(*key, now).made_by(code) for code in (first, now)] == [True, False]
+    assert [entry.state for entry in store.verify(lambda result: now)] == ["earlier", "unfinished"]
+    again = store.compute(*key, lambda journal: {"loss": -np.ones(1)}, code=now)
+    assert (again.arrays["loss"], again.meta["code"]) == (-1, now)
+    scan = Scan()
+    store.compute(*begun, scan, code=now)
+    assert len(scan.computed) == scan.points, "what was begun is not gone on with"
