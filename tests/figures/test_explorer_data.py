@@ -51,8 +51,10 @@ def test_error_rates_that_are_no_counts_arrive_as_float32():
         assert np.array_equal(values, odd.astype(np.float32).ravel(), equal_nan=True)
 
 
-def test_a_widget_carries_its_page():
+def test_a_widget_carries_its_page_and_no_name_ends_a_script():
     data = payload([View({EVIL: scanned(3, 1.0)}, task=EVIL)])
+    assert "<" not in embedded(data)
+    assert json.loads(embedded(data)) == data
     bundle, _ = Explorer(payload=data)._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in bundle
     assert bundle["text/html"] == page(data)
