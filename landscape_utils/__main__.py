@@ -6,6 +6,7 @@ What takes seconds to import is imported when a command is known to be sound.
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -186,4 +187,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Being ended from outside is Ctrl-C, too: else the workers would first finish the training that each has in hand.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

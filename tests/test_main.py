@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from unittest.mock import Mock
 
 import numpy as np
@@ -62,10 +63,15 @@ def test_book_gets_the_parameters_that_were_given_and_no_others(monkeypatch, cap
     assert capsys.readouterr().out == "index.html\n"
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch, capsys):
-    monkeypatch.setattr(Study, "compute", Mock(side_effect=KeyboardInterrupt))
-    assert cli.main(["run"]) == 130
-    assert capsys.readouterr().err == cli.INTERRUPTED + "\n"
+def test_ended_from_outside_it_ends_its_workers_and_says_how_to_go_on(tiny_profile, tmp_path):
+    options = f"run --profile {tiny_profile} --results-dir {tmp_path} --tasks mrpc --what runs --workers 2"
+    run = subprocess.Popen([sys.executable, *MODULE, *options.split()], stderr=subprocess.PIPE, text=True)
+    while run.poll() is None and not list(tmp_path.glob("tiny/runs/*/epoch-00*")):
+        time.sleep(0.05)
+    run.terminate()
+    _, said = run.communicate()  # until the workers, too, have closed what they inherited
+    assert (run.returncode, said.splitlines()[-1]) == (130, cli.INTERRUPTED)
+    assert not list(tmp_path.glob("tiny/runs/*/run.npz")), "no worker went on to the end of its training"
 
 
 def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
