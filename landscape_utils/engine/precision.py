@@ -72,14 +72,14 @@ def check_precision(precision: str, device: str) -> None:
     if precision == "tf32" and not (device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)):
         raise UserError(f"precision 'tf32' needs an NVIDIA GPU, Ampere or later; the model is on {device}")
     if device == "cpu" and precision in ("bfloat16", "float16"):
-        warn_of_imitation(precision)
+        cpu_computes_in(precision)
 
 
-@cache  # once a process
-def warn_of_imitation(precision: str) -> None:
-    """Say that the CPU has no instructions for a precision in 16 bits: float32 is then many times as fast."""
-    if torch.backends.mkldnn.is_available():
-        library = torch.ops.mkldnn
-        bfloat16, float16 = library._is_mkldnn_bf16_supported, library._is_mkldnn_fp16_supported
-        if not (bfloat16() if precision == "bfloat16" else float16()):
-            logger.warning("this CPU only imitates %s and is far slower in it; use float32", precision)
+@cache  # asked once a process, and told once
+def cpu_computes_in(precision: str) -> bool:
+    """Whether the CPU has instructions for "bfloat16" or "float16"; a warning says that it is slow without them."""
+    asked = {"bfloat16": "_is_mkldnn_bf16_supported", "float16": "_is_mkldnn_fp16_supported"}[precision]
+    found = torch.backends.mkldnn.is_available() and getattr(torch.ops.mkldnn, asked)()
+    if not found:
+        logger.warning("this CPU only imitates %s and is far slower in it; use float32", precision)
+    return found

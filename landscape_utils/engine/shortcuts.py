@@ -145,12 +145,6 @@ def tensors(output: object) -> list[Tensor]:
     return [x for x in tree_leaves(output) if isinstance(x, Tensor)]
 
 
-def fusible(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the processor multiplies in bfloat16; elsewhere nothing is gained."""
-    asked = dtype == torch.bfloat16 and device.type == "cpu" and torch.backends.mkldnn.is_available()
-    return asked and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
 class Fused:
     """The linear layers, GELU and attention of `model`, in bfloat16 on a CPU, fused until `stack` is closed."""
 

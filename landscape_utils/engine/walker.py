@@ -20,8 +20,8 @@ from torch import Tensor
 from ..errors import UserError
 from .forward import attempt, evaluating, logits_of, threads_of_one
 from .objective import Objective, bootstrap_draws, bootstrap_means, statistics
-from .precision import DTYPES, Rounds, check_precision
-from .shortcuts import Fused, Replay, first_token_only, fusible
+from .precision import DTYPES, Rounds, check_precision, cpu_computes_in
+from .shortcuts import Fused, Replay, first_token_only
 from .space import ParameterSpace
 
 logger = logging.getLogger(__name__)
@@ -110,7 +110,8 @@ class Evaluator:
         self.buffer.copy_(self.origin)
         if precision != "float32":
             self._within_memory(partial(self._try_precision, precision))
-        self._fused = Fused(self.model, stack) if fusible(dtype, device) else None
+        fusible = dtype == torch.bfloat16 and device.type == "cpu" and cpu_computes_in("bfloat16")
+        self._fused = Fused(self.model, stack) if fusible else None
         self._within_memory(partial(self._shorten, walk.cache_bytes, stack))
 
     def __call__(self, coordinates: Sequence[float]) -> Tensor:

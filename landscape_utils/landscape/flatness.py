@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.interpolate import RegularGridInterpolator
 
 from .scan import Curve, Surface
 
@@ -85,15 +86,10 @@ def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "b
 
 def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(V, N): the bilinear interpolant of a surface's values, (V, A, B), at places (N, 2) on it."""
-    f, cells = np.where(np.isfinite(values), values, HIGH), []  # the point below a place, the way to the next
-    for dimension, given, x in zip((1, 2), (surface.alpha, surface.beta), places.T, strict=True):
-        order = np.argsort(given)
-        f, axis = f.take(order, dimension), given[order]
-        i = np.clip(np.searchsorted(axis, x, "right") - 1, 0, len(axis) - 2)
-        cells.append((i, (x - axis[i]) / (axis[i + 1] - axis[i])))
-    (a, s), (b, t) = cells
-    near_a = (1 - s) * (1 - t) * f[:, a, b] + (1 - s) * t * f[:, a, b + 1]
-    return near_a + s * (1 - t) * f[:, a + 1, b] + s * t * f[:, a + 1, b + 1]
+    rows, columns = np.argsort(surface.alpha), np.argsort(surface.beta)
+    finite = np.where(np.isfinite(values), values, HIGH)[:, rows[:, None], columns]
+    axes, every = (surface.alpha[rows], surface.beta[columns]), np.moveaxis(finite, 0, -1)  # (A, B, V)
+    return RegularGridInterpolator(axes, every, bounds_error=False, fill_value=None)(places).T
 
 
 def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callable[[np.ndarray], Extent]:

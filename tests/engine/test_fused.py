@@ -11,7 +11,8 @@ from transformers.integrations import sdpa_attention
 
 from landscape_utils.engine import walker as walkers
 from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.shortcuts import LONGEST, Fused, fusible, short_sequences
+from landscape_utils.engine.precision import cpu_computes_in
+from landscape_utils.engine.shortcuts import LONGEST, Fused, short_sequences
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.engine.walker import Walk
 
@@ -39,7 +40,7 @@ def test_attention_is_softmax_of_products(length, padded, scale, monkeypatch):
     assert kernel.called == (length > LONGEST), "it is slower on short ones"
 
 
-@pytest.mark.skipif(not fusible(torch.bfloat16, torch.device("cpu")), reason="needs a CPU with bfloat16")
+@pytest.mark.skipif(not cpu_computes_in("bfloat16"), reason="needs a CPU with bfloat16")
 def test_a_product_is_equal_to_the_plain_one_and_the_model_is_left_as_it_was():
     model = make_model(hidden_size=64).bfloat16().eval()
     x = torch.randn(3, 7, 64).bfloat16()
@@ -72,6 +73,6 @@ def test_fused_visits_are_plain_visits_to_rounding(kind, monkeypatch):
 
     found, again = visited(), visited()
     assert torch.equal(found, again)
-    monkeypatch.setattr(walkers, "fusible", lambda *_: False)
+    monkeypatch.setattr(walkers, "cpu_computes_in", lambda precision: False)
     # logits of order 1, rounded at each of some ten steps in the same way but for three of them
     torch.testing.assert_close(found, visited(), rtol=0, atol=4 * EPSILON)

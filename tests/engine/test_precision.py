@@ -13,9 +13,9 @@ from networks import BERT_LIKE, make_examples
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.precision import (
     check_precision,
+    cpu_computes_in,
     largest_difference,
     probe_points,
-    warn_of_imitation,
 )
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.errors import UserError
@@ -89,8 +89,8 @@ def test_a_precision_that_the_cpu_imitates_is_told_once(precision, short, suppor
     for name in ("bf16", "fp16"):
         answer = supported if name == short else not supported
         monkeypatch.setattr(torch.ops.mkldnn, f"_is_mkldnn_{name}_supported", lambda answer=answer: answer)
-    warn_of_imitation.cache_clear()
+    cpu_computes_in.cache_clear()
     for device in ("cuda", "cpu", "cpu"):
         check_precision(precision, device)
     assert caplog.text.count(f"only imitates {precision} and is far slower") == (not supported)
-    warn_of_imitation.cache_clear()
+    cpu_computes_in.cache_clear()
