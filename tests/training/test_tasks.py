@@ -45,10 +45,11 @@ def test_a_text_of_no_tokens_is_named_with_its_line(tmp_path):
     words = Tokenizer(TOKENIZER.backend_tokenizer.model)
     bare = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]")
     path = tmp_path / "rows.csv"
-    path.write_text('t,l\na,1\n"",0\n')
+    path.write_text('t,l\na,1\nb,1\n"",0\n')
     rows = from_files(Files(train=str(path), dev=str(path), text=["t"], label="l"))
-    with refused(rf"{path}, line 3: the tokenizer finds no token in \('',\)"):
-        tokenised("mine", rows, bare, 128)
+    for limit in (0, 1):  # all, or the last example alone
+        with refused(rf"{path}, line 4: the tokenizer finds no token in \('',\)"):
+            tokenised("mine", rows, bare, 128, limit)
 
 
 def test_a_limit_takes_the_same_part_at_every_call():
