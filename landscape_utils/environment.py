@@ -84,7 +84,7 @@ def data_folder(folder: str | Path) -> str:
     for candidate in (path, ROOT / path):
         if os.path.isdir(candidate):
             return str(candidate.resolve())
-    raise UserError(f"data_dir {str(folder)!r} is no folder; give one in the GLUE layout, or none: the hub")
+    raise UserError(f"data_dir {str(folder)!r} is no folder; give one in the GLUE layout, or '' for the hub")
 
 
 def path_of(parameter: str, value: str | Path) -> Path:
@@ -94,7 +94,7 @@ def path_of(parameter: str, value: str | Path) -> Path:
     try:
         return Path(value).expanduser()
     except RuntimeError:  # the home of somebody whom this machine does not know
-        raise UserError(f"{parameter} {str(value)!r}: no such home folder; give the path from / on") from None
+        raise UserError(f"{parameter} {str(value)!r}: no such home folder; give the whole path") from None
 
 
 def check_device(device: str) -> str:
@@ -104,7 +104,7 @@ def check_device(device: str) -> str:
     count = torch.cuda.device_count()
     allowed = ["cpu", *(["cuda"] if count else []), *(f"cuda:{i}" for i in range(count)), NOTHING]
     if device not in ("auto", *allowed):
-        raise UserError(f"unknown device {device!r}; here are auto, {', '.join(allowed)}")
+        raise UserError(f"unknown device {device!r}; this machine has auto, {', '.join(allowed)}")
     return ("cuda" if count else "cpu") if device == "auto" else device
 
 

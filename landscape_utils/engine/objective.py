@@ -194,7 +194,7 @@ class Objective:
             if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
                 raise UserError(f"{kind} is no sequence classifier: its output holds no logits (B, C)")
             if not same(own, ours, max(1e-3, rounding()), equal_nan=True):
-                raise UserError(f"{kind} gives example {i} other logits with padding than without; remove it")
+                raise UserError(f"{kind} gives example {i} other logits with padding than without; unpad it")
 
     def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
         """The model's logits of example i; what it raises is told in one line, with the field at which it fails."""

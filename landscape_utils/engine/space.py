@@ -119,13 +119,13 @@ def check_weights(model: nn.Module) -> None:
     """Refuse a model whose `state_dict` holds floats that are neither parameters nor buffers that training leaves."""
     kind, modules = type(model).__name__, list(model.modules())
     if any(type(module).__module__.split(".")[0] == "peft" for module in modules):
-        raise UserError(f"{kind} has adapters beside the weights that they change: model.merge_and_unload()")
+        raise UserError(f"{kind} has adapters beside its weights; merge them by model.merge_and_unload()")
     if any(isinstance(m, nn.modules.batchnorm._BatchNorm) and m.track_running_stats for m in modules):
-        raise UserError(f"{kind} has a batch norm, whose running statistics are no parameters")
+        raise UserError(f"{kind} has a batch norm, whose statistics are no parameters; use another model")
     known = {tensor.data_ptr() for tensor in (*model.parameters(), *model.buffers())}
     for name, value in model.state_dict().items():
         if not isinstance(value, Tensor) or (value.is_floating_point() and value.data_ptr() not in known):
-            raise UserError(f"{kind} holds {name}, which is no parameter, as quantisation leaves it")
+            raise UserError(f"{kind} holds {name}, which is no parameter; load it without quantisation")
 
 
 def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:

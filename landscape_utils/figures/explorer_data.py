@@ -177,7 +177,7 @@ def check_axes(scans: Sequence[Curve], names: Sequence[str]) -> None:
             given = f"{axis.tolist()!r:.60}"
             raise UserError(f"the explorer needs {name} in ascending order, each value once; got {given}")
         if not np.array_equal(axis, getattr(scans[0], name)):
-            raise UserError(f"what is shown in one view must have the same {name}")
+            raise UserError(f"the scans of one view must have the same {name}; make a view of each")
 
 
 def counts(error: np.ndarray, examples: int) -> dict[str, str]:

@@ -58,7 +58,7 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
     gram = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).numpy()
     x_norm = math.sqrt(gram[0, 0])
     if abs(gram[0, 1]) >= (1 - 1e-9) * math.sqrt(gram[0, 0] * gram[1, 1]):
-        raise UserError("the plane's two directions are parallel: on a line, beta has no meaning")
+        raise UserError("the plane's two directions are parallel, so beta has no meaning; choose others")
     rows = []
     for theta in thetas:
         if not isinstance(theta, Tensor) or theta.shape != origin.shape:

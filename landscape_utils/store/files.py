@@ -20,7 +20,7 @@ def disk_errors(doing: str) -> Iterator[None]:
     except OSError as error:
         raise UserError(
             f"cannot {doing}: {error.strerror or error}; make room or choose another results_dir; "
-            "started again, it goes on from what is saved is kept"
+            "what is saved is kept, and the same command goes on from there"
         ) from error
 
 

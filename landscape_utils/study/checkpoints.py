@@ -168,7 +168,7 @@ def check_given(task: Any, trained: Any, others: Any) -> None:
         if not isinstance(value, kind):
             raise UserError(f"{wanted}; got {value!r:.99}")
     if not trained:
-        raise UserError("no checkpoints: trained={'pretrained': [start, end]} names those of a fine-tuning")
+        raise UserError("no checkpoints: give those of a fine-tuning, trained={'pretrained': [start, end]}")
     for how, folders in trained.items():
         if isinstance(folders, str | Path) or len(folders) < 2:
             raise UserError(f"{how}: a direction needs two checkpoints or more; got {folders!r:.99}")

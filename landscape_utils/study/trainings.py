@@ -78,8 +78,8 @@ class ProfileTrainings(Trainings):
                 )
             if self._facts.get(name, {}).get("checksum", task.checksum) != task.checksum:
                 raise UserError(
-                    f"the results in {self.store.folder} are of other data of {display_name(name)} than the hub's: "
-                    f"give data_dir, the folder of those data, or another results_dir"
+                    f"the results in {self.store.folder} were computed on other data of {display_name(name)} "
+                    f"than the hub has: give data_dir, the folder of those data, or another results_dir"
                 )
             self._tasks[name] = task
         return self._tasks[name]
@@ -185,7 +185,9 @@ class ProfileTrainings(Trainings):
         """The training with its snapshots on disk: trained again, if they are not there. On another machine that may be
         another training than the stored one; a warning then says so."""
         if self.store.read_only:
-            raise Lacking(f"device {NOTHING!r} reads results alone, and no model: snapshots of {run.name}")
+            raise Lacking(
+                f"device {NOTHING!r} reads results alone, and the snapshots of {run.name} are no result"
+            )
         folder = self.folder(run)
         if (found := load_run(folder)) is None:
             # somebody may be at it: a worker, perhaps of a client that was killed
@@ -195,8 +197,8 @@ class ProfileTrainings(Trainings):
         if stored and not np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True):
             self._warned.add(run.name)
             logger.warning(
-                f"{run.name} was trained again because its snapshots were gone, and it is another training than the "
-                "stored one: with a results_dir of your own all results are of one"
+                f"{run.name} was trained again because its snapshots were gone, and is not the training that the "
+                "stored results are of: choose a results_dir of your own, so that all are of one"
             )
         return found
 

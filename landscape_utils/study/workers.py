@@ -43,7 +43,7 @@ def join(client: Client | None, device: str, folder: Path) -> str:
     found, *others = set(everywhere(client, check_device, device).values())
     if others:
         raise UserError(
-            f"the workers have unlike devices, {', '.join([found, *others])}; choose one by device"
+            f"the workers have different devices, {', '.join([found, *others])}; name one that all have"
         )
     return found
 

@@ -32,6 +32,6 @@ def merged(base: hf.PreTrainedModel, folder: Path) -> hf.PreTrainedModel:
     if model.active_peft_config.is_prompt_learning:
         kind = model.active_peft_config.peft_type.value
         raise UserError(
-            f"{folder} is an adapter of the kind {kind}, which is no change of the model's weights"
+            f"{folder} is an adapter of the kind {kind}, which cannot be merged into the model's weights"
         )
     return model.merge_and_unload()

@@ -80,7 +80,7 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     missing = model.base_model.load_state_dict(kept, strict=False).missing_keys
     own = [name for name in missing if not name.startswith(fresh)]
     if own:
-        raise UserError(f"model {spec.source!r}: the classifier's encoder has weights of its own: {own[0]}")
+        raise UserError(f"model {spec.source!r} lacks a weight of the classifier's encoder: {own[0]}")
     return model
 
 

@@ -121,7 +121,7 @@ def _rows(path: Path, records: Records, text: Sequence[str], label: str) -> list
     rows = []
     for place, record in records:
         if not isinstance(record, dict):
-            raise UserError(f"{place}: no object but {reprlib.repr(record)}")
+            raise UserError(f"{place}: {reprlib.repr(record)} is no object with columns")
         for column in (*text, label):
             if column not in record:
                 there = ", ".join(map(repr, record))
@@ -192,7 +192,7 @@ def _parsed(place: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{place}: no list of objects, and not one object a line: {error}") from None
+        raise UserError(f"{place}: neither a list of objects nor one object a line: {error}") from None
 
 
 def _text(path: Path) -> str:

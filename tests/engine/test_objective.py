@@ -213,10 +213,10 @@ def with_batch_norm(model):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (quantised, "holds bert.*, which is no parameter, as quantisation leaves it"),
-        (with_adapters, r"has adapters beside the weights that they change: model.merge_and_unload\(\)"),
-        (lambda model: with_adapters(model).base_model.model, "has adapters beside the weights"),
-        (with_batch_norm, "has a batch norm, whose running statistics are no parameters"),
+        (quantised, "holds bert.*, which is no parameter; load it without quantisation"),
+        (with_adapters, r"has adapters beside its weights; merge them by model.merge_and_unload\(\)"),
+        (lambda model: with_adapters(model).base_model.model, "has adapters beside its weights"),
+        (with_batch_norm, "has a batch norm, whose statistics are no parameters; use another model"),
     ],
 )
 def test_weights_that_are_no_parameters_are_refused(model, examples, change, message):

@@ -106,7 +106,10 @@ def test_nothing_is_computed_or_loaded_on_no_device(profile, results, no_network
     for call, named in (
         (lambda: study.run("mrpc", "scratch"), "lacks runs mrpc-scratch-0"),
         (lambda: study.curve("mrpc"), "lacks curves mrpc-pretrained"),
-        (lambda: study.trained(RUN), "no model"),
+        (
+            lambda: study.trained(RUN),
+            "reads results alone, and the snapshots of mrpc-pretrained-0 are no result",
+        ),
         (lambda: study.compute("rollbacks"), r"lacks \d+ results, .* for one"),
         (lambda: study.facts("mrpc") and study.task("mrpc"), "give data_dir"),
     ):
@@ -121,7 +124,7 @@ def test_results_are_not_added_to_from_other_data(profile, results, tmp_path, mo
     monkeypatch.setattr(sources, "from_hub", lambda name: sources.from_folder(name, other))
     study = Study(profile, results_dir=results)
     study.run("mrpc")  # is there, whatever the hub has
-    with refused("are of other data of MRPC than the hub's: give data_dir"):
+    with refused("were computed on other data of MRPC than the hub has: give data_dir"):
         study.run("mrpc", "scratch")
 
 

@@ -25,7 +25,7 @@ def test_workers_are_asked_for_folder_and_device_and_one_that_leaves_is_left_out
     assert device_names(fake_client(device_name=("a card", gone)), "cuda") == "a card"
     for answers, message in (
         ({"exists": (True, False)}, r"b and 0 other workers do not see .*results_dir"),
-        ({"exists": (True, True), "check_device": ("cpu", "cuda")}, "unlike devices"),
+        ({"exists": (True, True), "check_device": ("cpu", "cuda")}, "different devices"),
         ({"exists": (gone, gone)}, r"all workers left .*, a, b;"),
         ({"exists": (gone, True), "check_device": (gone, refused)}, "no such device"),
     ):
