@@ -118,7 +118,7 @@ def test_the_rules_are_those_that_were_calibrated():
         "two basins": [712, 109.11505, 22.777986],
         "gorge at the end": [339, 3.1184907, 0.58825845],
         "noise": [236, 271.33934, 77.421906],
-        "coarse": [469, 2.0999272, 0],
+        "coarse": [459, 2.1830325, 0],
         "line": [40, 0.31955532, 0],
     }
     np.testing.assert_allclose([*found.values()], [*expected.values()], rtol=1e-6)
