@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scipy import stats
+from scipy.special import bdtrc
 
 from .intervals import TAIL, Evidence, Kind, number
 
@@ -54,7 +54,7 @@ class Measured:
 
         2 P(more than half of k tasks speak for it), each with the probability of the interval's tail: binomial.
         """
-        return 2 * float(stats.binom.sf(self.voting // 2, self.voting, self.tail)) if self.voting else 0.0
+        return 2 * float(bdtrc(self.voting // 2, self.voting, self.tail)) if self.voting else 0.0
 
     @property
     def missing(self) -> str:

@@ -1,7 +1,7 @@
 """Measures of the surroundings of an end: how wide and flat they are, and whether training loss and dev error agree."""
 
 import numpy as np
-from scipy import linalg, stats
+from scipy import linalg
 
 from ..landscape.flatness import HIGH, versions
 from .evidence import EVERY
@@ -50,7 +50,9 @@ def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.nd
 
     What a cubic of its ranks leaves of theirs is correlated (a line would leave a bend); NaN where nothing is left.
     """
-    x, y, z = (stats.rankdata(values, axis=-1) for values in (first, second, given))
+    from scipy.stats import rankdata  # takes half a second
+
+    x, y, z = (rankdata(values, axis=-1) for values in (first, second, given))
     basis = linalg.orth(np.vander((z - z.mean()) / max(np.ptp(z), 1.0), 4))  # (N, 4), fewer if z is constant
     x, y = (ranks - (ranks @ basis) @ basis.T for ranks in (x, y))
     norm = np.sqrt((x**2).sum(-1) * (y**2).sum(-1))

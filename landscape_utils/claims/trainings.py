@@ -1,7 +1,7 @@
 """Measures of trainings: accuracy, speed, loss, the way that the weights went, and what stood in it."""
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from ..landscape import flatness
 from ..landscape.flatness import versions
@@ -28,12 +28,14 @@ accuracy = reads("run", each=True)(points)
 
 @reads("run", tasks=lambda study: (EVERY,))
 def gain_by_size(study: Subject, task: str, seed: int) -> Evidence:
+    from scipy.stats import linregress  # takes half a second
+
     sizes = np.array([study.facts(t)["train_examples"] for t in study.tasks])
     gains = np.array([np.diff([points(study, t, how, seed)[0] for how in WAYS])[0] for t in study.tasks])
     if len(set(sizes.tolist())) < 3:
         raise LeftOut("a line needs training sets of at least three sizes")
-    line = stats.linregress(np.log10(sizes), gains)
-    reach = float(stats.t.ppf(1 - TAIL, len(sizes) - 2) * line.stderr)
+    line = linregress(np.log10(sizes), gains)
+    reach = float(stdtrit(len(sizes) - 2, 1 - TAIL) * line.stderr)
     ends = float(gains[sizes.argmin()]), float(gains[sizes.argmax()])
     return Evidence(ends, -line.slope, -line.slope - reach, -line.slope + reach, Kind.TASKS, len(sizes) - 2)
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.interpolate import RegularGridInterpolator
 
 from .scan import Curve, Surface
 
@@ -86,6 +85,8 @@ def width_below(scan: Curve, level: np.ndarray, at: str = "end", sides: str = "b
 
 def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(V, N): the bilinear interpolant of a surface's values, (V, A, B), at places (N, 2) on it."""
+    from scipy.interpolate import RegularGridInterpolator  # takes a quarter of a second
+
     rows, columns = np.argsort(surface.alpha), np.argsort(surface.beta)
     finite = np.where(np.isfinite(values), values, HIGH)[:, rows[:, None], columns]
     axes, every = (surface.alpha[rows], surface.beta[columns]), np.moveaxis(finite, 0, -1)  # (A, B, V)

@@ -1,5 +1,7 @@
 """A training as a result of a study, and what all results share that are computed from one."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

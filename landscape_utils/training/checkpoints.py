@@ -3,6 +3,8 @@
 Of every checkpoint the encoder is read, and what its Trainer measured; the head is the last one's.
 """
 
+from __future__ import annotations
+
 import glob
 import json
 import math

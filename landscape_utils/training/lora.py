@@ -1,5 +1,7 @@
 """LoRA folders: what `peft` saves beside the model that it was trained on, merged into it while reading."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import transformers as hf

@@ -4,6 +4,8 @@ As Devlin et al. 2018, section 3.1, but that Muon trains the weight matrices of 
 this small learns the topics of the words and not, in the time that we have, which words are synonyms.
 """
 
+from __future__ import annotations
+
 import inspect
 import os
 from collections.abc import Callable
