@@ -2,8 +2,6 @@
 and multiplied by what every result takes. Nothing is fetched for it. It may be off by 30 %.
 """
 
-from __future__ import annotations
-
 import statistics
 import timeit
 from collections.abc import Iterator, Sequence

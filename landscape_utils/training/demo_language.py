@@ -9,8 +9,6 @@ The corpus uses every word; the train split of a task uses two words of each set
 test examples use only the other two. What a network knows of those it can know from pre-training only.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What is published of the data sets and the models, for what has to be known where neither is at hand."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -3,8 +3,6 @@
 The vector of a sentence is the mean of the last layer over its tokens (Reimers and Gurevych 2019).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
