@@ -186,7 +186,8 @@ class ProfileTrainings(Trainings):
         another training than the stored one; a warning then says so."""
         if self.store.read_only:
             raise Lacking(
-                f"device {NOTHING!r} reads results alone, and the snapshots of {run.name} are no result"
+                f"device {NOTHING!r} reads results alone, and the snapshots of {run.name} are no result: "
+                "choose another device"
             )
         folder = self.folder(run)
         if (found := load_run(folder)) is None:
@@ -198,7 +199,7 @@ class ProfileTrainings(Trainings):
             self._warned.add(run.name)
             logger.warning(
                 f"{run.name} was trained again because its snapshots were gone, and is not the training that the "
-                "stored results are of: choose a results_dir of your own, so that all are of one"
+                "stored results are of: choose a results_dir of your own, and all results are of one training"
             )
         return found
 

@@ -43,7 +43,7 @@ def join(client: Client | None, device: str, folder: Path) -> str:
     found, *others = set(everywhere(client, check_device, device).values())
     if others:
         raise UserError(
-            f"the workers have different devices, {', '.join([found, *others])}; name one that all have"
+            f"the workers have different devices, {', '.join([found, *others])}; choose a device that all have"
         )
     return found
 
