@@ -105,7 +105,8 @@ class Evaluator:
         self._replay = Replay(self.model, self.space, self.moving)
         dtype = self.origin.dtype if precision == "float32" else DTYPES[precision]
         stack.enter_context(evaluating(self.model))
-        stack.enter_context(tf32(precision == "tf32"))
+        if precision == "tf32":
+            products_in_tf32(stack)
         self.buffer = stack.enter_context(self.space.attached(dtype))
         self.buffer.copy_(self.origin)
         if precision != "float32":
@@ -162,13 +163,7 @@ class Evaluator:
                 self._replay.verify()
 
 
-@contextmanager
-def tf32(on: bool) -> Iterator[None]:
-    """Matrix products in TF32 while the context lasts, if `on`."""
-    before = torch.get_float32_matmul_precision()
-    try:
-        if on:
-            torch.set_float32_matmul_precision("high")
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+def products_in_tf32(stack: ExitStack) -> None:
+    """Compute matrix products in TF32 until `stack` is closed."""
+    stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+    torch.set_float32_matmul_precision("high")
