@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves, tree_map
 
-from ..errors import UserError
 from .examples import Batch
 from .forward import attempt, compute_by, logits_of, same
 from .space import ParameterSpace, layer_parameters, layer_stack
@@ -96,10 +95,6 @@ class Replay:
             if used > limit:
                 break
             self.outputs[batch] = seen[-1]
-        if not self.outputs:
-            raise UserError(
-                f"cache_bytes={limit} does not hold one batch ({used} bytes); give at least that, or 0 to keep nothing"
-            )
         for layer in self.below:
             compute_by(layer, partial(self._played_or, layer.forward, layer is self.below[-1]), stack)
 

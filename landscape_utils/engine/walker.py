@@ -61,7 +61,6 @@ class Walk:
     objectives: Sequence[Objective]
     origin: Tensor
     directions: Sequence[Tensor]
-    cache_bytes: int = CACHE_BYTES
     draws: int = 0
 
     @contextmanager
@@ -113,7 +112,7 @@ class Evaluator:
             self._within_memory(partial(self._try_precision, precision))
         fusible = dtype == torch.bfloat16 and device.type == "cpu" and cpu_computes_in("bfloat16")
         self._fused = Fused(self.model, stack) if fusible else None
-        self._within_memory(partial(self._shorten, walk.cache_bytes, stack))
+        self._within_memory(partial(self._shorten, stack))
 
     def __call__(self, coordinates: Sequence[float]) -> Tensor:
         """(objectives, 4 + 2 draws) float64 on the CPU: a Measurement, the draws' losses and errors."""
@@ -152,13 +151,13 @@ class Evaluator:
             kind, reason = type(self.model).__name__, str(found).splitlines()[0]
             raise UserError(f"{kind} does not compute in {precision} ({reason}); use float32")
 
-    def _shorten(self, cache_bytes: int, stack: ExitStack) -> None:
+    def _shorten(self, stack: ExitStack) -> None:
         """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
         first = self.objectives[0].batches
         first_token_only(self.model, first[-1], stack)
-        if self._replay.below and cache_bytes:
+        if self._replay.below:
             with threads_of_one(len(first), self.space.device):
-                self._replay.prepare([b for o in self.objectives for b in o.batches], cache_bytes, stack)
+                self._replay.prepare([b for o in self.objectives for b in o.batches], CACHE_BYTES, stack)
                 self.move([1.0] * len(self.directions))
                 self._replay.verify()
 

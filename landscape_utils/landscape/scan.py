@@ -20,7 +20,7 @@ from ..engine.forward import attempt
 from ..engine.objective import Measurement, Objective
 from ..engine.precision import Journal, probe, probe_points
 from ..engine.space import Line, ParameterSpace, Plane
-from ..engine.walker import CACHE_BYTES, Walk, coarse_first
+from ..engine.walker import Walk, coarse_first
 from ..errors import UserError
 from ..progress import bar
 from .adaptive import Refinement
@@ -129,7 +129,6 @@ def scan(
     *,
     marks: Places | None = None,
     precision: str = "float32",
-    cache_bytes: int = CACHE_BYTES,
     draws: int = 0,
     tolerance: float | str | None = None,
     journal: Journal | None = None,
@@ -149,7 +148,6 @@ def scan(
         marks: name -> coordinates of points to evaluate beside the grid; default: start (0, 0) and end (1, 0).
         precision: "float32", "float16", "bfloat16" or "tf32" (CUDA); of the last three the largest difference from
             float32 is measured on a probe of cells.
-        cache_bytes: memory for the output of layers that no direction moves; 0 for none.
         draws: how many bootstrap draws of the examples to take at every point, for intervals.
         tolerance: None: every point is computed. A number, in nats for the loss and as a share for the error rate, or
             "stderr", the standard errors at the point: where the error is judged to be within it for all objectives,
@@ -184,7 +182,7 @@ def scan(
     rows: Journal = {} if journal is None else journal
     shape = len(objectives), len(Measurement._fields) + 2 * draws  # of a row
 
-    walk = Walk(objectives, region.origin, region.directions, cache_bytes, draws)
+    walk = Walk(objectives, region.origin, region.directions, draws)
     visits = walk.visits if client is None else partial(spread, client, walk, device)
     off = probe(visits, probe_points(axes, places), precision, rows, shape)
     rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first([len(axis) for axis in axes])]]
