@@ -47,7 +47,7 @@ def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
     stderr = np.concatenate([getattr(scan, f"{value}_stderr").ravel() for scan in scans])
     largest = stderr[np.isfinite(stderr)].max(initial=0.0)
     points = either(" x ".join(map(str, scan.loss.shape)) for scan in scans)
-    bad = sum(scan.non_finite for scan in scans)
+    bad = sum(np.count_nonzero(~np.isfinite(scan.loss)) for scan in scans)
     worst = percent(largest) if value == "error" else f"{largest:.2g} nats"
     computed = np.concatenate([scan.computed.ravel() for scan in scans])
     rest = max(scan.loss_bound.max() for scan in scans)

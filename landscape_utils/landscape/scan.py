@@ -88,11 +88,6 @@ class Curve:
         if self.loss_bound is None:
             object.__setattr__(self, "loss_bound", np.zeros(self.loss.shape))
 
-    @property
-    def non_finite(self) -> int:
-        """How many points of the grid have a loss that is not finite."""
-        return int((~np.isfinite(self.loss)).sum())
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays without Python objects, for a file."""
         plain = {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "marks"}
