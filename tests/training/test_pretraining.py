@@ -61,11 +61,11 @@ def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
 
 @pytest.mark.slow
 def test_it_learns(monkeypatch):
-    """A network that knows the frequencies only has a loss near 5; the first 100 steps already beat that by one."""
+    """A network that knows the frequencies only has a loss near 5; 40 steps on as many batches already beat that."""
     trained: list[trainer.StepTrainer] = []
     train = trainer.StepTrainer.train
     monkeypatch.setattr(trainer.StepTrainer, "train", lambda self: (trained.append(self), train(self)))
-    pretrain(Recipe(steps=100))
+    pretrain(Recipe(steps=40, pairs=40 * 64))
     losses = [record["loss"] for record in trained[0].state.log_history if "loss" in record]
     assert np.mean(losses[:5]) > 5.5
-    assert np.mean(losses[-10:]) < 4.2
+    assert np.mean(losses[-10:]) < 4.8
