@@ -1,11 +1,12 @@
-"""What a study costs, known before it is paid: one visit of a point and one step of training are timed on this machine,
-and multiplied by what every result takes. Nothing is fetched for it. It may be off by 30 %.
+"""What a study costs, known before it is paid: one visit of a point and one step of each kind of training are timed on
+this machine, and multiplied by what every result takes. Nothing is fetched for it. It may be off by 30 %.
 """
 
 import statistics
 import timeit
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,32 +20,39 @@ from ..environment import one_thread
 from ..errors import UserError
 from ..profiles.profile import Profile
 from ..training import hub
+from ..training.pretraining import DEMO, pretrain, pretrained_path
 from ..training.published import GLUE_SIZES, network_config
 from .computing import KINDS, with_needs
-from .kind import Cost, Kind, Scale
+from .kind import Cost, Scale
 from .run_result import RunResult
 from .study import Study
+from .trainings import cache_of
 
 VISIT_TOKENS = 4096  # of the visit that is timed
 TIMES = 3  # visits and steps that are timed, after one that warms up
+PRETRAINING = "pre-training of the demo's encoder"
 LIBRARIES = 6e8  # resident bytes of a process that has imported this package and done some work
 
 
 class Item(NamedTuple):
-    """The cost of one result: its kind, whether the store has it, what it takes, and in how many seconds."""
+    """The cost of one result, or of the pre-training: what it is, whether it is a training of the study, whether it is
+    there, what it takes, and in how many seconds."""
 
-    kind: Kind
+    label: str
+    trains: bool
     there: bool
     cost: Cost
     seconds: float
 
 
 class Rates(NamedTuple):
-    """Seconds a token of a visit in the study's precision, of one in float32, and of a training step."""
+    """Seconds a token of a visit in the study's precision, of one in float32, and of a training step; and of a step of
+    pre-training, 0 where there is none."""
 
     visit: float
     exact: float
     step: float
+    pretraining: float = 0.0
 
     def seconds(self, cost: Cost) -> float:
         visit = self.exact if cost.exact else self.visit
@@ -60,8 +68,15 @@ def estimate(study: Study, what: Sequence[str] = ()) -> list[Item]:
         scale = scale_of(study, config)
         there = {kind: study.there(kind) for kind in with_needs(study, what or tuple(KINDS))}
     rates = measure(study.profile, config, study.device)
-    costs = {kind: kind.cost(study, scale) for kind in there}
-    return [Item(kind, there[kind], cost, rates.seconds(cost)) for kind, cost in costs.items()]
+    items = []
+    if rates.pretraining:
+        before = pretrained_path(cache_of(study.store)).exists() or all(there.values())
+        cost = Cost(steps=DEMO.steps, disk=4.0 * scale.parameters)
+        items.append(Item(PRETRAINING, False, before, cost, DEMO.steps * rates.pretraining))
+    for kind, kept in there.items():
+        cost = kind.cost(study, scale)
+        items.append(Item(kind.label, isinstance(kind, RunResult), kept, cost, rates.seconds(cost)))
+    return items
 
 
 def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:
@@ -93,7 +108,9 @@ def measure(profile: Profile, config: hf.PretrainedConfig, device: str) -> Rates
     """The rates on this machine, with random weights and random tokens, by the code that does the work."""
     with one_thread() if profile.side_by_side else nullcontext():
         visits = {p: seconds_of_visit(config, p, device) for p in {"float32", profile.precision}}
-        return Rates(visits[profile.precision], visits["float32"], seconds_of_step(profile, config, device))
+        step = seconds_of_step(profile, config, device)
+        before = seconds_of_pretraining_step() if profile.model.source == "demo" else 0.0
+        return Rates(visits[profile.precision], visits["float32"], step, before)
 
 
 def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -> float:
@@ -128,6 +145,11 @@ def seconds_of_step(profile: Profile, config: hf.PretrainedConfig, device: str) 
     return timeit.timeit(trainer.train, number=1) / (TIMES + 1) / tokens
 
 
+def seconds_of_pretraining_step() -> float:
+    few = replace(DEMO, steps=TIMES + 1, pairs=(TIMES + 1) * DEMO.batch_size)
+    return timeit.timeit(lambda: pretrain(few), number=1) / few.steps
+
+
 def random_examples(config: hf.PretrainedConfig, tokens: int, length: int = 32) -> list[dict[str, Any]]:
     """Examples of random ids, which have so many tokens in all."""
     ids = np.random.default_rng(0).integers(10, config.vocab_size, (tokens // length, length))
@@ -144,11 +166,13 @@ def report(study: Study, items: Sequence[Item], workers: Sequence[int]) -> Itera
     for item in items:
         cost = item.cost
         count, tokens = cost.steps or round(cost.visits), cost.step_tokens + cost.visit_tokens
+        told = f"{tokens:,.0f}" if tokens else ""  # those of the pre-training are not counted
         there = "in the store" if item.there else ""
-        cells = (f"{count:,}", f"{tokens:,.0f}", f"{cost.disk / 1e6:,.1f}", duration(item.seconds), there)
-        yield LINE.format(item.kind.label, *cells).rstrip()
+        cells = (f"{count:,}", told, f"{cost.disk / 1e6:,.1f}", duration(item.seconds), there)
+        yield LINE.format(item.label, *cells).rstrip()
     missing = [item for item in items if not item.there]
-    training = max((item.seconds for item in missing if isinstance(item.kind, RunResult)), default=0.0)
+    first = sum(item.seconds for item in missing if item.label == PRETRAINING)
+    training = first + max((item.seconds for item in missing if item.trains), default=0.0)
     total, disk = sum(item.seconds for item in missing), sum(item.cost.disk for item in missing)
     parameters = scale_of(study, network_config(study.profile.model)).parameters
     yield (

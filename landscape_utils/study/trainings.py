@@ -36,6 +36,11 @@ logger = logging.getLogger(__name__)
 SAME = 1e-3
 
 
+def cache_of(store: Store) -> Path:
+    """Where a study keeps the models that are made or unpacked for it."""
+    return store.folder / "models"
+
+
 class ProfileTrainings(Trainings):
     """The tasks and trainings of a profile; see `Trainings` for what each method is asked."""
 
@@ -44,7 +49,7 @@ class ProfileTrainings(Trainings):
 
     def __init__(self, profile: Profile, store: Store, device: str):
         self.profile, self.store, self.device = profile, store, device
-        self._cache = store.folder / "models"
+        self._cache = cache_of(store)
         self.tasks, self.seeds = tuple(profile.chosen), tuple(profile.seeds)
         self.overfitted = profile.overfitting.task
         self._tasks: dict[str, Task] = {}

@@ -93,7 +93,12 @@ def pretrained_folder(cache: Path, recipe: Recipe = DEMO) -> Path:
             model.save_pretrained(folder)
         make_tokenizer().save_pretrained(folder)
 
-    return made_once(cache / f"demo-{recipe_key(recipe)}", make)
+    return made_once(pretrained_path(cache, recipe), make)
+
+
+def pretrained_path(cache: Path, recipe: Recipe = DEMO) -> Path:
+    """Where `pretrained_folder` puts it."""
+    return cache / f"demo-{recipe_key(recipe)}"
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:

@@ -5,10 +5,12 @@ import math
 import pytest
 
 from landscape_utils.study import plan
-from landscape_utils.study.plan import Item, Rates, estimate, report
+from landscape_utils.study.plan import PRETRAINING, Item, Rates, estimate, report
 from landscape_utils.study.study import Study
+from landscape_utils.study.trainings import cache_of
+from landscape_utils.training.pretraining import DEMO, pretrained_path
 
-RATES = Rates(visit=1e-3, exact=3e-3, step=1e-2)
+RATES = Rates(visit=1e-3, exact=3e-3, step=1e-2, pretraining=0.5)
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def demo(tmp_path) -> Study:
 
 
 def items(study: Study, *what: str) -> dict[str, Item]:
-    return {item.kind.label: item for item in estimate(study, what)}
+    return {item.label: item for item in estimate(study, what)}
 
 
 def test_each_kind_costs_what_it_takes(demo, paced):
@@ -48,7 +50,7 @@ def test_each_kind_costs_what_it_takes(demo, paced):
 
 def test_what_others_need_is_counted_once_and_what_may_cost_less_is_told(demo, paced):
     found = estimate(demo)
-    names = {item.kind.label for item in found}
+    names = {item.label for item in found}
     assert len(names) == len(found)
     assert {f"runs {demo.partner('mrpc')}-pretrained-0", "runs mrpc-continued-0"} <= names
     *_, to_do, time = lines = list(report(demo, found, [1, 4]))
@@ -58,6 +60,16 @@ def test_what_others_need_is_counted_once_and_what_may_cost_less_is_told(demo, p
     grid = demo.profile.grid.model_copy(update={"tolerance": "stderr"})
     tolerant = Study(demo.profile.model_copy(update={"grid": grid}), results_dir=demo.store.folder.parent)
     assert "if no point of a surface is interpolated" in list(report(tolerant, found, [1]))[-1]
+
+
+def test_pretraining_is_counted_until_it_is_there_and_comes_before_all(demo, paced):
+    first, *others = estimate(demo)
+    assert (first.label, first.there, first.seconds) == (PRETRAINING, False, DEMO.steps * 0.5)
+    longest = max(item.seconds for item in others if item.trains)
+    *_, time = report(demo, [first, *others], [10_000])
+    assert f"{plan.duration(first.seconds + longest)} with 10000 workers" in time
+    pretrained_path(cache_of(demo.store)).mkdir(parents=True)
+    assert estimate(demo)[0].there
 
 
 def test_the_paper_is_planned_without_data_or_model(tmp_path, paced):
@@ -71,3 +83,4 @@ def test_rates_are_measured_on_this_machine(demo):
     rates = plan.measure(demo.profile, plan.network_config(demo.profile.model), "cpu")
     assert rates.visit == rates.exact > 0  # the demo is scanned in float32
     assert rates.step > rates.visit, "a step goes forward and back"
+    assert rates.pretraining > 64 * rates.step, "it is of 64 pairs of sentences"
