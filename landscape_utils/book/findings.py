@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..claims.claims import weigh as weigh_claims
-from ..claims.evidence import EVERY, NOT_MEASURED, RULE, Claim, Measured, listed, table
+from ..claims.evidence import EVERY, NOT_JUDGED, RULE, Claim, Measured, listed, table
 from ..claims.intervals import Evidence, number
 from ..claims.measure import NOT_COMPUTED
 from ..figures.explorer import show_me
@@ -46,7 +46,7 @@ def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
     phrase = PHRASES[claim.name]
 
     def said(e: Evidence) -> str:
-        values = phrase["each"].format(*("∞ (never)" if np.isinf(v) else number(v) for v in e.values))
+        values = phrase["each"].format(*("∞ (never reached)" if np.isinf(v) else number(v) for v in e.values))
         if e.task == EVERY:
             return values
         linked = e.task in explored
@@ -72,9 +72,10 @@ def votes(claim: Claim) -> str:
     if len(words) == 1:
         return f"The interval of the effect {SPOKEN[words[0]]['alone']}."
     counts = [so_many(word, words, SPOKEN) for word in SPOKEN if word in words]
+    tasks = "tasks that could be judged" if claim.primary.left_out else "tasks"
     if len({*words}) == 1:
-        return f"{all_of(len(words))} tasks {SPOKEN[words[0]]['many']}."
-    return f"Of the {len(words)} tasks, {listed(counts)}."
+        return f"{all_of(len(words))} {tasks} {SPOKEN[words[0]]['many']}."
+    return f"Of the {len(words)} {tasks}, {listed(counts)}."
 
 
 def shows(weighed: Sequence[Claim], study: Study) -> str:
@@ -98,7 +99,7 @@ def shows(weighed: Sequence[Claim], study: Study) -> str:
 def means(weighed: Sequence[Claim]) -> str:
     """What the verdicts mean, and about which sentences nothing can be said."""
     said = [PHRASES[claim.name][claim.verdict] for claim in weighed if claim.verdict != "undecided"]
-    for kind in ("undecided", NOT_MEASURED):
+    for kind in ("undecided", NOT_JUDGED):
         titles = [f"*{claim.title}*" for claim in weighed if claim.primary.outcome == kind]
         if titles:
             this = "this sentence" if len(titles) == 1 else "these sentences"
@@ -116,12 +117,14 @@ def answer(weighed: Sequence[Claim]) -> str:
     unmeasured = [claim.primary for claim in weighed if not claim.evidence]
     # Which training it was not computed for stands in the details.
     reasons = dict.fromkeys(
-        reason.partition(NOT_COMPUTED)[0] for found in unmeasured for reason in found.left_out.values()
+        "".join(reason.partition(NOT_COMPUTED)[:2])
+        for found in unmeasured
+        for reason in found.left_out.values()
     )
     if reasons:
         parts[-1] += f" The reason{'s' if len(reasons) > 1 else ''}: {'; '.join(reasons)}."
     chance = number(sum(claim.primary.chance for claim in weighed))
-    parts.append(f"If there were no effect anywhere, one would expect {chance} verdicts by chance.")
+    parts.append(f"If every effect were exactly zero, one would expect {chance} verdicts by chance.")
     return "\n\n".join(parts)
 
 
@@ -130,7 +133,7 @@ def conclusion(weighed: Sequence[Claim]) -> str:
     outcomes = {claim.name: claim.primary.outcome for claim in weighed}
     said = []
     for theme in THEMES:
-        found = [outcomes.get(name, NOT_MEASURED) for name in theme["claims"]]
+        found = [outcomes.get(name, NOT_JUDGED) for name in theme["claims"]]
         holds, fails = found.count("holds"), found.count("does not hold")
         decided = "some" if holds and fails else "all" if holds else "none"
         which = decided if 2 * (holds + fails) >= len(found) else "open"

@@ -13,7 +13,11 @@ from .intervals import TAIL, Evidence, Kind, number
 
 TOLD: dict[str, Any] = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
 RULE: str = TOLD["rule"]
-NOT_MEASURED = "not measured"  # of a claim of which no task could be weighed
+NOT_JUDGED = "not judged"  # of a claim of which no task could be weighed
+PRINTED = (
+    "The numbers that the paper prints. It does not give the outcome of each example, so the accuracies count as "
+    "independent, and the intervals are rather too wide:"
+)
 EVERY = "The set of tasks"  # stands for a task where a measure takes all of them together
 # A number in a table, alone or with another in brackets, in bold or with a mark behind it; or what stands for none.
 NUMBER = re.compile(r"\**([≤≥] )?([−+]?[\d,.]*\d(e[-+]?\d+)?|−?∞|n/a|–)?[ %°†]*(\([^a-z]*\))?[†* ]*")
@@ -45,8 +49,8 @@ class Measured:
 
     @property
     def outcome(self) -> str:
-        """The verdict, or NOT_MEASURED where no task could be weighed."""
-        return self.verdict if self.evidence else NOT_MEASURED
+        """The verdict, or NOT_JUDGED where no task could be weighed."""
+        return self.verdict if self.evidence else NOT_JUDGED
 
     @property
     def chance(self) -> float:
@@ -111,13 +115,13 @@ class Claim:
     def text(self) -> str:
         """The outcome, and how likely chance alone would bring one about."""
         if not self.evidence:
-            return "The claim **was not measured**."
+            return "The claim **could not be judged**."
         outcome = "is **undecided**" if self.verdict == "undecided" else f"**{self.verdict}**"
         if not self.primary.voting:
             return f"The claim {outcome}, because no task has an interval."
         chance = number(100 * self.primary.chance)
-        by_chance = f"If there were no effect, {chance} % of such studies would reach a verdict by chance."
-        return f"The claim {outcome}. {by_chance}"
+        by_chance = f"{chance} % of such studies would reach a verdict by chance."
+        return f"The claim {outcome}. If every effect were exactly zero, {by_chance}"
 
     @property
     def place(self) -> str:
@@ -129,7 +133,7 @@ class Claim:
         parts = [f"> {' '.join(self.quotation.split())} *({self.place})*", self.text, self.note]
         parts += [self.primary.markdown()]
         if self.printed:
-            parts += ["The numbers that the paper prints, measured in the same way:", self.printed.rows()]
+            parts += [PRINTED, self.printed.rows()]
         if self.carries:
             carry = "How far does the verdict carry? These measures help to judge it, and decide nothing:"
             parts += [carry if self.evidence else "Further measures, which decide nothing:"]

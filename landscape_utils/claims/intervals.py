@@ -18,6 +18,7 @@ class Kind(StrEnum):
 
     TRAININGS = "trainings"
     EXAMPLES = "examples"
+    STEPS = "steps"
     TASKS = "tasks"
     NONE = "none"
 
@@ -30,9 +31,8 @@ class LeftOut(Exception):
 class Evidence:
     """What one training shows, or the pair of trainings of one seed; or one task's word: what all its seeds show.
 
-    `low` and `high` are the interval over examples, tasks or trainings, as `kind` says, with `df` degrees of freedom
-    behind it; of one training that of 95 %. With `Kind.NONE` they are bounds that rounding, or the edge of a scan,
-    leaves.
+    `low` and `high` are the interval over what `kind` says, with `df` degrees of freedom behind it; of one training
+    that of 95 %. With `Kind.NONE` they are bounds that rounding, or the edge of a scan, leaves.
     """
 
     values: tuple[float, ...]
@@ -73,10 +73,10 @@ def stderr_of_mean(values: Any) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
-def normal(values: Sequence[float], effect: float, stderr: float) -> Evidence:
-    """An effect with its standard error over examples."""
+def normal(values: Sequence[float], effect: float, stderr: float, over: Kind = Kind.EXAMPLES) -> Evidence:
+    """An effect with its standard error."""
     reach = Z * stderr
-    return Evidence(tuple(map(float, values)), effect, effect - reach, effect + reach, Kind.EXAMPLES)
+    return Evidence(tuple(map(float, values)), effect, effect - reach, effect + reach, over)
 
 
 def drawn(values: Sequence[float], effects: Any) -> Evidence:

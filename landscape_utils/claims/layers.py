@@ -39,6 +39,10 @@ def cost(
 ) -> Evidence:
     """The effect is `at_most`, or "half" of what was learned on the dev set, + the sum of weight times cost."""
     rollback = study.rollback(task, seed=seed)
+    if of == "correct" and RANDOM not in weights and not rollback.correct.size:
+        shares = {"fine-tuned": rollback.fine_tuned} | rollback.groups
+        percents = {name: 100 * share for name, share in shares.items()}
+        return unpaired(percents, rollback.examples, weights, at_most)
     found = costs(rollback, of)
     if not set(weights) <= set(found):
         raise LeftOut("no random sets of layers were rolled back")
@@ -52,32 +56,36 @@ def cost(
     return normal(values, float(each.mean()), stderr_of_mean(each))
 
 
-def printed(measure: Measure) -> Measured | None:
-    """The same measure of the accuracies in the paper's Table 1; None for a measure of anything else.
+def unpaired(
+    percents: Mapping[str, float], examples: int, weights: Weights, at_most: float, rounded: float = 0.0
+) -> Evidence:
+    """The same of accuracies in %, "fine-tuned" and of each group, where nobody knows the outcome of each example.
 
-    The standard error is that of independent accuracies, as the paper gives no outcome of each example, which is too
-    large if anything; half a unit of the last digit of each may be rounded away.
+    The standard error is that of independent accuracies, which is too large if anything; each may be off by `rounded`.
     """
+    shares = {group: -weight for group, weight in weights.items()} | {"fine-tuned": sum(weights.values())}
+    share, accuracy = np.array([(share, percents[name]) for name, share in shares.items()]).T
+    stderr = np.sqrt(sum(share**2 * accuracy * (100 - accuracy) / examples)) + rounded * np.abs(share).sum()
+    values = [percents["fine-tuned"] - percents[group] for group in weights]
+    return normal(values, at_most + float(share @ accuracy), float(stderr))
+
+
+def printed(measure: Measure) -> Measured | None:
+    """The same measure of the paper's Table 1, whose accuracies are rounded to hundredths; None for any other."""
     if measure.reader is not cost:
         return None
-    weights, rows = measure.arguments["weights"], []
-    shares = {group: -weight for group, weight in weights.items()} | {"fine-tuned": sum(weights.values())}
-    share = np.array(list(shares.values()))
+    weights, at_most, rows = measure.arguments["weights"], measure.arguments.get("at_most", 0.0), []
     for task, accuracies in TABLE_1.items():
-        accuracy = np.array([accuracies[name] for name in shares])
-        effect = measure.arguments.get("at_most", 0.0) + float(sum(share * accuracy))
-        stderr = np.sqrt(sum(share**2 * accuracy * (100 - accuracy) / DEV_EXAMPLES[task]))
-        values = [accuracies["fine-tuned"] - accuracies[group] for group in weights]
-        reading = normal(values, effect, float(stderr + 0.005 * np.abs(share).sum()))
+        reading = unpaired(accuracies, DEV_EXAMPLES[task], weights, at_most, rounded=0.005)
         rows.append(over_trainings(display_name(task), [reading]))
     return Measured(measure.what, measure.effect, measure.sides, tuple(rows), {})
 
 
 @reads("layer_surface", ways=FINE_TUNED, fitted=True, tasks=lambda study: study.layer_tasks)
-def way_back(study: Subject, task: str, seed: int) -> Evidence:
+def way_back(study: Subject, task: str, seed: int, both_ways: bool = False) -> Evidence:
     sizes = []
     for group in GROUPS:
-        back = on_line(study.layer_surface(task, group, seed=seed), END, "left")
+        back = on_line(study.layer_surface(task, group, seed=seed), END, "both" if both_ways else "left")
         sizes.append(back.bounds((guessing(study, task) + back.end) / 2))
     low, *others = sizes
     return drawn([size[0, 0] for size in sizes], log_ratio(low, np.maximum(*others)))

@@ -18,7 +18,7 @@ from ..names import display_name
 from ..training.finetune import Run
 from ..training.history import loss_of_epoch
 from .evidence import EVERY, TOLD, Measured
-from .intervals import ALONE, TAIL, Evidence, LeftOut, bounded, drawn, minus, normal, over_trainings
+from .intervals import ALONE, TAIL, Evidence, Kind, LeftOut, bounded, drawn, minus, normal, over_trainings
 
 WAYS = ("scratch", "pretrained")
 FINE_TUNED = WAYS[1:]
@@ -77,7 +77,8 @@ class Reader(NamedTuple):
         ways: the trainings of which it takes them. An argument `how` names the only one.
         fitted: it only applies to trainings that fitted their training set: others have no optimum.
         each: the function is of (study, task, how, seed, **arguments), and gives a number of one training: what
-            `bounded` takes, or a pair, the number and its standard error over examples. See `compared`.
+            `bounded` takes, or a pair, the number and its standard error. See `compared`.
+        over: what that standard error is taken over.
         tasks: of a study.
     """
 
@@ -86,6 +87,7 @@ class Reader(NamedTuple):
     ways: tuple[str, ...] = WAYS
     fitted: bool = False
     each: bool = False
+    over: Kind = Kind.EXAMPLES
     tasks: Callable[[Subject], Sequence[str]] = lambda study: study.tasks
 
 
@@ -94,7 +96,9 @@ def reads(*kinds: str, **takes: Any) -> Callable[[Callable[..., Any]], Reader]:
     return lambda function: Reader(function, kinds, **takes)
 
 
-def compared(found: list[Any], less: bool = False, at_most: Any = None, more_than: float = 0.0) -> Evidence:
+def compared(
+    found: list[Any], over: Kind, less: bool = False, at_most: Any = None, more_than: float = 0.0
+) -> Evidence:
     """Of the numbers of two trainings the effect is what the second has more, or with `less` what it has less.
 
     Of a single one it is the number less `more_than`, or what it lacks to `at_most`.
@@ -105,7 +109,7 @@ def compared(found: list[Any], less: bool = False, at_most: Any = None, more_tha
     else:
         effect = minus(numbers[0], more_than) if at_most is None else minus(at_most, numbers[0])
     values, stderr = [bounded(n)[0, 0] for n in numbers], float(np.linalg.norm(stderrs))
-    return drawn(values, effect) if np.isnan(stderr) else normal(values, float(effect[0, 0]), stderr)
+    return drawn(values, effect) if np.isnan(stderr) else normal(values, float(effect[0, 0]), stderr, over)
 
 
 def overfitted(study: Subject) -> Sequence[str]:
@@ -162,7 +166,8 @@ class Measure:
             return function(study, task, seed, **arguments)
         against = {name: arguments.pop(name) for name in AGAINST if name in arguments}
         arguments.pop("how", None)
-        return compared([function(study, task, how, seed, **arguments) for how in ways], **against)
+        found = [function(study, task, how, seed, **arguments) for how in ways]
+        return compared(found, self.reader.over, **against)
 
     def seeds(self, study: Subject, task: str, ways: Sequence[str]) -> list[int]:
         """The seeds that have all results; LeftOut where there are none."""

@@ -51,7 +51,7 @@ def epochs_to_half(study: Subject, task: str, seed: int) -> Evidence:
     return Evidence((scratch, tuned), effect, low, high, Kind.NONE)
 
 
-@reads("run", each=True)
+@reads("run", each=True, over=Kind.STEPS)
 def loss(
     study: Subject, task: str, how: str, seed: int, epoch: int | None = None, of_guessing: bool = False
 ) -> tuple[float, float]:

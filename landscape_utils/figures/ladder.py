@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..claims.evidence import EVERY, NOT_MEASURED, Claim, Measured
+from ..claims.evidence import EVERY, NOT_JUDGED, Claim, Measured
 from .page import PageFigure, note
 from .style import INK, MUTED, WIDTH, style
 
@@ -16,7 +16,7 @@ WORDS = {  # of a task: marker, fill, size, and what it means
     "open": ("o", "white", 8, "open"),
     "does not count": ("_", MUTED, 7, "does not count"),
 }
-VERDICTS = {"holds": "#00588a", "does not hold": "#a34700", "undecided": MUTED, NOT_MEASURED: MUTED}
+VERDICTS = {"holds": "#00588a", "does not hold": "#a34700", "undecided": MUTED, NOT_JUDGED: MUTED}
 PAPER = "the paper's numbers"
 LETTERS = 12  # points: large, for a phone shows the figure at half its size
 ROW, HEAD, STEP = 0.5, 0.85, 0.19  # inches: a claim's two lines, the headings, from task to task

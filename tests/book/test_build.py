@@ -57,7 +57,7 @@ def test_an_unfinished_notebook_is_refused_before_rendering(root):
 def fake_study(profile: str, results_dir: Path | str = "results", **parameters: str) -> SimpleNamespace:
     """A study of a book whose notebooks ask for none."""
     states = [SimpleNamespace(state=state) for state in ("sound", "earlier", "unfinished")]
-    found = [SimpleNamespace(outcome=outcome) for outcome in ("holds", "holds", "not measured")]
+    found = [SimpleNamespace(outcome=outcome) for outcome in ("holds", "holds", "not judged")]
     return SimpleNamespace(
         profile=SimpleNamespace(name=profile, tasks={}),
         store=SimpleNamespace(folder=Path(results_dir) / profile, verify=lambda current: states),
@@ -97,7 +97,7 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(root, 
         for page in ("index", "notebooks/01_one", "reference_run/01_one")
     )
     assert front.img["src"].endswith("front.svg")
-    assert "The reference run (minilm): of 3 sentences, 2 hold and 1 was not measured." in front.text
+    assert "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be judged." in front.text
     assert "demo" in mine.select_one(".cell_output").text
     assert "minilm" in theirs.select_one(".cell_output").text
     assert "1 were computed by an earlier version" in mine.select_one(".run").text

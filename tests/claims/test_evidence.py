@@ -45,7 +45,7 @@ def test_verdict_goes_with_more_than_half_of_the_tasks_that_have_an_interval(evi
     text = claim.markdown()
     assert claim.verdict == verdict
     assert "> A sentence. *(section 5, Figure 1)*" in text
-    assert f"**{verdict if evidence else 'was not measured'}**" in text
+    assert f"**{verdict if evidence else 'could not be judged'}**" in text
     assert "RTE and SST-2 are left out: it was not learned. MRPC is left out: no dev set." in text
     assert ("does the verdict carry" in text) == bool(evidence), "without one nothing carries"
     assert text.count("\n| t |") == len(evidence) + 2, "and one that is printed, and one beside"
