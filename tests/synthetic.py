@@ -112,6 +112,7 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
     study = {
         "tasks": tasks,
         "ways": ("scratch", "pretrained"),
+        "seed": 0,
         "seeds": (0,),
         "seeds_of": lambda kind, task, how: (0,),
         "profile": profile,

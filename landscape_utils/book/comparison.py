@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..claims import paper
-from ..claims.evidence import Claim, Measured, table
+from ..claims.evidence import NOT_JUDGED, Claim, Measured, table
 from ..claims.intervals import number
 from ..environment import NOTHING
 from ..errors import Lacking
@@ -55,11 +55,15 @@ def verdicts(runs: Sequence[Column]) -> str:
         rows.append([claim.title, f"[{int(page[:2])}]({page}.ipynb)", *cells])
     note = (
         "The three numbers say how many tasks speak for the sentence, how many against it, and how many leave it open. "
-        f"A verdict without numbers: no task has an interval. {ABSENT}: not measured in that run."
+        f"A verdict without numbers: no task has an interval. {ABSENT}: it could not be judged in that run."
     )
-    tallies = [f"{run.head}: {counted([c.primary.outcome for c in run.claims.values()])}" for run in runs]
-    head = ["sentence of the paper", "chapter", *(run.head for run in runs)]
+    tallies = [f"{run.head}: {counted([outcome(run, name) for name in runs[0].claims])}" for run in runs]
+    head = ["claim", "chapter", *(run.head for run in runs)]
     return f"{table(head, rows)}\n\n{note}\n\n**In all**: {'; '.join(tallies)}."
+
+
+def outcome(run: Column, name: str) -> str:
+    return run.claims[name].primary.outcome if name in run.claims else NOT_JUDGED
 
 
 def told(claim: Claim) -> str:
@@ -140,11 +144,11 @@ def setup(study: Study) -> dict[str, str]:
 
 
 def seeds(study: Study) -> str:
-    """How many a profile names; "1 of 3" where no task has trainings of more."""
+    """How many a profile names; "1 (3 planned)" where no task has trainings of more."""
     named, there = len(study.seeds), 0
     if study.store.folder.is_dir():
         there = max(len(study.seeds_of("run", task, how)) for task in study.tasks for how in study.ways)
-    return f"{there} of {named}" if 0 < there < named else f"{named}"
+    return f"{there} ({named} planned)" if 0 < there < named else f"{named}"
 
 
 def at_once(said: Mapping[str, str]) -> str:

@@ -132,7 +132,11 @@ def unseen_words(study: Study) -> str:
         return ""
     known, unseen, _ = map(between, np.transpose(gains))
     head = ["task", "training", "dev, known words", "dev, unseen words", "test"]
-    said = f"Fine-tuning is ahead by {known} points on known words and by {unseen} points on unseen ones."
+    of = f", the mean of {len(study.seeds)} trainings with the range" if len(study.seeds) > 1 else ""
+    said = (
+        f"Accuracy in %{of}. Depending on the task, fine-tuning is ahead by {known} points on known words and by "
+        f"{unseen} points on unseen ones."
+    )
     return f"{UNSEEN_WORDS}\n{table(head, rows)}\n\n{said}"
 
 
@@ -169,7 +173,7 @@ def straightness(study: Study, tasks: Iterable[str]) -> str:
             cosine = study.walk(task, how).quarter[1]
         rows.append([*names, *map(number, (cosine, chance, cosine - chance))])
     text = table(["task", "training", "cosine after a quarter", "of a random walk", "difference"], rows)
-    lacking = "\n\nn/a: of this path no record was kept." if "n/a" in text else ""
+    lacking = "\n\nn/a: no weights were kept after a quarter of the steps." if "n/a" in text else ""
     return text + lacking
 
 
@@ -202,7 +206,8 @@ def rollbacks(study: Study, tasks: Iterable[str]) -> str:
         if rollback.groups[group] < rollback.fine_tuned:
             costliest.setdefault(group, []).append(study.heading(task))
     where = listed([f"the {group} layers on {listed(names)}" for group, names in costliest.items()])
-    note = f"In this run it costs most to roll back {where}. " if costliest else ""
+    note = f"With seed {study.seed} it costs most to roll back {where}. " if costliest else ""
+    note += "Which of these differences are more than chance is judged below. " if costliest else ""
     note += "The paper's groups are layers 0–7, 8–15 and 16–23. The differences in brackets are computed."
     for task, group, printed, right in paper.misprints():
         note += (

@@ -8,7 +8,7 @@ import numpy as np
 from ..landscape.scan import Curve
 from .style import how_name
 
-NOT_LEARNED = "at most 2 points above the largest class"  # what `Run.learned` denies
+NOT_LEARNED = "at most 2 points above always naming the largest class"  # what `Run.learned` denies
 
 
 def percent(share: float) -> str:
@@ -34,7 +34,7 @@ def stayed(trained: Mapping[str, Mapping[str, Any]]) -> str:
             count = sum(not one.learned for one in of)
             many = f" ({count} of {len(of)})" if len(of) > 1 else ""
             failed += [f"{heading} {how_name(name)}{many}"] * (count > 0)
-    return f" {NOT_LEARNED.capitalize()} on dev: {', '.join(failed)}." if failed else ""
+    return f" {NOT_LEARNED.capitalize()} on the dev set: {', '.join(failed)}." if failed else ""
 
 
 def leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:
@@ -48,12 +48,14 @@ def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
     largest = stderr[np.isfinite(stderr)].max(initial=0.0)
     points = either(" x ".join(map(str, scan.loss.shape)) for scan in scans)
     bad = sum(np.count_nonzero(~np.isfinite(scan.loss)) for scan in scans)
-    worst = percent(largest) if value == "error" else f"{largest:.2g} nats"
+    worst = f"{100 * largest:.1f} points" if value == "error" else f"{largest:.2g} nats"
     computed = np.concatenate([scan.computed.ravel() for scan in scans])
     rest = max(scan.loss_bound.max() for scan in scans)
     within = f", within {rest:.2g} nats" if value == "loss" else ""
+    off = max(scan.precision_error for scan in scans)
+    rounded = f", within {off:.2g} nats of float32" if value == "loss" and off else ""
     return (
-        f"{examples} examples, {points} points, {either(scan.precision for scan in scans)}; "
+        f"{examples} examples, {points} points, {either(scan.precision for scan in scans)}{rounded}; "
         f"standard error of a point at most {worst}."
         + ("" if computed.all() else f" Computed: {percent(computed.mean())}; the rest interpolated{within}.")
         + (f" Hatched: {bad} cells whose loss is not finite." if bad else "")

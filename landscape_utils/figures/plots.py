@@ -166,7 +166,7 @@ def rollback_bars(
     axis.set(ylabel="dev accuracy", ylim=(0, 1))
     axis.yaxis.set_major_formatter(PERCENT)
     legend_above(figure, axis)
-    whiskers = "Low, middle, high: with these layers rolled back. Whiskers: two standard errors."
+    whiskers = "Low, middle and high: with these layers rolled back. Whiskers: two standard errors."
     note(figure, whiskers + (" Diamonds: the paper, BERT-large." if paper else ""))
     return figure
 

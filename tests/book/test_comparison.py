@@ -28,13 +28,13 @@ def test_verdicts_stand_in_the_column_of_their_run_with_the_chapter():
     names = ("accuracy", "overfitting", "low-layers")
     text = verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])])
     head, *rows = cells(text)
-    assert head == ["sentence of the paper", "chapter", "demo", "minilm"]
+    assert head == ["claim", "chapter", "demo", "minilm"]
     assert [row[1:] for row in rows] == [
         ["[1](01_fine_tuning.ipynb)", "**holds** 4/0/0", "**does not hold** 0/4/0"],
         ["[5](05_overfitting.ipynb)", "**holds** 1/0/0", "**does not hold** 0/1/0"],
         ["[6](06_layer_rollback.ipynb)", "**holds** 4/0/0", ABSENT],
     ]
-    assert text.endswith("**In all**: demo: 3 hold; minilm: 2 do not hold.")
+    assert text.endswith("**In all**: demo: 3 hold; minilm: 2 do not hold and 1 could not be judged.")
     chapters = {phrase["chapter"] for phrase in PHRASES.values()}
     assert all((ROOT / "notebooks" / f"{name}.ipynb").exists() for name in chapters)
 
@@ -80,7 +80,7 @@ def test_seeds_that_are_not_there_are_not_counted(demo, monkeypatch):
     monkeypatch.setattr(demo, "seeds_of", stored)
     assert comparison.seeds(demo) == "3", "there are no results at all"
     demo.store.folder.mkdir()
-    assert comparison.seeds(demo) == "2 of 3"
+    assert comparison.seeds(demo) == "2 (3 planned)"
 
 
 def test_other_runs_are_read_from_the_same_folder_as_far_as_they_go(tmp_path, monkeypatch):
