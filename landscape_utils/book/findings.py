@@ -104,7 +104,16 @@ def means(weighed: Sequence[Claim]) -> str:
         if titles:
             this = "this sentence" if len(titles) == 1 else "these sentences"
             said.append(f"{OUTCOMES[kind]['means']} {this}: {listed(titles)}.")
-    return " ".join(" ".join(text.split()) for text in said)
+    return " ".join(" ".join(text.split()) for text in (*said, printed(weighed))).strip()
+
+
+def printed(weighed: Sequence[Claim]) -> str:
+    """What the numbers that the paper prints say by the same rule; "" where it prints none for these claims."""
+    parts = []
+    for kind, words in OUTCOMES.items():
+        titles = [f"*{c.title}*" for c in weighed if c.printed and c.printed.outcome == kind]
+        parts += [f"{words['printed']} {listed(titles)}"] if titles else []
+    return f"By the same rule, the paper's own Table 1 {listed(parts)}." if parts else ""
 
 
 def answer(weighed: Sequence[Claim]) -> str:

@@ -104,6 +104,15 @@ def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
         assert all(" ".join(PHRASES[claim.name][claim.verdict].split()) in means for claim in claims)
 
 
+def test_the_papers_own_numbers_are_judged_by_the_same_rule():
+    """In its Table 1 two tasks speak for little cost of the low layers, and two leave it open."""
+    said = findings.means(weighed("true", 6))
+    low, middle, high, above = (f"*{claim.title}*" for claim in weighed("true", 6) if claim.printed)
+    end = f"By the same rule, the paper's own Table 1 confirms {high} and {above} and leaves open {low} and {middle}."
+    assert said.endswith(end)
+    assert findings.printed(weighed("true", 1)) == ""
+
+
 def test_only_the_tasks_with_all_results_are_shown():
     study = make_study(tasks=("mnli", "rte"), store=SimpleNamespace(folder="results"))
 
