@@ -58,6 +58,9 @@ class Planted:
     def seeds_of(self, kind: str, task: str, how: str = "pretrained") -> tuple[int, ...]:
         return self.seeds if kind in ("run", "continued", "walk", "rollback") else (0,)
 
+    def partner(self, task: str) -> str:
+        return {"mnli": "rte", "sst2": "rte", "rte": "mrpc", "mrpc": "mnli"}[task]
+
     def facts(self, task) -> dict[str, Any]:
         return {"labels": ["no", "yes"], "majority": 0.5, "dev_examples": DEV, "train_examples": SIZES[task]}
 

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +88,13 @@ def about(study: Study) -> str:
             "Its data sets are generated: *MNLI-like* and so on are small imitations of the tasks of the paper in an "
             "[embedded language](../demo_language.md)."
         )
-    with suppress(Lacking):  # nothing is said of data that no result is of
-        if partly := chapter.samples(study):
-            said.append(f"It uses only a part of some data sets: {partly}.")
+    if partly := chapter.samples(study):
+        said.append(f"It uses only a part of some data sets: {partly}.")
     states = [e.state for e in study.store.verify(current_code) if e.state in ("sound", "earlier")]
     if earlier := states.count("earlier"):
         said.append(
-            f"Of its {len(states)} results, {earlier} were computed by an earlier version of the code and are shown as "
-            "they are."
+            f"Of its {len(states)} results, {earlier} {'was' if earlier == 1 else 'were'} computed by an earlier "
+            "version of the code, and all are shown as they are."
         )
     return " ".join(said)
 
@@ -124,9 +122,11 @@ def draw_front(study: Study, path: Path) -> None:
     save(figure, path, bbox_inches="tight")
     path.write_text(in_one_file(path.read_text("utf-8"), figure.narrow_svg()), "utf-8")
     fine_tuned, scratch = accuracy[task]
+    of_those = " of those that both trainings learned" if learned else ""
     said = (
-        f"Here the task is {name}, on which fine-tuning gains most. Dev accuracy is {fine_tuned:.1f} % fine-tuned and "
-        f"{scratch:.1f} % from scratch, on {study.facts(task)['dev_examples']:,} examples and with one training each."
+        f"Here the task is {name}, on which fine-tuning gains most{of_those}. Dev accuracy is {fine_tuned:.1f} % "
+        f"fine-tuned and {scratch:.1f} % from scratch, on {study.facts(task)['dev_examples']:,} examples and with one "
+        "training each."
     )
     path.with_suffix(".md").write_text(said, "utf-8")
 

@@ -4,6 +4,7 @@ A new chapter is a notebook and its lines in `book/_toc.yml`.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from ..errors import Lacking
 from ..names import display_name
@@ -45,10 +46,11 @@ def samples(study: Computing) -> str:
     """Of which GLUE tasks a study has only a part: "MNLI, 900 of 392,702 training and 90 of 9,815 dev examples"."""
     partly = []
     for task in study.tasks:
-        if study.profile.tasks[task].source == "glue":
-            facts = study.trainings.facts(task)
-            here = {"training": facts["train_examples"], "dev": facts["dev_examples"]}
-            sizes = zip(here.items(), GLUE_SIZES[task], strict=False)
-            short = [f"{n:,} of {whole:,} {split}" for (split, n), whole in sizes if n < whole]
-            partly += [f"{display_name(task)}, {' and '.join(short)} examples"] if short else []
+        with suppress(Lacking):  # nothing is said of data that no result is of
+            if study.profile.tasks[task].source == "glue":
+                facts = study.trainings.facts(task)
+                here = {"training": facts["train_examples"], "dev": facts["dev_examples"]}
+                sizes = zip(here.items(), GLUE_SIZES[task], strict=False)
+                short = [f"{n:,} of {whole:,} {split}" for (split, n), whole in sizes if n < whole]
+                partly += [f"{display_name(task)}, {' and '.join(short)} examples"] if short else []
     return "; ".join(partly)

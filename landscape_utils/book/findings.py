@@ -26,7 +26,7 @@ def weigh(study: Study, chapter: int) -> list[Claim]:
 
 def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
     """Claims whose tasks have the names that the study gives its readers."""
-    headings = {display_name(task): study.heading(task) for task in study.tasks}
+    headings = {display_name(task): study.heading(task) for task in tasks_of(study)}
 
     def named(measured: Measured) -> Measured:
         evidence = tuple(replace(e, task=headings.get(e.task, e.task)) for e in measured.evidence)
@@ -34,6 +34,11 @@ def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
         return replace(measured, evidence=evidence, left_out=left_out)
 
     return [replace(c, primary=named(c.primary), carries=tuple(map(named, c.carries))) for c in claims]
+
+
+def tasks_of(study: Study) -> list[str]:
+    """The tasks that a study is about, and that of the further epochs, which may be another."""
+    return [*dict.fromkeys(filter(None, (*study.tasks, study.overfit_task)))]
 
 
 def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
@@ -46,15 +51,19 @@ def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
     phrase = PHRASES[claim.name]
 
     def said(e: Evidence) -> str:
-        values = phrase["each"].format(*("∞ (never reached)" if np.isinf(v) else number(v) for v in e.values))
+        values = phrase["each"].format(
+            *("∞ (never reached)" if np.isinf(v) else told for v, told in zip(e.values, e.told, strict=True))
+        )
         if e.task == EVERY:
             return values
         linked = e.task in explored
         return f"{values} on {show_me(e.task, task=e.task, **phrase.get('show', {})) if linked else e.task}"
 
-    most, least = (pick(claim.evidence, key=lambda e: e.effect) for pick in (max, min))
+    # Of an effect that is at most so large nobody knows that it is the closest.
+    most, least = (pick(claim.evidence, key=lambda e: (e.limit != "≤ ", e.effect)) for pick in (max, min))
     if most is least:
-        others = ", and no different on the other tasks" if len(claim.evidence) > 1 else ""
+        same = "no different" if len({e.values for e in claim.evidence}) == 1 else "the effect is the same"
+        others = f", and {same} on the other tasks" if len(claim.evidence) > 1 else ""
         return f"{phrase['numbers']} {said(most)}{others}."
     return (
         f"{phrase['numbers']} {said(most)}, the task that comes closest to the paper's sentence, and {said(least)}, "
@@ -80,7 +89,7 @@ def votes(claim: Claim) -> str:
 
 def shows(weighed: Sequence[Claim], study: Study) -> str:
     """The paper's sentences, and beside each what this run shows, with links that set the explorer of the page."""
-    explored = [study.heading(task) for task in study.tasks]
+    explored = [study.heading(task) for task in tasks_of(study)]
     rows = []
     for claim in weighed:
         quotation = " ".join(claim.quotation.split())

@@ -11,7 +11,7 @@ from ..claims.intervals import number
 from ..claims.measure import SIDES, WAYS
 from ..errors import Lacking
 from ..figures.notes import NOT_LEARNED
-from ..figures.style import HOW_NAMES, how_name
+from ..figures.style import how_name
 from ..landscape.paths import random_walk_cosine
 from ..names import display_name
 from ..study.checkpoints import Checkpoints
@@ -19,7 +19,6 @@ from ..study.study import Study
 from ..training.finetune import Run
 from .chapter import samples
 
-HOW = HOW_NAMES
 COSINE = "cosine alone"
 OF_COSINE = (
     "The rule of the column *cosine alone* compares the vectors that the pre-trained network gives the two sentences. "
@@ -126,7 +125,7 @@ def unseen_words(study: Study) -> str:
         scores = {}  # (seeds, 3) of each way of training
         for how in WAYS:
             scores[how] = np.array([study.unseen_words(task, how, seed) for seed in study.seeds])
-            rows.append([study.heading(task), HOW[how], *map(spread, scores[how].T)])
+            rows.append([study.heading(task), how_name(how), *map(spread, scores[how].T)])
         gains.append(100 * (scores["pretrained"] - scores["scratch"]).mean(axis=0))
     if not rows:
         return ""
@@ -134,8 +133,8 @@ def unseen_words(study: Study) -> str:
     head = ["task", "training", "dev, known words", "dev, unseen words", "test"]
     of = f", the mean of {len(study.seeds)} trainings with the range" if len(study.seeds) > 1 else ""
     said = (
-        f"Accuracy in %{of}. Depending on the task, fine-tuning is ahead by {known} points on known words and by "
-        f"{unseen} points on unseen ones."
+        f"Accuracy in %{of}. {'Depending on the task, fine' if len(gains) > 1 else 'Fine'}-tuning is ahead by {known} "
+        f"points on known words and by {unseen} points on unseen ones."
     )
     return f"{UNSEEN_WORDS}\n{table(head, rows)}\n\n{said}"
 

@@ -74,7 +74,7 @@ class Measured:
         interval = f"{100 * (1 - 2 * self.tail):g} % interval"
         head = ["task", *self.sides, "effect", interval, "interval over", "for or against"]
         rows = [
-            [e.task, *map(number, e.values), f"{e.limit}{number(e.effect)}", e.interval, e.over, e.word]
+            [e.task, *e.told, f"{e.limit}{number(e.effect)}", e.interval, e.over, e.word]
             for e in self.evidence
         ]
         return table(head, rows) if rows else ""

@@ -43,6 +43,9 @@ class Evidence:
     df: float = np.inf
     task: str = ""
     trainings: int = 1
+    at_least: tuple[
+        bool, ...
+    ] = ()  # of the values: a lower bound, for a region that runs into the edge of a scan
 
     @property
     def word(self) -> str:
@@ -50,6 +53,14 @@ class Evidence:
         if self.kind is Kind.NONE:
             return "does not count"
         return "for" if self.low > 0 else "against" if self.high < 0 else "open"
+
+    @property
+    def told(self) -> list[str]:
+        """The values, with a sign before a lower bound."""
+        least = self.at_least or (False,) * len(self.values)
+        return [
+            ("≥ " if bound else "") + number(value) for value, bound in zip(self.values, least, strict=True)
+        ]
 
     @property
     def interval(self) -> str:
@@ -128,14 +139,20 @@ def over_trainings(task: str, readings: Sequence[Evidence], tail: float = TAIL) 
     if np.isfinite(effect):
         reach = np.mean([(r.effect - r.low, r.high - r.effect) for r in readings], axis=0)
         if kind is not Kind.NONE:
-            reach *= stdtrit(df, 1 - tail) / stdtrit(df, 1 - TAIL)
+            wider = stdtrit(df, 1 - tail) / stdtrit(df, 1 - TAIL)
+            reach *= np.where(
+                reach > 0, wider, 1 / wider
+            )  # outwards, also where a bound lies beyond the effect
         if count > 1:
             spread = stdtrit(count - 1, 1 - tail) * stderr_of_mean(effects)
             reach = np.hypot(spread, np.maximum(reach, 0.0))
         low, high = (effect + np.array([-1, 1]) * reach).tolist()
     if count > 1 and kind is not Kind.TASKS:
         kind = Kind.TRAININGS
-    return Evidence(tuple(values.tolist()), effect, low, high, kind, task=task, trainings=count)
+    least = tuple(any(of) for of in zip(*(r.at_least for r in readings), strict=True))
+    return Evidence(
+        tuple(values.tolist()), effect, low, high, kind, task=task, trainings=count, at_least=least
+    )
 
 
 def number(value: float) -> str:

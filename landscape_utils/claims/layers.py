@@ -10,9 +10,9 @@ from ..landscape.rollback import Rollback
 from ..names import GROUPS, display_name
 from .evidence import Measured
 from .intervals import Evidence, LeftOut, drawn, normal, over_trainings, stderr_of_mean
-from .measure import FINE_TUNED, Measure, Subject, guessing, reads
+from .measure import FINE_TUNED, Measure, Subject, guessing, reads, require_learned
 from .paper import DEV_EXAMPLES, TABLE_1
-from .regions import log_ratio, on_line
+from .regions import log_ratio, of_sizes, on_line
 
 Weights = Mapping[str, float]  # of groups
 RANDOM = "random"  # sets of as many layers as the high group has
@@ -39,6 +39,7 @@ def cost(
 ) -> Evidence:
     """The effect is `at_most`, or "half" of what was learned on the dev set, + the sum of weight times cost."""
     rollback = study.rollback(task, seed=seed)
+    require_learned(study, task, "pretrained", rollback.fine_tuned)
     if of == "correct" and RANDOM not in weights and not rollback.correct.size:
         shares = {"fine-tuned": rollback.fine_tuned} | rollback.groups
         percents = {name: 100 * share for name, share in shares.items()}
@@ -47,7 +48,13 @@ def cost(
     if not set(weights) <= set(found):
         raise LeftOut("no random sets of layers were rolled back")
     if at_most == "half":
-        at_most = (guessing(study, task) - float(rollback.loss[0].mean())) / 2
+        at_most = (
+            guessing(study, task) - rollback.loss[0].astype(float)
+        ) / 2  # (n,): it rests on the sample, too
+        if at_most.mean() <= 0:
+            raise LeftOut(
+                "the dev loss after fine-tuning is not below that of guessing, so there is no gain to lose"
+            )
     each = at_most + np.sum([weight * found[group] for group, weight in weights.items()], axis=0)  # (n,)
     if of == "correct":
         # two examples more, one each way: few differences tell little (Bonett and Price 2012)
@@ -88,7 +95,7 @@ def way_back(study: Subject, task: str, seed: int, both_ways: bool = False) -> E
         back = on_line(study.layer_surface(task, group, seed=seed), END, "both" if both_ways else "left")
         sizes.append(back.bounds((guessing(study, task) + back.end) / 2))
     low, *others = sizes
-    return drawn([size[0, 0] for size in sizes], log_ratio(low, np.maximum(*others)))
+    return of_sizes(sizes, log_ratio(low, np.maximum(*others)))
 
 
 @reads("walk", ways=FINE_TUNED)

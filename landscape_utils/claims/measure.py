@@ -18,7 +18,7 @@ from ..names import display_name
 from ..training.finetune import Run
 from ..training.history import loss_of_epoch
 from .evidence import EVERY, TOLD, Measured
-from .intervals import ALONE, TAIL, Evidence, Kind, LeftOut, bounded, drawn, minus, normal, over_trainings
+from .intervals import ALONE, TAIL, Evidence, Kind, LeftOut, Z, bounded, drawn, minus, normal, over_trainings
 
 WAYS = ("scratch", "pretrained")
 FINE_TUNED = WAYS[1:]
@@ -41,6 +41,8 @@ class Subject(Protocol):
     @property
     def overfit_task(self) -> str: ...  # of Figure 4
 
+    def partner(self, task: str) -> str: ...  # which lends the second direction
+
     def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
         """The seeds of which this study has results of a kind, or is to compute them; () for none.
 
@@ -55,12 +57,12 @@ class Subject(Protocol):
     def walk(self, task: str, how: str, seed: int) -> TrainingPath: ...
     def path(self, task: str, how: str, seed: int) -> Curve: ...
     def obstacles(self, task: str, how: str, seed: int) -> Obstacles: ...
-    def curve(self, task: str, how: str, split: str = "train", *, seed: int) -> Curve: ...
+    def curve(self, task: str, how: str, *, seed: int) -> Curve: ...
     def surface(self, task: str, how: str, split: str = "train", *, seed: int) -> Surface: ...
     def random_directions(self, task: str, how: str, seed: int) -> RandomDirections: ...
-    def layer_surface(self, task: str, group: str, split: str = "train", *, seed: int) -> Surface: ...
+    def layer_surface(self, task: str, group: str, *, seed: int) -> Surface: ...
     def rollback(self, task: str, *, seed: int) -> Rollback: ...
-    def barrier(self, task: str, split: str = "train", *, seed: int) -> Curve: ...
+    def barrier(self, task: str, *, seed: int) -> Curve: ...
 
 
 def guessing(study: Subject, task: str) -> float:
@@ -179,6 +181,15 @@ class Measure:
             if not common:
                 raise LeftOut(f"no {TOLD['results'][kind]}{NOT_COMPUTED} for {TRAININGS[how]}")
         return sorted(common or ())
+
+
+def require_learned(study: Subject, task: str, how: str, accuracy: float) -> None:
+    """Refuse a training whose dev accuracy chance alone could lift above that of always naming the largest class."""
+    facts = study.facts(task)
+    if accuracy - facts["majority"] < Z * np.sqrt(accuracy * (1 - accuracy) / facts["dev_examples"]):
+        raise LeftOut(
+            f"{TRAININGS[how]} is hardly better on the dev set than always naming the largest class"
+        )
 
 
 def require_fitted(study: Subject, task: str, how: str, seed: int) -> None:

@@ -5,6 +5,7 @@ that ended lower is not given a lower rim.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ..landscape import flatness
 from ..landscape.directions import RandomDirections
 from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
-from .intervals import Evidence, drawn, minus
+from .intervals import Evidence, LeftOut, drawn, minus
 
 
 class Region(NamedTuple):
@@ -50,6 +51,14 @@ def log_ratio(second: np.ndarray, first: np.ndarray) -> np.ndarray:
         return minus(np.log2(second), np.log2(first))
 
 
+def of_sizes(sizes: Sequence[np.ndarray], effect: np.ndarray) -> Evidence:
+    """An effect of sizes, (3, V) each; a size is a lower bound where its region runs into the edge of the scan."""
+    if np.isnan([size[0, 0] for size in sizes]).any():
+        raise LeftOut("the end lies outside the scan")
+    found = drawn([size[0, 0] for size in sizes], effect)
+    return replace(found, at_least=tuple(bool(np.isinf(size[2, 0])) for size in sizes))
+
+
 def in_plane(surface: Surface, of: str = "loss") -> Region:
     """The region seen from the end; sizes are areas, and the grid tells none below that of its cells."""
     cell = float(np.ptp(surface.alpha) * np.ptp(surface.beta) / np.prod(np.subtract(surface.loss.shape, 1)))
@@ -79,4 +88,4 @@ def ratio_of_regions(regions: list[Region], guessed: float, units: Sequence[floa
     """The regions of both trainings, in units of each."""
     level = (guessed + np.maximum(*(region.end for region in regions))) / 2
     scratch, tuned = (region.bounds(level) * unit for region, unit in zip(regions, units, strict=True))
-    return drawn([scratch[0, 0], tuned[0, 0]], log_ratio(tuned, scratch))
+    return of_sizes([scratch, tuned], log_ratio(tuned, scratch))

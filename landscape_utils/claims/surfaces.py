@@ -5,17 +5,18 @@ from scipy import linalg
 
 from ..landscape.flatness import HIGH, versions
 from .evidence import EVERY
-from .intervals import Evidence, LeftOut, Z, drawn
-from .measure import TRAININGS, WAYS, Subject, guessing, reads
+from .intervals import Evidence, LeftOut, drawn
+from .measure import TRAININGS, WAYS, Subject, guessing, reads, require_learned
 from .regions import along_directions, in_plane, on_line, ratio_of_regions
 
+FEWEST = 20  # points of a correlation: a cubic alone fits four of them
 LARGE, SMALL = ("mnli", "sst2"), ("rte", "mrpc")  # data sets, as the paper calls them
 
 
 @reads("surface", fitted=True)
 def area(study: Subject, task: str, seed: int, distances: bool = False) -> Evidence:
     scans = [study.surface(task, how, seed=seed) for how in WAYS]
-    units = [scan.norm**2 if distances else 1 for scan in scans]
+    units = [scan.norm**2 * np.sqrt(1 - scan.cosine**2) if distances else 1 for scan in scans]
     return ratio_of_regions([in_plane(scan) for scan in scans], guessing(study, task), units)
 
 
@@ -34,15 +35,10 @@ def radius(study: Subject, task: str, seed: int) -> Evidence:
 
 @reads("surface", "run")
 def area_of_error(study: Subject, task: str, seed: int) -> Evidence:
-    facts = study.facts(task)
     for how in WAYS:
-        accuracy = float(study.run(task, how, seed).dev_accuracy[-1])
-        if accuracy - facts["majority"] < Z * np.sqrt(accuracy * (1 - accuracy) / facts["dev_examples"]):
-            raise LeftOut(
-                f"{TRAININGS[how]} is hardly better on the dev set than always naming the largest class"
-            )
+        require_learned(study, task, how, float(study.run(task, how, seed).dev_accuracy[-1]))
     regions = [in_plane(study.surface(task, how, "dev", seed=seed), "error") for how in WAYS]
-    return ratio_of_regions(regions, 1 - facts["majority"])
+    return ratio_of_regions(regions, 1 - study.facts(task)["majority"])
 
 
 def partial_rank_correlation(first: np.ndarray, second: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -69,15 +65,20 @@ def correlation(
     """
     train, dev = (study.surface(task, how, split, seed=seed) for split in ("train", "dev"))
     end = train.marks["end"]
-    distance = np.hypot(train.alpha[:, None] - end.alpha, train.beta - end.beta)  # (A, B), in alpha
+    # (A, B), in alpha; what is equally far away is so, whatever the rounding
+    distance = np.hypot(train.alpha[:, None] - end.alpha, train.beta - end.beta).round(9)
     where = distance <= within
+    if np.count_nonzero(where) < FEWEST:
+        raise LeftOut(f"the surface has only {np.count_nonzero(where)} points near the end")
     loss, error = versions(train).grid[:, where], versions(dev, "error").grid[:, where]
     off = train.precision_error + np.broadcast_to(getattr(train, "loss_bound", 0.0), where.shape)[where]
     loss[1:] += off * np.random.default_rng(0).uniform(-1, 1, loss[1:].shape)
     loss, error = np.where(np.isfinite(loss), loss, HIGH), np.where(np.isfinite(error), error, 1.0)
     found = partial_rank_correlation(loss, error, distance[where] * given_distance)
     if np.isnan(found[0]):
-        raise LeftOut(f"the dev error of {TRAININGS[how]} is the same at all points")
+        raise LeftOut(
+            f"training loss or dev error of {TRAININGS[how]} does not vary at equal distances from the end"
+        )
     return np.where(np.isnan(found), 0.0, found)
 
 

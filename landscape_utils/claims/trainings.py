@@ -7,6 +7,7 @@ from ..landscape import flatness
 from ..landscape.flatness import versions
 from ..landscape.paths import random_walk_cosine
 from ..landscape.scan import Curve
+from ..names import display_name
 from ..training.history import epochs_to, loss_of_epoch
 from .evidence import EVERY
 from .intervals import TAIL, Evidence, Kind, LeftOut, drawn, normal, number, within
@@ -57,6 +58,8 @@ def loss(
 ) -> tuple[float, float]:
     """Of an epoch, by default of the last; in nats, or as a share of the loss of guessing."""
     run, unit = study.run(task, how, seed), guessing(study, task) if of_guessing else 1.0
+    if (epoch or 1) > run.epochs:
+        raise LeftOut(f"{TRAININGS[how]} has only {run.epochs} epochs")
     found, stderr = loss_of_epoch(run, epoch or run.epochs)
     return found / unit, stderr / unit
 
@@ -83,6 +86,9 @@ def angle(
     walk = study.walk(task, how, seed)
     if np.isnan(walk.angle):
         raise LeftOut("no second training begins at the same weights")
+    other, before = study.partner(task), study.tasks[: study.tasks.index(task)]
+    if other in before and study.partner(other) == task and seed in study.seeds_of("walk", other, how):
+        raise LeftOut(f"its two directions are those of {display_name(other)}, whose angle counts already")
     most = deviations / np.sqrt(walk.dimension) if at_most is None else at_most
     return drawn((abs(walk.angle), most), most - abs(walk.angle))
 

@@ -64,7 +64,7 @@ def spans_decades(values: np.ndarray) -> bool:
 
 def middle_of(surface: Surface) -> float:
     """The alpha that is half-way between the marks."""
-    return float(np.mean([mark.alpha for mark in surface.marks.values()]))
+    return float(np.mean([mark.alpha for mark in surface.marks.values()] or [0.0]))
 
 
 def draw_surface(

@@ -4,6 +4,7 @@ One ES module (the files of `explorer/`, joined) draws for both hosts. In Jupyte
 anywidget; the same output also carries `text/html`, the whole figure for a static page, which the book prefers.
 """
 
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ PARTS = (
     "data grids scales pens surface relief charts elements panel sections sentences downloads controls "
     "explorer hosts"
 )
-MODULE = "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in PARTS.split())
+SOURCE = "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in PARTS.split())
+MODULE = re.sub(r"^ */\*.*?\*/\n+", "", SOURCE, flags=re.M | re.S)  # pages carry no comments
 STYLE = (FOLDER / "explorer.css").read_text(encoding="utf-8")
 
 

@@ -114,9 +114,8 @@ class Live(ipywidgets.VBox):
     @property
     def shown(self) -> tuple[str, str]:
         """Task and way of training of the surface on show."""
-        chosen = self.explorer.selection
-        first = next(iter(self.runs.values()))
-        return self.runs.get((chosen.get("task", ""), chosen.get("how", "")), first)
+        chosen = self.explorer.selection or self.explorer.payload["views"][0]
+        return self.runs[chosen["task"], chosen["how"]]
 
     def _follow(self, change: Any) -> None:
         """The sliders go where the cursor went."""
@@ -161,7 +160,8 @@ class Live(ipywidgets.VBox):
         self.explorer.payload = self.explorer.payload | {"views": views}
         self.explorer.cursor = {"alpha": alpha, "beta": beta}
         values = mark["values"].items()
-        told = "; ".join(f"{what} {value:.4g} ± {stderr:.2g}" for what, (value, stderr) in values)
+        numbers = ((what, ("n/a" if x is None else f"{x:.4g}" for x in pair)) for what, pair in values)
+        told = "; ".join(f"{what} {' ± '.join(pair)}" for what, pair in numbers)
         self.say(f"{run['task']}, {run['how']} at α = {alpha:g}, β = {beta:g}: {told}")
 
     def _classify(self) -> None:

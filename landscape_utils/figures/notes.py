@@ -47,7 +47,8 @@ def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
     stderr = np.concatenate([getattr(scan, f"{value}_stderr").ravel() for scan in scans])
     largest = stderr[np.isfinite(stderr)].max(initial=0.0)
     points = either(" x ".join(map(str, scan.loss.shape)) for scan in scans)
-    bad = sum(np.count_nonzero(~np.isfinite(scan.loss)) for scan in scans)
+    bad = sum(np.count_nonzero(~np.isfinite(getattr(scan, value))) for scan in scans)
+    left_out = f"Hatched: {bad} cells" if scans[0].loss.ndim > 1 else f"Left out: {bad} points"
     worst = f"{100 * largest:.1f} points" if value == "error" else f"{largest:.2g} nats"
     computed = np.concatenate([scan.computed.ravel() for scan in scans])
     rest = max(scan.loss_bound.max() for scan in scans)
@@ -58,5 +59,5 @@ def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
         f"{examples} examples, {points} points, {either(scan.precision for scan in scans)}{rounded}; "
         f"standard error of a point at most {worst}."
         + ("" if computed.all() else f" Computed: {percent(computed.mean())}; the rest interpolated{within}.")
-        + (f" Hatched: {bad} cells whose loss is not finite." if bad else "")
+        + (f" {left_out} whose {value} is not finite." if bad else "")
     )

@@ -100,7 +100,7 @@ def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(root, 
     assert "The reference run (minilm): of 3 sentences, 2 hold and 1 could not be judged." in front.text
     assert "demo" in mine.select_one(".cell_output").text
     assert "minilm" in theirs.select_one(".cell_output").text
-    assert "1 were computed by an earlier version" in mine.select_one(".run").text
+    assert "1 was computed by an earlier version" in mine.select_one(".run").text
 
 
 def test_only_named_chapters_are_read_and_only_if_there_are_results(root, caplog):

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from book_cases import cells
 from planted import Planted
@@ -14,7 +15,7 @@ from landscape_utils.book.words import PHRASES, THEMES
 from landscape_utils.claims.claims import CLAIMS
 from landscape_utils.claims.claims import weigh as weigh_claims
 from landscape_utils.claims.evidence import EVERY
-from landscape_utils.claims.intervals import number
+from landscape_utils.claims.intervals import Kind, number
 from landscape_utils.errors import Lacking
 from landscape_utils.names import display_name
 
@@ -57,7 +58,7 @@ def test_the_numbers_of_a_sentence_are_those_of_the_evidence(true):
 def test_beside_the_papers_sentence_stands_what_the_run_shows():
     claims = weighed("true", 1)
     assert [claim.name for claim in claims] == ["accuracy", "small-data", "speed", "final-loss", "slow-start"]
-    study = SimpleNamespace(tasks=("mnli",), heading=lambda task: "MNLI-like", seed=4)
+    study = SimpleNamespace(tasks=("mnli",), overfit_task="", heading=lambda task: "MNLI-like", seed=4)
     text = findings.shows(claims, study)
     head, *rows = cells(text)
     assert head == ["The paper says", "This run shows"]
@@ -77,7 +78,7 @@ def test_what_could_not_be_judged_is_said(true):
     unknown = [replace(true[0], primary=lacking)]
     said = f"The results of this run are not enough to judge this sentence: *{true[0].title}*."
     assert findings.means(unknown) == said
-    assert "it was not trained" in findings.shows(unknown, SimpleNamespace(tasks=()))
+    assert "it was not trained" in findings.shows(unknown, SimpleNamespace(tasks=(), overfit_task=""))
     assert "These could not be judged" in findings.answer(unknown)
     assert "The reason: it was not trained." in findings.answer(unknown)
     assert all(theme["open"] in findings.conclusion(unknown) for theme in THEMES)
@@ -102,6 +103,23 @@ def test_the_answer_and_the_conclusion_are_by_the_verdicts(true):
         assert f"{theme[kind]} {words}" in findings.conclusion(claims)
         means = findings.means(claims)
         assert all(" ".join(PHRASES[claim.name][claim.verdict].split()) in means for claim in claims)
+
+
+def test_an_effect_that_is_at_most_so_large_does_not_come_closest(true):
+    """From scratch half of the loss was never reached on RTE; on SST-2 both effects are the same, the values not."""
+    speed = next(claim for claim in true if claim.name == "speed")
+    known = replace(
+        speed.evidence[0], task="SST-2", values=(4.0, 2.0), effect=1.0, low=1.0, high=1.0, kind=Kind.NONE
+    )
+    bound = replace(known, task="RTE", values=(14.6, np.inf), effect=1.87, low=-np.inf, high=1.87)
+
+    def said(*evidence):
+        return findings.numbers(replace(speed, primary=replace(speed.primary, evidence=evidence)))
+
+    assert "4 from scratch and 2 fine-tuned on SST-2, the task that comes closest" in said(bound, known)
+    twice = replace(known, task="MRPC", values=(8.0, 4.0))
+    assert said(known, twice).endswith("on SST-2, and the effect is the same on the other tasks.")
+    assert said(known, replace(known, task="MRPC")).endswith("and no different on the other tasks.")
 
 
 def test_the_papers_own_numbers_are_judged_by_the_same_rule():

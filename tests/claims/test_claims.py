@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from planted import DEV, DRAWS, GUESS, Planted
-from synthetic import run_of
+from synthetic import rollback_of, run_of
 
 from landscape_utils.claims.claims import CLAIMS, weigh
 from landscape_utils.claims.evidence import EVERY
 from landscape_utils.claims.layers import printed
+from landscape_utils.landscape.scan import Mark
+
+AWAY = Mark(9.0, 0.0, 0.1, 0.1, 0.01, 0.01)
 
 
 def changed(method: str, change, *of: str, world: str = "true") -> Planted:
@@ -83,6 +86,37 @@ def test_without_the_outcome_of_each_example_accuracies_of_rollbacks_count_as_in
         assert "made by an earlier version" in measure(study).left_out["RTE"]
 
 
+def test_the_angle_between_two_tasks_that_lend_each_other_their_direction_counts_once():
+    study = Planted("true", 3)
+    study.partner = {"mnli": "mrpc", "rte": "mrpc", "sst2": "mrpc", "mrpc": "rte"}.get
+    found = primary(study, "orthogonal")
+    assert [e.task for e in found.evidence] == ["MNLI", "RTE", "SST-2"]
+    assert found.left_out == {"MRPC": "its two directions are those of RTE, whose angle counts already"}
+    study.seeds_of = lambda kind, task, how: () if task == "rte" else (0,)
+    assert [e.task for e in primary(study, "orthogonal").evidence] == ["MNLI", "SST-2", "MRPC"]
+
+
+def test_a_network_that_learned_nothing_says_nothing_on_what_its_rollbacks_cost():
+    right = np.arange(DEV) < 0.52 * DEV  # 2 points above the largest class, at a standard error of 1.1
+    study = changed("rollback", lambda _: rollback_of(np.array([right] * 4)), "rte")
+    for name in ("low-layers", "high-layers", "high-above-low"):
+        assert "hardly better on the dev set" in primary(study, name).left_out["RTE"]
+
+
+def test_half_of_what_was_learned_rests_on_the_sample_too_and_is_something():
+    """The limit is (guessing - loss) / 2: of an example, limit less cost is that of its own loss and its own cost."""
+    rng, measure = np.random.default_rng(0), CLAIMS["low-layers"][1]
+    before, after = rng.gamma(2, 0.1, DEV), rng.gamma(2, 0.12, DEV)
+    study = changed("rollback", fields(loss=np.array([before, after, after, after])), "rte")
+    study.seeds = (0,)
+    (found,) = (e for e in measure(study).evidence if e.task == "RTE")
+    each = (GUESS - before.astype(np.float32)) / 2 - (after - before)
+    assert found.effect == pytest.approx(each.mean(), abs=1e-6)
+    assert found.high - found.effect == pytest.approx(1.96 * each.std() / np.sqrt(DEV), rel=1e-3)
+    worse = changed("rollback", fields(loss=np.array([1 + before] * 4)), "rte")
+    assert "no gain to lose" in measure(worse).left_out["RTE"]
+
+
 def test_an_exact_number_of_one_training_does_not_count():
     study = Planted("true", 3)
     study.seeds = (0,)
@@ -98,12 +132,18 @@ def test_an_exact_number_of_one_training_does_not_count():
         ("error-surface", "run", fields(dev_accuracy=np.array([0.515])), ("rte", "scratch"), "is hardly better on"),
         ("overfitting", "run", fields(dev_accuracy=np.array([0.96])), ("mrpc",), "only 4 % before the further"),
         ("straight", "walk", fields(quarter=np.full(2, np.nan)), ("rte",), "kept no weights"),
+        (
+            "surfaces-agree", "surface", lambda s: replace(s, alpha=3 * s.alpha, beta=3 * s.beta), ("rte",),
+            "has only 6 points near the end",
+        ),
+        ("wider", "surface", lambda s: replace(s, marks=s.marks | {"end": AWAY}), ("rte",), "lies outside the scan"),
+        ("slow-start", "run", fields(epochs=2), ("rte",), "training from scratch has only 2 epochs"),
         ("orthogonal", "walk", fields(angle=np.nan), ("rte",), "no second training begins"),
         ("low-moves-less", "walk", fields(moved=np.zeros(0)), ("rte",), "has no layer groups"),
         ("small-data", "facts", lambda facts: facts | {"train_examples": 1000}, (), "at least three sizes"),
         (
             "surfaces-agree", "surface", lambda s: replace(s, error=0 * s.error + 0.5, draws=s.draws[:0]), ("rte",),
-            "the dev error of fine-tuning is the same at all points",
+            "of fine-tuning does not vary at equal distances from the end",
         ),
         ("rough-scratch", "path", lambda c: replace(c, draws=-c.draws), ("rte",), "not lower at the end than at"),
         ("speed", "run", lambda run: replace(run, loss=0 * run.loss + 0.6), ("rte",), "neither training gets to half"),

@@ -98,6 +98,20 @@ def test_interval_over_trainings_and_examples_is_of_the_quantiles_that_leave_the
     assert (found.low, found.high) == pytest.approx((mean - half, mean + half), rel=1e-6)
 
 
+def test_an_interval_that_leaves_less_outside_holds_the_other_even_if_its_effect_lies_beyond_it():
+    beyond = Evidence((1.0,), -1.0, -0.1, 2.0, Kind.EXAMPLES)
+    wide, narrow = (over_trainings("t", [beyond], tail) for tail in (0.01, 0.025))
+    assert wide.low < narrow.low == pytest.approx(-0.1) and wide.high > narrow.high == pytest.approx(2.0)
+
+
+def test_a_value_that_is_a_lower_bound_says_so_and_so_does_a_mean_with_one():
+    readings = [
+        replace(FOR, values=(2.0, 5.0), at_least=bounds) for bounds in ((False, True), (False, False))
+    ]
+    assert over_trainings("t", readings).told == ["2", "≥ 5"]
+    assert "| ≥ 5 |" in measured(over_trainings("t", readings)).rows()
+
+
 def test_what_an_interval_is_taken_over_and_says():
     several = over_trainings("t", exact(0.3, 0.1, 0.35))
     alone = over_trainings("t", exact(2.0))

@@ -104,7 +104,7 @@ def radius_ratio(task):
 
 def partial_correlation(task, how):
     train, dev = (STUDY.surface(task, how, split, seed=0) for split in ("train", "dev"))
-    away = np.hypot(train.alpha[:, None] - 1, train.beta)
+    away = np.hypot(train.alpha[:, None] - 1, train.beta).round(9)
     x, y, z = (rankdata(v[away <= 2]) for v in (train.loss, dev.error, away))
     left = [ranks - np.polyval(np.polyfit(z, ranks, 3), z) for ranks in (x, y)]
     return np.corrcoef(left)[0, 1]

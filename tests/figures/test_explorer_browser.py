@@ -200,6 +200,52 @@ def test_area_is_of_the_basin_around_the_end_alone(show):
         assert area == pytest.approx(discs * np.pi * step / 400 * depth - lens, rel=0.02)
 
 
+def test_an_area_below_a_cell_of_the_grid_is_at_most_that(show):
+    """Cells of 0.4 x 0.4: the bowl of radius 0.3 lies between the points, and the other one has 3 cells across."""
+    axis = np.linspace(-4, 4, 21)
+    loss = {r: np.minimum(0.2 + ((axis[:, None] - 1) ** 2 + axis**2) / r**2, 3.0) for r in (0.3, 1.2)}
+    page = show([View({"": scanned(21, 1.0, loss=of)}, how=str(r)) for r, of in loss.items()])
+    slide(page, "below", 60)
+    small, large = threshold(page)[1]
+    assert "area of the connected region: at most 0.16 (" in small and "at most" not in large
+    assert " has at least " in page.locator(".lx-answer").inner_text()
+
+
+def test_however_closely_one_looks_there_is_a_scale_and_beyond_a_scan_there_is_nothing(show):
+    """Once closer alpha ends at 2.5, and the smaller scan at 1.5; a window of two steps holds two points or three."""
+    wide, small = scanned(21, 2.0), scanned(21, 2.0)
+    small.alpha[:], small.beta[:] = small.alpha * 3 / 8, small.beta * 3 / 8
+    page = show([View({"": wide}, how="wide"), View({"": small}, how="small")])
+    press(page, "Zoom in")
+    settle(page)
+    shown = np.asarray(
+        Image.open(io.BytesIO(page.locator("canvas.lx-surface").last.screenshot())).convert("RGB"), int
+    )
+    assert patch(shown, 7.5, 4, 2).min() > 250  # paper
+    for _ in range(6):
+        press(page, "Zoom in")
+        assert "not finite" not in first_map(page).get_attribute("aria-label")
+    assert np.ptp(pixels(page)[40:200, 100:300], axis=(0, 1)).max() > 30  # colours, and not one alone
+
+
+def test_an_end_that_is_not_finite_has_no_region_and_a_surface_without_marks_a_neighbourhood(show):
+    surface = scanned(9, 2.0)
+    gone = {name: mark._replace(loss=np.nan) for name, mark in surface.marks.items()}
+    page = show([View({"": scanned(9, 2.0, marks=gone)})])
+    slide(page, "below", 300)
+    assert "is not below" in threshold(page)[1][0]
+    page = show([View({"": scanned(9, 2.0, marks={})})])
+    press(page, "Neighbourhood")
+    assert np.isfinite(numbers(readout(page)[0].split(":", 1)[1])[0])
+
+
+def test_another_training_is_shown_with_its_whole_path(page):
+    for how, last in (("fine-tuned", 3), ("from scratch", 6)):
+        choose(page, "training", how)
+        choose(page, "training (right)", how)
+        assert f"epoch {last} of {last}" in text(page, "Trajectory")
+
+
 def test_choices_change_the_view_and_looks_belong_to_the_training(page):
     """Solid is fine-tuned, dashed from scratch, on whichever side; two of a kind differ."""
 

@@ -80,6 +80,12 @@ def test_evaluate_puts_a_mark_where_it_was_asked_for(live, study):
     assert len(other) == 2
 
 
+def test_what_is_asked_is_what_is_shown_before_any_choice(study):
+    """The explorer shows RTE, and MRPC is the first task of the study."""
+    both = again(study, tasks="mrpc,rte")
+    assert explore(both, "rte").shown[0] == "rte"
+
+
 def test_sliders_follow_the_cursor_and_sentences_the_sliders(live):
     settled(live)
     live.sentences.value = (0, 2)

@@ -24,9 +24,8 @@ class Controls {
   }
 
   toggle(text, key) {
-    const input = h("input", { type: "checkbox", onchange: (e) => this.explorer.set({ [key]: e.target.checked }) });
-    this[key] = input;
-    return h("label", { class: "lx-check" }, input, h("span", {}, text));
+    this[key] = h("input", { type: "checkbox", onchange: (e) => this.explorer.set({ [key]: e.target.checked }) });
+    return h("label", { class: "lx-check" }, this[key], h("span", {}, text));
   }
 
   makeShow() {
@@ -37,8 +36,6 @@ class Controls {
       button("Neighbourhood", () => explorer.neighbourhood()), button("Zoom in", () => explorer.zoomBy(0.5)),
       button("Zoom out", () => explorer.zoomBy(2)), button("Show all", () => explorer.zoomTo(null)));
     const checks = [this.toggle("in three dimensions", "relief"), this.toggle("side by side", "compare"), this.toggle("one colour scale for a task", "shared")];
-    if (explorer.views.length < 2) checks.slice(1).forEach((c) => (c.hidden = true));
-    if (!explorer.views.some((v) => v.beta)) checks[0].hidden = checks[2].hidden = true;
     return group("Show", h("div", { class: "lx-row" }, ...[this.field, this.log].map((s) => s.parentElement), ...checks, zoom));
   }
 
@@ -52,15 +49,15 @@ class Controls {
     const share = (k) => explorer.set({ share: clamp(k, 0, explorer.cube.axis.length - 1) });
     const epoch = (k) => explorer.set({ epoch: clamp(Math.round(k), 0, explorer.epochs) });
     const [to, step] = {
-      alpha: [(v, held) => explorer.pointAt(v, state.beta, held), (by) => explorer.step("alpha", by)],
-      beta: [(v, held) => explorer.pointAt(state.alpha, v, held), (by) => explorer.step("beta", by)],
+      alpha: [(v, held) => explorer.look({ alpha: v, beta: state.beta }, held), (by) => explorer.step("alpha", by)],
+      beta: [(v, held) => explorer.look({ alpha: state.alpha, beta: v }, held), (by) => explorer.step("beta", by)],
       epoch: [epoch, (by) => epoch(state.epoch + by)],
       rollback: [(v) => share(nearestIndex(explorer.cube.axis, v)), (by) => share(state.share + by)],
     }[along];
     pointed(canvas, {
       move: (x, y, held) => to(chart.at(x), held),
       leave: () => explorer.look(null),
-      wheel: (factor, x) => explorer.zoomBy(factor, { ...state, [along]: chart.at(x) }),
+      wheel: along in explorer.whole && ((factor, x) => explorer.zoomBy(factor, { ...state, [along]: chart.at(x) })),
       key: (e) => {
         const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
         if (!by) return explorer.key(e);
@@ -147,11 +144,15 @@ class Controls {
   }
 
   showChoices() {
-    const { state, fieldNames } = this.explorer;
+    const { state, fieldNames, views } = this.explorer; // a scan may have added a view
     fillSelect(this.field, fieldNames, state.field);
     this.log.value = SCALES[state.log];
     this.log.parentElement.hidden = this.explorer.kind === "rank";
-    for (const key of ["relief", "compare", "shared"]) this[key].checked = state[key];
+    const [several, maps] = [views.length > 1, views.some((v) => v.beta)];
+    for (const [key, of] of Object.entries({ relief: maps, compare: several, shared: several && maps })) {
+      this[key].checked = state[key];
+      this[key].parentElement.hidden = !of;
+    }
   }
 
   showPoint() {

@@ -67,11 +67,7 @@ const shareStderr = (share, n) => (n > 1 ? Math.sqrt((share * (1 - share)) / (n 
 
 const stderrAt = (field, k) => (field.stderr ? field.stderr[k] : shareStderr(field.values[k], field.examples));
 
-function nearestIndex(axis, x) {
-  let best = 0;
-  for (let i = 1; i < axis.length; i++) if (Math.abs(axis[i] - x) < Math.abs(axis[best] - x)) best = i;
-  return best;
-}
+const nearestIndex = (axis, x) => axis.reduce((best, v, i) => (Math.abs(v - x) < Math.abs(axis[best] - x) ? i : best), 0);
 
 /** The evaluated point of `view` closest to (alpha, beta): a mark, or a grid point with its indices. */
 function nearestPoint(view, alpha, beta) {

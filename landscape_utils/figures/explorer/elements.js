@@ -51,7 +51,7 @@ function pointed(canvas, { move, leave, wheel, key }) {
   on("pointerup pointercancel", () => (held = false));
   on("pointerleave", leave);
   on("keydown", key);
-  on("wheel", (e) => {
+  if (wheel) on("wheel", (e) => {
     if (!e.ctrlKey && document.activeElement !== canvas) return;
     e.preventDefault();
     wheel(e.deltaY < 0 ? 0.8 : 1.25, ...at(e));

@@ -109,8 +109,8 @@ class Explorer {
   region(view) {
     const { field, level } = this.state;
     const at = this.focus(view);
-    const value = measuredAt(view, field, at)?.[0];
-    if (!(value < level)) return { outline: [], area: 0, open: false };
+    const value = measuredAt(view, field, at)?.[0] ?? NaN; // null: not finite
+    if (!(value < level)) return { outline: [], area: 0, none: true };
     const key = JSON.stringify(["region", this.views.indexOf(view), field, level, at.alpha, at.beta]);
     return this.cached(key, () => regionBelow(view, view.fields.get(field).values, level, at));
   }
@@ -160,7 +160,7 @@ class Explorer {
     this.panels[index].view = candidates.reduce((best, v) => (likeness(v) > likeness(best) ? v : best));
     const { task, how, layers } = this.panels[0].view;
     this.tell("selection", { task, how, layers });
-    this.set({ level: NaN });
+    this.set({ level: NaN, epoch: Infinity });
   }
 
   /** What a link in the text of the page asks for; all that it leaves out stays as it is. */
@@ -179,13 +179,9 @@ class Explorer {
     this.set({ field: name, log: this.quantities[name].log, level: NaN });
   }
 
-  pointAt(alpha, beta, hold) {
-    if (hold) this.hold(alpha, beta);
-    else this.look({ alpha, beta });
-  }
-
-  /** Shows what is at a place as long as the pointer is there; null: it left. */
-  look(place) {
+  /** Shows what is at a place as long as the pointer is there, or from now on if it is `held`; null: it left. */
+  look(place, held) {
+    if (held) return this.hold(place.alpha, place.beta);
     this.hover = place;
     this.redraw();
   }
@@ -231,13 +227,15 @@ class Explorer {
   /** Shows a window of the plane, as far as it was scanned; null for all of it. */
   zoomTo(window) {
     const whole = this.whole;
-    const zoom = window && { alpha: moveInside(window.alpha, whole.alpha), beta: moveInside(window.beta, whole.beta) };
+    const { axes } = this.panels[0].view; // two steps are the least: fewer may hold no value
+    const inside = (along) => moveInside(window[along], whole[along], Math.min(1, 2 / (axes[along].length - 1)));
+    const zoom = window && { alpha: inside("alpha"), beta: inside("beta") };
     this.set({ zoom: JSON.stringify(zoom) === JSON.stringify(whole) ? null : zoom });
   }
 
   /** Shows where everything happens: around start and end, so far as the window of the figures on the page. */
   neighbourhood() {
-    const [lo, hi] = extent([this.panels[0].view.marks.map((m) => m.alpha)]);
+    const [lo, hi] = extent([this.panels[0].view.marks.map((m) => m.alpha)]) ?? [0, 1];
     const [middle, reach] = [(lo + hi) / 2, 1.2 * Math.max(hi - lo, 0.5)];
     this.zoomTo({ alpha: [middle - reach, middle + reach], beta: [-reach, reach] });
   }

@@ -15,17 +15,17 @@ class Panel {
 
   listen() {
     const { explorer } = this;
-    const at = (x, y) => surfaceMap(this.view, surfaceBox(this.width), explorer.state.zoom).invert(x, y);
+    const at = (x, y) => {
+      const [alpha, beta] = surfaceMap(this.view, surfaceBox(this.width), explorer.state.zoom).invert(x, y);
+      return { alpha, beta };
+    };
     let last = null;
     const move = (x, y, held, begins) => {
-      if (!explorer.state.relief) return explorer.pointAt(...at(x, y), held);
+      if (!explorer.state.relief) return explorer.look(at(x, y), held);
       if (held && !begins) explorer.turn((x - last[0]) / 120, (y - last[1]) / 160);
       last = [x, y];
     };
-    const wheel = (factor, x, y) => {
-      const [alpha, beta] = at(x, y);
-      explorer.zoomBy(factor, explorer.state.relief ? explorer.state : { alpha, beta });
-    };
+    const wheel = (factor, x, y) => explorer.zoomBy(factor, explorer.state.relief ? explorer.state : at(x, y));
     pointed(this.canvas, { move, wheel, leave: () => explorer.look(null), key: (e) => explorer.key(e) });
   }
 
@@ -38,10 +38,9 @@ class Panel {
 
   /** What the drawings need to know, from the explorer's state. */
   scene() {
-    const { explorer, view } = this;
+    const { explorer, view, width } = this;
     const { state } = explorer;
     const field = view.fields.get(state.field);
-    const { width } = this;
     return {
       ...state, view, field, width,
       point: explorer.point(view),

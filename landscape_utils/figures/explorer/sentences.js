@@ -23,20 +23,25 @@ function describePoint(view, point, shown) {
   return `${view.name}: ${pointName(view, point)}: ${values.join("; ") || "not evaluated"}`;
 }
 
+const step = (axis) => (axis[axis.length - 1] - axis[0]) / (axis.length - 1);
+
 /** What lies below the threshold around a point: its width along alpha and, of a surface, its area, in units of delta_1
     and between parameters; null where the point itself is not below. */
 function sizesOf(view, interval, region) {
-  if (!interval) return null;
+  if (!interval || region?.none) return null;
   const sine = Math.sqrt(1 - (view.cosine ?? 0) ** 2);
   const width = { size: interval.width, inSpace: interval.width * view.norm, open: interval.open };
-  return { width, area: region && { size: region.area, inSpace: region.area * sine * view.norm ** 2, open: region.open } };
+  if (!region) return { width, area: null };
+  const cell = step(view.alpha) * step(view.beta); // the grid tells no smaller area
+  const size = Math.max(region.area, cell);
+  return { width, area: { size, inSpace: size * sine * view.norm ** 2, open: region.open, small: region.area < cell } };
 }
 
 function describeRegion(view, level, at, interval, sizes) {
   const around = at.name ? `the ${at.name} point` : "the cursor";
   if (!sizes) return `${view.name}: ${around} is not below ${number(level, 3)}.`;
-  const said = ({ size, inSpace, open }, what) =>
-    (open ? "at least " : "") + number(size, 3) + (inSpace ? ` (${number(inSpace, 3)} as ${what} between parameters)` : "");
+  const said = ({ size, inSpace, open, small }, what) =>
+    (open ? "at least " : small ? "at most " : "") + number(size, 3) + (inSpace ? ` (${number(inSpace, 3)} as ${what} between parameters)` : "");
   const width = `width along \u03b1 through ${around}: ${said(sizes.width, "a distance")}, from ${coordinate(interval.lo)} to ${coordinate(interval.hi)}`;
   const area = sizes.area ? `; area of the connected region: ${said(sizes.area, "an area")}` : "";
   return `${view.name}: ${width}${area}.`;
@@ -50,7 +55,7 @@ function describeRatio(views, sizes) {
   const [large, small] = order.map((k) => sizes[k][what]);
   const open = large.open || small.open ? " as far as it was scanned" : "";
   const distance = large.inSpace && small.inSpace ? `, and ${number(large.inSpace / small.inSpace, 2)} times measured between parameters` : "";
-  return `${what === "area" ? "Area" : "Width"} below the threshold: ${views[order[0]].name} has ${number(large.size / small.size, 2)} times that of ${views[order[1]].name}${open}${distance}.`;
+  return `${what === "area" ? "Area" : "Width"} below the threshold: ${views[order[0]].name} has ${small.small ? "at least " : ""}${number(large.size / small.size, 2)} times that of ${views[order[1]].name}${open}${distance}.`;
 }
 
 function describeEpoch(view, epoch, projection) {

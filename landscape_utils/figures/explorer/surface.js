@@ -6,9 +6,9 @@ const axisMap = (domain, from, to) => (v) => from + ((v - domain[0]) / (domain[1
 /** What an axis of the picture spans when all of it is shown; a lone point has room around it. */
 const span = (axis) => (axis.length > 1 ? [axis[0], axis[axis.length - 1]] : [axis[0] - 0.5, axis[0] + 0.5]);
 
-/** A stretch moved and, if need be, shortened to lie in another. */
-function moveInside([lo, hi], [first, last]) {
-  const width = clamp(hi - lo, (last - first) / 100, last - first);
+/** A stretch moved and, if need be, shortened to lie in another, or made as long as a share of it. */
+function moveInside([lo, hi], [first, last], least) {
+  const width = clamp(hi - lo, least * (last - first), last - first);
   const start = clamp((lo + hi - width) / 2, first, last - width);
   return [start, start + width];
 }
@@ -20,9 +20,10 @@ function heatImage(view, values, scale, lut, n, { domainA, domainB }) {
   const image = context.createImageData(n, n);
   const places = ([first, last]) => Array.from({ length: n }, (_, p) => first + ((p + 0.5) / n) * (last - first));
   const [alphas, betas] = [places(domainA), places(domainB).reverse()];
+  const scanned = (axis, x) => axis.length < 2 || (x >= axis[0] && x <= axis[axis.length - 1]);
   betas.forEach((beta, y) =>
     alphas.forEach((alpha, x) => {
-      const value = interpolate(view, values, alpha, beta);
+      const value = scanned(view.alpha, alpha) && scanned(view.beta, beta) ? interpolate(view, values, alpha, beta) : NaN;
       if (Number.isFinite(value)) image.data.set([...lut[Math.round(255 * scale.at(value))], 255], 4 * (y * n + x));
     }),
   );
