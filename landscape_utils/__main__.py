@@ -41,7 +41,7 @@ STUDY: dict[str, tuple[Any, str]] = {  # its parameters but for the profile: typ
     "span": (float, "the grid is [-span, span]; default: the profile's"),
     "examples": (int, "of each split, for a surface; default: the profile's"),
     "data_dir": (str, "a folder in the GLUE layout; default: the hub"),
-    "results_dir": (str, "default: results"),
+    "results_dir": (str, "absolute, or in the project; default: results"),
     "device": (str, '"cpu", "cuda", or "none" to read results alone; default: a GPU if there is one'),
 }
 
@@ -147,6 +147,8 @@ def stores(options: argparse.Namespace) -> Iterator[Store]:
     if not root.is_dir():
         raise UserError(f"there are no results in {root}: --results-dir names the folder that has them")
     there = sorted(path.name for path in root.iterdir() if path.is_dir())
+    if {*there} & {*KINDS}:
+        raise UserError(f"{root} has the results of one profile: --results-dir names the folder above it")
     if options.profile and options.profile not in there:
         raise UserError(f"no results of {options.profile!r} in {root}; there: {', '.join(there) or 'none'}")
     return (Store(root / name) for name in ([options.profile] if options.profile else there))
@@ -181,6 +183,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads along has read enough, as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
+        return 141
     except KeyboardInterrupt:
         print(INTERRUPTED, file=sys.stderr)
         return 130

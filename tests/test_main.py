@@ -91,6 +91,10 @@ def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
     assert (tmp_path / "curve.csv").read_text() == "alpha,loss\n-1.0,0.5\n0.0,0.25\n1.0,2.0\n"
     verify = ("verify", "--results-dir", tmp_path, "--profile", "mine")
     assert "0 sound results and 1 by an earlier version" in results(*verify)
+    assert cli.main(["results", "verify", "--results-dir", str(tmp_path / "mine")]) == 2
+    assert (
+        "has the results of one profile: --results-dir names the folder above it" in capsys.readouterr().err
+    )
     path.write_bytes(path.read_bytes()[:-1])
     assert cli.main(["results", *map(str, verify)]) == 1
     out = capsys.readouterr().out

@@ -4,7 +4,6 @@ Sphinx stays content with a notebook that holds a traceback or was never run, so
 checked here before it is rendered.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import papermill
+import yaml
 
 from ..errors import Lacking, UserError
 from ..progress import SWITCH, bar
@@ -58,7 +58,13 @@ def _executed(one: Execution) -> str:
     """Run one notebook in a process of its own and check it; what results it lacks, if it only reads, else ""."""
     one.output.parent.mkdir(parents=True, exist_ok=True)
     one.output.unlink(missing_ok=True)
-    options = ["--no-progress-bar", "--kernel", "python3", "--parameters_yaml", json.dumps(one.parameters)]
+    options = [
+        "--no-progress-bar",
+        "--kernel",
+        "python3",
+        "--parameters_yaml",
+        yaml.safe_dump(dict(one.parameters)),
+    ]
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.papermill", one.notebook, one.output, *options],
         env=os.environ | {SWITCH: "off"},

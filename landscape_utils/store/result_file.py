@@ -2,8 +2,8 @@
 
 It is an `.npz` file that holds the arrays and `meta.json`: kind, name, recipe, versions of the libraries,
 device. The SHA-256 of all that stands at its end, as the comment of the zip archive, so that a change of
-any bit is seen before anything is parsed. The bytes depend on nothing else: computed twice on one machine,
-killed or not, they are equal. Nothing is unpickled.
+any bit is seen before anything is parsed. The bytes depend on nothing else: a scan that is computed twice on one
+machine, killed or not, gives equal ones (a training also says how long it took). Nothing is unpickled.
 """
 
 import errno

@@ -21,7 +21,7 @@ from ..profiles.profile import Profile, Training
 from ..progress import bar
 from ..store.store import Store
 from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of
-from ..training.models import on_device, weights_checksum
+from ..training.models import folder_of, on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
 from .kind import Arrays, Recipe, Second, Trainings
 from .loss_name import name_of
@@ -45,8 +45,8 @@ class OwnTrainings(Trainings):
     ):
         check_given(task, trained, others)
         self.data, self.loss = task, loss
-        self.trained = {how: [Path(folder) for folder in folders] for how, folders in trained.items()}
-        self.others = {how: Path(folder) for how, folder in others.items()}
+        self.trained = {how: [folder_of(str(one)) for one in folders] for how, folders in trained.items()}
+        self.others = {how: folder_of(str(one)) for how, one in others.items()}
         self.tasks, self.seeds = (task.name,), (seed,)
         self.ways = tuple(how for how in HOWS[::-1] if how in trained) or tuple(trained)
         self.main = HOWS[0] if HOWS[0] in trained else self.ways[0]
@@ -172,6 +172,11 @@ def check_given(task: Any, trained: Any, others: Any) -> None:
     for how, folders in trained.items():
         if isinstance(folders, str | Path) or len(folders) < 2:
             raise UserError(f"{how}: a direction needs two checkpoints or more; got {folders!r:.99}")
+    named = set(trained) - set(HOWS)
+    if named and named != set(trained):
+        raise UserError(
+            f"trainings are {', '.join(HOWS)} or have names of yours, not both; got {', '.join(map(str, trained))}"
+        )
     if others and set(others) != set(trained):
         raise UserError(
             f"others are given for {', '.join(others)}, trainings for {', '.join(trained)}: planes are compared where "

@@ -2,7 +2,8 @@
 processes side by side, or by a cluster.
 
 A network of half a million weights is slower on two threads than on one. So where a profile says `side_by_side`, each
-core works on a result of its own, on one thread. A process that is killed loses no more than the point in flight.
+core works on a result of its own, on one thread. A process that is killed loses no more than the point in flight of a
+scan, the epoch of a training, or one result that takes less time.
 """
 
 import copy
@@ -17,6 +18,7 @@ from typing import Any, Self
 
 import torch
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from ..engine.cluster import Client
 from ..environment import NOTHING, PARAMETERS, check_names, data_folder, one_thread, project_folder
@@ -102,7 +104,7 @@ class Computing:
         self.seed = self.seeds[0] if seed is None else seed
         self.overfit_task = self.trainings.overfitted
         scanned = tuple(seed for seed in self.profile.surface_seeds if seed in self.seeds)
-        self.surface_seeds = scanned or self.seeds
+        self.surface_seeds = tuple(dict.fromkeys((*scanned, self.seed))) if scanned else self.seeds
         layered = tuple(task for task in self.tasks if task in self.profile.layers.tasks) or self.tasks
         self.layer_tasks = layered if self.trainings.layered else ()
 
@@ -249,9 +251,14 @@ def side_by_side(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterato
     """Compute results in processes of their own; an item for each as it is done."""
     threads = max(cpu_count() // workers, 1)  # more of them than cores would wait for one another
     call = delayed(compute_one)
-    return Parallel(workers, batch_size=1, return_as="generator_unordered")(
-        call(study, kind, threads, logger.getEffectiveLevel()) for kind in kinds
-    )
+    try:
+        yield from Parallel(workers, batch_size=1, return_as="generator_unordered")(
+            call(study, kind, threads, logger.getEffectiveLevel()) for kind in kinds
+        )
+    except TerminatedWorkerError:
+        raise UserError(
+            "a worker was ended from outside (too little memory?): fewer --workers need less; what was computed is kept"
+        ) from None
 
 
 def compute_one(study: Subject, kind: Kind, threads: int, level: int) -> None:

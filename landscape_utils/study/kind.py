@@ -189,9 +189,10 @@ class Kind(ABC):
     @property
     def label(self) -> str:
         """What it is, in words."""
-        seed = getattr(self, "seed", 0)
-        told = not seed or self.name.endswith(f"-{seed}")
-        return f"{self.folder} {self.name}" + ("" if told else f", seed {seed}")
+        seed, rate = getattr(self, "seed", 0), getattr(self, "learning_rate", None)
+        told = not seed or self.name.endswith(f"{getattr(self, 'how', '')}-{seed}")
+        further = ("" if told else f", seed {seed}") + ("" if rate is None else f", learning rate {rate:g}")
+        return f"{self.folder} {self.name}{further}"
 
 
 def fields_of(form: Callable[..., Any]) -> Callable[[Arrays], Any]:

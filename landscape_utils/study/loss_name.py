@@ -3,8 +3,10 @@
 import hashlib
 import io
 import pickle
+import sys
 from collections.abc import Iterator
-from types import CodeType, FunctionType
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -13,58 +15,69 @@ from torch import Tensor
 from ..engine.losses import LOSSES
 from ..errors import UserError
 
+LIBRARIES = {
+    *sys.stdlib_module_names,
+    "torch",
+    "numpy",
+    "transformers",
+}  # told by the names of what they hold
+
 
 def name_of(loss: Any) -> str:
     """The name of a loss, for the key of a result; of a user's own, with a hash of what it does.
 
-    A function is told by its code and by the values that the code refers to, such as weights of classes: many a lambda
-    has the same name, and an edited function keeps its own.
+    Functions, classes and modules are told by their code and by the values that the code refers to, such as weights of
+    classes: many a lambda has the same name, and an edited function keeps its own.
     """
     name = getattr(loss, "__name__", type(loss).__name__)
     if loss in LOSSES.values():
         return name
-    digest = hashlib.sha256()
+    file = io.BytesIO()
     try:
-        for part in _parts(loss, set()):
-            digest.update(part)
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        _Pickler(file).dump(loss)
+    except (pickle.PicklingError, AttributeError, TypeError, OSError) as error:
         raise UserError(
             f"loss {name} cannot be told from another ({error}): write it as a function of numbers and tensors"
         ) from None
-    return f"{name.strip('<>')}-{digest.hexdigest()[:12]}"
-
-
-def _parts(value: Any, seen: set[int]) -> Iterator[bytes]:
-    """What a function of the user's does, or a value is, as bytes; functions of libraries are told by their names."""
-    if isinstance(value, CodeType):
-        yield repr((value.co_code, value.co_names)).encode()
-        for constant in value.co_consts:
-            yield from _parts(constant, seen)
-    elif not isinstance(value, FunctionType) or value.__module__.split(".")[0] in ("torch", "numpy"):
-        yield getattr(value, "__name__", "").encode() if hasattr(value, "__spec__") else _pickled(value)
-    elif id(value) not in seen:
-        seen.add(id(value))
-        yield from _parts(value.__code__, seen)
-        cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        used = [value.__globals__[n] for n in _names(value.__code__) if n in value.__globals__]
-        for held in (*cells, *used, *(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()):
-            yield from _parts(held, seen)
+    return f"{name.strip('<>')}-{hashlib.sha256(file.getvalue()).hexdigest()[:12]}"
 
 
 class _Pickler(pickle.Pickler):
-    """Tells a tensor by what it holds; pickled as usual it has an address in it."""
+    """Tells a tensor by what it holds, and code of the user's by what it does: pickle itself writes an address, and
+    names. What it writes is hashed and never read."""
+
+    def __init__(self, file: io.BytesIO):
+        super().__init__(file)
+        self.seen: set[int] = set()
+        self.fast = True  # without a memory of what it has written: that goes by address
 
     def reducer_override(self, value: Any) -> Any:
-        if not isinstance(value, Tensor):
+        if isinstance(value, Tensor):
+            held = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+            return tuple, ((str(value.dtype), tuple(value.shape), held),)
+        if isinstance(value, CodeType):
+            return tuple, ((value.co_code, value.co_names, value.co_consts),)
+        if not isinstance(value, FunctionType | type | ModuleType):
             return NotImplemented
-        held = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        return tuple, ((str(value.dtype), tuple(value.shape), held),)
+        name, module = value.__name__, isinstance(value, ModuleType)
+        if (name if module else value.__module__).partition(".")[0] in LIBRARIES:
+            return (str, (name,)) if module else NotImplemented
+        if id(value) in self.seen:
+            return str, (name,)
+        self.seen.add(id(value))
+        parts = [Path(getattr(value, "__file__", "")).read_bytes()] if module else _held(value)
+        return tuple, ((name, *parts),)
 
 
-def _pickled(value: Any) -> bytes:
-    file = io.BytesIO()
-    _Pickler(file).dump(value)
-    return file.getvalue()
+def _held(value: Any) -> Iterator[Any]:
+    """What a function or a class of the user's is made of."""
+    if isinstance(value, type):
+        own = {n: held for n, held in vars(value).items() if isinstance(held, FunctionType) or n[:2] != "__"}
+        yield from (value.__bases__, own)
+    else:
+        yield from (value.__code__, [cell.cell_contents for cell in value.__closure__ or ()])
+        yield [value.__globals__[n] for n in _names(value.__code__) if n in value.__globals__]
+        yield from (value.__defaults__, value.__kwdefaults__)
 
 
 def _names(code: CodeType) -> list[str]:

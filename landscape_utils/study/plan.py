@@ -81,9 +81,8 @@ def estimate(study: Study, what: Sequence[str] = ()) -> list[Item]:
 
 def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:
     """The network's size, and those of the tasks: as published, where the data are not at hand."""
-    with torch.device("meta"):
-        model = hf.AutoModelForSequenceClassification.from_config(config)
-    stack = layer_stack(model)
+    space = size_of(config)
+    stack = layer_stack(space.encoder)
     sizes: dict[str, tuple[int, int, float, float]] = {}
     for name, spec in study.profile.tasks.items():
         try:
@@ -98,10 +97,16 @@ def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:
             sizes[name] = train, dev, facts["train_tokens"] / train, facts["dev_tokens"] / dev
     return Scale(
         layers=len(stack[1]) if stack else config.num_hidden_layers,
-        parameters=ParameterSpace(model).size,
+        parameters=space.size,
         examples={name: size[:2] for name, size in sizes.items()},
         tokens={name: size[2:] for name, size in sizes.items()},
     )
+
+
+def size_of(config: hf.PretrainedConfig) -> ParameterSpace:
+    """The space of an encoder that has no weights."""
+    with torch.device("meta"):
+        return ParameterSpace(hf.AutoModelForSequenceClassification.from_config(config))
 
 
 def measure(profile: Profile, config: hf.PretrainedConfig, device: str) -> Rates:
@@ -174,7 +179,8 @@ def report(study: Study, items: Sequence[Item], workers: Sequence[int]) -> Itera
     first = sum(item.seconds for item in missing if item.label == PRETRAINING)
     training = first + max((item.seconds for item in missing if item.trains), default=0.0)
     total, disk = sum(item.seconds for item in missing), sum(item.cost.disk for item in missing)
-    parameters = scale_of(study, network_config(study.profile.model)).parameters
+    with hub.left_alone():
+        parameters = size_of(network_config(study.profile.model)).size
     yield (
         f"to do: {len(missing)} of {len(items)} results, {disk / 1e9:,.2f} GB on the disk; memory: about "
         f"{(16 * parameters + LIBRARIES) / 1e9:.1f} GB and the activations for a scan or a training"

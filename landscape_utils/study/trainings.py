@@ -24,7 +24,15 @@ from ..store.result_file import plain_values
 from ..store.store import Store
 from ..training import hub
 from ..training.finetune import Run, fine_tune, load_run
-from ..training.models import build_model, load_tokenizer, model_checksum, on_device
+from ..training.models import (
+    PUBLISHED,
+    build_model,
+    load_tokenizer,
+    locate,
+    model_checksum,
+    on_device,
+    tokenizer_checksum,
+)
 from ..training.sentence_vectors import accuracy_of_cosine
 from ..training.sources import PAIRED
 from ..training.tasks import Task, load_task, task_facts
@@ -97,7 +105,7 @@ class ProfileTrainings(Trainings):
         if name not in self._facts:
             spec = self.profile.tasks[name]
             of: Recipe = spec.model_dump(include={"source", "train_limit"})
-            of |= self.encoder
+            of |= self.encoder | self._tokenizer
             elsewhere = spec.source == "glue" and not self.profile.data_dir and name not in self._tasks
             arrays = self._kept_facts(name, of) if elsewhere else None
             if arrays is None:
@@ -122,11 +130,24 @@ class ProfileTrainings(Trainings):
 
     @cached_property
     def _checksum(self) -> str:
-        return model_checksum(self.profile.model, self._cache)
+        with hub.left_alone() if self.store.read_only else nullcontext():
+            return model_checksum(self.profile.model, self._cache)
+
+    @cached_property
+    def _tokenizer(self) -> Recipe:
+        """What tells the tokenizer of a model that the package does not know from another: the tokens are its work."""
+        model = self.profile.model
+        if model.source == "demo" or model.source in PUBLISHED:
+            return {}
+        return {"tokenizer": tokenizer_checksum(locate(model, self._cache))}
 
     @property
     def encoder(self) -> Recipe:
-        return {"model": self._checksum, "max_length": self.profile.model.max_length}
+        model = self.profile.model
+        drawn = (
+            {"seed": self.seeds[0]} if model.fresh else {}
+        )  # of modules that are drawn anew: see `similarity`
+        return {"model": self._checksum, "max_length": model.max_length, **drawn}
 
     def partner(self, task: str) -> str:
         return self.profile.tasks[self.known(task)].other
@@ -153,6 +174,10 @@ class ProfileTrainings(Trainings):
     def settings(self, run: RunResult) -> Training:
         spec = self.profile.tasks[self.known(run.task)]
         if run.how == CONTINUED:
+            if run.learning_rate is not None:
+                raise UserError(
+                    f"learning_rate = {run.learning_rate:g}: further epochs have that of the fine-tuning"
+                )
             return spec.pretrained.model_copy(update={"epochs": self.profile.overfitting.extra_epochs})
         chosen: Training = getattr(spec, one_of("way to train", run.how, (*HOWS, CONTINUED)))
         return chosen.model_copy(update={"learning_rate": run.learning_rate or chosen.learning_rate})
@@ -224,6 +249,11 @@ class ProfileTrainings(Trainings):
 
     def second(self, run: RunResult) -> Second:
         """What training on the partner did, from the same theta_0 (section 3.2)."""
+        if run.how == CONTINUED:
+            raise UserError(
+                "further epochs have no plane of their own: no training on another task starts where they do; "
+                "overfitting() shows them in the plane of the fine-tuning"
+            )
         other = RunResult(self.partner(run.task), run.how, run.seed)
 
         def vector(origin: Tensor) -> Tensor:

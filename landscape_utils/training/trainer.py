@@ -62,7 +62,7 @@ class StepTrainer(Trainer):
         step = self.state.global_step + 1
         self.state.log_history.append({"step": step, "loss": loss.item()})
         if not math.isfinite(loss.item()):
-            rate = self.lr_scheduler.get_last_lr()[0] if self.lr_scheduler else float("nan")
+            rate = self.lr_scheduler.get_last_lr()[0]  # type: ignore[union-attr]
             raise UserError(
                 f"{self.what} stopped: the loss is {loss.item()} at step {step} of {self.state.max_steps}, "
                 f"learning rate {rate:.3g}; use a smaller learning rate or float32"
@@ -120,6 +120,7 @@ def arguments(*, device: str, **options: Any) -> TrainingArguments:
     made = OneDevice(
         use_cpu=chosen.type == "cpu", dataloader_pin_memory=chosen.type == "cuda", **quietly | options
     )
+    made.mixed_precision = "bf16" if made.bf16 else "no"  # which ACCELERATE_MIXED_PRECISION may have changed
     if chosen.index is not None:
         torch.cuda.set_device(chosen)  # after the arguments, which choose the first
     return made

@@ -179,6 +179,11 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
         ({"trained": {}}, "no checkpoints"),
         ({"trained": [start, end]}, "names the checkpoints of a fine-tuning"),
         ({"trained": {"a": end}}, "two checkpoints or more"),
+        (
+            {"trained": {"pretrained": [start, end], "SGD": [start, end]}},
+            "names of yours, not both; got .*, SGD",
+        ),
+        ({"trained": {"pretrained": [start, tmp_path / "none"]}}, "none' is neither a folder nor"),
         ({"others": end}, "others={'pretrained': folder} names"),
         ({"task": "reviews"}, "task must be a Task, such as read_task returns; got 'reviews'"),
         ({"trained": {"a": [start, end]}, "directions": "pca"}, "need three checkpoints"),

@@ -11,6 +11,26 @@ from landscape_utils.errors import UserError
 from landscape_utils.study.loss_name import name_of
 
 
+def of_a_users_own(by):
+    """A loss as a partial, a module, a callable and a method, which pickle tells by their names alone."""
+
+    def focal(logits, labels, gamma):
+        return by * (1 - logits.softmax(1)[:, 0]) ** gamma
+
+    class Focal(torch.nn.Module):
+        def forward(self, logits, labels):
+            return focal(logits, labels, 2)
+
+    class Callable:
+        def __call__(self, logits, labels):
+            return focal(logits, labels, 2)
+
+        def loss(self, logits, labels):
+            return focal(logits, labels, 2)
+
+    return partial(focal, gamma=2), Focal(), Callable(), Callable().loss
+
+
 def test_the_name_of_a_loss_tells_what_it_does():
     """By its code and what the code holds; written twice the same, it is the same."""
 
@@ -32,6 +52,9 @@ def test_the_name_of_a_loss_tells_what_it_does():
         ]
 
     assert name_of(cross_entropy) == "cross_entropy"
+    assert len({name_of(loss) for by in (1.0, 2.0) for loss in of_a_users_own(by)}) == 2 * len(
+        of_a_users_own(1.0)
+    )
     assert name_of(partial(F.cross_entropy, reduction="none")).startswith("partial-")
     once, again = losses(), losses()  # both alive: no address is that of another
     names = {name_of(loss) for loss in once}

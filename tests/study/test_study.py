@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 from own_case import refused
 from transformers import get_linear_schedule_with_warmup
 
@@ -173,12 +174,25 @@ def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
 
 # When this fails, the code of trainings has changed. If it trains other weights, raise RunResult.version, so that no
 # training of earlier code is taken for one of this. If not, keep the version. Then write down the new fingerprint.
-TRAINED_BY = {1: "834e66f162ce0aed"}
+TRAINED_BY = {1: "8e586a18ddb5fe00"}
 
 
 def test_a_change_of_the_code_of_trainings_asks_for_a_decision():
     found = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
     assert TRAINED_BY[RunResult.version] == found
+
+
+# When this fails, code has changed that decides what results are computed from, and which their fingerprints leave out:
+# tasks and samples, directions, checkpoints, pre-training. If they are now computed from something else, say so in
+# their recipes, so that no result of earlier code is taken for one of this. Then write down the new fingerprint.
+CHOSEN_BY = "7a5b76fb8af564fb"
+
+
+def test_a_change_of_the_code_that_chooses_what_is_computed_from_asks_for_a_decision():
+    of_study = ("computing", "trainings", "checkpoints", "run_result", "kind")
+    of_training = ("checkpoints", "lora", "pretraining", "demo_language", "sources")
+    parts = [f"study.{name}" for name in of_study] + [f"training.{name}" for name in of_training]
+    assert code_of(*parts) == CHOSEN_BY
 
 
 def test_lost_snapshots_are_made_again_to_the_same_bits(study):
@@ -223,6 +237,31 @@ def test_a_seed_of_the_profile_leaves_the_others_for_means(tmp_path):
     assert [(s.seed, s.seeds) for s in found] == [(0, (0, 1, 2)), (2, (0, 1, 2)), (5, (5,))]
 
 
+def test_the_surfaces_of_the_seed_that_is_looked_at_are_computed(tiny_profile, tmp_path):
+    profile = lu.load_profile(tiny_profile).model_copy(update={"seeds": [0, 1, 2], "surface_seeds": [0]})
+    for seed, scanned in ((None, (0,)), (0, (0,)), (2, (0, 2))):
+        study = lu.Study(profile, seed=seed, results_dir=tmp_path, device="none")
+        assert study.surface_seeds == scanned
+        assert {kind.seed for kind in SurfaceResult.all(study)} == {*scanned}
+
+
+def test_labels_tell_results_apart(tmp_path):
+    for name in ("demo", "minilm", "mpnet"):
+        study = lu.Study(name, results_dir=tmp_path, device="none")
+        labels = [kind.label for kind in with_needs(study, tuple(KINDS))]
+        assert len(labels) == len({*labels}) > 50
+
+
+def test_a_worker_that_is_killed_from_outside_is_told_in_a_line(tiny_profile, tmp_path, monkeypatch):
+    def killed(calls):
+        yield from ()
+        raise TerminatedWorkerError
+
+    monkeypatch.setattr("landscape_utils.study.computing.Parallel", lambda *_, **__: killed)
+    with refused("too little memory.*; what was computed is kept"):
+        lu.Study(tiny_profile, results_dir=tmp_path).compute("runs", workers=2)
+
+
 def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_profile, tmp_path):
     profile = lu.load_profile(tiny_profile, tasks="rte")
     tasks = profile.tasks | {"rte": profile.tasks["rte"].model_copy(update={"tried": [1e-9]})}
@@ -250,6 +289,11 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
         (lambda study: study.compute("runs", workers="2"), "workers = '2': a whole number"),
         (lambda study: study.curve("mrpc", seed="x"), "a seed is a whole number .* got 'x'"),
         (lambda study: study.run("mrpc", seed=True), "a seed is a whole number .* got True"),
+        (
+            lambda study: study.run("mrpc", "continued", learning_rate=0.1),
+            "further epochs have that of the fine-tuning",
+        ),
+        (lambda study: study.surface("mrpc", "continued"), "further epochs have no plane of their own"),
         (lambda study: study.rollback("mrpc", 0.0), "a learning rate is a number greater than 0; got 0.0"),
     ],
 )

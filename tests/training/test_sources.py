@@ -185,6 +185,7 @@ def test_labels_are_words_or_whole_numbers_that_the_model_and_the_train_file_kno
     assert own(tmp_path, ".csv", f"t,l\n{long},pos\n,neg\n,-\n").labels == ("-", "neg", "pos")
     numbers = own(tmp_path, ".csv", f"t,l\n{long},1\n,-1\n,-10\n")
     assert (numbers.labels, numbers.train[0]) == (("-10", "-1", "1"), ((long,), 2))
+    assert own(tmp_path, ".csv", "t,l\na,--1\nb,1\n").labels == ("--1", "1")
     assert own(tmp_path, ".csv", two, names=["y", "x"]).train == [(("a",), 1), (("b",), 0)]
     with refused("write these or their numbers, 0 to 2"):
         own(tmp_path, ".csv", two, names=["x", "y", "x"])
