@@ -21,7 +21,7 @@ from torch.nn import functional as F
 
 from landscape_utils.engine.objective import TOKENS_PER_BATCH, Example, Objective
 from landscape_utils.engine.precision import largest_difference
-from landscape_utils.engine.walker import DTYPES, Evaluator, Walk, products_in_tf32
+from landscape_utils.engine.walker import DTYPES, Evaluator, Walk, products_in
 from landscape_utils.progress import bar
 
 from .cases import POINTS, Case, Point
@@ -87,9 +87,7 @@ def limit(model: Any, precision: str) -> float:
     """The machine's rate at the shapes of a model's layers, in batches like the engine's or four times that."""
     weights = [weight.to(DTYPES[precision]) for weight in layer_weights(model)]
     tokens = TOKENS_PER_BATCH["cuda" if weights[0].is_cuda else "cpu"]
-    with ExitStack() as stack:
-        if precision == "tf32":
-            products_in_tf32(stack)
+    with products_in("high" if precision == "tf32" else "highest"):
         return max(rate(weights, tokens), rate(weights, 4 * tokens))
 
 

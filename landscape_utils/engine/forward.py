@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; on leaving, each module has the mode that it had."""
+    """Evaluation mode without gradients, autocast or TF32; on leaving, each module has the mode that it had."""
+    device = next(model.parameters()).device.type
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(device, enabled=False), products_in("highest"):
             yield
     finally:
         for module, mode in modes:
@@ -49,9 +50,20 @@ def compute_by(module: nn.Module, forward: Callable[..., Any], stack: ExitStack)
     stack.callback(setattr, module, "forward", own) if own else stack.callback(delattr, module, "forward")
 
 
-def rounding() -> float:
-    """To what two ways to the same logits agree in float32, whose products may be in TF32."""
-    return 1e-5 if torch.get_float32_matmul_precision() == "highest" else 1e-2
+@contextmanager
+def products_in(precision: str) -> Iterator[None]:
+    """Matrix products of float32 as they are, "highest", or in TF32, "high", whatever the process has chosen."""
+    libraries: Any = (getattr(getattr(torch.backends, name), "matmul", None) for name in ("cuda", "mkldnn"))
+    newer = [(matmul, matmul.fp32_precision) for matmul in libraries if hasattr(matmul, "fp32_precision")]
+    older = attempt(torch.get_float32_matmul_precision)  # fails once the newer settings were used
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        if isinstance(older, str):
+            torch.set_float32_matmul_precision(older)
+        for matmul, before in newer:
+            matmul.fp32_precision = before
 
 
 def same(one: Any, other: Any, tolerance: float = 1e-5, equal_nan: bool = False) -> bool:

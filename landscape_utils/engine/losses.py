@@ -61,8 +61,8 @@ def problem_of(model: Any, labels: Sequence[Any]) -> str:
 
 
 def whole_number(value: Any) -> int | None:
-    """An int, or an array or tensor of one; None for anything else."""
-    found = attempt(operator.index, value)
+    """An int, or an array or tensor that is one; None for anything else."""
+    found = None if getattr(value, "ndim", 0) else attempt(operator.index, value)
     return None if isinstance(found, Exception) else found
 
 

@@ -7,6 +7,7 @@ point is one forward pass over these and one synchronisation, when its four numb
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +17,9 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import UserError
 from .examples import Batch, Example, Row, by_length, check_examples, plain, positions, trim, vocabulary
-from .forward import attempt, evaluating, logits_of, rounding, same, side_by_side
+from .forward import attempt, evaluating, logits_of, same, side_by_side
 from .losses import ERRORS, LOSSES, SINGLE, Loss, problem_of, whole_number
-from .space import check_weights
+from .space import ParameterSpace, check_weights
 
 logger = logging.getLogger(__name__)
 # what keeps the matrix products busy and the activations in cache
@@ -94,8 +95,11 @@ class Objective:
             if loss:
                 self._check_loss(rows[0])
             rows.sort(key=lambda row: len(row["input_ids"]))
-            self._choose_masks([rows[0], rows[-1]])
-            self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
+            space = attempt(ParameterSpace, model)
+            narrow = isinstance(space, ParameterSpace) and space.dtype != space.wide
+            with space.attached(space.wide) if narrow else nullcontext():  # as a scan computes
+                self._choose_masks([rows[0], rows[-1]])
+                self.batches = [self._batch(group) for group in self._grouped(rows, budget)]
         self.size = len(rows)
         self.tokens = sum(sum(row["attention_mask"]) for row in rows)
 
@@ -131,9 +135,7 @@ class Objective:
         self.batches = [batch.to(self.device) for batch in self.batches]
 
     def halve(self) -> None:
-        """Cut every batch in two, the order of the examples unchanged; UserError if each is one example already."""
-        if all(len(batch.labels) == 1 for batch in self.batches):
-            raise UserError(f"out of memory on {self.device} with one example at a time; use a larger device")
+        """Cut every batch in two, the order of the examples unchanged."""
         self.batches = [half for batch in self.batches for half in batch.halves()]
 
     def _inputs(self, rows: Sequence[Row], wide_masks: bool = False) -> dict[str, Tensor]:
@@ -154,14 +156,16 @@ class Objective:
         if "attention_mask" in inputs and inputs["attention_mask"].all():
             del inputs["attention_mask"]  # nothing is padded: attention without a mask is faster
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
-        return Batch(inputs, labels if self._problem == SINGLE else labels.double().reshape(len(rows), -1))
+        return Batch(
+            inputs, labels.long() if self._problem == SINGLE else labels.double().reshape(len(rows), -1)
+        )
 
     def _choose_masks(self, rows: Sequence[Row]) -> None:
         """Make masks (B, 1, 1, T) and not (B, T), of which `transformers` asks at every pass whether they hide anything
         while a GPU's host waits; not where, as in MPNet, that changes a bit of these rows, the shortest and longest."""
         narrow, wide = (attempt(logits_of, self.model, self._inputs(rows, wide)) for wide in (False, True))
         both = isinstance(narrow, Tensor) and isinstance(wide, Tensor)
-        self._wide_masks = both and torch.equal(narrow, wide)
+        self._wide_masks = both and torch.equal(narrow, wide) and not torch.equal(narrow[0], narrow[1])
 
     def _grouped(self, rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         """Rows, in order of length, in batches as the model can take them: of one length if it reads padding, as FNet
@@ -178,7 +182,13 @@ class Objective:
     def _as_alone(self, rows: Sequence[Row]) -> bool:
         """Whether the first of the rows gives the same logits in a batch with the others as alone."""
         alone, together = (attempt(self.logits, self._batch(part)) for part in (rows[:1], rows))
-        return isinstance(together, Tensor) and same(alone, together[:1], rounding(), equal_nan=True)
+        if (
+            isinstance(together, Tensor)
+            and rows[0] is not rows[-1]
+            and torch.equal(together[0], together[-1])
+        ):
+            return False  # logits that are alike for all examples tell nothing
+        return isinstance(together, Tensor) and same(alone, together[:1], equal_nan=True)
 
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
         """Refuse a model that fails, or that answers an example as it is given other than as it is asked here: the
@@ -188,12 +198,13 @@ class Objective:
         given = [len(example["input_ids"]) for example in examples]
         padding = [g - sum(row["attention_mask"]) for g, row in zip(given, rows, strict=True)]
         kind = type(self.model).__name__
-        for i in sorted({values.index(max(values)) for values in (lengths, types, padding)}):
+        shortest = lengths.index(min(lengths))
+        for i in sorted({shortest, *(values.index(max(values)) for values in (lengths, types, padding))}):
             own = self._answer(i, self._inputs([plain(examples[i], positions(self.model))]))
             ours = self._answer(i, self._batch([rows[i]]).inputs)
             if tuple(getattr(own, "shape", ())) != (1, self.model.config.num_labels):
                 raise UserError(f"{kind} is no sequence classifier: its output holds no logits (B, C)")
-            if not same(own, ours, max(1e-3, rounding()), equal_nan=True):
+            if not same(own, ours, 1e-3, equal_nan=True):
                 raise UserError(f"{kind} gives example {i} other logits with padding than without; unpad it")
 
     def _answer(self, i: int, inputs: dict[str, Tensor]) -> Tensor:
@@ -237,4 +248,8 @@ def bootstrap_draws(examples: int, count: int) -> Tensor:
 
 def bootstrap_means(losses: Tensor, errors: Tensor, shares: Tensor) -> Tensor:
     """(2 * count,) float64: the mean loss of every draw and then the mean errors; losses and errors (examples,)."""
-    return (torch.stack([losses, errors]).to(shares.dtype) @ shares).double().ravel()
+    values, shares = torch.stack([losses, errors]).double(), shares.double()
+    finite = values.isfinite()
+    means = values.where(finite, 0.0) @ shares
+    hit = (~finite).double() @ shares > 0  # 0 times what is not finite is no number
+    return torch.where(hit, values.mean(dim=1, keepdim=True), means).ravel()

@@ -29,10 +29,16 @@ Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
 def probe(
-    visits: Visits, points: Sequence[Point], precision: str, journal: Journal, shape: tuple[int, int]
+    visits: Visits,
+    points: Sequence[Point],
+    precision: str,
+    journal: Journal,
+    shape: tuple[int, int],
+    of: int = 0,
 ) -> float:
     """The largest difference of a loss from float32 that `precision` makes on `points`; a journal of rows of `shape`,
-    (objectives, numbers of each), keeps it, and is refused if it was begun in another precision."""
+    (objectives, numbers of each), keeps it with a checksum `of` the places that it is about, and is refused if it was
+    begun in another precision or for something else."""
 
     def losses(name: str) -> np.ndarray:  # (points, objectives)
         rows = dict(visits([enumerate(points)], name))
@@ -41,11 +47,17 @@ def probe(
     if PROBED not in journal:
         off = 0.0 if precision == "float32" else largest_difference(losses(precision), losses("float32"))
         row = np.full(math.prod(shape), math.nan)
-        row[:2] = PRECISIONS.index(precision), off
+        row[:3] = PRECISIONS.index(precision), off, of
         journal[PROBED] = row
     begun = PRECISIONS[int(journal[PROBED][0])]
     if begun != precision:
         raise UserError(f"the journal's points are in {begun}, not in {precision}; use another journal")
+    if len(journal[PROBED]) != math.prod(shape) or not (
+        math.isnan(journal[PROBED][2]) or journal[PROBED][2] == of
+    ):
+        raise UserError(
+            "the journal's rows are of other objectives, draws, points or marks; use another journal"
+        )
     return float(journal[PROBED][1])
 
 

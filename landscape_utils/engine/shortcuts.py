@@ -35,10 +35,11 @@ ROWS = 1024  # tokens of a usual batch, for which weights are ordered
 PASSED_ON = ("token_type_ids", "position_ids", "cache_position")
 
 
-def first_token_only(model: nn.Module, batch: Batch, stack: ExitStack) -> None:
+def first_token_only(model: nn.Module, batch: Batch, places: Iterable[None], stack: ExitStack) -> None:
     """Cut the last layer down to its first token behind the attention, until `stack` is closed, if the logits of
-    `batch`, the longest, depend on that token alone. Encoders built like BERT have a module `attention.output` there,
-    which takes (B, T, D) twice: the attention's result and the residual."""
+    `batch`, the longest, depend on that token alone, wherever the next of `places` moves the weights. Encoders built
+    like BERT have a module `attention.output` there, which takes (B, T, D) twice: the attention's result and the
+    residual."""
     layers = layer_stack(model)
     output = getattr(getattr(layers[1][-1], "attention", None), "output", None) if layers else None
     if not isinstance(output, nn.Module) or batch.inputs["input_ids"].shape[1] < 2:
@@ -55,10 +56,12 @@ def first_token_only(model: nn.Module, batch: Batch, stack: ExitStack) -> None:
             # it fails where somebody needs the other tokens
             return same(full, attempt(logits_of, model, batch.inputs))
 
-    full = logits_of(model, batch.inputs)
-    blind = agrees(lambda x: scrambled(x, slice(1, None))) and agrees(first)
-    if blind and not agrees(lambda x: scrambled(x, slice(0, 1))):
-        stack.enter_context(changed(first))
+    for _ in places:
+        full = logits_of(model, batch.inputs)
+        blind = agrees(lambda x: scrambled(x, slice(1, None))) and agrees(first)
+        if not blind or agrees(lambda x: scrambled(x, slice(0, 1))):
+            return
+    stack.enter_context(changed(first))
 
 
 def scrambled(hidden: Tensor, tokens: slice) -> Tensor:
@@ -78,7 +81,7 @@ class Replay:
         self.outputs: dict[Batch, object] = {}
         self._played = threading.local()  # `output`: what the layers below answer with, in a thread
         stack, names = layer_stack(model), layer_parameters(model)
-        if stack and all(name in space.slices for own in names for name in own):
+        if stack and names:
             ends = [max(space.slices[name].stop for name in own) for own in names]
             self.below = [layer for layer, end in zip(stack[1], ends, strict=True) if end <= part.start]
 

@@ -143,9 +143,11 @@ def layer_stack(model: nn.Module) -> tuple[str, nn.ModuleList] | None:
 
 
 def layer_parameters(model: nn.Module) -> list[tuple[str, ...]]:
-    """The names within the encoder of each layer's parameters, the lowest layer first; none without a `layer_stack`."""
+    """The names within the encoder of each layer's parameters, the lowest layer first; none without a `layer_stack`,
+    or if layers share weights."""
     stack, layers = layer_stack(model) or ("", nn.ModuleList())
-    return [tuple(f"{stack}.{i}.{n}" for n, _ in layer.named_parameters()) for i, layer in enumerate(layers)]
+    names = [tuple(f"{stack}.{i}.{n}" for n, _ in layer.named_parameters()) for i, layer in enumerate(layers)]
+    return names if encoder_parameters(model).keys() >= {*chain(*names)} else []
 
 
 def layer_ranges(count: int) -> dict[str, tuple[int, int]]:

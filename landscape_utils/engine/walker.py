@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import UserError
-from .forward import attempt, evaluating, logits_of, threads_of_one
+from .forward import attempt, evaluating, logits_of, products_in, threads_of_one
 from .objective import Objective, bootstrap_draws, bootstrap_means, statistics
 from .precision import DTYPES, Rounds, check_precision, cpu_computes_in
 from .shortcuts import Fused, Replay, first_token_only
@@ -105,7 +105,7 @@ class Evaluator:
         dtype = self.origin.dtype if precision == "float32" else DTYPES[precision]
         stack.enter_context(evaluating(self.model))
         if precision == "tf32":
-            products_in_tf32(stack)
+            stack.enter_context(products_in("high"))
         self.buffer = stack.enter_context(self.space.attached(dtype))
         self.buffer.copy_(self.origin)
         if precision != "float32":
@@ -139,6 +139,11 @@ class Evaluator:
         try:
             return function()
         except torch.OutOfMemoryError:
+            if all(len(batch.labels) == 1 for o in self.objectives for batch in o.batches):
+                device = self.space.device
+                raise UserError(
+                    f"out of memory on {device} with one example at a time; use a larger device"
+                ) from None
             for objective in self.objectives:
                 objective.halve()
             logger.warning("out of memory on %s: batches are halved", self.space.device)
@@ -153,16 +158,11 @@ class Evaluator:
 
     def _shorten(self, stack: ExitStack) -> None:
         """Take the shortcuts that give the same logits: tried at the origin, and at a point off it."""
-        first = self.objectives[0].batches
-        first_token_only(self.model, first[-1], stack)
+        first, none = self.objectives[0].batches, [0.0] * len(self.directions)
+        first_token_only(self.model, first[-1], map(self.move, ([1.0] * len(none), none)), stack)
+        self.move(none)
         if self._replay.below:
             with threads_of_one(len(first), self.space.device):
                 self._replay.prepare([b for o in self.objectives for b in o.batches], CACHE_BYTES, stack)
                 self.move([1.0] * len(self.directions))
                 self._replay.verify()
-
-
-def products_in_tf32(stack: ExitStack) -> None:
-    """Compute matrix products in TF32 until `stack` is closed."""
-    stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
-    torch.set_float32_matmul_precision("high")

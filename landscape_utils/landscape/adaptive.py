@@ -25,7 +25,7 @@ from ..engine.precision import Journal
 
 CELLS = 9  # steps of the coarsest lattice an axis, at least
 STRICT = 1.25  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
-CHECKS = 30  # points drawn to check the others: at most a quarter of them, at least the square root of their number
+CHECKS = 30  # points drawn to check the others: at most about a quarter of them, at least the root of their number
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
 TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed
@@ -174,7 +174,10 @@ class Refinement:
             yield todo
             found = np.array([rows[i] for i in todo]).reshape(len(todo), len(sizes), -1)
             values, stderrs = found[..., :2], found[..., 2:4]
-            allowed = np.maximum(stderrs, least) if tolerance == "stderr" else np.full_like(values, tolerance)
+            # a regression has no error rate: none that is to be known anywhere
+            none = np.isnan(values[..., 1:]) & np.isfinite(values[..., :1])
+            values = np.concatenate([values[..., :1], np.where(none, 0.0, values[..., 1:])], axis=-1)
+            allowed = np.fmax(stderrs, least) if tolerance == "stderr" else np.full_like(values, tolerance)
             self.take(values.reshape(len(todo), -1).T, allowed.reshape(len(todo), -1).T)
 
     def completed(self, values: np.ndarray) -> np.ndarray:
@@ -184,7 +187,9 @@ class Refinement:
         guide = np.array([0, 1, STRAIGHT, STRAIGHT, *draws * [0], *draws * [1]])
         grid, at_marks = np.split(values, [self.computed.size])
         filled = self.fill(grid.T.reshape(-1, *self.computed.shape), guide).reshape(len(guide), -1).T
-        possible = np.clip(filled, 0.0, np.where(guide == 1, 1.0, np.inf))  # an error rate is 1 at most
+        # an error rate is 1 at most, and only a loss of the user's can be below 0
+        least = np.where((guide == 0) & (grid[:, 0] < 0).any(), -np.inf, 0.0)
+        possible = np.clip(filled, least, np.where(guide == 1, 1.0, np.inf))
         return np.concatenate([np.where(self.computed.reshape(-1, 1), grid, possible), at_marks])
 
     def fill(self, columns: np.ndarray, guide: np.ndarray) -> np.ndarray:

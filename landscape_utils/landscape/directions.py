@@ -47,7 +47,7 @@ class RandomDirections:
 
 def random_direction(size: int, seed: int) -> Tensor:
     """(P,) float32, independent normal entries; in many dimensions two of them are nearly at a right angle."""
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float32)
 
 
 def normalised(direction: Tensor, like: Tensor, space: ParameterSpace, filters: bool = False) -> Tensor:

@@ -56,9 +56,9 @@ def reach(distance: np.ndarray, loss: np.ndarray, level: np.ndarray) -> Extent:
     """The distance, (V, ...), at which the loss, (V, ..., N), first exceeds the level, (V,), walking along the last
     axis; `distance`, (..., N), rises from the start."""
     level = level.reshape(-1, *[1] * (loss.ndim - 1))  # (V, 1, ...)
+    above = ~(loss <= level) | ~np.isfinite(loss)
     loss = np.where(np.isfinite(loss), loss, HIGH)
     distance = np.broadcast_to(distance, loss.shape)
-    above = loss > level
     bounded = np.asarray(above.any(axis=-1))
     i = np.where(bounded, above.argmax(axis=-1), loss.shape[-1] - 1)[..., None]
     pair = np.concatenate([np.maximum(i - 1, 0), i], axis=-1)  # (V, ..., 2)
@@ -90,7 +90,7 @@ def bilinear(surface: Surface, values: np.ndarray, places: np.ndarray) -> np.nda
     rows, columns = np.argsort(surface.alpha), np.argsort(surface.beta)
     finite = np.where(np.isfinite(values), values, HIGH)[:, rows[:, None], columns]
     axes, every = (surface.alpha[rows], surface.beta[columns]), np.moveaxis(finite, 0, -1)  # (A, B, V)
-    return RegularGridInterpolator(axes, every, bounds_error=False, fill_value=None)(places).T
+    return RegularGridInterpolator(axes, every, bounds_error=False)(places).T
 
 
 def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callable[[np.ndarray], Extent]:
@@ -120,7 +120,6 @@ def region_around(surface: Surface, at: str = "end", of: str = "loss") -> Callab
 
 def largest_rise(loss: np.ndarray) -> np.ndarray:
     """The obstacle, (V,): the most that the loss, (V, N), climbs above an earlier value; or infinite, if it is not."""
-    finite = np.isfinite(loss).all(axis=-1)
-    path = np.where(finite[:, None], loss, 0.0)
-    rise = (path - np.minimum.accumulate(path, axis=-1)).max(axis=-1)
-    return np.where(finite, rise, np.inf)
+    with np.errstate(invalid="ignore"):
+        rise = (loss - np.minimum.accumulate(loss, axis=-1)).max(axis=-1)
+    return np.where(np.isfinite(loss).all(axis=-1), rise, np.inf)

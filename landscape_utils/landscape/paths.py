@@ -12,6 +12,7 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
@@ -113,6 +114,8 @@ def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, *
     snapshots = iter(thetas)
     theta_0, first = islice(snapshots, 2)
     unit, step = length(theta_1 - theta_0), length(first - theta_0)
+    if not step:
+        raise UserError("the first epoch moved no weight: it has no direction; leave its checkpoint out")
     marks = {"start": (0.0, 0.0), "first epoch": (step / unit, 0.0)}
     along = Line(theta_0, (first - theta_0) * (unit / step))
     ray = scan(objective, along, RAY, marks=marks, what="along the first epoch", **options)
@@ -123,16 +126,22 @@ def obstacles(objective: Objective, thetas: Iterable[Tensor], theta_1: Tensor, *
 def polyline(objective: Objective, thetas: Iterable[Tensor], **options: Any) -> Curve:
     """The curve along the legs between snapshots, `LEG` points to each, which alpha counts; marks "start" and "end"."""
     legs: list[Curve] = []
+    norm = 0.0
     alpha: list[float] = []
     values: list[np.ndarray] = []
     for i, (here, there) in enumerate(pairwise(thetas)):
         shares = np.arange(min(i, 1), LEG + 1) / LEG  # where the last one ended is known
-        line, rows = Line(here, there - here), dict[int, np.ndarray]()
-        legs.append(scan(objective, line, shares, marks={}, journal=rows, what=f"leg {i + 1}", **options))
+        step, rows = there - here, dict[int, np.ndarray]()
+        # where an epoch moved nothing, a direction that nobody goes along
+        line, at = (
+            (Line(here, step), shares) if step.any() else (Line(here, torch.ones_like(here)), 0 * shares)
+        )
+        legs.append(scan(objective, line, at, marks={}, journal=rows, what=f"leg {i + 1}", **options))
+        norm += length(step)
         alpha.extend((i + shares).tolist())
         values.extend(rows[k] for k in range(len(shares)))
     places = {"start": alpha[:1], "end": alpha[-1:]}
     told = {"precision": legs[0].precision, "precision_error": max(leg.precision_error for leg in legs)}
     table = np.array([*values, values[0], values[-1]])
     curve = assemble(line, [np.array(alpha)], places, table, examples=objective.size, **told)
-    return replace(curve, norm=sum(leg.norm for leg in legs))
+    return replace(curve, norm=norm)

@@ -107,7 +107,7 @@ def roll_back(
     names = [(), *groups.values(), *(tuple(chain(*(layers[i] for i in some))) for some in sets)]
     delta = theta_1 - theta_0
     found = []
-    with space.attached() as weights, evaluating(model):
+    with space.attached(space.wide) as weights, evaluating(model):
         for some in names:
             weights.copy_(theta_1 - space.restrict(delta, some))
             found.append(torch.stack(objective.outcomes(objective.logits)))  # (2, n) in order of length
@@ -135,10 +135,12 @@ def roll_back_together(
 ) -> np.ndarray:
     """The objective's accuracy, (n, n, n) over low, middle and high layers, each along `axis`, (n,)."""
     space, groups = ParameterSpace(objective.model), layer_groups(objective.model)
-    low, middle, high = (space.restrict(theta_1 - theta_0, names) for names in groups.values())
+    low, *others = (space.restrict(theta_1 - theta_0, names) for names in groups.values())
+    # of a group that did not move, a direction that nobody goes along
+    (middle, at), (high, there) = ((d, axis) if d.any() else (torch.ones_like(d), 0 * axis) for d in others)
     for i, a in enumerate(axis.tolist()):
         if i not in journal:
             plane = Plane(theta_1 + a * low, middle, high, rescale=False)
-            found = scan(objective, plane, axis, axis, marks={}, what=f"low layers at {a:g}")
+            found = scan(objective, plane, at, there, marks={}, what=f"low layers at {a:g}")
             journal[i] = 1 - found.error.ravel()
     return np.stack([journal[i] for i in range(len(axis))]).reshape(3 * [len(axis)])

@@ -6,6 +6,7 @@ f(alpha, beta) = J(theta_0 + alpha delta_1 + beta delta_2)        Eq. 2: a Surfa
 
 import itertools
 import math
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from ..engine.cluster import Client, spread
 from ..engine.forward import attempt
+from ..engine.losses import whole_number
 from ..engine.objective import Measurement, Objective
 from ..engine.precision import Journal, probe, probe_points
 from ..engine.space import Line, ParameterSpace, Plane
@@ -50,7 +52,7 @@ class Curve:
     """An objective scanned over a line. Arrays are float64, (A,) along alpha.
 
     Attributes:
-        loss, error: mean cross-entropy, and the share of examples classified wrongly.
+        loss, error: mean loss, and the share of examples classified wrongly.
         loss_stderr, error_stderr: their standard errors over the examples, s_(n-1) / sqrt(n).
         marks: points evaluated on their own: "start" (alpha 0) and "end" (alpha 1) unless others were asked for.
         examples: n.
@@ -171,6 +173,8 @@ def scan(
     number = isinstance(tolerance, int | float) and 0 < tolerance < math.inf
     if not (tolerance is None or tolerance == "stderr" or number):
         raise UserError(f'tolerance must be a positive number of nats or "stderr"; got {tolerance!r:.60}')
+    if (whole_number(draws) or 0) < 0 or whole_number(draws) is None:
+        raise UserError(f"draws must be a whole number, 0 or more; got {draws!r:.60}")
     places = check_places(MARKS if marks is None else marks, len(axes))
     points = [*itertools.product(*(axis.tolist() for axis in axes)), *places.values()]
     marked = range(len(points) - len(places), len(points))
@@ -179,7 +183,8 @@ def scan(
 
     walk = Walk(objectives, region.origin, region.directions, draws)
     visits = walk.visits if client is None else partial(spread, client, walk, device)
-    off = probe(visits, probe_points(axes, places), precision, rows, shape)
+    of = zlib.crc32(np.array(points).tobytes())
+    off = probe(visits, probe_points(axes, places), precision, rows, shape, of)
     rounds: Iterable[Sequence[int]] = [[*marked, *coarse_first([len(axis) for axis in axes])]]
     refinement = None
     if tolerance is not None:
@@ -239,6 +244,9 @@ def check_places(marks: Places, dimensions: int) -> dict[str, tuple[float, ...]]
         raise UserError(f"marks must map names to coordinates; got {type(marks).__name__}")
     must_be = f"must be at {dimensions} finite coordinates"
     found = {name: finite(at, f"mark {name!r} {must_be}", dimensions) for name, at in marks.items()}
+    for name, at in found.items():
+        if at[dimensions:].any():
+            raise UserError(f"mark {name!r} {must_be}; got {marks[name]!r:.60}")
     return {name: tuple(at[:dimensions].tolist()) for name, at in found.items()}
 
 

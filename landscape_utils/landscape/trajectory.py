@@ -54,8 +54,8 @@ def project(thetas: Iterable[Tensor], plane: Plane, method: str = "plane") -> Tr
     one_of("method", method, METHODS)
     if not isinstance(plane, Plane) or not isinstance(thetas, Iterable):
         raise UserError(f"project takes thetas and a Plane; got {described(thetas)} and {described(plane)}")
-    origin, x, y = plane.origin.double(), plane.x.double(), plane.y.double()  # (P,)
-    gram = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).numpy()
+    origin, x, y = (v.detach().double() for v in (plane.origin, plane.x, plane.y))  # (P,)
+    gram = torch.stack([x @ x, x @ y, x @ y, y @ y]).view(2, 2).cpu().numpy()
     x_norm = math.sqrt(gram[0, 0])
     if abs(gram[0, 1]) >= (1 - 1e-9) * math.sqrt(gram[0, 0] * gram[1, 1]):
         raise UserError("the plane's two directions are parallel, so beta has no meaning; choose others")

@@ -41,3 +41,15 @@ def test_draws_of_a_scan_are_means_over_the_draws(model, precision):
         fields = slice(2 if precision == "float32" else 1)  # the error of bfloat16 may jump by an example
         rounding = {"rtol": 1e-5, "atol": 1e-7} if precision == "float32" else {"atol": 0.05}
         np.testing.assert_allclose(at_start[:, fields], np.array(expected)[:, fields], **rounding)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_an_example_that_is_not_finite_counts_in_the_draws_that_hold_it(value):
+    shares = bootstrap_draws(5, 40)
+    losses = torch.tensor([value, 1.0, 2.0, 3.0, 4.0])
+    found, errors = bootstrap_means(losses, torch.zeros(5), shares).reshape(2, 40)
+    holds = shares[0] > 0
+    assert 0 < holds.sum() < 40
+    np.testing.assert_equal(found[holds].tolist(), [value] * int(holds.sum()))
+    np.testing.assert_allclose(found[~holds], (losses[1:] @ shares[1:])[~holds], rtol=1e-6)
+    assert not errors.any()

@@ -95,6 +95,35 @@ def test_a_model_that_reads_padding_gets_none():
     assert_plain(objective, examples)  # the hook is copied along with the model
 
 
+@pytest.mark.parametrize("kind", ["mpnet", "modernbert", "fnet"])
+def test_a_head_of_zeros_does_not_hide_what_padding_and_masks_do(kind):
+    """The objective is built while all logits are alike, and asked once the head has been trained."""
+    model = (
+        hf.FNetForSequenceClassification(hf.FNetConfig(**BERT_LIKE)) if kind == "fnet" else make_model(kind)
+    )
+    head = model.classifier.state_dict()
+    trained = {name: 3 * torch.randn_like(value) for name, value in head.items()}
+    model.classifier.load_state_dict({name: torch.zeros_like(value) for name, value in head.items()})
+    examples = without(make_examples(15), "attention_mask") if kind == "fnet" else make_examples(15)
+    early = Objective(model, examples)
+    model.classifier.load_state_dict(trained)
+    np.testing.assert_allclose(early(), Objective(model, examples)(), rtol=1e-5)
+
+
+def test_narrow_weights_and_rough_products_do_not_hide_what_padding_does():
+    """XLNet's head reads padding: as the model in float32, one example at a time."""
+    torch.manual_seed(0)
+    config = hf.XLNetConfig(vocab_size=60, d_model=24, n_layer=2, n_head=2, d_inner=32, num_labels=3)
+    model, examples = hf.XLNetForSequenceClassification(config), without(make_examples(15), "token_type_ids")
+    lengths = {len(example["input_ids"]) for example in examples}
+    torch.set_float32_matmul_precision("high")
+    rough = Objective(model, examples)
+    torch.set_float32_matmul_precision("highest")
+    narrow = Objective(model.bfloat16(), examples)
+    assert model.dtype == torch.bfloat16
+    assert len(rough.batches) == len(narrow.batches) == len(lengths)
+
+
 SINGLE, SEVERAL = "single_label_classification", "multi_label_classification"
 PROBLEMS = [
     (SINGLE, 3, lambda g: int(g.integers(3))),
@@ -245,6 +274,7 @@ def labelled(problem, classes, label) -> dict:
 
 NOT_A_LIST = "example 1 has {} that are no list of whole numbers"
 REFUSED = [
+    (second(labels=torch.tensor([1])), r"1 has label tensor\(\[1\]\); allowed are 0 to 2"),
     *((second(labels=x), f"1 has label {x!r}; allowed are 0 to 2") for x in (3, -1, 0.5, "1", None)),
     *((second(input_ids=[x] * len(OTHER["input_ids"])), "no whole numbers from 0 to 59") for x in (-1, 60)),
     (second(extra=[1]), r"example 1 has the fields .*extra"),

@@ -60,6 +60,30 @@ def test_a_journal_is_of_one_precision(model, examples):
         scan(*where, journal=journal)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"alpha": ALPHA + 1},
+        {"alpha": [*ALPHA, 5.0]},
+        {"marks": {"m": (1.0, 1.0)}},
+        {"draws": 3},
+        {"draws": 0},
+    ],
+)
+def test_a_journal_is_of_one_scan(model, examples, other):
+    objective, plane, journal, asked = (
+        Objective(model, examples),
+        make_plane(model),
+        {},
+        {"alpha": ALPHA, "beta": BETA},
+    )
+    first = scan(objective, plane, **asked, draws=2, journal=journal)
+    again = scan(objective, plane, **asked, draws=2, journal=journal)
+    np.testing.assert_equal(again.arrays(), first.arrays())
+    with pytest.raises(UserError, match="of other objectives, draws, points or marks; use another journal"):
+        scan(objective, plane, **{"draws": 2} | asked | other, journal=journal)
+
+
 def test_the_probe_has_corners_marks_and_the_same_random_cells():
     points = probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})
     assert points == probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})

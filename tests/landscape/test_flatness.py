@@ -125,3 +125,12 @@ def test_section_of_a_surface_is_the_row_at_beta_0():
     np.testing.assert_allclose(loss, alpha**2, atol=1e-12)
     _, stderr = flatness.along(curve, "loss_stderr")  # that of a mark is 0 here
     np.testing.assert_allclose(stderr, [np.where(np.isin(alpha, curve.alpha), 10 + alpha, 0)])
+
+
+def test_an_end_that_is_not_finite_has_no_width_and_off_a_scan_nothing_is_known():
+    """And not the width of all that was scanned; beta of this surface goes from 1 to 5."""
+    gone = curve_of(lambda x: 0 * x + np.nan, 9)
+    assert flatness.width_below(gone, np.array([np.nan])).size[0] == 0
+    surface = surface_of(lambda x, y: (x - 1) ** 2 + y**2, 9)
+    _, section = flatness.along(replace(surface, beta=surface.beta / 2 + 3))
+    assert np.isnan(section[0, [0, 1, -1]]).all()

@@ -10,6 +10,7 @@ from networks import make_examples, make_model, plain_float64
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.space import ParameterSpace
+from landscape_utils.errors import UserError
 from landscape_utils.landscape.paths import LEG, RAY, obstacles, random_walk_cosine, training_path
 
 
@@ -90,3 +91,13 @@ def test_cosine_of_a_random_walk_is_the_mean_of_many():
     cosines = (part * whole).sum(1) / np.linalg.norm(part, axis=1) / np.linalg.norm(whole, axis=1)
     assert random_walk_cosine(lengths) == pytest.approx(cosines.mean(), abs=0.008)
     assert random_walk_cosine(7 * lengths) == pytest.approx(random_walk_cosine(lengths))
+
+
+def test_an_epoch_that_moved_nothing_is_a_level_leg_and_the_first_one_must_move(model):
+    objective, theta = Objective(model, make_examples(8)), ParameterSpace(model).read()
+    first, last = theta + noise(len(theta), 1, 0.02), theta + noise(len(theta), 2, 0.02)
+    found = obstacles(objective, [theta, first, last, last], last).path
+    np.testing.assert_allclose(found.loss[-5:], found.loss[-5], rtol=1e-6)
+    assert found.norm == pytest.approx(float((first - theta).norm() + (last - first).norm()), rel=1e-5)
+    with pytest.raises(UserError, match="the first epoch moved no weight"):
+        obstacles(objective, [theta, theta, last], last)

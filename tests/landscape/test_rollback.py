@@ -1,5 +1,7 @@
 """Rollbacks against one model at a time, its layers set by name."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +9,10 @@ from geometry import noise, with_layers
 from networks import make_examples, make_model, plain_outcomes
 
 from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.space import ParameterSpace
+from landscape_utils.engine.space import Line, ParameterSpace, layer_groups
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.rollback import Rollback, roll_back, roll_back_together, sets_of_layers
+from landscape_utils.landscape.scan import scan
 
 AXIS = np.array([-1.0, -0.5, 0.0])
 
@@ -77,3 +80,23 @@ def test_random_sets_are_different_and_always_the_same():
         assert len(set(sets)) == len(sets) == expected
         assert all(len(set(one)) == size and max(one) < layers for one in sets)
         assert sets == sets_of_layers(layers, size, count)
+
+
+def test_a_narrow_model_is_rolled_back_as_it_is_scanned(case):
+    """In float32, into which its weights are widened: f(-1, 0) of section 7 on the same examples, to the bit."""
+    model, theta_0, theta_1, examples = case
+    narrow = copy.deepcopy(model).bfloat16()
+    space, objective = ParameterSpace(narrow), Objective(narrow, examples)
+    found = roll_back(narrow, theta_0, theta_1, examples)
+    for group, names in layer_groups(narrow).items():
+        line = Line(theta_1, space.restrict(theta_1 - theta_0, names))
+        assert found.groups[group] == 1 - scan(objective, line, [-1.0], marks={}).error[0]
+
+
+def test_a_group_that_did_not_move_costs_nothing_in_the_cube(case):
+    model, theta_0, theta_1, examples = case
+    space, axis = ParameterSpace(model), np.array([-1.0, 0.0])
+    only_low = theta_0 + space.restrict(theta_1 - theta_0, layer_groups(model)["low"])
+    cube = roll_back_together(Objective(model, examples), theta_0, only_low, axis, {})
+    assert (cube == cube[:, :1, :1]).all()
+    assert cube[0, 0, 0] == roll_back(model, theta_0, only_low, examples).groups["low"]
