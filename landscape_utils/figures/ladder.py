@@ -19,7 +19,11 @@ WORDS = {  # of a task: marker, fill, size, and what it means
 VERDICTS = {"holds": "#00588a", "does not hold": "#a34700", "undecided": MUTED, NOT_JUDGED: MUTED}
 PAPER = "the paper's numbers"
 LETTERS = 12  # points: large, for a phone shows the figure at half its size
-ROW, HEAD, STEP = 0.5, 0.85, 0.19  # inches: a claim's two lines, the headings, from task to task
+ROW, STEP = 0.5, 0.19  # inches: a claim's two lines, from task to task
+HEADING, LETTER = (
+    0.55,
+    0.075,
+)  # inches: of a run's heading, and of a letter of a task's name, which stands upright
 
 
 @style
@@ -35,16 +39,20 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
     columns = {head: {claim.name: claim.primary for claim in claims} for head, claims in by_run.items()}
     if printed := {claim.name: claim.printed for claim in every if claim.printed}:
         columns[PAPER] = printed
-    height = HEAD + ROW * len(titles)
+    names = [
+        e.task for of in columns.values() for found in of.values() for e in found.evidence if e.task != EVERY
+    ]
+    head = HEADING + LETTER * max(map(len, names), default=4)
+    height = head + ROW * len(titles)
     figure = PageFigure(WIDTH, height + 0.8)
     axis = figure.subplots()
     axis.set(xlim=(0, WIDTH), ylim=(height, 0))  # inches
     axis.set_axis_off()
     for row, title in enumerate(titles.values()):
-        axis.text(0, HEAD + ROW * row, title, va="center", fontsize=LETTERS)
-        axis.axhline(HEAD + ROW * (row - 0.27), color=MUTED, alpha=0.3, lw=0.6)
+        axis.text(0, head + ROW * row, title, va="center", fontsize=LETTERS)
+        axis.axhline(head + ROW * (row - 0.27), color=MUTED, alpha=0.3, lw=0.6)
     for column, (heading, measured) in enumerate(columns.items()):
-        _draw_run(axis, WIDTH * column / len(columns) + 0.12, heading, measured, list(titles))
+        _draw_run(axis, WIDTH * column / len(columns) + 0.12, head, heading, measured, list(titles))
     for word, (*_, meaning) in WORDS.items():
         _draw_word(axis, [], [], word, label=meaning)
     known = axis.get_legend_handles_labels()
@@ -56,16 +64,16 @@ def ladder(by_run: Mapping[str, Sequence[Claim]]) -> Figure:
 
 
 def _draw_run(
-    axis: Axes, left: float, heading: str, measured: Mapping[str, Measured], names: list[str]
+    axis: Axes, left: float, head: float, heading: str, measured: Mapping[str, Measured], names: list[str]
 ) -> None:
     """One run's marks and verdicts, its headings above them."""
     spoken = dict.fromkeys(e.task for of in measured.values() for e in of.evidence if e.task != EVERY)
     tasks = list(spoken) or [""]
     axis.text(left - 0.08, 0, heading, va="center", fontsize=LETTERS - 1, fontweight="bold")
     for k, task in enumerate(tasks):
-        axis.text(left + k * STEP, HEAD - 0.2, task, rotation=90, ha="center", va="bottom", fontsize=9)
+        axis.text(left + k * STEP, head - 0.2, task, rotation=90, ha="center", va="bottom", fontsize=9)
     for name, found in measured.items():
-        y = HEAD + ROW * names.index(name) + 0.46 * ROW
+        y = head + ROW * names.index(name) + 0.46 * ROW
         for e in found.evidence:
             x = left + STEP * (tasks.index(e.task) if e.task in tasks else (len(tasks) - 1) / 2)
             _draw_word(axis, x, y, e.word)

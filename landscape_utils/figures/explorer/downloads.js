@@ -13,7 +13,7 @@ const csvNumber = (v) => (Number.isFinite(v) ? String(Number(v.toPrecision(9))) 
 /** Every number of some views: points of the grid and of the 1D curve, marks, epochs. */
 function toCsv(views) {
   const names = unique(views.flatMap((v) => v.quantities));
-  const rows = [["task", "training", "layers", "point", "alpha", "beta", ...names.flatMap((n) => [n, `${n} stderr`])].map(csvText)];
+  const rows = [["task", "training", "layers", "point", views[0].axis === "\u03b1" ? "alpha" : views[0].axis, "beta", ...names.flatMap((n) => [n, `${n} stderr`])].map(csvText)];
   for (const view of views) {
     const facets = FACETS.map((f) => csvText(view[f] ?? ""));
     const add = (name, { alpha, beta = 0 }, value) =>
