@@ -58,13 +58,8 @@ def _executed(one: Execution) -> str:
     """Run one notebook in a process of its own and check it; what results it lacks, if it only reads, else ""."""
     one.output.parent.mkdir(parents=True, exist_ok=True)
     one.output.unlink(missing_ok=True)
-    options = [
-        "--no-progress-bar",
-        "--kernel",
-        "python3",
-        "--parameters_yaml",
-        yaml.safe_dump(dict(one.parameters)),
-    ]
+    parameters = yaml.safe_dump(dict(one.parameters))
+    options = ["--no-progress-bar", "--kernel", "python3", "--parameters_yaml", parameters]
     done = subprocess.run(
         [sys.executable, "-m", f"{__package__}.papermill", one.notebook, one.output, *options],
         env=os.environ | {SWITCH: "off"},

@@ -43,9 +43,8 @@ class Evidence:
     df: float = np.inf
     task: str = ""
     trainings: int = 1
-    at_least: tuple[
-        bool, ...
-    ] = ()  # of the values: a lower bound, for a region that runs into the edge of a scan
+    # of each value, whether it is a lower bound, as of a region that runs into the edge of a scan; () for none
+    at_least: tuple[bool, ...] = ()
 
     @property
     def word(self) -> str:
@@ -57,10 +56,8 @@ class Evidence:
     @property
     def told(self) -> list[str]:
         """The values, with a sign before a lower bound."""
-        least = self.at_least or (False,) * len(self.values)
-        return [
-            ("≥ " if bound else "") + number(value) for value, bound in zip(self.values, least, strict=True)
-        ]
+        bounds = self.at_least or (False,) * len(self.values)
+        return ["≥ " * bound + number(value) for value, bound in zip(self.values, bounds, strict=True)]
 
     @property
     def interval(self) -> str:
@@ -140,19 +137,17 @@ def over_trainings(task: str, readings: Sequence[Evidence], tail: float = TAIL) 
         reach = np.mean([(r.effect - r.low, r.high - r.effect) for r in readings], axis=0)
         if kind is not Kind.NONE:
             wider = stdtrit(df, 1 - tail) / stdtrit(df, 1 - TAIL)
-            reach *= np.where(
-                reach > 0, wider, 1 / wider
-            )  # outwards, also where a bound lies beyond the effect
+            # outwards, also where a bound lies beyond the effect
+            reach *= np.where(reach > 0, wider, 1 / wider)
         if count > 1:
             spread = stdtrit(count - 1, 1 - tail) * stderr_of_mean(effects)
             reach = np.hypot(spread, np.maximum(reach, 0.0))
         low, high = (effect + np.array([-1, 1]) * reach).tolist()
     if count > 1 and kind is not Kind.TASKS:
         kind = Kind.TRAININGS
-    least = tuple(any(of) for of in zip(*(r.at_least for r in readings), strict=True))
-    return Evidence(
-        tuple(values.tolist()), effect, low, high, kind, task=task, trainings=count, at_least=least
-    )
+    named: Any = {"task": task, "trainings": count}
+    named["at_least"] = tuple(any(of) for of in zip(*(r.at_least for r in readings), strict=True))
+    return Evidence(tuple(values.tolist()), effect, low, high, kind, **named)
 
 
 def number(value: float) -> str:

@@ -48,12 +48,11 @@ def cost(
     if not set(weights) <= set(found):
         raise LeftOut("no random sets of layers were rolled back")
     if at_most == "half":
-        at_most = (
-            guessing(study, task) - rollback.loss[0].astype(float)
-        ) / 2  # (n,): it rests on the sample, too
+        # (n,), for it rests on the sample, too
+        at_most = (guessing(study, task) - rollback.loss[0].astype(float)) / 2
         if at_most.mean() <= 0:
             raise LeftOut(
-                "the dev loss after fine-tuning is not below that of guessing, so there is no gain to lose"
+                "after fine-tuning the dev loss is not below that of guessing: there is no gain to lose"
             )
     each = at_most + np.sum([weight * found[group] for group, weight in weights.items()], axis=0)  # (n,)
     if of == "correct":

@@ -156,9 +156,8 @@ class Objective:
         if "attention_mask" in inputs and inputs["attention_mask"].all():
             del inputs["attention_mask"]  # nothing is padded: attention without a mask is faster
         labels = torch.tensor([row["labels"] for row in rows], device=self.device)
-        return Batch(
-            inputs, labels.long() if self._problem == SINGLE else labels.double().reshape(len(rows), -1)
-        )
+        single = self._problem == SINGLE
+        return Batch(inputs, labels.long() if single else labels.double().reshape(len(rows), -1))
 
     def _choose_masks(self, rows: Sequence[Row]) -> None:
         """Make masks (B, 1, 1, T) and not (B, T), of which `transformers` asks at every pass whether they hide anything
@@ -182,13 +181,11 @@ class Objective:
     def _as_alone(self, rows: Sequence[Row]) -> bool:
         """Whether the first of the rows gives the same logits in a batch with the others as alone."""
         alone, together = (attempt(self.logits, self._batch(part)) for part in (rows[:1], rows))
-        if (
-            isinstance(together, Tensor)
-            and rows[0] is not rows[-1]
-            and torch.equal(together[0], together[-1])
-        ):
-            return False  # logits that are alike for all examples tell nothing
-        return isinstance(together, Tensor) and same(alone, together[:1], equal_nan=True)
+        if not isinstance(together, Tensor):
+            return False
+        # logits that are alike for all examples, as under a head of zeros, tell nothing
+        alike = rows[0] is not rows[-1] and torch.equal(together[0], together[-1])
+        return not alike and same(alone, together[:1], equal_nan=True)
 
     def _check_answers(self, examples: Sequence[Example], rows: Sequence[Row]) -> None:
         """Refuse a model that fails, or that answers an example as it is given other than as it is asked here: the

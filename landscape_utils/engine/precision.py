@@ -29,12 +29,7 @@ Visits = Callable[[Rounds, str], Iterable[tuple[int, np.ndarray]]]
 
 
 def probe(
-    visits: Visits,
-    points: Sequence[Point],
-    precision: str,
-    journal: Journal,
-    shape: tuple[int, int],
-    of: int = 0,
+    visits: Visits, points: Sequence[Point], precision: str, journal: Journal, shape: tuple[int, int], of: int
 ) -> float:
     """The largest difference of a loss from float32 that `precision` makes on `points`; a journal of rows of `shape`,
     (objectives, numbers of each), keeps it with a checksum `of` the places that it is about, and is refused if it was
@@ -49,16 +44,15 @@ def probe(
         row = np.full(math.prod(shape), math.nan)
         row[:3] = PRECISIONS.index(precision), off, of
         journal[PROBED] = row
-    begun = PRECISIONS[int(journal[PROBED][0])]
+    kept = journal[PROBED]
+    begun, about = PRECISIONS[int(kept[0])], float(kept[2])
     if begun != precision:
         raise UserError(f"the journal's points are in {begun}, not in {precision}; use another journal")
-    if len(journal[PROBED]) != math.prod(shape) or not (
-        math.isnan(journal[PROBED][2]) or journal[PROBED][2] == of
-    ):
+    if len(kept) != math.prod(shape) or not (math.isnan(about) or about == of):
         raise UserError(
             "the journal's rows are of other objectives, draws, points or marks; use another journal"
         )
-    return float(journal[PROBED][1])
+    return float(kept[1])
 
 
 def largest_difference(exact: np.ndarray, rounded: np.ndarray) -> float:

@@ -140,10 +140,8 @@ class Evaluator:
             return function()
         except torch.OutOfMemoryError:
             if all(len(batch.labels) == 1 for o in self.objectives for batch in o.batches):
-                device = self.space.device
-                raise UserError(
-                    f"out of memory on {device} with one example at a time; use a larger device"
-                ) from None
+                with_one = f"out of memory on {self.space.device} with one example at a time"
+                raise UserError(f"{with_one}; use a larger device") from None
             for objective in self.objectives:
                 objective.halve()
             logger.warning("out of memory on %s: batches are halved", self.space.device)

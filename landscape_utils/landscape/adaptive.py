@@ -25,9 +25,7 @@ from ..engine.precision import Journal
 
 CELLS = 9  # steps of the coarsest lattice an axis, at least
 STRICT = 1.25  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
-CHECKS = (
-    30  # points drawn to check the others: at most about a quarter of them, at least the root of their number
-)
+CHECKS = 30  # points drawn to check the others: of few about a quarter, of many as many as the root of their number
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
 TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed

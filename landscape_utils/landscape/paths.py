@@ -132,10 +132,8 @@ def polyline(objective: Objective, thetas: Iterable[Tensor], **options: Any) -> 
     for i, (here, there) in enumerate(pairwise(thetas)):
         shares = np.arange(min(i, 1), LEG + 1) / LEG  # where the last one ended is known
         step, rows = there - here, dict[int, np.ndarray]()
-        # where an epoch moved nothing, a direction that nobody goes along
-        line, at = (
-            (Line(here, step), shares) if step.any() else (Line(here, torch.ones_like(here)), 0 * shares)
-        )
+        moved = bool(step.any())  # if not, there is a direction, and nobody goes along it
+        line, at = Line(here, step if moved else torch.ones_like(here)), moved * shares
         legs.append(scan(objective, line, at, marks={}, journal=rows, what=f"leg {i + 1}", **options))
         norm += length(step)
         alpha.extend((i + shares).tolist())

@@ -15,12 +15,8 @@ from torch import Tensor
 from ..engine.losses import LOSSES
 from ..errors import UserError
 
-LIBRARIES = {
-    *sys.stdlib_module_names,
-    "torch",
-    "numpy",
-    "transformers",
-}  # told by the names of what they hold
+# told by the names of what they hold
+LIBRARIES = {*sys.stdlib_module_names, "torch", "numpy", "transformers"}
 
 
 def name_of(loss: Any) -> str:

