@@ -66,7 +66,8 @@ def by_name(folders: str) -> dict[str, list[Path]]:
     """Several trainings under names of the user's, "Adam=run-a/*; SGD=run-b/*", or one without: "pretrained"."""
     parts = [part.strip() for part in str(folders).split(";") if part.strip()]
     named = [re.match(r"([^=/\\*,]+)=(.*)", part, re.DOTALL) for part in parts]
-    if len(parts) < 2 and not any(named):
+    # a folder may be called as a training is: "lr=3e-5/checkpoint-*"
+    if len(parts) < 2 and (not any(named) or fitting(Path.cwd(), parts[0])):
         return {HOWS[0]: in_order(folders)}
     names = [match[1].strip() for match in named if match]
     if len(set(names)) < len(parts) or not all(names):

@@ -12,7 +12,7 @@ from networks import MODELS, make_model
 from own_case import edit_config, refused, save_training, write_examples
 
 from landscape_utils import ParameterSpace, in_order, load_profile, read_task
-from landscape_utils.training.checkpoints import classifier, differing, evaluations, theta_of
+from landscape_utils.training.checkpoints import by_name, classifier, differing, evaluations, theta_of
 from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.models import weights_checksum
 
@@ -55,6 +55,25 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
         in_order("other")
     with refused("no checkpoints"):
         in_order(" , ")
+
+
+def test_trainings_have_names_and_a_folder_may_be_called_as_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folders = [tmp_path / run / f"checkpoint-{n}" for run in ("lr=3e-5", "a[1]") for n in (9, 10)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            (folder / file).touch()
+    assert by_name("lr=3e-5/*") == {"pretrained": folders[:2]}
+    assert by_name("fast=lr=3e-5/*; slow = a[1]/checkpoint-9") == {
+        "fast": folders[:2],
+        "slow": [Path("a[1]/checkpoint-9")],
+    }
+    for wrong in ("fast=lr=3e-5/*; a[1]/checkpoint-9", "x=lr=3e-5/*; x=lr=3e-5/*"):
+        with refused("several trainings need a name each"):
+            by_name(wrong)
+    monkeypatch.chdir(tmp_path / "a[1]")
+    assert in_order("checkpoint-*") == folders[2:]
 
 
 @pytest.mark.parametrize("kind", MODELS)
