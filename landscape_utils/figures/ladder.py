@@ -78,7 +78,7 @@ def _draw_run(
             x = left + STEP * (tasks.index(e.task) if e.task in tasks else (len(tasks) - 1) / 2)
             _draw_word(axis, x, y, e.word)
         colour = VERDICTS[found.outcome]
-        axis.text(left + STEP * len(tasks), y, found.outcome, va="center", fontsize=LETTERS - 1, color=colour)
+        axis.text(left + STEP * len(tasks), y, found.outcome, va="center", fontsize=LETTERS - 2, color=colour)
 
 
 def _draw_word(axis: Axes, x: Any, y: Any, word: str, **more: Any) -> None:
