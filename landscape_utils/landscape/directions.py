@@ -91,20 +91,24 @@ def principal_plane(thetas: Sequence[Tensor]) -> tuple[Plane, Places, np.ndarray
     if len(thetas) < 3 or len({theta.shape for theta in thetas}) > 1:
         raise UserError(f"principal components need three checkpoints or more of one size; got {len(thetas)}")
     rows = torch.stack(list(thetas))  # (T, P)
-    rows -= rows[-1].clone()  # of near numbers the difference is exact
-    rows -= rows.mean(dim=0)
-    blocks = (block.double() for block in rows.split(BLOCK, dim=1))
-    gram = sum((block @ block.T for block in blocks), torch.zeros(()))  # (T, T)
+    gram = sum((block @ block.T for block in _centred(rows)), torch.zeros(()))  # (T, T)
     variance, weights = torch.linalg.eigh(gram)  # ascending
     if float(variance[-2]) <= 1e-10 * float(variance[-1]):
         raise UserError(f"the {len(rows)} snapshots lie on one line: it has no second principal component")
     weights = weights[:, [-1, -2]] / variance[[-1, -2]].sqrt()  # (T, 2)
     along = weights.T @ gram  # (2, T): each snapshot's coordinates
     weights = weights * torch.where(along[:, -1] < along[:, 0], -1.0, 1.0)
-    x, y = weights.T.to(rows) @ rows
+    x, y = torch.cat([weights.T @ block for block in _centred(rows)], dim=1).to(rows.dtype)
     norm = (thetas[-1] - thetas[0]).norm()
     shares = (variance[[-1, -2]] / variance.sum()).numpy()
     return Plane(thetas[-1], norm * x, norm * y), dict(TRAINED), shares
+
+
+def _centred(rows: Tensor) -> Iterator[Tensor]:
+    """The rows (T, P) less their mean in float64, a block of columns at a time."""
+    for part in rows.split(BLOCK, dim=1):
+        wide = part.double()
+        yield wide - wide.mean(dim=0)
 
 
 def plane_through(thetas: Mapping[str, Tensor]) -> tuple[Plane, Places]:

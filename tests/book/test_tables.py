@@ -139,7 +139,7 @@ def test_rollbacks_stand_above_the_papers_with_the_misprint_noted():
     assert rows[1] == ["MNLI", "this run", "90.00", "88.00 (−2.00)", "80.00 (−10.00)", "60.00 (−30.00)"]
     assert rows[2] == ["MNLI", "paper", "86.54", "86.73 (+0.19)", "84.71 (−1.83)", "32.85 (−53.69)"]
     assert [row[0] for row in rows[3:]] == ["mine"]  # the paper knows nothing of it
-    assert "it costs most to roll back the high layers on MNLI and mine." in text
+    assert "With seed 0 it costs most to roll back the high layers on MNLI and mine. Which of" in text
     assert "the paper prints −53.88, but its accuracies differ by −53.69" in text
 
 
