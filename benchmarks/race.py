@@ -19,9 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from landscape_utils.engine.forward import products_in
 from landscape_utils.engine.objective import TOKENS_PER_BATCH, Example, Objective
 from landscape_utils.engine.precision import largest_difference
-from landscape_utils.engine.walker import DTYPES, Evaluator, Walk, products_in
+from landscape_utils.engine.walker import DTYPES, Evaluator, Walk
 from landscape_utils.progress import bar
 
 from .cases import POINTS, Case, Point

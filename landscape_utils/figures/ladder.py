@@ -20,10 +20,8 @@ VERDICTS = {"holds": "#00588a", "does not hold": "#a34700", "undecided": MUTED, 
 PAPER = "the paper's numbers"
 LETTERS = 12  # points: large, for a phone shows the figure at half its size
 ROW, STEP = 0.5, 0.19  # inches: a claim's two lines, from task to task
-HEADING, LETTER = (
-    0.55,
-    0.075,
-)  # inches: of a run's heading, and of a letter of a task's name, which stands upright
+# inches: of a run's heading, and of a letter of a task's name, which stands upright
+HEADING, LETTER = 0.55, 0.075
 
 
 @style

@@ -12,14 +12,13 @@ from itertools import chain, islice, pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..engine.objective import Objective
 from ..engine.space import Line, ParameterSpace, layer_groups, length
 from ..errors import UserError
-from .scan import Curve, assemble, scan
+from .scan import Curve, assemble, passable, scan
 
 QUARTER = 0.25  # of the steps: where trainings of any length are compared
 LEG = 4  # points of each epoch's leg
@@ -132,8 +131,8 @@ def polyline(objective: Objective, thetas: Iterable[Tensor], **options: Any) -> 
     for i, (here, there) in enumerate(pairwise(thetas)):
         shares = np.arange(min(i, 1), LEG + 1) / LEG  # where the last one ended is known
         step, rows = there - here, dict[int, np.ndarray]()
-        moved = bool(step.any())  # if not, there is a direction, and nobody goes along it
-        line, at = Line(here, step if moved else torch.ones_like(here)), moved * shares
+        direction, at = passable(step, shares)
+        line = Line(here, direction)
         legs.append(scan(objective, line, at, marks={}, journal=rows, what=f"leg {i + 1}", **options))
         norm += length(step)
         alpha.extend((i + shares).tolist())

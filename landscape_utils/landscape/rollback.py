@@ -21,7 +21,7 @@ from ..engine.objective import Objective
 from ..engine.precision import Journal
 from ..engine.space import ParameterSpace, layer_groups, layer_parameters, layer_ranges, length
 from ..names import GROUPS
-from .scan import Plane, scan
+from .scan import Plane, passable, scan
 
 FINE_TUNED, ROLLED_BACK = "fine-tuned", "rolled back"
 LAYER_MARKS = {FINE_TUNED: (0.0, 0.0), ROLLED_BACK: (-1.0, 0.0)}
@@ -136,8 +136,7 @@ def roll_back_together(
     """The objective's accuracy, (n, n, n) over low, middle and high layers, each along `axis`, (n,)."""
     space, groups = ParameterSpace(objective.model), layer_groups(objective.model)
     low, *others = (space.restrict(theta_1 - theta_0, names) for names in groups.values())
-    # of a group that did not move, a direction that nobody goes along
-    (middle, at), (high, there) = ((d, axis) if d.any() else (torch.ones_like(d), 0 * axis) for d in others)
+    (middle, at), (high, there) = (passable(direction, axis) for direction in others)
     for i, a in enumerate(axis.tolist()):
         if i not in journal:
             plane = Plane(theta_1 + a * low, middle, high, rescale=False)

@@ -14,7 +14,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike
+from torch import Tensor
 
 from ..engine.cluster import Client, spread
 from ..engine.forward import attempt
@@ -173,7 +175,8 @@ def scan(
     number = isinstance(tolerance, int | float) and 0 < tolerance < math.inf
     if not (tolerance is None or tolerance == "stderr" or number):
         raise UserError(f'tolerance must be a positive number of nats or "stderr"; got {tolerance!r:.60}')
-    if (whole_number(draws) or 0) < 0 or whole_number(draws) is None:
+    count = whole_number(draws)
+    if count is None or count < 0:
         raise UserError(f"draws must be a whole number, 0 or more; got {draws!r:.60}")
     places = check_places(MARKS if marks is None else marks, len(axes))
     points = [*itertools.product(*(axis.tolist() for axis in axes)), *places.values()]
@@ -224,6 +227,12 @@ def assemble(
     if isinstance(region, Plane):
         return Surface(beta=axes[1], cosine=region.cosine, **told)
     return Curve(**told)
+
+
+def passable(direction: Tensor, axis: np.ndarray) -> tuple[Tensor, np.ndarray]:
+    """The direction, (P,), and coordinates along it; of one that is zero, as of weights that did not move, any other
+    direction, and the coordinate 0 as often."""
+    return (direction, axis) if direction.any() else (torch.ones_like(direction), 0 * axis)
 
 
 def check_axes(region: Line | Plane, alpha: ArrayLike, beta: ArrayLike | None) -> list[np.ndarray]:

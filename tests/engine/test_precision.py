@@ -71,12 +71,8 @@ def test_a_journal_is_of_one_precision(model, examples):
     ],
 )
 def test_a_journal_is_of_one_scan(model, examples, other):
-    objective, plane, journal, asked = (
-        Objective(model, examples),
-        make_plane(model),
-        {},
-        {"alpha": ALPHA, "beta": BETA},
-    )
+    objective, plane = Objective(model, examples), make_plane(model)
+    journal, asked = {}, {"alpha": ALPHA, "beta": BETA}
     first = scan(objective, plane, **asked, draws=2, journal=journal)
     again = scan(objective, plane, **asked, draws=2, journal=journal)
     np.testing.assert_equal(again.arrays(), first.arrays())

@@ -207,19 +207,15 @@ def test_error_rates_are_off_by_a_standard_error_or_an_example_and_no_loss_is_ne
 
 
 def test_a_loss_below_0_and_a_regression_without_errors_are_interpolated_like_any_other():
-    rows = {}
     for shift, error in ((-9.0, 0.5), (0.0, np.nan)):
-        loss = np.log1p(np.exp(AXIS)) + shift
-        refinement, table = (
-            Refinement([AXIS]),
-            np.stack([loss, loss * 0 + error, *[loss * 0 + 0.05] * 2], axis=1),
-        )
+        loss, stderr = np.log1p(np.exp(AXIS)) + shift, 0 * AXIS + 0.05
+        table = np.stack([loss, 0 * AXIS + error, stderr, stderr], axis=1)
+        refinement, rows = Refinement([AXIS]), {}
         for indices in refinement.rounds(rows, (100,), 0.05):
             rows.update((i, table[i]) for i in indices)
         found = refinement.completed(np.where(refinement.computed[:, None], table, np.nan))
         assert refinement.computed.mean() < 0.6
         assert np.abs(found[:, 0] - loss).max() < 0.05
-        rows.clear()
 
 
 def test_a_scan_with_a_tolerance_alone_and_after_a_kill(model):
