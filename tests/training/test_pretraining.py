@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy import linalg
 from transformers import get_linear_schedule_with_warmup
 
 from landscape_utils.training import pretraining, trainer
-from landscape_utils.training.demo_language import make_tokenizer
-from landscape_utils.training.pretraining import MuonAdamW, Recipe, initial_model, pretrain, pretrained_folder
+from landscape_utils.training.pretraining import (
+    MuonAdamW,
+    Recipe,
+    initial_model,
+    orthogonalised,
+    pretrain,
+    pretrained_folder,
+)
 
 TINY = Recipe(pairs=200, steps=4, batch_size=8)
 
@@ -35,28 +42,41 @@ def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monk
 
 
 def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
-    """Three steps under a schedule, beside the two optimizers run apart: equal to the bit."""
+    """Three steps under a schedule, beside torch's two run apart: AdamW to the bit, and Muon, which multiplies there in
+    bfloat16, of 8 bits, to 3 %: twenty products, each off by up to 0.4 %, in no common direction."""
     recipe = Recipe(steps=10, warmup=0.2)
     together = initial_model(recipe)
-    apart = copy.deepcopy(together)
-    optimizer = MuonAdamW(together, together.bert.encoder, recipe)
+    apart, start = copy.deepcopy(together), copy.deepcopy(together)
+    optimizer = MuonAdamW(together, together.bert.encoder.layer[:1], recipe)
     schedule = get_linear_schedule_with_warmup(optimizer, 2, 10)
     optimizer.load_state_dict(optimizer.state_dict())  # as the Trainer does when it prepares it
-    matrices = [p for p in apart.bert.encoder.parameters() if p.ndim == 2]
-    assert len(matrices) == 6 * 6  # query, key, value, output, two of the feed-forward
-    rest = list({*apart.parameters()} - {*matrices})
+    matrices = {p for p in apart.bert.encoder.layer[0].parameters() if p.ndim == 2}
+    assert len(matrices) == 6  # query, key, value, output, two of the feed-forward
     muon = torch.optim.Muon(matrices, weight_decay=0.0)
-    adam = torch.optim.AdamW(rest, betas=(0.9, 0.98), weight_decay=0.01)
-    ids = torch.as_tensor(make_tokenizer()("the kind horse grows well")["input_ids"])[None]
+    adam = torch.optim.AdamW({*apart.parameters()} - matrices, betas=(0.9, 0.98), weight_decay=0.01)
+    torch.manual_seed(0)
     for rate in (0.0, 0.5, 1.0):
-        for model in (together, apart):
-            model.zero_grad()
-            model(input_ids=ids, labels=ids, next_sentence_label=torch.tensor([0])).loss.backward()
+        for p, q in zip(together.parameters(), apart.parameters(), strict=True):
+            p.grad = torch.randn_like(p)
+            q.grad = p.grad.clone()
         muon.param_groups[0]["lr"] = recipe.muon_rate * rate
         adam.param_groups[0]["lr"] = recipe.adam_rate * rate
         for part in (muon, adam, optimizer, schedule):
             part.step()
-    assert all(torch.equal(p, q) for p, q in zip(together.parameters(), apart.parameters(), strict=True))
+    for p, q, r in zip(together.parameters(), apart.parameters(), start.parameters(), strict=True):
+        assert torch.equal(p, q) if q not in matrices else torch.dist(p, q) < 0.03 * torch.dist(q, r)
+
+
+@pytest.mark.parametrize("shape", [(9, 5), (5, 9)])
+def test_a_matrix_becomes_orthogonal_as_far_as_five_steps_take_its_singular_values(shape):
+    """The polynomial of each singular value, one of them 0, beside scipy's decomposition in float64."""
+    u, s, v = linalg.svd(np.random.default_rng(0).normal(size=shape), full_matrices=False)
+    s[-1] = 0.0
+    reached = s / np.linalg.norm(s)
+    for _ in range(5):
+        reached = 3.4445 * reached - 4.775 * reached**3 + 2.0315 * reached**5
+    found = orthogonalised(torch.from_numpy(u * s @ v)).numpy()
+    np.testing.assert_allclose(found, u * reached @ v, atol=1e-12)
 
 
 @pytest.mark.slow
