@@ -20,7 +20,7 @@ from landscape_utils.book.staging import REFERENCE
 from landscape_utils.store.store import Store
 from landscape_utils.training import small_case
 from landscape_utils.training.demo_language import make_tokenizer
-from landscape_utils.training.pretraining import demo_config
+from landscape_utils.training.pretraining import NETWORK
 
 # As studies of tiny models do: the same sums in the same order, and no waiting on a busy core.
 torch.set_num_threads(1)
@@ -110,11 +110,12 @@ def opened(browser):
 
 @pytest.fixture(scope="session")
 def tiny_profile(tmp_path_factory) -> Path:
-    """`profiles/tiny.toml` beside the folder `model` that it names: the demo's network with random weights."""
+    """`profiles/tiny.toml` beside the folder `model` that it names: three of the demo's layers, at random weights."""
     folder = tmp_path_factory.mktemp("tiny")
     shutil.copy(Path(__file__).parent / "profiles" / "tiny.toml", folder)
     torch.manual_seed(5)
-    hf.BertForPreTraining(demo_config()).save_pretrained(folder / "model")
+    config = hf.BertConfig(**NETWORK | {"num_hidden_layers": 3})  # a group of layers each
+    hf.BertForPreTraining(config).save_pretrained(folder / "model")
     make_tokenizer().save_pretrained(folder / "model")
     return folder / "tiny.toml"
 
