@@ -74,7 +74,7 @@ def test_ended_from_outside_it_ends_its_workers_and_says_how_to_go_on(tiny_profi
     assert not list(tmp_path.glob("tiny/runs/*/run.npz")), "no worker went on to the end of its training"
 
 
-def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
+def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys, caplog):
 
     def results(*arguments) -> str:
         assert cli.main(["results", *map(str, arguments)]) == 0
@@ -87,8 +87,13 @@ def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys):
     assert told["key"] in path.name
     assert (told["name"], told["kind"], told["recipe"]) == ("mrpc", "curves", {"sample": 7})
     assert told["arrays"]["loss"] == "float64 (3,)"
-    results("export", path, tmp_path / "curve.csv")
+    (own := tmp_path / "curve.csv.tmp").write_text("of the user's")
+    with caplog.at_level("INFO"):
+        results("export", path, tmp_path / "curve.csv")
     assert (tmp_path / "curve.csv").read_text() == "alpha,loss\n-1.0,0.5\n0.0,0.25\n1.0,2.0\n"
+    assert caplog.messages == [f"{path} was computed by an earlier version of the code"]
+    assert own.read_text() == "of the user's"
+    assert {item.name for item in tmp_path.iterdir()} == {"mine", "curve.csv", own.name}
     verify = ("verify", "--results-dir", tmp_path, "--profile", "mine")
     assert "0 sound results and 1 by an earlier version" in results(*verify)
     assert cli.main(["results", "verify", "--results-dir", str(tmp_path / "mine")]) == 2

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import UserError
 from ..names import GROUPS, SPLITS
-from .files import write_atomically
+from .files import disk_errors, write_atomically
 from .result_file import Result, part_of, sound_result
 
 if TYPE_CHECKING:  # imported where it is used: it takes half a second, and only an export needs it
@@ -50,7 +52,10 @@ def export(path: Path, out: Path) -> None:
     writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
     if out.suffix not in writers:
         raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
-    write_atomically(out, writers[out.suffix](sound_result(path)))
+    data = writers[out.suffix](sound_result(path))
+    with disk_errors(f"write {out}"), TemporaryDirectory(prefix=".", dir=out.parent) as own:
+        write_atomically(Path(own, out.name), data)  # beside the user's files no name is ours
+        os.replace(Path(own, out.name), out)
 
 
 def dataset(result: Result) -> Dataset:

@@ -1,6 +1,9 @@
 """Writing that survives a crash: a file is there whole under its name, or it is not there."""
 
 import contextlib
+import functools
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from pathlib import Path
 from ..errors import UserError
 
 logger = logging.getLogger("landscape_utils")
+CHECKSUMS = "sha256.json"
 
 
 @contextlib.contextmanager
@@ -91,3 +95,33 @@ def put_aside(path: Path, why: str) -> None:
     with disk_errors(f"put {path} aside"):
         os.replace(path, aside)
     logger.warning("%s is put aside as %s and computed anew: %s", path, aside.name, why)
+
+
+def keep_checksums(folder: Path) -> None:
+    """Write the checksums of the files in a folder beside them."""
+    (folder / CHECKSUMS).unlink(missing_ok=True)
+    kept = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    write_atomically(folder / CHECKSUMS, json.dumps(kept).encode())
+
+
+def intact(folder: Path) -> bool:
+    """Whether the files in a folder are what they were at `keep_checksums`; in one without checksums they are taken to
+    be."""
+    kept = folder / CHECKSUMS
+    try:
+        digests = json.loads(kept.read_bytes()) if kept.exists() else {}
+        return all(checksum(folder / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError):
+        return False
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, read once as long as the file does not change."""
+    status = path.stat()
+    return _checksum(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1000)
+def _checksum(path: Path, *_: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

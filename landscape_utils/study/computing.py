@@ -28,6 +28,7 @@ from ..names import CONTINUED, HOWS, SPLITS
 from ..profiles import load_profile
 from ..profiles.profile import Profile
 from ..progress import SWITCH, bar
+from ..store.code import code_of
 from ..store.files import logger
 from ..store.result_file import Result
 from ..store.store import Store
@@ -65,7 +66,13 @@ def current_code(result: Result) -> str:
     """The fingerprint of the code that would compute a stored result now; "" where any will do."""
     folder = result.meta["kind"]
     kind = MapResult if folder == MapResult.folder else KINDS.get(folder)
-    return kind.code() if kind else ""
+    return code_for(kind, result.recipe) if kind else ""
+
+
+def code_for(kind: type[Kind] | Kind, recipe: Recipe) -> str:
+    """The fingerprint of the code that computes a result. The history of somebody's checkpoints is no training that
+    takes hours: it is measured here, by the engine."""
+    return code_of("engine") if "checkpoints" in recipe else kind.code()
 
 
 class Computing:
@@ -158,9 +165,14 @@ class Computing:
         """Folder, name and recipe, by which the store finds a result."""
         return kind.folder, kind.name, kind.recipe(self)
 
+    def found(self, kind: Kind) -> Result | None:
+        """The stored result that the present code has computed, if there is one."""
+        key = self.key(kind)
+        return self.store.load(*key, code=code_for(kind, key[2]))
+
     def has(self, kind: Kind) -> bool:
         """Whether the store has a result that the present code has computed."""
-        return self.store.load(*self.key(kind), code=kind.code()) is not None
+        return self.found(kind) is not None
 
     def there(self, kind: Kind) -> bool:
         """As `has`; what cannot be told without a model, or without data or their facts, is not there."""
@@ -174,7 +186,7 @@ class Computing:
 
         `watch`: what the computation is given for its journal.
         """
-        if found := self.store.load(*self.key(kind), code=kind.code()):
+        if found := self.found(kind):
             return kind.read(self, found.arrays)
         if not self.store.read_only:
             for need in kind.needs(self):
@@ -192,8 +204,8 @@ class Computing:
         """A result, read from the store, or else made by `compute` and kept."""
         threads: AbstractContextManager[None] = one_thread() if self.profile.side_by_side else nullcontext()
         with threads:
-            device = device_names(self.client, self.device)
-            result = self.store.compute(*self.key(kind), compute, code=kind.code(), device=device)
+            device, key = device_names(self.client, self.device), self.key(kind)
+            result = self.store.compute(*key, compute, code=code_for(kind, key[2]), device=device)
         return kind.read(self, result.arrays)
 
     # What a result is computed from

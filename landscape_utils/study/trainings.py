@@ -23,7 +23,7 @@ from ..profiles.profile import Profile, Training
 from ..store.result_file import plain_values
 from ..store.store import Store
 from ..training import hub
-from ..training.finetune import Run, fine_tune, load_run
+from ..training.finetune import HISTORY, Run, fine_tune, load_run
 from ..training.models import (
     PUBLISHED,
     build_model,
@@ -238,6 +238,8 @@ class ProfileTrainings(Trainings):
 
     def _train(self, run: RunResult, folder: Path) -> Run:
         task = self.task(run.task)
+        if (folder / HISTORY).exists():
+            logger.warning("%s is not what was saved: %s is trained anew", folder, run.name)
         before, start = [self.ready(need) for need in self.needs(run)], (run.how, run.seed, self._cache)
         return fine_tune(
             before[0].model() if before else build_model(self.profile.model, len(task.labels), *start),

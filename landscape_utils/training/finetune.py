@@ -2,8 +2,8 @@
 
 A run lives in a folder: ``epoch-00.safetensors`` (the start) to the last epoch, each holding ``theta``, (P,)
 float32, and the head; ``quarter.safetensors``, theta after a quarter of the steps; ``config.json``, the network;
-``run.npz``, the history, written last. A training that was killed goes on from its last whole epoch, to the same bits:
-``unfinished/`` holds the Trainer's checkpoint until the training ends.
+``sha256.json``, the checksums of these; ``run.npz``, the history, written last. A training that was killed goes on from
+its last whole epoch, to the same bits: ``unfinished/`` holds the Trainer's checkpoint until the training ends.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers as hf
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -29,7 +30,7 @@ from ..engine.space import ParameterSpace, encoder_parameters
 from ..environment import check_device
 from ..errors import UserError
 from ..profiles.profile import TrainingSpec
-from ..store.files import write_atomically
+from ..store.files import intact, keep_checksums, write_atomically
 from ..store.recipes import recipe_key
 from .tasks import Task
 
@@ -204,6 +205,7 @@ def fine_tune(
         seconds=time.perf_counter() - started,
         majority=float(np.bincount([example["labels"] for example in task.dev]).max() / len(task.dev)),
     )
+    keep_checksums(folder)
     _save_history(run)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
     return run
@@ -261,9 +263,11 @@ def load_run(folder: Path) -> Run | None:
         with np.load(folder / HISTORY, allow_pickle=False) as file:
             values = {name: value if value.ndim else value.item() for name, value in file.items()}
         run = Run(folder=folder, **values)
-    except (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile):
+        for epoch in range(run.epochs + 1):
+            safe_open(snapshot_path(folder, epoch), "pt")  # which raises for one that is cut off
+    except (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, SafetensorError):
         return None
-    return run if all(snapshot_path(folder, epoch).exists() for epoch in range(run.epochs + 1)) else None
+    return run if intact(folder) else None
 
 
 def epochs_of(runs: Sequence[Run]) -> Iterator[Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from torch.optim import AdamW
 
 from ..progress import quiet
 from ..store import recipes
+from ..store.files import intact, keep_checksums, logger
 from ..store.store import Store
 from .demo_language import VOCABULARY, make_corpus, make_tokenizer
 
@@ -125,12 +127,16 @@ def pretrained_path(cache: Path, recipe: Recipe = DEMO) -> Path:
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """A folder that `make` has filled: whole or not there, and by one process only."""
-    if not folder.exists():
+    """A folder that `make` has filled: whole or not there, and by one process only. A damaged one is made anew."""
+    if not (folder.exists() and intact(folder)):
         with Store(folder.parent).lock(folder):
-            if not folder.exists():
+            if not (folder.exists() and intact(folder)):
+                if folder.exists():
+                    logger.warning("%s is not what was saved, and is made anew", folder)
                 with TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as unfinished:
                     make(Path(unfinished))
+                    keep_checksums(Path(unfinished))
+                    shutil.rmtree(folder, ignore_errors=True)
                     os.replace(unfinished, folder)  # what is left to be removed is nothing
     return folder
 

@@ -18,6 +18,8 @@ from landscape_utils.claims.evidence import number
 from landscape_utils.figures.widgets import explore
 from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
 from landscape_utils.names import HOWS
+from landscape_utils.store import code
+from landscape_utils.study.run_result import RunResult
 from landscape_utils.study.scan_results import SurfaceResult
 
 AXIS = np.linspace(-1.5, 1.5, 4)
@@ -83,6 +85,13 @@ def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
     first, results = mine.surface("reviews"), mine.store.folder.parent
     changed = study_of(case, results, others=others, trained=trained | {"pretrained": trained["scratch"]})
     monkeypatch.setattr("landscape_utils.study.scan_results.scan", lambda *_, **__: 1 / 0)
+    history, found = RunResult("reviews", "pretrained", 0), mine.found
+    with monkeypatch.context() as patch:  # measured anew by another engine, as no training is
+        patch.setitem(code._SOURCES, "engine.losses", b"1")
+        code.code_of.cache_clear()
+        assert found(history) is None
+    code.code_of.cache_clear()
+    assert found(history)
     np.testing.assert_array_equal(study_of(case, results, others=others).surface("reviews").loss, first.loss)
     with pytest.raises(ZeroDivisionError):
         changed.surface("reviews")

@@ -110,7 +110,8 @@ def test_the_history_is_read_again_as_it_was(tmp_path, capfd):
         np.testing.assert_array_equal(getattr(again, name), value)
     snapshots = {snapshot_path(tmp_path, epoch).name for epoch in range(5)}
     quarter = tmp_path / "quarter.safetensors"
-    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "run.npz", quarter.name} | snapshots
+    others = {"config.json", "run.npz", "sha256.json", quarter.name}
+    assert {path.name for path in tmp_path.iterdir()} == others | snapshots
     assert torch.equal(run.theta_quarter(), run.theta(1))
     quarter.unlink()
     assert run.theta_quarter() is None
@@ -150,6 +151,19 @@ def test_a_run_that_ends_at_the_majority_class_has_not_learned():
     assert [run.learned for run in ends] == [True, False]
 
 
+def flip(path) -> None:
+    """One bit, far behind the header."""
+    data = bytearray(path.read_bytes())
+    data[-50] ^= 64
+    path.write_bytes(data)
+
+
+def older(path) -> None:
+    """As a version left it that kept no checksums, and cut off."""
+    path.write_bytes(path.read_bytes()[:-1])
+    path.with_name("sha256.json").unlink()
+
+
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
@@ -157,12 +171,18 @@ def test_a_run_that_ends_at_the_majority_class_has_not_learned():
         ("run.npz", lambda path: path.write_bytes(path.read_bytes()[:-30])),
         ("run.npz", lambda path: np.savez(path, task=np.array("toy"))),
         ("epoch-00.safetensors", lambda path: path.unlink()),
+        *((f"{name}.safetensors", flip) for name in ("epoch-00", "epoch-01", "quarter")),
+        ("config.json", flip),
+        ("sha256.json", lambda path: path.write_text("{")),
+        ("epoch-01.safetensors", older),
     ],
 )
-def test_what_is_not_whole_is_no_run(tmp_path, name, damage):
+def test_what_is_not_whole_is_no_run_and_is_made_anew(tmp_path, name, damage):
     train(tmp_path, epochs=1)
     damage(tmp_path / name)
     assert load_run(tmp_path) is None
+    again = train(tmp_path, epochs=1)
+    assert load_run(tmp_path).dev_loss.tolist() == again.dev_loss.tolist()
 
 
 def test_what_goes_wrong_is_said_and_leaves_no_run(tmp_path):

@@ -37,6 +37,10 @@ def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monk
     assert pretrained_folder(tmp_path, TINY) == folder
     with pytest.raises(KeyboardInterrupt):
         pretrained_folder(tmp_path, replace(TINY, steps=5))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(b"\0" + weights.read_bytes()[1:])
+    with pytest.raises(KeyboardInterrupt):  # a damaged one is made anew
+        pretrained_folder(tmp_path, TINY)
     assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == [folder], "nothing half made"
     assert capfd.readouterr() == ("", "")
 
