@@ -89,6 +89,16 @@ def check_writable(path: Path, size: int = 1 << 20) -> None:
         pass
 
 
+@contextlib.contextmanager
+def full_disk_told(path: Path) -> Iterator[None]:
+    """Libraries may write beside `path` within: of a full disk each says another thing, and here it is `UserError`."""
+    try:
+        yield
+    except Exception:
+        check_writable(path)
+        raise
+
+
 def put_aside(path: Path, why: str) -> None:
     """Rename a file that cannot be used to `<name>.damaged` and say so in one line."""
     aside = path.with_name(f"{path.name}.damaged")
@@ -100,7 +110,8 @@ def put_aside(path: Path, why: str) -> None:
 def keep_checksums(folder: Path) -> None:
     """Write the checksums of the files in a folder beside them."""
     (folder / CHECKSUMS).unlink(missing_ok=True)
-    kept = {path.name: checksum(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    whole = (path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix != ".tmp")
+    kept = {path.name: checksum(path) for path in whole}
     write_atomically(folder / CHECKSUMS, json.dumps(kept).encode())
 
 

@@ -20,6 +20,7 @@ from ..environment import NOTHING
 from ..errors import Lacking, UserError, one_of
 from ..names import CONTINUED, HOWS, display_name, task_key
 from ..profiles.profile import Profile, Training
+from ..store.files import full_disk_told
 from ..store.result_file import plain_values
 from ..store.store import Store
 from ..training import hub
@@ -241,16 +242,18 @@ class ProfileTrainings(Trainings):
         if (folder / HISTORY).exists():
             logger.warning("%s is not what was saved: %s is trained anew", folder, run.name)
         before, start = [self.ready(need) for need in self.needs(run)], (run.how, run.seed, self._cache)
-        return fine_tune(
-            before[0].model() if before else build_model(self.profile.model, len(task.labels), *start),
-            task,
-            folder=folder,
-            how=run.how,
-            seed=run.seed,
-            training=self.profile.training,
-            device=self.device,
-            **self.settings(run).model_dump(),
-        )
+        model = before[0].model() if before else build_model(self.profile.model, len(task.labels), *start)
+        with full_disk_told(folder / HISTORY):
+            return fine_tune(
+                model,
+                task,
+                folder=folder,
+                how=run.how,
+                seed=run.seed,
+                training=self.profile.training,
+                device=self.device,
+                **self.settings(run).model_dump(),
+            )
 
     def second(self, run: RunResult) -> Second:
         """What training on the partner did, from the same theta_0 (section 3.2)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import shutil
 import time
 import zipfile
@@ -121,11 +122,18 @@ def save_snapshot(model: hf.PreTrainedModel, path: Path) -> None:
 
 
 def unfinished(place: Path) -> Path | None:
-    """The Trainer's last whole checkpoint of a training that was cut off; ``trainer_state.json`` is written last."""
-    there = [path.parent for path in place.glob("checkpoint-*/trainer_state.json")]
-    # a power cut leaves names of files whose content never reached the disk
-    whole = [path for path in there if all(file.stat().st_size for file in path.iterdir())]
+    """The Trainer's last whole checkpoint of a training that was cut off."""
+    whole = filter(_is_whole, place.glob("checkpoint-*"))
     return max(whole, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_bytes())  # the Trainer writes it last
+    except (OSError, ValueError):
+        return False
+    # a power cut leaves names of files whose content never reached the disk
+    return intact(checkpoint) and all(file.stat().st_size for file in checkpoint.iterdir())
 
 
 def fine_tune(
@@ -165,10 +173,15 @@ def fine_tune(
         if further == 0:
             save_snapshot(model, snapshot_path(folder, epoch))
 
+    def after_save(checkpoint: Path) -> None:
+        for kept in (folder, checkpoint):
+            keep_checksums(kept)
+
     start = hashlib.sha256(ParameterSpace(model).read().cpu().numpy().tobytes()).hexdigest()
     settings = [epochs, learning_rate, batch_size, seed, training.model_dump()]
     # of this training alone: another one that was begun in the same folder is not gone on with
     place = folder / UNFINISHED / recipe_key({"task": task.checksum, "start": start, "settings": settings})
+    begun = unfinished(place) if intact(folder) else None
     started = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     (folder / HISTORY).unlink(missing_ok=True)
@@ -177,6 +190,7 @@ def fine_tune(
     trainer = StepTrainer(
         what=f"{task.name} {how} seed {seed}",
         after_step=after_step,
+        after_save=after_save,
         model=model,
         args=arguments(
             device=device,
@@ -193,7 +207,7 @@ def fine_tune(
         data_collator=Collator(model.config.pad_token_id or 0),
         compute_metrics=accuracy,
     )
-    trainer.train(resume_from_checkpoint=str(unfinished(place) or "") or None)
+    trainer.train(resume_from_checkpoint=str(begun or "") or None)
     trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # off with the autocast around forward
     run = Run(
         task=task.name,
@@ -205,7 +219,6 @@ def fine_tune(
         seconds=time.perf_counter() - started,
         majority=float(np.bincount([example["labels"] for example in task.dev]).max() / len(task.dev)),
     )
-    keep_checksums(folder)
     _save_history(run)
     shutil.rmtree(folder / UNFINISHED, ignore_errors=True)
     return run

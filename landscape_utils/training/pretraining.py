@@ -22,7 +22,7 @@ from torch.optim import AdamW
 
 from ..progress import quiet
 from ..store import recipes
-from ..store.files import intact, keep_checksums, logger
+from ..store.files import full_disk_told, intact, keep_checksums, logger
 from ..store.store import Store
 from .demo_language import VOCABULARY, make_corpus, make_tokenizer
 
@@ -133,7 +133,10 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
             if not (folder.exists() and intact(folder)):
                 if folder.exists():
                     logger.warning("%s is not what was saved, and is made anew", folder)
-                with TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as unfinished:
+                with (
+                    TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as unfinished,
+                    full_disk_told(folder),
+                ):
                     make(Path(unfinished))
                     keep_checksums(Path(unfinished))
                     shutil.rmtree(folder, ignore_errors=True)

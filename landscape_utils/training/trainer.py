@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -38,7 +39,8 @@ class Collator:
 class StepTrainer(Trainer):
     """A Trainer that keeps the loss of each step in its state, and so in its checkpoints; UserError for one not finite.
 
-    `what` is trained, for the bar and the error; `after_step` is called with the Trainer's state.
+    `what` is trained, for the bar and the error; `after_step` is called with the Trainer's state, `after_save` with the
+    folder of a checkpoint.
     """
 
     def __init__(
@@ -46,10 +48,11 @@ class StepTrainer(Trainer):
         *,
         what: str,
         after_step: Callable[[Any], None] = lambda state: None,
+        after_save: Callable[[Path], None] = lambda checkpoint: None,
         **options: Any,
     ):
         super().__init__(**options)
-        self.what, self.after_step = what, after_step
+        self.what, self.after_step, self.after_save = what, after_step, after_save
         self.remove_callback(PrinterCallback)
         self.add_callback(_Watching(self))
 
@@ -87,6 +90,9 @@ class _Watching(TrainerCallback):
         self.bar.set_postfix(loss=f"{state.log_history[-1]['loss']:.3f}", refresh=False)
         self.bar.update()
         self.trainer.after_step(state)
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.trainer.after_save(Path(args.output_dir, f"checkpoint-{state.global_step}"))
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.bar.close()
