@@ -71,6 +71,7 @@ PARAMETERS = [
     ({"data_dir": 5}, "data_dir", "5"),
 ]
 
+SMALL_CASE = dict.fromkeys(("checkpoints", "train", "dev"), "")  # made here, in a minute
 OF_ONES_OWN = [
     ({"chekpoints": "a,b"}, "'chekpoints'", "checkpoints, other"),
     ({"checkpoints": "nowhere/*"}, "'nowhere/*'", "the start first"),
@@ -84,6 +85,15 @@ OF_ONES_OWN = [
     ({"dev": ""}, "dev", "''"),
     ({"train": "", "tasks": "all"}, "train and dev", "mnli, rte, sst2, mrpc"),
     ({"text": "a,b,c"}, "one or two columns"),
+    ({"text": None}, "one or two columns", "None"),
+    ({"text": [1]}, "one or two columns", "[1]"),
+    ({"text": "text,text"}, "different columns; got text, text, tone"),
+    ({"text": "tone"}, "different columns"),
+    ({"checkpoints": ""}, "no checkpoints: give their folders"),
+    ({**SMALL_CASE, "seed": -1}, "seed = -1", "0"),
+    ({**SMALL_CASE, "resolution": 1}, "resolution = 1", "2"),
+    ({**SMALL_CASE, "directions": "sideways"}, "'sideways'", "partner, random, pca"),
+    ({**SMALL_CASE, "device": "gpu"}, "'gpu'", "auto, cpu"),
     ({"max_length": "x"}, "'x'", "from 5 to 48"),
     ({"max_length": 49}, "49", "from 5 to 48"),
     ({"directions": "sideways"}, "'sideways'", "partner, random, pca"),

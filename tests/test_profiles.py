@@ -17,7 +17,7 @@ def write(folder: Path, *changes: tuple[str, str]) -> Path:
         assert old in text
         text = text.replace(old, new)
     path = folder / "mine.toml"
-    path.write_text(text, "utf-8")
+    path.write_text(text, "utf-8-sig")  # as editors of Windows do
     return path
 
 

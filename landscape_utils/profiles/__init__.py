@@ -72,7 +72,7 @@ def _read(profile: str | Path) -> Profile:
         known = among(str(profile), builtin_profiles())
         raise UserError(f"unknown profile {str(profile)!r}{known}; a path to a .toml file works too")
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        table = tomllib.loads(path.read_text("utf-8-sig"))
         return Profile.model_validate({"name": path.stem} | table, context={"folder": path.parent})
     except OSError as error:
         raise UserError(f"profile {str(path)!r} cannot be read: {error.strerror}") from None

@@ -264,7 +264,7 @@ def side_by_side(study: Subject, kinds: Sequence[Kind], workers: int) -> Iterato
     threads = max(cpu_count() // workers, 1)  # more of them than cores would wait for one another
     call = delayed(compute_one)
     try:
-        yield from Parallel(workers, batch_size=1, return_as="generator_unordered")(
+        yield from Parallel(min(workers, len(kinds)), batch_size=1, return_as="generator_unordered")(
             call(study, kind, threads, logger.getEffectiveLevel()) for kind in kinds
         )
     except TerminatedWorkerError:

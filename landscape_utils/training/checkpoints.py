@@ -196,7 +196,7 @@ def read_task(
             tokenizer; a length that the model does not take.
     """
     config, tokenizer = configuration(folders[-1]), tokenizer_of(folders)
-    columns = [name.strip() for name in str(text).split(",")] if isinstance(text, str | int) else list(text)
+    columns = [name.strip() for name in str(text).split(",")] if isinstance(text, str | int) else text
     if not train:
         if len(profile.chosen) != 1:
             raise UserError(
@@ -207,9 +207,14 @@ def read_task(
         spec = profile.tasks[name]
         sentences, limit = sentences_of(name, spec, profile.data_dir or None), spec.train_limit
     else:
-        if len(columns) not in (1, 2) or not all(columns):
+        named = [name for name in columns or () if isinstance(name, str) and name]
+        if len(named) not in (1, 2) or named != [*columns]:
             raise UserError(f"text must name one or two columns of {train}; got {columns}")
-        files = Files(train=beside("train", train), dev=beside("dev", dev), text=columns, label=str(label))
+        if len({*named, str(label)}) <= len(named):
+            raise UserError(
+                f"text and label must name different columns; got {', '.join([*named, str(label)])}"
+            )
+        files = Files(train=beside("train", train), dev=beside("dev", dev), text=named, label=str(label))
         classes = [str(name) for _, name in sorted((config.id2label or {}).items())]  # some count them from 1
         sentences, limit = sources.from_files(files, classes), 0
         name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name

@@ -14,7 +14,7 @@ from typing import Any
 
 import transformers as hf
 
-from ..environment import NOTHING, one_thread
+from ..environment import NOTHING, check_device, one_thread
 from ..errors import Lacking, one_of
 from ..names import HOWS, TASK_NAMES, display_name
 from ..profiles.profile import ModelSpec
@@ -65,6 +65,7 @@ def make_case(cache: Path, task: str, seed: int = 0, device: str = "cpu") -> Pat
         Lacking: on device "none" there is no such case yet.
     """
     one_of("task of the embedded language", task, tuple(TASK_NAMES))
+    check_device(device)
     other = "mrpc" if task == "sst2" else "sst2"
     language = {"words": asdict(WORDS), "network": NETWORK, "corpus": make_corpus(WORDS.seed, 100)}
     trained = {"task": task, "other": other, "seed": seed, "limit": LIMIT, "epochs": EPOCHS}

@@ -129,7 +129,10 @@ def _rows(path: Path, records: Records, text: Sequence[str], label: str) -> list
             value, kinds = record[column], str if column != label else str | int
             # Half a surrogate pair, which JSON can hold, is no character.
             if not isinstance(value, kinds) or str(value).encode(errors="replace").decode() != str(value):
-                raise UserError(f"{place}: column {column!r} holds {reprlib.repr(value)}, which is no text")
+                number = " or whole number" if column == label else ""
+                raise UserError(
+                    f"{place}: column {column!r} holds {reprlib.repr(value)}, which is no text{number}"
+                )
         rows.append((place, tuple(record[column] for column in text), str(record[label])))
     if not rows:
         raise UserError(f"{path} has no labelled example")
@@ -206,4 +209,4 @@ def _text(path: Path) -> str:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise UserError(f"{path}, line {line}: not UTF-8") from None
+        raise UserError(f"{path}, line {line}: not UTF-8: save the file in that encoding") from None

@@ -188,7 +188,7 @@ def test_a_change_of_the_code_of_trainings_asks_for_a_decision():
 # When this fails, code has changed that decides what results are computed from, and which their fingerprints leave out:
 # tasks and samples, directions, checkpoints, pre-training. If they are now computed from something else, say so in
 # their recipes, so that no result of earlier code is taken for one of this. Then write down the new fingerprint.
-CHOSEN_BY = "3b5a4730bb0373f4"
+CHOSEN_BY = "433791c78d374865"
 
 
 def test_a_change_of_the_code_that_chooses_what_is_computed_from_asks_for_a_decision():
@@ -260,9 +260,11 @@ def test_a_worker_that_is_killed_from_outside_is_told_in_a_line(tiny_profile, tm
         yield from ()
         raise TerminatedWorkerError
 
-    monkeypatch.setattr("landscape_utils.study.computing.Parallel", lambda *_, **__: killed)
-    with refused("too little memory.*; what was computed is kept"):
-        lu.Study(tiny_profile, results_dir=tmp_path).compute("runs", workers=2)
+    monkeypatch.setattr("landscape_utils.study.computing.Parallel", parallel := Mock(return_value=killed))
+    for workers in (2, 1000):
+        with refused("too little memory.*; what was computed is kept"):
+            lu.Study(tiny_profile, results_dir=tmp_path).compute("runs", workers=workers)
+    assert [call.args for call in parallel.call_args_list] == [(2,), (8,)], "no more than there are results"
 
 
 def test_a_full_disk_while_the_trainer_writes_is_told_in_a_line(tiny_profile, tmp_path, monkeypatch):

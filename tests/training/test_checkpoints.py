@@ -217,8 +217,8 @@ def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles_and_one_text_na
 ):
     rows = tmp_path / "SST-2" / "train.csv"
     rows.parent.mkdir()
-    rows.write_text("a,b,0\nthe horse,the ship,0\nthe cook,the pan,1\n")
-    for text, columns in (("a, b", 2), ("b", 1), (0, 1)):
+    rows.write_text("a,1,0\nthe horse,the ship,0\nthe cook,the pan,1\n")
+    for text, columns in (("a, 1", 2), ("a", 1), (1, 1)):
         found = read(saved[0], (rows, rows), text=text, label="0")
         assert (found.name, len(found.train_text[0])) == ("sst2", columns)
     task = read_task(saved[0], load_profile("demo", tasks="sst2"))

@@ -96,7 +96,7 @@ def test_hostile_text_windows_line_ends_a_byte_order_mark_and_another_folder_nam
         ("rte", "RTE/train.tsv", "1\td", "\n1", ["line 4", "3 fields", "header has 4"]),
         ("sst2", "SST-2/dev.tsv", "\t1", "\t\x1b[31m\u202e../0", ["line 2", "unknown label", "'0', '1'"]),
         ("sst2", "SST-2/dev.tsv", "007\t1\n", "", ["no labelled example"]),
-        ("rte", "RTE/dev.tsv", "f\tg", "caf\udce9\tg", ["line 2: not UTF-8"]),
+        ("rte", "RTE/dev.tsv", "f\tg", "caf\udce9\tg", ["line 2: not UTF-8: save"]),
     ],
 )
 def test_a_broken_file_is_named_with_its_line(glue, name, file, old, new, parts):
@@ -153,7 +153,11 @@ def test_a_users_files_give_text_and_labels_as_they_stand(tmp_path, kind, conten
         (".json", '[{"t": "a", "l": 1}, 5]', ["record 2: 5 is no object"]),
         (".json", "[" * 100_000, ["neither a list of objects"]),
         (".jsonl", '{"t": "a", "l": 1}\n{"t": 5, "l": 1}\n', ["line 2", "'t'", "5"]),
-        (".jsonl", '{"t": "a", "l": 1}\n{"t": "b", "l": 0.5}\n', ["line 2", "'l'", "0.5"]),
+        (
+            ".jsonl",
+            '{"t": "a", "l": 1}\n{"t": "b", "l": 0.5}\n',
+            ["line 2", "'l'", "0.5, which is no text or whole number"],
+        ),
         (".jsonl", '{"t": "a", "l": 1}\n{"t": "\\ud800", "l": 1}\n', ["line 2", "'t'"]),
         (".jsonl", '{"t": "a"\n', ["line 1", "nor one object a line"]),
         (".xlsx", "", [".csv, .tsv, .json or .jsonl"]),
