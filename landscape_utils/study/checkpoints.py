@@ -20,7 +20,7 @@ from ..profiles import load_profile
 from ..profiles.profile import Profile, Training
 from ..progress import bar
 from ..store.store import Store
-from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of
+from ..training.checkpoints import Adopted, classifier, configuration, differing, evaluations, theta_of
 from ..training.models import folder_of, on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
 from .kind import Arrays, Recipe, Second, Trainings
@@ -34,6 +34,7 @@ OWN = "own"  # the folder of their results: a profile's hold its own trainings
 SMALL = 1_000_000  # parameters: a network below is slower on two threads than on one
 Folders = Mapping[str, Sequence[Path]]  # of the checkpoints of each training
 HISTORY = 512  # examples of train on which the checkpoints' loss is measured
+ALIKE = ("model_type", "num_attention_heads", "hidden_act", "activation")  # of which weights tell nothing
 UNKNOWN = Measurement(*4 * (float("nan"),))
 
 
@@ -191,8 +192,17 @@ def check_ends(trained: Folders, others: Mapping[str, Path], task: Task) -> tupl
     encoder: there is no direction from the one to the other.
     """
     size, classes = 0, len(task.labels)
-    for how, (start, *_, end) in trained.items():
+    alike: dict[str, Any] = {}
+    for how, (start, *between, end) in trained.items():
         model, whole = classifier(end, classes)
+        for folder in (end, *between, start, *([others[how]] if others else [])):
+            config = configuration(folder)
+            for name in ALIKE:
+                found = getattr(config, name, None)
+                if found != (wanted := alike.setdefault(name, found)):
+                    raise UserError(
+                        f"{folder} has {name} {found!r}, another checkpoint {wanted!r}: a landscape is of one network"
+                    )
         if not whole:
             raise UserError(
                 f"{end} holds no head for the {classes} classes of {task.name!r}: the last checkpoint must be the "

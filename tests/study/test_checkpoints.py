@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from networks import make_model
-from own_case import refused, save_training, write_examples
+from own_case import edit_config, refused, save_training, write_examples
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification
 
@@ -184,6 +184,7 @@ def test_the_explorer_shows_them_and_the_model_answers(mine):
 def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     (start, *_, end), others = case.trained["pretrained"], case.others
     make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
+    edit_config(shutil.copytree(start, tmp_path / "heads"), num_attention_heads=4)  # as many weights
     for changes, words in (
         ({"trained": {}}, "no checkpoints"),
         ({"trained": [start, end]}, "names the checkpoints of a fine-tuning"),
@@ -198,6 +199,7 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
         ({"trained": {"a": [start, end]}, "directions": "pca"}, "need three checkpoints"),
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
         ({"trained": {"a": [end, end]}}, "are equal, so no direction leads"),
+        ({"trained": {"a": [tmp_path / "heads", end]}}, "heads has num_attention_heads 4, another .* 2: a"),
         ({"trained": {"a": [start, tmp_path / "three"]}}, "holds no head for the 2 classes of 'reviews'"),
     ):
         with refused(words):
