@@ -101,6 +101,7 @@ OF_ONES_OWN = [
 
 CHANGES = [
     ("span = 4.0", "", "grid.span", "missing"),
+    ("span = 4.0", "span = 4.0\ntolerance = 0", "grid.tolerance = 0 should be greater than 0 or 'stderr'"),
     ("span = 4.0", "spam = 4.0", "grid", "'spam'", "resolution, span", "did you mean 'span'?"),
     ('name = "demo"', 'name = "../demo"', "name = '../demo'", "pattern"),
     ("seeds = [0, 1, 2]", "seeds = [0]\nsurface_seeds = [1]", "surface_seeds has 1", "seeds = [0]"),

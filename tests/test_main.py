@@ -11,6 +11,7 @@ import yaml
 
 from landscape_utils import __main__ as cli
 from landscape_utils.book import build as book
+from landscape_utils.store.files import CHECKSUMS
 from landscape_utils.store.store import Store
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.study.study import Study
@@ -101,7 +102,10 @@ def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys, ca
         "has the results of one profile: --results-dir names the folder above it" in capsys.readouterr().err
     )
     path.write_bytes(path.read_bytes()[:-1])
+    (training := tmp_path / "mine" / "runs" / "mrpc").mkdir(parents=True)
+    (training / CHECKSUMS).write_text('{"epoch-01.safetensors": ""}')
     assert cli.main(["results", *map(str, verify)]) == 1
     out = capsys.readouterr().out
     assert f"{path}: damaged" in out
+    assert f"{training}: damaged, a file in it is not what was saved" in out
     assert "0 sound results and 0 by an earlier version" in out

@@ -105,8 +105,14 @@ def _field(parameter: str, value: Any) -> Any:
 
 def _one_line(error: ValidationError, label: str, changes: Iterable[str] = ()) -> str:
     """The first mistake of a profile in one line, under the name by which its maker knows the value."""
-    first = error.errors()[0]
+    first, *further = error.errors()
     place = tuple(first["loc"])
+    if str(place[-1:]).startswith("('constrained-"):  # one of several types
+        place = place[:-1]
+        others = [
+            other["msg"].removeprefix("Input should be ") for other in further if other["loc"][:-1] == place
+        ]
+        first["msg"] = " or ".join([first["msg"], *others])
     where = ".".join(str(step) if str(step).isidentifier() else repr(step) for step in place)
     for name in changes:
         if any(place[: len(target)] == target for target in OVERRIDES[name]):

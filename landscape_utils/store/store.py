@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from ..errors import Lacking
-from .files import check_writable, disk_errors, logger, make_folder, put_aside, write_atomically
+from .files import check_writable, disk_errors, intact, logger, make_folder, put_aside, write_atomically
 from .journal import Journal
 from .recipes import canonical, recipe_key, safe_name
 from .result_file import Damaged, Result, encode, read_result, sound_result
@@ -43,7 +43,7 @@ class Entry:
 
 
 def _state(path: Path, current: Callable[[Result], str]) -> tuple[str, str]:
-    """State and detail of a file; ("", "") if it is none of ours, or a lock."""
+    """State and detail of a file, or of a training's folder; ("", "") if it is none of ours, or a lock."""
     if path.suffix == ".npz":
         try:
             result = read_result(path)
@@ -52,6 +52,8 @@ def _state(path: Path, current: Callable[[Result], str]) -> tuple[str, str]:
         if not result.made_by(current(result)):
             return "earlier", "computed by an earlier version of the code"
         return "sound", ""
+    if path.is_dir() and not intact(path):
+        return "damaged", "a file in it is not what was saved"
     others = {".journal": "unfinished", ".tmp": "half-written", ".damaged": "put aside"}
     return others.get(path.suffix, ""), ""
 
