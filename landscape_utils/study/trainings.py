@@ -224,10 +224,10 @@ class ProfileTrainings(Trainings):
                 "choose another device"
             )
         folder = self.folder(run)
-        if (found := load_run(folder)) is None:
+        if (found := self._kept(run, folder)) is None:
             # somebody may be at it: a worker, perhaps of a client that was killed
             with self.store.lock(folder):
-                found = load_run(folder) or self._train(run, folder)
+                found = self._kept(run, folder) or self._train(run, folder)
         stored = None if run.name in self._warned else self.store.load(run.folder, run.name, self.recipe(run))
         if stored and not np.allclose(found.dev_loss, stored.arrays["dev_loss"], rtol=SAME, equal_nan=True):
             self._warned.add(run.name)
@@ -236,6 +236,12 @@ class ProfileTrainings(Trainings):
                 "stored results are of: choose a results_dir of your own, and all results are of one training"
             )
         return found
+
+    def _kept(self, run: RunResult, folder: Path) -> Run | None:
+        """The training in its folder, unless somebody moved another one there."""
+        found = load_run(folder)
+        same = found and (found.task, found.how, found.seed) == (run.task, run.how, run.seed)
+        return found if same else None
 
     def _train(self, run: RunResult, folder: Path) -> Run:
         task = self.task(run.task)
