@@ -8,7 +8,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -212,8 +212,7 @@ class ProfileTrainings(Trainings):
         return Run(folder=self.folder(run), **plain_values(history))
 
     def history(self, run: RunResult) -> Arrays:
-        trained = self.ready(run)
-        return {f.name: np.asarray(getattr(trained, f.name)) for f in fields(Run) if f.name != "folder"}
+        return self.ready(run).history()
 
     def ready(self, run: RunResult) -> Run:
         """The training with its snapshots on disk: trained again, if they are not there. On another machine that may be

@@ -33,6 +33,7 @@ from ..errors import UserError
 from ..profiles.profile import TrainingSpec
 from ..store.files import intact, keep_checksums, write_atomically
 from ..store.recipes import recipe_key
+from ..store.result_file import plain_values
 from .tasks import Task
 
 HISTORY = "run.npz"
@@ -76,6 +77,10 @@ class Run:
     def learned(self) -> bool:
         """False for a run that ended at the majority class: its dev accuracy is at most two points above."""
         return bool(self.dev_accuracy[-1] > self.majority + 0.02)
+
+    def history(self) -> dict[str, Any]:
+        """All of it but the folder, as arrays."""
+        return {f.name: np.asarray(getattr(self, f.name)) for f in fields(self) if f.name != "folder"}
 
     def theta(self, epoch: int = -1) -> Tensor:
         """The encoder's parameters after ``epoch`` (0: the start, -1: the last), (P,) float32 on the CPU."""
@@ -264,9 +269,8 @@ def _history(log: Sequence[dict[str, float]], epochs: int) -> dict[str, np.ndarr
 
 
 def _save_history(run: Run) -> None:
-    values = {field.name: getattr(run, field.name) for field in fields(Run) if field.name != "folder"}
     file = io.BytesIO()
-    np.savez(file, **values)
+    np.savez(file, **run.history())
     write_atomically(run.folder / HISTORY, file.getvalue())
 
 
@@ -274,8 +278,7 @@ def load_run(folder: Path) -> Run | None:
     """The finished run in ``folder``; None where there is none, or one that was cut off or is damaged."""
     try:
         with np.load(folder / HISTORY, allow_pickle=False) as file:
-            values = {name: value if value.ndim else value.item() for name, value in file.items()}
-        run = Run(folder=folder, **values)
+            run = Run(folder=folder, **plain_values(file))
         for epoch in range(run.epochs + 1):
             safe_open(snapshot_path(folder, epoch), "pt")  # which raises for one that is cut off
     except (OSError, ValueError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, SafetensorError):

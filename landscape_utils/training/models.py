@@ -26,6 +26,7 @@ from ..errors import UserError, one_of
 from ..names import HOWS
 from ..profiles.profile import ModelSpec
 from ..progress import quiet
+from ..store.files import checksum
 from . import hub
 from .demo_language import make_tokenizer
 from .pretraining import demo_config, made_once, pretrained_folder, recipe_key
@@ -144,7 +145,7 @@ def weights_checksum(folder: Path) -> str:
     """One sha256 of all the safetensors in a folder and of its configuration; of an adapter, of its base too."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
-        digest.update(_sha256(path).encode())
+        digest.update(checksum(path).encode())
     for path in (folder / "config.json", folder / ADAPTER):
         if path.exists():
             config = read_json(path)
@@ -160,7 +161,7 @@ def tokenizer_checksum(folder: Path) -> str:
     """One sha256 of the files of the tokenizer in a folder."""
     digest = hashlib.sha256()
     for path in sorted({path for name in TOKENIZERS for path in folder.glob(name)}):
-        digest.update(f"{path.name} {_sha256(path)}\n".encode())
+        digest.update(f"{path.name} {checksum(path)}\n".encode())
     return digest.hexdigest()
 
 
@@ -190,7 +191,7 @@ def locate(spec: ModelSpec, cache: Path) -> Path:
     if spec.source not in PUBLISHED:
         return folder_of(spec.source)
     folder = _mpnet(cache) if spec.source == "mpnet" else _minilm()
-    found = _sha256(_checked(folder) / "model.safetensors")
+    found = checksum(_checked(folder) / "model.safetensors")
     if found != PUBLISHED[spec.source]:
         raise UserError(
             f"{spec.source}: {folder / 'model.safetensors'} has sha256 {found}, the published one is "
@@ -250,11 +251,6 @@ def _checked(folder: Path) -> Path:
                     f"{path} is a pointer of git-LFS and not the weights: fetch them by git lfs pull"
                 )
     return folder
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _from_hub(name: str) -> Path:
