@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -192,17 +193,9 @@ def check_ends(trained: Folders, others: Mapping[str, Path], task: Task) -> tupl
     encoder: there is no direction from the one to the other.
     """
     size, classes = 0, len(task.labels)
-    alike: dict[str, Any] = {}
-    for how, (start, *between, end) in trained.items():
+    check_networks([*chain(*trained.values()), *others.values()])
+    for how, (start, *_, end) in trained.items():
         model, whole = classifier(end, classes)
-        for folder in (end, *between, start, *([others[how]] if others else [])):
-            config = configuration(folder)
-            for name in ALIKE:
-                found = getattr(config, name, None)
-                if found != (wanted := alike.setdefault(name, found)):
-                    raise UserError(
-                        f"{folder} has {name} {found!r}, another checkpoint {wanted!r}: a landscape is of one network"
-                    )
         if not whole:
             raise UserError(
                 f"{end} holds no head for the {classes} classes of {task.name!r}: the last checkpoint must be the "
@@ -220,6 +213,19 @@ def check_ends(trained: Folders, others: Mapping[str, Path], task: Task) -> tupl
         return size, bool(layer_groups(model))
     except UserError:
         return size, False
+
+
+def check_networks(folders: Sequence[Path]) -> None:
+    """Refuse networks that have as many weights and compute something else from them."""
+    wanted = configuration(folders[-1])
+    for folder in folders:
+        config = configuration(folder)
+        for name in ALIKE:
+            found, other = getattr(config, name, None), getattr(wanted, name, None)
+            if found != other:
+                raise UserError(
+                    f"{folder} has {name} {found!r} and {folders[-1]} {other!r}: a landscape is of one network"
+                )
 
 
 class Compared(NamedTuple):

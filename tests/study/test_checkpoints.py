@@ -199,7 +199,7 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
         ({"trained": {"a": [start, end]}, "directions": "pca"}, "need three checkpoints"),
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
         ({"trained": {"a": [end, end]}}, "are equal, so no direction leads"),
-        ({"trained": {"a": [tmp_path / "heads", end]}}, "heads has num_attention_heads 4, another .* 2: a"),
+        ({"trained": {"a": [tmp_path / "heads", end]}}, "heads has num_attention_heads 4 and .* 2: a"),
         ({"trained": {"a": [start, tmp_path / "three"]}}, "holds no head for the 2 classes of 'reviews'"),
     ):
         with refused(words):
