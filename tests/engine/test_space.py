@@ -20,6 +20,9 @@ def test_theta_is_the_encoder_in_order_without_the_head(kind):
     assert space.size < sum(p.numel() for p in model.parameters())
     for name, p in model.base_model.named_parameters():
         assert torch.equal(theta[space.slices[name]], p.detach().reshape(-1))
+    model.config.landscape_head = ["embeddings"]
+    rest = tuple(name for name in space.names if not name.startswith("embeddings."))
+    assert ParameterSpace(model).names == rest != space.names, "what is named counts as head"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
