@@ -157,6 +157,15 @@ def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(model
     assert found.loss[0] == pytest.approx(objective().loss, abs=1e-6)
 
 
+def test_examples_of_one_token_do_not_hide_what_a_head_reads_of_longer_ones(model):
+    """The cut is tried on the first objective alone. The same passes in float32, losses of order 1: 1e-6."""
+    model.base_model.pooler.register_forward_pre_hook(lambda _, args: (args[0].mean(dim=1, keepdim=True),))
+    first = [{"input_ids": [7], "labels": 0}]
+    objectives = [Objective(model, first), Objective(model, make_examples(12))]
+    _, found = scan(objectives, make_plane(model), [0.0], [0.0])
+    assert found.loss[0, 0] == pytest.approx(objectives[1]().loss, abs=1e-6)
+
+
 class Gated(torch.nn.Module):
     """A pooler that reads every token through a gate, which is closed at first."""
 
