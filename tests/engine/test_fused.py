@@ -40,6 +40,19 @@ def test_attention_is_softmax_of_products(length, padded, scale, monkeypatch):
     assert kernel.called == (length > LONGEST), "it is slower on short ones"
 
 
+@pytest.mark.parametrize("kind", ["causal", "numbers"])
+def test_masks_of_another_kind_than_padding_are_left_to_the_kernel(kind):
+    """In float32 against float64: a few roundings, 2^-24 each, of values of order 1 to 10."""
+    query, key, value = torch.randn(3, 2, 4, 5, 16, generator=torch.manual_seed(0))
+    mask = torch.ones(2, 1, 5, 5, dtype=torch.bool).tril()
+    if kind == "numbers":
+        mask = torch.linspace(-1, 1, 5).expand(2, 1, 1, 5)
+    found, _ = short_sequences(Layer(), query, key, value, mask)
+    wide = mask if kind == "causal" else mask.double()
+    exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), wide)
+    torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=1e-5)
+
+
 @pytest.mark.skipif(not cpu_computes_in("bfloat16"), reason="needs a CPU with bfloat16")
 def test_a_product_is_equal_to_the_plain_one_and_the_model_is_left_as_it_was():
     model = make_model(hidden_size=64).bfloat16().eval()
