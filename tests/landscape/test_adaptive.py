@@ -112,6 +112,8 @@ def test_the_rules_are_those_that_were_calibrated():
     found["coarse"] = [coarse.computed.sum(), coarse.bound.sum(), 0]
     line = replay(np.tanh(3 * AXIS)[None], TOLERANCE, (AXIS,), ((0.0,),))
     found["line"] = [line.computed.sum(), line.bound.sum(), 0]
+    broken = replay(np.where(X + 0.5 * Y < 1.3, 1 + 0.1 * X**2, np.nan)[None], TOLERANCE)
+    found["broken"] = [broken.computed.sum(), 0, 0]
     expected = {
         "smooth": [856, 216.01021, 84.663022],
         "wall": [711, 8.4859579, 294.78133],
@@ -120,6 +122,7 @@ def test_the_rules_are_those_that_were_calibrated():
         "noise": [236, 271.33934, 77.421906],
         "coarse": [459, 2.1830325, 0],
         "line": [40, 0.31955532, 0],
+        "broken": [2721, 0, 0],
     }
     np.testing.assert_allclose([*found.values()], [*expected.values()], rtol=1e-6)
 
