@@ -34,7 +34,9 @@ def test_filters_and_parameters_have_the_norms_of_what_they_are_like(space):
     by_filter, by_layer = (normalised(direction, like, space, filters) for filters in (True, False))
     for name, parameter in space.encoder.named_parameters():
         part = space.slices[name]
-        torch.testing.assert_close(by_layer[part].norm(), like[part].norm())
+        torch.testing.assert_close(
+            by_layer[part], direction[part] * like[part].norm() / direction[part].norm()
+        )
         if parameter.ndim == 1:
             assert not by_filter[part].any(), "biases and layer normalisation stay"
         else:

@@ -152,6 +152,8 @@ def test_vectors_and_models_that_do_not_fit_are_refused(plane, objective, exampl
         scan(objective, Line(short, short), [0.0])
     with pytest.raises(UserError, match="a Line takes alpha alone; beta is given"):
         scan(objective, Line(origin, origin), [0.0], [0.0])
+    with pytest.raises(UserError, match=OBJECTIVES):
+        scan([objective, None], plane, ALPHA, BETA)
     with pytest.raises(UserError, match="same model object"):
         scan([objective, Objective(make_model(seed=1), examples)], plane, ALPHA, BETA)
     for y, message in {
