@@ -19,7 +19,6 @@ from .names import KINDS
 from .profiles import OVERRIDES, builtin_profiles, load_profile
 from .store.export import export
 from .store.files import logger
-from .store.result_file import sound_result
 from .store.store import Store
 
 INTERRUPTED = "stopped; what was computed is kept: the same command goes on from there"
@@ -138,10 +137,10 @@ def explain(options: argparse.Namespace) -> None:
 def export_result(options: argparse.Namespace) -> None:
     if not os.path.isdir(Path(options.out).parent):
         raise UserError(f"cannot export to {options.out!r}: it names no file in a folder that is there")
-    export(Path(options.path), Path(options.out))
+    result = export(Path(options.path), Path(options.out))
     from .study.computing import current_code
 
-    if not (result := sound_result(Path(options.path))).made_by(current_code(result)):
+    if not result.made_by(current_code(result)):
         logger.warning("%s was computed by an earlier version of the code", options.path)
     print(options.out)
 

@@ -47,15 +47,17 @@ COORDINATES = {
 COLUMNS = {"value", "estimate", "end"}  # dimensions that are columns of a table
 
 
-def export(path: Path, out: Path) -> None:
-    """Write a result as `.csv` (a table) or `.nc` (netCDF, for xarray)."""
+def export(path: Path, out: Path) -> Result:
+    """Write a result, which is returned, as `.csv` (a table) or `.nc` (netCDF, for xarray)."""
     writers = {".csv": csv_bytes, ".nc": netcdf_bytes}
     if out.suffix not in writers:
         raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
-    data = writers[out.suffix](sound_result(path))
+    result = sound_result(path)
+    data = writers[out.suffix](result)
     with disk_errors(f"write {out}"), TemporaryDirectory(prefix=".", dir=out.parent) as own:
         write_atomically(Path(own, out.name), data)  # beside the user's files no name is ours
         os.replace(Path(own, out.name), out)
+    return result
 
 
 def dataset(result: Result) -> Dataset:

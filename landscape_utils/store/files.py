@@ -116,12 +116,12 @@ def keep_checksums(folder: Path) -> None:
 
 
 def intact(folder: Path) -> bool:
-    """Whether the files in a folder are what they were at `keep_checksums`; in one without checksums they are taken to
+    """Whether there is a folder whose files are what they were at `keep_checksums`; without checksums they are taken to
     be."""
     kept = folder / CHECKSUMS
     try:
         digests = json.loads(kept.read_bytes()) if kept.exists() else {}
-        return all(checksum(folder / name) == digest for name, digest in digests.items())
+        return folder.is_dir() and all(checksum(folder / name) == d for name, d in digests.items())
     except (OSError, ValueError):
         return False
 

@@ -128,9 +128,9 @@ def pretrained_path(cache: Path, recipe: Recipe = DEMO) -> Path:
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """A folder that `make` has filled: whole or not there, and by one process only. A damaged one is made anew."""
-    if not (folder.exists() and intact(folder)):
+    if not intact(folder):
         with Store(folder.parent).lock(folder):
-            if not (folder.exists() and intact(folder)):
+            if not intact(folder):
                 if folder.exists():
                     logger.warning("%s is not what was saved, and is made anew", folder)
                 with (
