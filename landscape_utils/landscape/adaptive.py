@@ -79,6 +79,7 @@ class Lattice:
         self.steps = np.unique(self.step)[-2::-1].tolist()
         self.turn = 2 * self.step - np.equal.outer(*self._along)
 
+    @np.errstate(invalid="ignore")  # beside what is infinite there is no number
     def interpolate(self, columns: np.ndarray, known: np.ndarray, guide: np.ndarray) -> np.ndarray:
         """Interpolants of columns (C, A, B) and their judged errors, (2, C, A, B), from the points `known`, (A, B), and
         at them from others; NaN and 0 on the coarsest lattice, which is all known. `guide` (C,): for each column the
@@ -98,8 +99,7 @@ class Lattice:
             ways = np.array([along(0, *rows, new_cols), along(1, *cols, new_rows)])  # (2, 2, C, new, new)
             weights = ((ways[:, 1] + 1e-12) ** -2)[:, guide]
             weights[:, guide == STRAIGHT] = 1.0
-            with np.errstate(invalid="ignore"):
-                mean = (weights[:, None] * ways).sum(axis=0) / weights.sum(axis=0)
+            mean = (weights[:, None] * ways).sum(axis=0) / weights.sum(axis=0)
             found[..., new_rows[:, None], new_cols] = mean
         return found
 
@@ -150,6 +150,7 @@ class Refinement:
         largest = over.max(axis=(1, 2), keepdims=True, initial=0.0)
         return self._given(np.where(self._known, 0.0, judged + largest * allowed))
 
+    @np.errstate(invalid="ignore")
     def take(self, values: np.ndarray, tolerance: np.ndarray) -> None:
         """Go on to the next round with what the points of `todo` gave: values (fields, points), perhaps not finite,
         and how far off an interpolated one may be there."""
@@ -159,8 +160,7 @@ class Refinement:
         self._values, tolerances = self._taken[:, :, self._index]
         self._known |= self._next
         if self._checking:
-            with np.errstate(invalid="ignore"):
-                close = np.abs(self._values - self._predicted) <= self._allowed
+            close = np.abs(self._values - self._predicted) <= self._allowed
             self._passed = bool((~close.all(axis=0)[self._next]).mean() <= CHECKED)
             self._strict *= 1 if self._passed else TIGHTER
         self._judge(tolerances)
@@ -204,8 +204,7 @@ class Refinement:
         straight, _ = lattice.interpolate(tolerances, known, np.full(fields, STRAIGHT))
         self._allowed = np.where(known, tolerances, straight)
         self._predicted, judged = lattice.interpolate(self._values, known, np.arange(fields))
-        with np.errstate(invalid="ignore"):
-            misses = np.abs(self._predicted - self._values)
+        misses = np.abs(self._predicted - self._values)
         self._misses = np.where(np.isfinite(misses), misses, 0.0)
         nearby = np.zeros_like(judged)
         for h in lattice.steps:
