@@ -43,7 +43,7 @@ def surface_grid(
     same mapping, are drawn on top; several on one surface under their names. `window`: show only so far around the
     middle between the marks, on a colour scale of its own. `points`: a dot at each computed point.
     """
-    said, first = scan_note(surfaces, value), next(iter(surfaces.values()))
+    first = next(iter(surfaces.values()))
     upright = len(surfaces) > 1 and set(first) <= set(HOW_NAMES)
     if width == PHONE:
         upright, columns = upright or len(first) > 2, 2
@@ -73,7 +73,7 @@ def surface_grid(
     (axes[0, -1] if upright else axes[-1, 0]).set_xlabel("α")
     if first_panel.get_legend_handles_labels()[1]:  # within the maps of a phone it would take all their room
         legend_above(figure, first_panel)
-    note(figure, said)
+    note(figure, scan_note(seen, value))
     fit_height(figure)
     for axis in axes.flat:
         label_lines(axis, value)

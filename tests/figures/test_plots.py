@@ -146,13 +146,14 @@ def test_window_shows_the_computed_points_on_a_scale_of_its_own():
     """Points are 4/7 apart; shown are those within 1.2 and one step of (0.5, 0)."""
     computed = np.random.default_rng(0).random((15, 15)) < 0.5
     surface = surface_of(bowl(2), 15, computed=computed)
-    _, axis = one_map(surface, window=1.2, points=True)
+    figure, axis = one_map(surface, window=1.2, points=True)
     assert axis.get_xlim() == pytest.approx((-0.7, 1.7))
     places = np.stack(np.meshgrid(surface.alpha, surface.beta, indexing="ij"), axis=-1)
     near = (np.abs(places - [0.5, 0]) <= 1.2 + 4 / 7).all(axis=-1)
     dots = [points.get_offsets() for points in axis.collections if not isinstance(points, QuadContourSet)]
     assert np.array_equal(dots, [places[near & computed]])
     assert contours(axis)[0].norm.vmax < surface.loss.max() / 4
+    assert f"{near.any(axis=1).sum()} x {near.any(axis=0).sum()} points" in words(figure)
 
 
 def test_curves_in_alpha_and_in_distance():
