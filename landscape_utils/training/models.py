@@ -72,19 +72,20 @@ def build_model(spec: ModelSpec, num_labels: int, how: str, seed: int, cache: Pa
     """
     one_of("way to start", how, HOWS)
     config = _config(spec, cache)
+    config.num_labels = num_labels
+    if spec.fresh:
+        config.landscape_head = list(spec.fresh)
+    with torch.random.fork_rng(), reading(spec.source):
+        torch.manual_seed(seed)
+        model = hf.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    unknown = set(spec.fresh) - {name for name, _ in model.base_model.named_modules()}
+    if unknown:  # told before the demo is pre-trained
+        there = ", ".join(name for name, _ in model.base_model.named_children())
+        raise UserError(f"model {spec.source!r} has no module {unknown.pop()!r} to draw anew; it has {there}")
     folder = locate(spec, cache) if how == "pretrained" else None
     with torch.random.fork_rng(), reading(spec.source):
         torch.manual_seed(seed)
         encoder = _read(folder, config) if folder else hf.AutoModel.from_config(config, dtype=torch.float32)
-        config.num_labels = num_labels
-        if spec.fresh:
-            config.landscape_head = list(spec.fresh)
-        torch.manual_seed(seed)
-        model = hf.AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-    unknown = set(spec.fresh) - {name for name, _ in model.base_model.named_modules()}
-    if unknown:
-        there = ", ".join(name for name, _ in model.base_model.named_children())
-        raise UserError(f"model {spec.source!r} has no module {unknown.pop()!r} to draw anew; it has {there}")
     fresh = tuple(f"{name}." for name in spec.fresh)
     kept = {name: value for name, value in encoder.state_dict().items() if not name.startswith(fresh)}
     missing = model.base_model.load_state_dict(kept, strict=False).missing_keys

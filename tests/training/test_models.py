@@ -89,7 +89,7 @@ def test_the_checksum_is_of_the_weights_and_the_configuration(checkpoint, tmp_pa
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_a_module_that_was_never_trained_is_drawn_with_the_head_and_is_head(tmp_path, how):
+def test_a_module_that_was_never_trained_is_drawn_with_the_head_and_is_head(tmp_path, monkeypatch, how):
     made = make_model(seed=2)
     made.save_pretrained(tmp_path)
     fresh, plain = spec(tmp_path, fresh=["pooler"]), spec(tmp_path)
@@ -104,8 +104,10 @@ def test_a_module_that_was_never_trained_is_drawn_with_the_head_and_is_head(tmp_
     parts = ("bert.pooler.dense", "classifier")
     assert set(head_of(two)) == {f"{part}.{kind}" for part in parts for kind in ("weight", "bias")}
     assert model_checksum(fresh, tmp_path) != model_checksum(plain, tmp_path)
-    with refused(r"has no module 'pool' to draw anew; it has embeddings, encoder, pooler"):
-        build_model(spec(tmp_path, fresh=["pool"]), 2, how, 5, tmp_path)
+    monkeypatch.setattr(models, "pretrained_folder", lambda *_: pytest.fail("pre-trained"))
+    for source in (tmp_path, "demo"):
+        with refused(r"has no module 'pool' to draw anew; it has embeddings, encoder, pooler"):
+            build_model(spec(source, fresh=["pool"]), 2, how, 5, tmp_path)
 
 
 @pytest.mark.parametrize(
