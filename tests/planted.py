@@ -11,7 +11,7 @@ import numpy as np
 from synthetic import START_END, common, rollback_of, run_of
 
 from landscape_utils.engine.objective import bootstrap_draws
-from landscape_utils.landscape.directions import RandomDirections
+from landscape_utils.landscape.directions import RADII, RandomDirections
 from landscape_utils.landscape.paths import Obstacles, TrainingPath, random_walk_cosine
 from landscape_utils.landscape.rollback import LAYER_MARKS
 from landscape_utils.landscape.scan import Curve, Mark, Surface
@@ -189,7 +189,7 @@ class Planted:
         return self.scanned(START_END, loss, loss, rng, (np.linspace(0, 1, 21),), spread=0.1)
 
     def random_directions(self, task, how="pretrained", seed=None):
-        rng, radius = self.rng("directions", task, how, seed), np.linspace(0.1, 1, 10)
+        rng, radius = self.rng("directions", task, how, seed), np.array(RADII)
         own = {"scratch": 2.0**-self.sign}.get(how, 1.0) * 0.4 * np.exp(rng.normal(0, 0.1, 20))  # (D,)
         loss = 0.1 + 1.4 * (1 - np.exp(-((radius / own[:, None]) ** 2)))
         places = np.array([[0.0, 0.0]] + [[r, d] for d in range(20) for r in radius])

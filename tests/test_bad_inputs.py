@@ -39,6 +39,7 @@ COMMANDS = [
     ("run --seed -1", "seed = -1", "greater than or equal to 0"),
     ("run --resolution 1", "resolution = 1", "equal to 2"),
     ("plan --resolution 1000000000", "resolution = 1000000000", "equal to 10000"),
+    ("run --examples 1", "examples", "2 or more", "got 1"),
     ("run --span nan", "span = nan", "1000000"),
     ("run --what pictures", "'pictures'", "runs", "layers"),
     ("run --workers 0", "0", "at least 1"),

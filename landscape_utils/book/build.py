@@ -16,6 +16,7 @@ from ..errors import Lacking, UserError
 from ..figures import plots
 from ..figures.style import save
 from ..names import HOWS
+from ..profiles import load_profile
 from ..store.files import logger
 from ..study.computing import current_code
 from ..study.study import Study
@@ -23,6 +24,8 @@ from . import chapter
 from .executing import Execution, check_parameters, execute
 from .staging import REFERENCE, YOURS, Part, chapters, in_one_file, read_contents, stage
 from .words import counted
+
+SEED = 0  # that notebooks ask for unless they are told another
 
 
 def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm", **parameters: Any) -> Path:
@@ -37,7 +40,7 @@ def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm"
         UserError: a parameter that some notebook does not take or cannot use, a notebook that fails, a page that Sphinx
             warns about.
     """
-    given = {"profile": profile, **parameters}
+    given = asked_of(profile) | parameters
     sources = find_notebooks(root)
     for notebook in sources:
         check_parameters(notebook, given)
@@ -64,12 +67,18 @@ def build(profile: str = "demo", *, root: Path = ROOT, reference: str = "minilm"
     return render(root, parts, front, front.with_suffix(".md"), told)
 
 
+def asked_of(profile: str) -> dict[str, Any]:
+    """The profile as a parameter, and its first seed where it lacks the one that notebooks ask for by themselves."""
+    seeds = load_profile(profile).seeds
+    return {"profile": profile} | ({} if SEED in seeds else {"seed": seeds[0]})
+
+
 def readings(root: Path, reference: str, study: Study) -> list[Execution]:
     """The executions of the reference run's chapters, which read its results; none where there are none at all."""
     if not study.store.folder.is_dir():
         logger.warning("the book has no reference run: there is no %s", study.store.folder)
         return []
-    parameters = {"profile": reference, "device": NOTHING}
+    parameters = asked_of(reference) | {"device": NOTHING}
     if root != ROOT:  # a page shows them: no path of this machine that need not be there
         parameters["results_dir"] = str(root / "results")
     named = chapters(read_contents(root / "book"), REFERENCE)

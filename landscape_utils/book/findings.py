@@ -28,9 +28,13 @@ def for_readers(study: Study, claims: Iterable[Claim]) -> list[Claim]:
     """Claims whose tasks have the names that the study gives its readers."""
     headings = {display_name(task): study.heading(task) for task in tasks_of(study)}
 
+    def heading(task: str) -> str:  # perhaps with how many of its trainings behind it
+        name, space, rest = task.partition(" (")
+        return headings.get(name, name) + space + rest
+
     def named(measured: Measured) -> Measured:
         evidence = tuple(replace(e, task=headings.get(e.task, e.task)) for e in measured.evidence)
-        left_out = {headings.get(task, task): reason for task, reason in measured.left_out.items()}
+        left_out = {heading(task): reason for task, reason in measured.left_out.items()}
         return replace(measured, evidence=evidence, left_out=left_out)
 
     return [replace(c, primary=named(c.primary), carries=tuple(map(named, c.carries))) for c in claims]
@@ -59,8 +63,15 @@ def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
         linked = e.task in explored
         return f"{values} on {show_me(e.task, task=e.task, **phrase.get('show', {})) if linked else e.task}"
 
-    # Of an effect that is at most so large nobody knows that it is the closest.
-    most, least = (pick(claim.evidence, key=lambda e: (e.limit != "≤ ", e.effect)) for pick in (max, min))
+    # An effect that is at most so large may not be the closest, and one that is at least so large not the furthest.
+    most = max(claim.evidence, key=lambda e: (e.limit != "≤ ", e.effect))
+    least = min(claim.evidence, key=lambda e: (e.limit == "≥ ", e.effect))
+    if most is least and len({e.effect for e in claim.evidence}) > 1:
+        bound = next(e for e in claim.evidence if e is not most)
+        return (
+            f"{phrase['numbers']} {said(most)}, the task that comes closest to the paper's sentence, and "
+            f"{said(bound)}, where the effect is known on one side only."
+        )
     if most is least:
         same = "no different" if len({e.values for e in claim.evidence}) == 1 else "the effect is the same"
         others = f", and {same} on the other tasks" if len(claim.evidence) > 1 else ""

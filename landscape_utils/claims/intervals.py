@@ -81,10 +81,12 @@ def stderr_of_mean(values: Any) -> float:
     return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
-def normal(values: Sequence[float], effect: float, stderr: float, over: Kind = Kind.EXAMPLES) -> Evidence:
-    """An effect with its standard error."""
-    reach = Z * stderr
-    return Evidence(tuple(map(float, values)), effect, effect - reach, effect + reach, over)
+def normal(
+    values: Sequence[float], effect: float, stderr: float, over: Kind = Kind.EXAMPLES, df: float = np.inf
+) -> Evidence:
+    """An effect with its standard error, and the degrees of freedom of that (Student's t)."""
+    reach = float(stdtrit(df, 1 - TAIL)) * stderr
+    return Evidence(tuple(map(float, values)), effect, effect - reach, effect + reach, over, df)
 
 
 def drawn(values: Sequence[float], effects: Any) -> Evidence:
@@ -128,7 +130,8 @@ def over_trainings(task: str, readings: Sequence[Evidence], tail: float = TAIL) 
     """The readings of all seeds together, with an interval that leaves out `tail` on each side.
 
     Over two or more, Student's t interval of the mean effect. The seeds share their examples, so what is uncertain for
-    each by the examples is so for their mean; the two half-widths are added in squares.
+    each by the examples is so for their mean; the two half-widths are added in squares. Steps are each training's own:
+    what is uncertain by them is part of how the effects spread.
     """
     kind, df, count = readings[0].kind, readings[0].df, len(readings)
     values, effects = np.mean([r.values for r in readings], axis=0), [r.effect for r in readings]
@@ -141,7 +144,7 @@ def over_trainings(task: str, readings: Sequence[Evidence], tail: float = TAIL) 
             reach *= np.where(reach > 0, wider, 1 / wider)
         if count > 1:
             spread = stdtrit(count - 1, 1 - tail) * stderr_of_mean(effects)
-            reach = np.hypot(spread, np.maximum(reach, 0.0))
+            reach = np.hypot(spread, 0.0 if kind is Kind.STEPS else np.maximum(reach, 0.0))
         low, high = (effect + np.array([-1, 1]) * reach).tolist()
     if count > 1 and kind is not Kind.TASKS:
         kind = Kind.TRAININGS
@@ -154,4 +157,5 @@ def number(value: float) -> str:
     """Three significant digits, and a plain word where there is no number."""
     if not np.isfinite(value):
         return "n/a" if np.isnan(value) else "∞" if value > 0 else "−∞"
-    return f"{value:.3g}".replace("-", "−") if abs(value) < 1000 else f"{value:,.0f}"
+    told = f"{value:.3g}" if abs(value) < 999.5 else f"{value:,.0f}"
+    return told.replace("-", "−" if float(value) else "")  # zero has no sign

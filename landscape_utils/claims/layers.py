@@ -1,6 +1,7 @@
 """Measures of layer groups: what a rollback costs, how wide the loss is on the way back, how far a group moved."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ RANDOM = "random"  # sets of as many layers as the high group has
 
 
 def costs(rollback: Rollback, of: str) -> dict[str, np.ndarray]:
-    """Group, or RANDOM for the mean of the random sets, -> what its rollback costs each example, (n,).
+    """Group -> what its rollback costs each example, (n,); and RANDOM -> the same of each random set, (N, n).
 
     `of` "correct": points of accuracy; "loss": nats.
     """
@@ -30,14 +31,17 @@ def costs(rollback: Rollback, of: str) -> dict[str, np.ndarray]:
     whole, *after = -100.0 * rollback.correct if of == "correct" else rollback.loss.astype(float)
     random = after[len(GROUPS) :]
     found = {group: row - whole for group, row in zip(GROUPS, after, strict=False)}
-    return found | ({RANDOM: np.mean(random, axis=0) - whole} if random else {})
+    return found | ({RANDOM: np.array(random) - whole} if random else {})
 
 
 @reads("rollback", ways=FINE_TUNED)
 def cost(
     study: Subject, task: str, seed: int, weights: Weights, of: str = "correct", at_most: Any = 0.0
 ) -> Evidence:
-    """The effect is `at_most`, or "half" of what was learned on the dev set, + the sum of weight times cost."""
+    """The effect is `at_most`, or "half" of what was learned on the dev set, + the sum of weight times cost.
+
+    Random sets cost their mean, which is uncertain by which sets were drawn, too, if not all were.
+    """
     rollback = study.rollback(task, seed=seed)
     require_learned(study, task, "pretrained", rollback.fine_tuned)
     if of == "correct" and RANDOM not in weights and not rollback.correct.size:
@@ -47,6 +51,10 @@ def cost(
     found = costs(rollback, of)
     if not set(weights) <= set(found):
         raise LeftOut("no random sets of layers were rolled back")
+    by_set = 0.0
+    if RANDOM in weights:
+        by_set = abs(weights[RANDOM]) * stderr_of_sets(rollback, found[RANDOM].mean(axis=1), weights)
+        found[RANDOM] = found[RANDOM].mean(axis=0)
     if at_most == "half":
         # (n,), for it rests on the sample, too
         at_most = (guessing(study, task) - rollback.loss[0].astype(float)) / 2
@@ -59,7 +67,19 @@ def cost(
         # two examples more, one each way: few differences tell little (Bonett and Price 2012)
         each = np.append(each, [at_most + 100, at_most - 100])
     values = [float(found[group].mean()) for group in weights]
-    return normal(values, float(each.mean()), stderr_of_mean(each))
+    return normal(values, float(each.mean()), math.hypot(stderr_of_mean(each), by_set))
+
+
+def stderr_of_sets(rollback: Rollback, costs: np.ndarray, groups: Iterable[str]) -> float:
+    """Standard error of the mean cost, of (N,), over the random sets that might have been drawn in their place."""
+    sizes = {
+        1 + last - first for first, last in (rollback.layers[group] for group in groups if group != RANDOM)
+    }
+    size, layers = rollback.random_sets.shape[1], 1 + rollback.layers[GROUPS[-1]][1]
+    if sizes != {size}:
+        raise LeftOut("the random sets have another number of layers than this group")
+    left = 1 - len(costs) / math.comb(layers, size)  # where all were drawn, their mean is known
+    return math.sqrt(left) * stderr_of_mean(costs) if left else 0.0
 
 
 def unpaired(

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..errors import Lacking
 from ..landscape.directions import RandomDirections
 from ..landscape.paths import Obstacles, TrainingPath
 from ..landscape.rollback import Rollback
@@ -50,7 +51,8 @@ class Subject(Protocol):
         """
 
     def facts(self, task: str) -> Mapping[str, Any]:
-        """ "labels", "train_examples", "dev_examples", and "majority", the share of the largest class of dev."""
+        """ "labels", "train_examples", "dev_examples", "majority", the share of the largest class of dev, and of a loss
+        of one's own "guessing", its mean where all logits are equal."""
 
     def schedule(self, task: str, how: str) -> np.ndarray: ...  # (S,) the learning rate of each step
     def run(self, task: str, how: str, seed: int) -> Run: ...
@@ -66,8 +68,9 @@ class Subject(Protocol):
 
 
 def guessing(study: Subject, task: str) -> float:
-    """The loss of giving all classes the same probability, in nats."""
-    return float(np.log(len(study.facts(task)["labels"])))
+    """The loss of giving all classes the same probability: of cross-entropy, in nats, or of a loss of one's own."""
+    facts = study.facts(task)
+    return float(facts.get("guessing", np.log(len(facts["labels"]))))
 
 
 class Reader(NamedTuple):
@@ -79,7 +82,7 @@ class Reader(NamedTuple):
         ways: the trainings of which it takes them. An argument `how` names the only one.
         fitted: it only applies to trainings that fitted their training set: others have no optimum.
         each: the function is of (study, task, how, seed, **arguments), and gives a number of one training: what
-            `bounded` takes, or a pair, the number and its standard error. See `compared`.
+            `bounded` takes, or the number, its standard error and, if few, the degrees of freedom. See `compared`.
         over: what that standard error is taken over.
         tasks: of a study.
     """
@@ -105,13 +108,18 @@ def compared(
 
     Of a single one it is the number less `more_than`, or what it lacks to `at_most`.
     """
-    numbers, stderrs = zip(*(n if isinstance(n, tuple) else (n, np.nan) for n in found), strict=True)
+    whole = [(*n, np.inf)[:3] if isinstance(n, tuple) else (n, np.nan, np.inf) for n in found]
+    numbers, stderrs, dfs = zip(*whole, strict=True)
     if len(numbers) == 2:
         effect = minus(*numbers) if less else minus(*numbers[::-1])
     else:
         effect = minus(numbers[0], more_than) if at_most is None else minus(at_most, numbers[0])
     values, stderr = [bounded(n)[0, 0] for n in numbers], float(np.linalg.norm(stderrs))
-    return drawn(values, effect) if np.isnan(stderr) else normal(values, float(effect[0, 0]), stderr, over)
+    if np.isnan(stderr):
+        return drawn(values, effect)
+    with np.errstate(divide="ignore", invalid="ignore"):  # (Welch 1947)
+        df = stderr**4 / np.sum(np.array(stderrs) ** 4 / dfs)
+    return normal(values, float(effect[0, 0]), stderr, over, min(dfs) if np.isnan(df) else float(df))
 
 
 def overfitted(study: Subject) -> Sequence[str]:
@@ -131,15 +139,20 @@ class Measure:
     arguments: Mapping[str, Any] = field(default_factory=dict)  # of the reader
 
     def __call__(self, study: Subject) -> Measured:
-        """The evidence of each task; of those that cannot be weighed, the reason."""
+        """The evidence of each task; of those, or of their trainings, that cannot be weighed, the reason."""
         readings: dict[str, list[Evidence]] = {}
         left_out = {}
         for task in self.reader.tasks(study):
             if task in (self.only or (task,)):
-                try:
-                    readings[display_name(task)] = self.readings(study, task)
-                except LeftOut as reason:
-                    left_out[display_name(task)] = str(reason)
+                name = display_name(task)
+                found, reasons = self.readings(study, task)
+                if found:
+                    readings[name] = found
+                for reason in dict.fromkeys(reasons):
+                    of_all = f"{reasons.count(reason)} of {len(found) + len(reasons)} trainings"
+                    left_out[
+                        f"{name} ({of_all})" if found or reasons.count(reason) < len(reasons) else name
+                    ] = reason
 
         def weighed(tail: float) -> tuple[Evidence, ...]:
             return tuple(over_trainings(task, found, tail) for task, found in readings.items())
@@ -147,20 +160,24 @@ class Measure:
         measured = Measured(self.what, self.effect, self.sides, weighed(TAIL), left_out)
         return replace(measured, evidence=weighed(ALONE), tail=ALONE) if measured.voting == 1 else measured
 
-    def readings(self, study: Subject, task: str) -> list[Evidence]:
-        """The readings of one task, of all seeds that have what is needed and can be read."""
+    def readings(self, study: Subject, task: str) -> tuple[list[Evidence], list[str]]:
+        """The readings of one task, of all seeds that have what is needed and can be read, and why others cannot."""
         ways = (self.arguments["how"],) if "how" in self.arguments else self.reader.ways
         readings, reasons = [], []
-        for seed in self.seeds(study, task, ways):
+        try:
+            seeds = self.seeds(study, task, ways)
+        except LeftOut as reason:
+            return [], [str(reason)]
+        for seed in seeds:
             try:
                 for how in ways if self.reader.fitted else ():
                     require_fitted(study, task, how, seed)
                 readings.append(self.read(study, task, seed, ways))
             except LeftOut as reason:
-                reasons.append(reason)
-        if not readings:
-            raise reasons[0]
-        return readings
+                reasons.append(str(reason))
+            except Lacking:  # of results that are read alone there may be a part
+                reasons.append(f"not all that it needs{NOT_COMPUTED}")
+        return readings, reasons
 
     def read(self, study: Subject, task: str, seed: int, ways: Sequence[str]) -> Evidence:
         function, arguments = self.reader.function, dict(self.arguments)

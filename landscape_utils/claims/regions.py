@@ -67,12 +67,14 @@ def in_plane(surface: Surface, of: str = "loss") -> Region:
 
 
 def on_line(scan: Curve, at: str = "end", sides: str = "both") -> Region:
+    """Sizes are widths in alpha, and the grid tells none below its step to each side."""
     size = partial(flatness.width_below, scan, at=at, sides=sides)
-    return Region(versions(scan).marks[at], size, partial(slack, scan))
+    step = float(np.diff(np.sort(scan.alpha)).max(initial=0.0))
+    return Region(versions(scan).marks[at], size, partial(slack, scan), step * (2 if sides == "both" else 1))
 
 
 def along_directions(found: RandomDirections) -> Region:
-    """Sizes are radii at which the mean over the directions first exceeds a level.
+    """Sizes are radii at which the mean over the directions first exceeds a level; none below the first is told.
 
     The first version is the scan's own. The others draw examples, and directions too.
     """
@@ -81,7 +83,7 @@ def along_directions(found: RandomDirections) -> Region:
     mean = np.concatenate([found.loss.mean(axis=0)[None], np.einsum("vd,vdr->vr", shares, losses)])
     end = np.concatenate([[found.end], found.draws[:, 0].astype(float)])
     radius, loss = np.append(0.0, found.radius), np.concatenate([end[:, None], mean], axis=1)
-    return Region(end, partial(flatness.reach, radius, loss), partial(slack, found))
+    return Region(end, partial(flatness.reach, radius, loss), partial(slack, found), float(radius[1]))
 
 
 def ratio_of_regions(regions: list[Region], guessed: float, units: Sequence[float] = (1, 1)) -> Evidence:

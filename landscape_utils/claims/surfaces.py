@@ -82,7 +82,17 @@ def correlation(
     return np.where(np.isnan(found), 0.0, found)
 
 
-agreement = reads("surface", each=True)(correlation)
+agreement_of_both = reads("surface", each=True)(correlation)
+
+
+@reads("surface")
+def agreement(
+    study: Subject, task: str, seed: int, how: str, within: float, given_distance: bool = True
+) -> Evidence:
+    """The effect is Fisher's z = artanh r of the correlation r: no interval of it passes a correlation of 1."""
+    found = correlation(study, task, how, seed, within, given_distance)
+    with np.errstate(divide="ignore"):
+        return drawn([found[0]], np.arctanh(np.clip(found, -1.0, 1.0)))
 
 
 @reads(

@@ -18,10 +18,12 @@ def points(study: Subject, task: str, how: str, seed: int) -> tuple[float, float
     """Dev accuracy in %, and its standard error.
 
     In a difference of two they count as independent. On the same examples they are not, and the standard error is too
-    large if anything.
+    large if anything. It is that with one example more right and one more wrong (Agresti and Caffo 2000): where all are
+    right there would be none.
     """
-    found = 100 * float(study.run(task, how, seed).dev_accuracy[-1])
-    return found, float(np.sqrt(found * (100 - found) / study.facts(task)["dev_examples"]))
+    found, n = 100 * float(study.run(task, how, seed).dev_accuracy[-1]), study.facts(task)["dev_examples"]
+    near = (n * found + 100) / (n + 2)
+    return found, float(np.sqrt(near * (100 - near) / (n + 2)))
 
 
 accuracy = reads("run", each=True)(points)
@@ -55,13 +57,13 @@ def epochs_to_half(study: Subject, task: str, seed: int) -> Evidence:
 @reads("run", each=True, over=Kind.STEPS)
 def loss(
     study: Subject, task: str, how: str, seed: int, epoch: int | None = None, of_guessing: bool = False
-) -> tuple[float, float]:
+) -> tuple[float, float, int]:
     """Of an epoch, by default of the last; in nats, or as a share of the loss of guessing."""
     run, unit = study.run(task, how, seed), guessing(study, task) if of_guessing else 1.0
     if (epoch or 1) > run.epochs:
         raise LeftOut(f"{TRAININGS[how]} has only {run.epochs} epochs")
-    found, stderr = loss_of_epoch(run, epoch or run.epochs)
-    return found / unit, stderr / unit
+    found, stderr, df = loss_of_epoch(run, epoch or run.epochs)
+    return found / unit, stderr / unit, df
 
 
 @reads("walk", each=True)
@@ -135,8 +137,10 @@ def first_direction(study: Subject, task: str, seed: int, more_than: float | Non
     """Against a share of the descent; by default against the descent of the first epoch."""
     found = study.obstacles(task, "pretrained", seed)
     start, whole, ray = versions(found.path).marks["start"], descent(found.path), versions(found.ray)
-    share = 100 * (start - np.fmin.reduce(ray.grid, axis=1)) / whole
-    first = 100 * (start - ray.marks["first epoch"]) / whole
+    there = ray.marks["first epoch"]
+    first, share = (
+        100 * (start - lowest) / whole for lowest in (there, np.fmin(there, np.fmin.reduce(ray.grid, axis=1)))
+    )
     return drawn([first[0], share[0]], share - (first if more_than is None else more_than))
 
 

@@ -146,11 +146,20 @@ class Grid(Part):
         return [np.linspace(-self.span, self.span, points)] * dimensions
 
 
-class Sample(Part):
-    """How many examples of each split a surface is computed on; 0: all."""
+def several(count: int) -> int:
+    if count == 1:
+        raise ValueError("must be 0, for all, or 2 or more, for one has no standard error; got 1")
+    return count
 
-    train: Annotated[int, Field(ge=0)]
-    dev: Annotated[int, Field(ge=0)]
+
+Examples = Annotated[int, Field(ge=0), AfterValidator(several)]
+
+
+class Sample(Part):
+    """How many examples of each split a surface is computed on, two or more; 0: all."""
+
+    train: Examples
+    dev: Examples
 
 
 class Layers(Part):

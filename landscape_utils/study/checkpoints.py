@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ..claims.claims import CLAIMS
-from ..engine.losses import Loss
+from ..engine.losses import Loss, whole_number
 from ..engine.objective import Measurement, Objective
 from ..engine.space import ParameterSpace, layer_groups
+from ..environment import NOTHING
 from ..errors import UserError, one_of
 from ..landscape.directions import normalised, random_direction
 from ..names import GROUPS, HOWS, SPLITS, task_key
@@ -83,7 +84,15 @@ class OwnTrainings(Trainings):
         return self.data
 
     def facts(self, name: str) -> dict[str, Any]:
-        return {fact: value.tolist() for fact, value in task_facts(self.task(name)).items()}
+        found = {fact: value.tolist() for fact, value in task_facts(self.task(name)).items()}
+        if self.loss:
+            device = (
+                "cpu" if self.device == NOTHING else self.device
+            )  # on which it may hold weights of classes
+            labels = torch.tensor([example["labels"] for example in self.data.dev], device=device)
+            equal = torch.zeros(len(labels), len(found["labels"]), device=device)
+            found["guessing"] = float(self.loss(equal, labels).mean())
+        return found
 
     def partner(self, task: str) -> str:
         return "another task" if self.others else "at random"
@@ -169,6 +178,12 @@ def check_given(task: Any, trained: Any, others: Any) -> None:
     ):
         if not isinstance(value, kind):
             raise UserError(f"{wanted}; got {value!r:.99}")
+    for i, example in enumerate((*task.train, *task.dev)):
+        if whole_number(example["labels"]) not in range(len(task.labels)):
+            raise UserError(
+                f"example {i} of {task.name} has label {example['labels']!r:.60}: a study takes one class an example, "
+                f"0 to {len(task.labels) - 1}; lu.Objective and lu.scan also take several labels, and numbers"
+            )
     if not trained:
         raise UserError("no checkpoints: give those of a fine-tuning, trained={'pretrained': [start, end]}")
     for how, folders in trained.items():

@@ -4,7 +4,7 @@ import hashlib
 import io
 import pickle
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -31,7 +31,7 @@ def name_of(loss: Any) -> str:
     file = io.BytesIO()
     try:
         _Pickler(file).dump(loss)
-    except (pickle.PicklingError, AttributeError, TypeError, OSError) as error:
+    except (pickle.PicklingError, AttributeError, TypeError, ValueError, RecursionError, OSError) as error:
         raise UserError(
             f"loss {name} cannot be told from another ({error}): write it as a function of numbers and tensors"
         ) from None
@@ -52,7 +52,7 @@ class _Pickler(pickle.Pickler):
             held = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
             return tuple, ((str(value.dtype), tuple(value.shape), held),)
         if isinstance(value, CodeType):
-            return tuple, ((value.co_code, value.co_names, value.co_consts),)
+            return tuple, ((value.co_code, value.co_names, _in_order(value.co_consts)),)
         if not isinstance(value, FunctionType | type | ModuleType):
             return NotImplemented
         name, module = value.__name__, isinstance(value, ModuleType)
@@ -71,9 +71,14 @@ def _held(value: Any) -> Iterator[Any]:
         own = {n: held for n, held in vars(value).items() if isinstance(held, FunctionType) or n[:2] != "__"}
         yield from (value.__bases__, own)
     else:
-        yield from (value.__code__, [cell.cell_contents for cell in value.__closure__ or ()])
-        yield [value.__globals__[n] for n in _names(value.__code__) if n in value.__globals__]
+        yield from (value.__code__, _in_order(cell.cell_contents for cell in value.__closure__ or ()))
+        yield _in_order(value.__globals__[n] for n in _names(value.__code__) if n in value.__globals__)
         yield from (value.__defaults__, value.__kwdefaults__)
+
+
+def _in_order(values: Iterable[Any]) -> list[Any]:
+    """The values; sets as lists, for the order in which a process goes through them is its own."""
+    return [sorted(map(repr, value)) if isinstance(value, set | frozenset) else value for value in values]
 
 
 def _names(code: CodeType) -> list[str]:

@@ -191,7 +191,10 @@ class Study(Computing):
         `kind`: the name of a method that takes a seed, or "continued".
         """
         one_of("kind of result", kind, ("continued", *OF_A_RUN))
-        those = OF_A_RUN["barrier" if kind == "continued" else kind].all(self)
+        further = (
+            kind == "continued" or task not in self.tasks
+        )  # of the further epochs, whose task may be another
+        those = OF_A_RUN["barrier" if further else kind].all(self)
         named = {one.seed for one in those if (one.task, one.how) == (task, how)}
         kind, how = ("run", CONTINUED) if kind == "continued" else (kind, how)
         seeds = [seed for seed in self.seeds if seed in named]

@@ -29,9 +29,9 @@ def epochs_to(run: Run, loss: float) -> float:
     return float(epochs[reached[0]]) if len(reached) else float("inf")
 
 
-def loss_of_epoch(run: Run, epoch: int) -> tuple[float, float]:
-    """Mean loss of the steps of an epoch, counted from 1, and its standard error."""
+def loss_of_epoch(run: Run, epoch: int) -> tuple[float, float, int]:
+    """Mean loss of the steps of an epoch, counted from 1, its standard error and the degrees of freedom of that."""
     border = 1e-9  # a step at the end of an epoch belongs to it, whatever the rounding
     steps = run.loss[(run.epoch_of_step > epoch - 1 + border) & (run.epoch_of_step <= epoch + border)]
     stderr = steps.std(ddof=1) / np.sqrt(len(steps)) if len(steps) > 1 else np.inf
-    return float(steps.mean()), float(stderr)
+    return float(steps.mean()), float(stderr), max(len(steps) - 1, 1)

@@ -1,5 +1,6 @@
 """The book's making, on a book of one page and one or two notebooks that take seconds."""
 
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from landscape_utils.book import build as book
 from landscape_utils.book.staging import REFERENCE, YOURS, Part
 from landscape_utils.errors import Lacking, UserError
+from landscape_utils.profiles import BUILTIN
 
 NAMES = ("01_one", "02_two")
 
@@ -114,3 +116,11 @@ def test_only_named_chapters_are_read_and_only_if_there_are_results(root, caplog
     assert [(one.notebook.stem, one.only_reads) for one in found] == [("01_one", True), ("02_two", True)]
     given = {"profile": "minilm", "device": "none", "results_dir": str(root / "results")}
     assert found[0].parameters == given
+
+
+def test_notebooks_are_asked_for_a_seed_of_the_profile(tmp_path):
+    text = (BUILTIN / "demo.toml").read_text("utf-8")
+    for seeds, asked in (("[2, 0]", {}), ("[2, 1]", {"seed": 2})):
+        path = tmp_path / "mine.toml"
+        path.write_text(re.sub(r"(?m)^seeds = .*", f"seeds = {seeds}", text), "utf-8")
+        assert book.asked_of(str(path)) == {"profile": str(path)} | asked

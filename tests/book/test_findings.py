@@ -117,6 +117,10 @@ def test_an_effect_that_is_at_most_so_large_does_not_come_closest(true):
         return findings.numbers(replace(speed, primary=replace(speed.primary, evidence=evidence)))
 
     assert "4 from scratch and 2 fine-tuned on SST-2, the task that comes closest" in said(bound, known)
+    never = replace(known, task="MNLI", values=(np.inf, 4.0), effect=0.5, low=0.5, high=np.inf)
+    assert said(known, never).endswith("4 fine-tuned on MNLI, where the effect is known on one side only.")
+    worse = replace(known, task="MRPC", values=(1.0, 4.0), effect=-2.0, low=-2.0, high=-2.0)
+    assert said(known, bound, worse).endswith("4 fine-tuned on MRPC, the one that is furthest from it.")
     twice = replace(known, task="MRPC", values=(8.0, 4.0))
     assert said(known, twice).endswith("on SST-2, and the effect is the same on the other tasks.")
     assert said(known, replace(known, task="MRPC")).endswith("and no different on the other tasks.")

@@ -11,6 +11,7 @@ from scipy import stats
 from landscape_utils.claims.evidence import EVERY, Claim, Measured, table
 from landscape_utils.claims.intervals import Evidence, Kind, LeftOut, drawn, normal, number, over_trainings
 from landscape_utils.claims.measure import Measure, reads
+from landscape_utils.errors import Lacking
 
 FOR, AGAINST, OPEN = (
     Evidence((0.0, 0.0), 0.0, *interval, Kind.EXAMPLES, task="t") for interval in ((1, 2), (-2, -1), (-1, 1))
@@ -145,6 +146,9 @@ def test_interval_over_draws_leaves_two_of_a_hundred_outside_on_each_side():
     assert (unknown.low, unknown.high) == (-np.inf, np.inf)
 
 
+SEED_1 = "seed 1 did not learn"
+
+
 def study(**seeds):
     return SimpleNamespace(
         tasks=("mnli", "rte"), seeds_of=lambda kind, task, how: seeds.get(f"{kind}_{task}", (0, 1, 2))
@@ -154,7 +158,9 @@ def study(**seeds):
 @reads("run", "curve")
 def reading(study, task, seed, how) -> Evidence:
     if seed == 1:
-        raise LeftOut("seed 1 did not learn")
+        raise LeftOut(SEED_1)
+    if seed == 3:
+        raise Lacking("the store has no mrpc-middle-3")
     return drawn((float(seed),), 1.0 + seed)
 
 
@@ -164,10 +170,13 @@ MEASURE = Measure("what", "effect", reading, ("value",), arguments={"how": "pret
 def test_a_measure_takes_the_tasks_and_seeds_that_have_what_it_needs_and_can_be_read():
     found = MEASURE(study(curve_rte=(1, 2)))
     assert [(e.task, e.trainings, e.effect) for e in found.evidence] == [("MNLI", 2, 2.0), ("RTE", 1, 3.0)]
-    assert MEASURE(study(curve_rte=(1,))).left_out == {"RTE": "seed 1 did not learn"}
-    lacking = MEASURE(study(curve_rte=())).left_out
+    assert found.left_out == {"MNLI (1 of 3 trainings)": SEED_1, "RTE (1 of 2 trainings)": SEED_1}
+    assert MEASURE(study(curve_rte=(1,), curve_mnli=(2,))).left_out == {"RTE": SEED_1}
+    lacking = MEASURE(study(curve_rte=(), curve_mnli=(2,))).left_out
     assert lacking == {"RTE": "no loss curve has been computed for fine-tuning"}
     assert [e.task for e in replace(MEASURE, only=["rte"])(study()).evidence] == ["RTE"]
+    part = MEASURE(study(run_rte=(3,), curve_rte=(3,))).left_out["RTE"]
+    assert part == "not all that it needs has been computed", "a store that is read alone may have a part"
     fitted = replace(MEASURE, reader=reading._replace(kinds=("curve",), fitted=True), only=["rte"])
     assert "no training has been computed" in fitted(study(run_rte=())).left_out["RTE"]
     together = replace(MEASURE, reader=reading._replace(tasks=lambda study: (EVERY,)))
@@ -186,7 +195,17 @@ def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.12345, "0.123"), (-2.0, "−2"), (12345.6, "12,346"), (np.nan, "n/a"), (np.inf, "∞"), (-np.inf, "−∞")],
+    [
+        (0.12345, "0.123"),
+        (999.7, "1,000"),
+        (-1234.5, "−1,234"),
+        (-0.0, "0"),
+        (-2.0, "−2"),
+        (12345.6, "12,346"),
+        (np.nan, "n/a"),
+        (np.inf, "∞"),
+        (-np.inf, "−∞"),
+    ],
 )
 def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell(value, text):
     assert number(value) == text

@@ -5,16 +5,23 @@ Everything else must agree to rounding.
 """
 
 from dataclasses import replace
+from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from planted import GUESS, SIZES, TASKS, Planted
 from scipy.interpolate import RegularGridInterpolator
 from scipy.optimize import brentq
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import rankdata, sem, spearmanr, ttest_1samp, ttest_ind
+from synthetic import curve_of, run_of
 
+from landscape_utils.claims import trainings
 from landscape_utils.claims.claims import CLAIMS
-from landscape_utils.claims.layers import costs
+from landscape_utils.claims.intervals import Kind, LeftOut, over_trainings
+from landscape_utils.claims.layers import cost as cost_of_rollback
+from landscape_utils.claims.measure import compared
+from landscape_utils.claims.regions import on_line
 from landscape_utils.claims.surfaces import partial_rank_correlation
 from landscape_utils.landscape.scan import Curve
 from landscape_utils.names import display_name
@@ -163,7 +170,7 @@ EXPECTED = {  # claim -> effect of a task
     "wider": lambda t: area_ratio(t, "train", "loss", GUESS),
     "flatter": radius_ratio,
     "error-surface": lambda t: area_ratio(t, "dev", "error", 0.5),
-    "surfaces-agree": lambda t: partial_correlation(t, "pretrained"),
+    "surfaces-agree": lambda t: np.arctanh(partial_correlation(t, "pretrained")),
     "agree-on-large": lambda _: np.dot([0.5, -0.5, 0.5, -0.5], [partial_correlation(t, "scratch") for t in TASKS]),
     "orthogonal": over_seeds(lambda t, s: 5 / 1e3 - abs(STUDY.walk(t, "pretrained", s).angle)),
     "overfitting": over_seeds(rise_of_error),
@@ -199,11 +206,74 @@ def test_every_measure_that_stands_beside_can_be_read_on_a_whole_study():
             assert np.isfinite([e.effect for e in measured.evidence]).all(), measured.what
 
 
-def test_costs_of_random_sets_are_their_mean():
+@pytest.mark.parametrize(
+    ("sets", "left"), [([(0, 1), (2, 4), (3, 5)], 12 / 15), (list(combinations(range(6), 2)), 0)]
+)
+def test_random_sets_cost_their_mean_which_rests_on_the_sets_that_were_drawn(sets, left):
+    """The first set keeps all right and the others lose all; of a finite number of sets fewer are unknown."""
     plain = STUDY.rollback("mnli", seed=0)
-    both = replace(plain, correct=np.concatenate([plain.correct, ~plain.correct[:1], plain.correct[:1]]))
-    whole = plain.correct[0].astype(float)
-    assert costs(both, "correct")["random"] == pytest.approx(100 * (whole - 0.5))
+    right = plain.correct[:1]
+    after = np.concatenate([right] + [np.zeros_like(right)] * (len(sets) - 1))
+    both = replace(plain, correct=np.concatenate([plain.correct, after]), random_sets=np.array(sets))
+    study = SimpleNamespace(rollback=lambda task, seed: both, facts=STUDY.facts)
+    found = cost_of_rollback.function(study, "mnli", 0, {"random": 1, "low": -1})
+    lost = 100 * right[0].astype(float) * (1 - 1 / len(sets))
+    each = np.append(lost - 100 * (right[0].astype(float) - plain.correct[1]), [100, -100])
+    by_set = sem([0.0] + [100 * right.mean()] * (len(sets) - 1)) * np.sqrt(left)
+    assert found.values[0] == pytest.approx(lost.mean())
+    assert found.effect == pytest.approx(each.mean())
+    assert found.high - found.effect == pytest.approx(1.959964 * np.hypot(sem(each), by_set))
+    study.rollback = lambda task, seed: replace(both, layers=plain.layers | {"low": (0, 2)})
+    with pytest.raises(LeftOut, match="another number of layers"):
+        cost_of_rollback.function(study, "mnli", 0, {"random": 1, "low": -1})
+
+
+def test_a_mean_loss_over_few_steps_has_students_interval_and_over_trainings_no_other():
+    """As scipy's test of Welch has it, of 20 and of 4 steps; the steps of each training are in how the means spread."""
+    runs = {
+        "scratch": run_of(lambda e: np.sin(9 * e), steps_each=20),
+        "pretrained": run_of(np.cos, steps_each=4),
+    }
+    study = SimpleNamespace(run=lambda task, how, seed: runs[how])
+    found = compared([trainings.loss.function(study, "mrpc", how, 0) for how in runs], Kind.STEPS)
+    steps = [runs[how].loss[-count:] for how, count in (("pretrained", 4), ("scratch", 20))]
+    expected = ttest_ind(*steps, equal_var=False).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx(tuple(expected), rel=1e-6)
+    seeds = [replace(found, effect=effect, low=effect - 9, high=effect + 9) for effect in (1.0, 2.0, 4.0)]
+    expected = ttest_1samp([1.0, 2.0, 4.0], 0).confidence_interval(0.95)
+    together = over_trainings("MRPC", seeds)
+    assert (together.low, together.high) == pytest.approx(tuple(expected))
+
+
+def test_an_accuracy_at_which_nothing_is_wrong_is_uncertain_too():
+    """40 of 40 against 36 of 40, of which Fisher's exact test says p = 0.12."""
+    shares = {"scratch": np.array([0.9]), "pretrained": np.array([1.0])}
+    study = SimpleNamespace(
+        run=lambda task, how, seed: SimpleNamespace(dev_accuracy=shares[how]),
+        facts=lambda task: {"dev_examples": 40},
+    )
+    found = compared([trainings.accuracy.function(study, "mrpc", how, 0) for how in shares], Kind.EXAMPLES)
+    assert found.effect == pytest.approx(10) and found.word == "open"
+
+
+def test_a_width_below_the_step_of_the_scan_is_between_nothing_and_the_step():
+    """A parabola of half-width w that a line from the mark to the next point cuts at w^2 / step."""
+    curve = curve_of(lambda a: (a - 1) ** 2, points=15, span=4)  # points 4 / 7 apart
+    size, low, high = on_line(curve, sides="left").bounds(np.full(1 + len(curve.draws), 0.3**2))[:, 0]
+    assert low == 0 and high >= 4 / 7 - 1e-9 and size == pytest.approx(4 / 7)
+
+
+def test_the_first_epochs_own_place_is_one_of_its_directions():
+    """In a valley that is narrower than the steps of the ray."""
+    found = STUDY.obstacles("mnli", "pretrained", 0)
+    lowest = found.ray.marks["first epoch"]._replace(loss=float(found.ray.loss.min()) - 0.1)
+    draws = found.ray.draws.copy()
+    draws[:, 0, -1] = draws[:, 0, :-1].min(axis=1) - 0.1
+    marks = dict(found.ray.marks) | {"first epoch": lowest}
+    narrow = replace(found, ray=replace(found.ray, marks=marks, draws=draws))
+    assert list(marks)[-1] == "first epoch"
+    study = SimpleNamespace(obstacles=lambda *_: narrow)
+    assert trainings.first_direction.function(study, "mnli", 0).effect == 0
 
 
 def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from transformers import AutoModelForSequenceClassification
 import landscape_utils as lu
 from landscape_utils.book import tables
 from landscape_utils.claims.evidence import number
+from landscape_utils.claims.measure import guessing
 from landscape_utils.figures.widgets import explore
 from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
 from landscape_utils.names import HOWS
@@ -143,6 +145,7 @@ def test_another_loss_is_another_result(case, tmp_path):
         loss = lambda x, y, w=weight: w * cross_entropy(x, y, reduction="none")  # noqa: E731
         mine = study_of(case, tmp_path, trained=one, loss=loss)
         ends += [mine.curve("reviews").marks["end"].loss, float(mine.rollback("reviews").loss[0].mean())]
+        assert guessing(mine, "reviews") == pytest.approx(weight * np.log(2))
     assert ends[2:] == pytest.approx([3 * ends[0], 3 * ends[1]], rel=1e-6)
 
 
@@ -185,6 +188,7 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     (start, *_, end), others = case.trained["pretrained"], case.others
     make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
     edit_config(shutil.copytree(start, tmp_path / "heads"), num_attention_heads=4)  # as many weights
+    several = replace(case.task, train=[case.task.train[0] | {"labels": [0, 1]}])
     for changes, words in (
         ({"trained": {}}, "no checkpoints"),
         ({"trained": [start, end]}, "names the checkpoints of a fine-tuning"),
@@ -196,6 +200,10 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
         ({"trained": {"pretrained": [start, tmp_path / "none"]}}, "none' is neither a folder nor"),
         ({"others": end}, "others={'pretrained': folder} names"),
         ({"task": "reviews"}, "task must be a Task, such as read_task returns; got 'reviews'"),
+        (
+            {"task": several},
+            r"example 0 of reviews has label \[0, 1\]: a study takes one class .* 0 to 1; lu.Objective",
+        ),
         ({"trained": {"a": [start, end]}, "directions": "pca"}, "need three checkpoints"),
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
         ({"trained": {"a": [end, end]}}, "are equal, so no direction leads"),

@@ -31,6 +31,14 @@ def of_a_users_own(by):
     return partial(focal, gamma=2), Focal(), Callable(), Callable().loss
 
 
+class Circle:
+    def __init__(self):
+        self.call = self.focal
+
+    def focal(self, logits, labels):
+        return logits.sum(1)
+
+
 def test_the_name_of_a_loss_tells_what_it_does():
     """By its code and what the code holds; written twice the same, it is the same."""
 
@@ -62,3 +70,12 @@ def test_the_name_of_a_loss_tells_what_it_does():
     assert names == {name_of(loss) for loss in again}
     with pytest.raises(UserError, match="cannot be told from another"):
         name_of(partial(F.cross_entropy, weight=(i for i in range(3))))
+    with pytest.raises(UserError, match="cannot be told from another"):
+        name_of(Circle())
+
+    def holding(numbers):
+        return lambda logits, labels: logits.sum(1) * len(numbers)
+
+    both = {0, 8}, {8, 0}  # one set, gone through in two orders
+    assert list(both[0]) != list(both[1])
+    assert name_of(holding(both[0])) == name_of(holding(both[1]))
