@@ -178,7 +178,9 @@ class Live(ipywidgets.VBox):
             rows.append((k + 1, truth, task.labels[best], f"{share[best]:.3f}"))
         head = ["sentence", "is", "taken for", "probability"]
         self.answers.value = pd.DataFrame(rows, columns=head).to_html(index=False)
-        self.say(f"Classified at α = {alpha:g}, β = {beta:g}.")
+        self.say(
+            f"{self.study.heading(place.task)}, {how_name(place.how)}: classified at α = {alpha:g}, β = {beta:g}."
+        )
 
     # In the thread that scans
 
@@ -222,4 +224,8 @@ class Live(ipywidgets.VBox):
         if found:
             surfaces = {title: found[split] for title, split in SPLITS.items()}
             view = self.landscape(task, how, surfaces)
-            self.explorer.scanned = replace(view, how=view.how + NOW).packed()
+            before, live = self.explorer.scanned or {}, replace(view, how=view.how + NOW).packed()
+            self.explorer.scanned = live
+            facets = {name: live.get(name) for name in ("task", "how", "layers")}
+            if any(before.get(name) != facet for name, facet in facets.items()):
+                self.explorer.selection = facets  # a scan that has begun is what the page goes on to show

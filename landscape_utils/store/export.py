@@ -54,7 +54,10 @@ def export(path: Path, out: Path) -> Result:
         raise UserError(f"cannot export to {out}: the name must end in .csv or .nc")
     result = sound_result(path)
     data = writers[out.suffix](result)
-    with disk_errors(f"write {out}"), TemporaryDirectory(prefix=".", dir=out.parent) as own:
+    with (
+        disk_errors(f"write {out}", "make room or give another name"),
+        TemporaryDirectory(prefix=".", dir=out.parent) as own,
+    ):
         write_atomically(Path(own, out.name), data)  # beside the user's files no name is ours
         os.replace(Path(own, out.name), out)
     return result

@@ -14,18 +14,18 @@ from ..errors import UserError
 
 logger = logging.getLogger("landscape_utils")
 CHECKSUMS = "sha256.json"
+ELSEWHERE = (
+    "make room or choose another results_dir; what is saved is kept, and the same command goes on from there"
+)
 
 
 @contextlib.contextmanager
-def disk_errors(doing: str) -> Iterator[None]:
+def disk_errors(doing: str, way_out: str = ELSEWHERE) -> Iterator[None]:
     """Turn an `OSError` (full disk, read-only folder, ...) into a one-line `UserError`."""
     try:
         yield
     except OSError as error:
-        raise UserError(
-            f"cannot {doing}: {error.strerror or error}; make room or choose another results_dir; "
-            "what is saved is kept, and the same command goes on from there"
-        ) from error
+        raise UserError(f"cannot {doing}: {error.strerror or error}; {way_out}") from error
 
 
 def write_all(descriptor: int, data: bytes) -> None:

@@ -22,7 +22,8 @@ from ..profiles import load_profile
 from ..profiles.profile import Profile, Training
 from ..progress import bar
 from ..store.store import Store
-from ..training.checkpoints import Adopted, classifier, configuration, differing, evaluations, theta_of
+from ..training.checkpoints import Adopted, classifier, differing, evaluations, theta_of
+from ..training.comparable import check_networks, check_reading
 from ..training.models import folder_of, on_device, weights_checksum
 from ..training.tasks import Task, sample_of, task_facts
 from .kind import Arrays, Recipe, Second, Trainings
@@ -36,7 +37,6 @@ OWN = "own"  # the folder of their results: a profile's hold its own trainings
 SMALL = 1_000_000  # parameters: a network below is slower on two threads than on one
 Folders = Mapping[str, Sequence[Path]]  # of the checkpoints of each training
 HISTORY = 512  # examples of train on which the checkpoints' loss is measured
-ALIKE = ("model_type", "num_attention_heads", "hidden_act", "activation")  # of which weights tell nothing
 UNKNOWN = Measurement(*4 * (float("nan"),))
 
 
@@ -82,6 +82,11 @@ class OwnTrainings(Trainings):
     def task(self, name: str) -> Task:
         self.known(name)
         return self.data
+
+    def ready(self, run: RunResult) -> None:
+        """Refuse a checkpoint that is no longer the one that results are kept for."""
+        if list(map(weights_checksum, self.trained[run.how])) != self.checksums[run.how]:
+            raise UserError(f"a checkpoint of {run.how!r} has changed since it was read: make the study anew")
 
     def facts(self, name: str) -> dict[str, Any]:
         found = {fact: value.tolist() for fact, value in task_facts(self.task(name)).items()}
@@ -209,6 +214,7 @@ def check_ends(trained: Folders, others: Mapping[str, Path], task: Task) -> tupl
     """
     size, classes = 0, len(task.labels)
     check_networks([*chain(*trained.values()), *others.values()])
+    check_reading(trained)
     for how, (start, *_, end) in trained.items():
         model, whole = classifier(end, classes)
         if not whole:
@@ -228,19 +234,6 @@ def check_ends(trained: Folders, others: Mapping[str, Path], task: Task) -> tupl
         return size, bool(layer_groups(model))
     except UserError:
         return size, False
-
-
-def check_networks(folders: Sequence[Path]) -> None:
-    """Refuse networks that have as many weights and compute something else from them."""
-    wanted = configuration(folders[-1])
-    for folder in folders:
-        config = configuration(folder)
-        for name in ALIKE:
-            found, other = getattr(config, name, None), getattr(wanted, name, None)
-            if found != other:
-                raise UserError(
-                    f"{folder} has {name} {found!r} and {folders[-1]} {other!r}: a landscape is of one network"
-                )
 
 
 class Compared(NamedTuple):

@@ -20,6 +20,7 @@ from ..environment import one_thread
 from ..errors import UserError
 from ..profiles.profile import Profile
 from ..training import hub
+from ..training.models import reading
 from ..training.pretraining import DEMO, pretrain, pretrained_path
 from ..training.published import GLUE_SIZES, network_config
 from .computing import KINDS, with_needs
@@ -29,7 +30,9 @@ from .study import Study
 from .trainings import cache_of
 
 VISIT_TOKENS = 4096  # of the visit that is timed
-TIMES = 3  # visits and steps that are timed, after one that warms up
+TIMES = (
+    3  # visits that are timed after one that warms up; steps, with the set-up of their Trainer, are one more
+)
 PRETRAINING = "pre-training of the demo's encoder"
 LIBRARIES = 6e8  # resident bytes of a process that has imported this package and done some work
 
@@ -105,7 +108,7 @@ def scale_of(study: Study, config: hf.PretrainedConfig) -> Scale:
 
 def size_of(config: hf.PretrainedConfig) -> ParameterSpace:
     """The space of an encoder that has no weights."""
-    with torch.device("meta"):
+    with torch.device("meta"), reading(config.model_type):
         return ParameterSpace(hf.AutoModelForSequenceClassification.from_config(config))
 
 

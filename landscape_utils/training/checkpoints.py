@@ -32,6 +32,7 @@ from .tasks import Task, sentences_of, tokenised
 
 USUAL_LENGTH = 512  # tokens, where neither the tokenizer nor the model has a limit
 NO_LIMIT = 10**9  # a tokenizer without one says a larger number
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 FIRST, LAST = ("start", "init", "initial", "base"), ("final", "last", "end")  # ends of names without a number
 # Of what a Trainer measures, after "eval_".
 MEASURED = {"loss": "loss", "accuracy": "accuracy", "acc": "accuracy"}
@@ -67,7 +68,8 @@ def by_name(folders: str) -> dict[str, list[Path]]:
     parts = [part.strip() for part in str(folders).split(";") if part.strip()]
     named = [re.match(r"([^=/\\*,]+)=(.*)", part, re.DOTALL) for part in parts]
     # a folder may be called as a training is: "lr=3e-5/checkpoint-*"
-    if len(parts) < 2 and (not any(named) or fitting(Path.cwd(), parts[0])):
+    first = parts[0].split(",")[0] if parts else ""
+    if len(parts) < 2 and (not any(named) or any(fitting(root, first) for root in (Path.cwd(), ROOT))):
         return {HOWS[0]: in_order(folders)}
     names = [match[1].strip() for match in named if match]
     if len(set(names)) < len(parts) or not all(names):
@@ -83,22 +85,24 @@ def fitting(root: Path, name: str) -> list[Path]:
         path for path in map(Path, glob.glob(str(Path(glob.escape(str(root))) / pattern))) if path.is_dir()
     ]
     places = {path: [_place(path.parts[-1 - i]) for i in reversed(starred)] for path in paths}
-    unknown = [path.name for path in paths if None in places[path]]
-    if unknown and len(paths) > 1:
-        raise UserError(
-            f"{name!r}: where does {unknown[0]!r} belong? its name has no number: name the folders one by one, "
-            "separated by commas, the start first"
-        )
+    # numbers tell an order among names that are otherwise alike
+    kinds = [{place[i][2] for place in places.values() if place[i][0] == 0} for i in range(len(starred))]
+    for i, alike in enumerate(kinds):
+        odd = [path for path in paths if places[path][i][:2] == (0, [])] or paths[-1:] * (len(alike) > 1)
+        if odd and len(paths) > 1:
+            raise UserError(
+                f"{name!r}: where does {odd[0].name!r} belong? numbers order names that are otherwise alike: name the "
+                "folders one by one, separated by commas, the start first"
+            )
     return sorted(paths, key=lambda path: (places[path], str(path)))
 
 
-def _place(name: str) -> tuple[int, list[float]] | None:
-    """Where a folder stands among its like: by the numbers in its name, or before or behind those that have one."""
-    numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", name)]
+def _place(name: str) -> tuple[int, list[float], str]:
+    """Where a folder stands among its like: before the others, by the numbers in its name, or behind the others; and
+    the name without its numbers."""
+    numbers = [float(number) for number in NUMBER.findall(name)]
     word = re.split(r"[^a-z]+", name.lower())[-1]
-    if numbers:
-        return 0, numbers
-    return (-1, []) if word in FIRST else (1, []) if word in LAST else None
+    return -1 if word in FIRST else 1 if word in LAST else 0, numbers, NUMBER.sub("#", name)
 
 
 def configuration(folder: Path) -> hf.PretrainedConfig:
@@ -163,13 +167,13 @@ class Adopted(Run):
     size: int
 
     def theta(self, epoch: int = -1) -> Tensor:
-        return theta_of(self.checkpoints[epoch], self.classes, self.size)
+        return theta_of(self.checkpoints[self.which(epoch)], self.classes, self.size)
 
     def theta_quarter(self) -> None:
         """Checkpoints do not tell it."""
 
     def model(self, epoch: int = -1) -> hf.PreTrainedModel:
-        return classifier(self.checkpoints[epoch], self.classes)[0]
+        return classifier(self.checkpoints[self.which(epoch)], self.classes)[0]
 
 
 def read_task(
@@ -217,7 +221,7 @@ def read_task(
         files = Files(train=beside("train", train), dev=beside("dev", dev), text=named, label=str(label))
         classes = [str(name) for _, name in sorted((config.id2label or {}).items())]  # some count them from 1
         sentences, limit = sources.from_files(files, classes), 0
-        name = re.sub(r"[-_.]?train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
+        name = re.sub(r"(^|[-_.])train$", "", Path(train).stem) or Path(files.train).resolve().parent.name
     pair, cut = len(sentences.train[0][0]) == 2, saved_truncation(tokenizer)
     truncation = cut["strategy"] if pair and cut else "longest_first"
     tokens = length(classifier(folders[-1], config.num_labels or 0)[0], tokenizer, max_length)

@@ -102,12 +102,16 @@ class Run:
                 parameter.copy_(saved[f"head.{name}"])
         return model.eval()
 
-    def _snapshot(self, epoch: int) -> Path:
+    def which(self, epoch: int) -> int:
+        """The number of an epoch, of which -1 is the last."""
         if not -1 <= epoch <= self.epochs:
             raise UserError(
                 f"epoch {epoch}: this run has epochs 0 (the start) to {self.epochs}, -1 is the last"
             )
-        return snapshot_path(self.folder, self.epochs if epoch == -1 else epoch)
+        return self.epochs if epoch == -1 else epoch
+
+    def _snapshot(self, epoch: int) -> Path:
+        return snapshot_path(self.folder, self.which(epoch))
 
 
 def snapshot_path(folder: Path, epoch: int) -> Path:

@@ -8,7 +8,7 @@ import transformers as hf
 from safetensors import safe_open
 
 from ..errors import UserError
-from .models import ADAPTER, read_json
+from .models import ADAPTER, read_json, reading
 
 WEIGHTS = "adapter_model.safetensors"
 
@@ -16,7 +16,7 @@ WEIGHTS = "adapter_model.safetensors"
 def saved_head(folder: Path) -> dict[str, tuple[int, ...]]:
     """The names and shapes of the weights that an adapter holds whole, and not as a change of its base's."""
     modules = read_json(folder / ADAPTER).get("modules_to_save") or []
-    with safe_open(folder / WEIGHTS, "pt") as file:
+    with reading(folder), safe_open(folder / WEIGHTS, "pt") as file:
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     return {name: shape for name, shape in shapes.items() if set(modules) & set(name.split("."))}
 
@@ -30,7 +30,11 @@ def merged(base: hf.PreTrainedModel, folder: Path) -> hf.PreTrainedModel:
             f"{folder} is an adapter of peft, which is not installed: pip install landscape_utils[lora], or save the "
             "merged model, by merge_and_unload() and save_pretrained()"
         ) from None
-    model = PeftModel.from_pretrained(base, folder)
+    try:
+        model = PeftModel.from_pretrained(base, folder)
+    except RuntimeError as error:  # of torch, for weights of another size
+        reason = " ".join(str(error).split())
+        raise UserError(f"{folder} does not fit the model that it names as its base: {reason:.200}") from None
     if model.active_peft_config.is_prompt_learning:
         kind = model.active_peft_config.peft_type.value
         raise UserError(

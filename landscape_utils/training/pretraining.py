@@ -10,9 +10,9 @@ import inspect
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -133,14 +133,15 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
             if not intact(folder):
                 if folder.exists():
                     logger.warning("%s is not what was saved, and is made anew", folder)
-                with (
-                    TemporaryDirectory(prefix="unfinished-", dir=folder.parent) as unfinished,
-                    full_disk_told(folder),
-                ):
-                    make(Path(unfinished))
-                    keep_checksums(Path(unfinished))
+                unfinished = folder.with_name(f"{folder.name}.unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)  # of one that was killed
+                unfinished.mkdir()
+                with full_disk_told(folder), ExitStack() as stack:
+                    stack.callback(shutil.rmtree, unfinished, ignore_errors=True)
+                    make(unfinished)
+                    keep_checksums(unfinished)
                     shutil.rmtree(folder, ignore_errors=True)
-                    os.replace(unfinished, folder)  # what is left to be removed is nothing
+                    os.replace(unfinished, folder)
     return folder
 
 

@@ -37,4 +37,4 @@ def network_config(spec: ModelSpec) -> hf.PretrainedConfig:
     if not folder.is_dir():
         folder = hub.fetched(spec.source, ["config.json"], "set the model's source to a local folder")
     with reading(folder):
-        return hf.AutoConfig.from_pretrained(folder)
+        return hf.AutoConfig.from_pretrained(folder, trust_remote_code=False)

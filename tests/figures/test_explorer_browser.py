@@ -209,6 +209,9 @@ def test_an_area_below_a_cell_of_the_grid_is_at_most_that(show):
     small, large = threshold(page)[1]
     assert "area of the connected region: at most 0.16 (" in small and "at most" not in large
     assert " has at least " in page.locator(".lx-answer").inner_text()
+    page = show([View({"": scanned(21, 1.0, loss=loss[0.3])}, how=how) for how in "ab"])
+    slide(page, "below", 60)
+    assert page.locator(".lx-answer").inner_text() == "", "of neither the grid tells how large it is"
 
 
 def test_however_closely_one_looks_there_is_a_scale_and_beyond_a_scan_there_is_nothing(show):
@@ -417,6 +420,8 @@ def test_interpolated_points_say_so_and_marks_on_grid_points_are_named(show):
     assert re.search(said, readout(page)[0])
     slide(page, "\u03b2", 6)
     assert "interpolated" not in readout(page)[0]
+    grid = [float(row["loss bound"]) for row in rows_of(page) if row["point"] == "grid"]
+    assert grid == pytest.approx(bound.ravel().tolist())
 
 
 @pytest.mark.parametrize("scale", ["linear", "logarithmic"])

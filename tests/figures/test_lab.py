@@ -98,7 +98,7 @@ def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):
     expect(line).to_contain_text(f"\u03b2 = 0: training loss {end.loss:.4g} \u00b1 {end.loss_stderr:.2g}")
     expect(page.get_by_role("button", name="to the asked 1")).to_be_visible()
     page.get_by_label("Sentences").select_option(index=[0, 1])
-    expect(line).to_contain_text("Classified at \u03b1 = 1, \u03b2 = 0")
+    expect(line).to_contain_text("classified at \u03b1 = 1, \u03b2 = 0")
     expect(page.locator(".jp-OutputArea td")).to_have_count(8)
     page.get_by_label("resolution").fill("9")
     page.get_by_label("span").fill("1.5")

@@ -109,6 +109,7 @@ def test_a_scan_is_shown_coarsely_first_and_lands_in_the_store(live, study):
     path = plain.store.path(*plain.key(SurfaceResult("mrpc", "scratch", 0)))
     assert path.exists() and said.endswith(path.name)
     assert live.progress.value == live.progress.max == 81
+    assert live.explorer.selection["how"] == "from scratch" + NOW, "what it shows is what is asked next"
     assert live.stop.disabled and not live.scan.disabled
 
 

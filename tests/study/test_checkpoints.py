@@ -23,6 +23,7 @@ from landscape_utils.names import HOWS
 from landscape_utils.store import code
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.study.scan_results import SurfaceResult
+from landscape_utils.training.demo_language import make_tokenizer
 
 AXIS = np.linspace(-1.5, 1.5, 4)
 UNLAYERED = {"smooth-fine-tuning", "first-direction", "surfaces-agree"}
@@ -188,6 +189,13 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     (start, *_, end), others = case.trained["pretrained"], case.others
     make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
     edit_config(shutil.copytree(start, tmp_path / "heads"), num_attention_heads=4)  # as many weights
+    edit_config(shutil.copytree(end, tmp_path / "turned"), id2label={"0": "positive", "1": "negative"})
+    tokens = shutil.copytree(end, tmp_path / "words") / "tokenizer.json"
+    text = tokens.read_text("utf-8")
+    first, second = make_tokenizer().convert_ids_to_tokens([7, 8])
+    tokens.write_text(
+        text.replace(f'"{first}": 7', f'"{first}": 8').replace(f'"{second}": 8', f'"{second}": 7'), "utf-8"
+    )
     several = replace(case.task, train=[case.task.train[0] | {"labels": [0, 1]}])
     for changes, words in (
         ({"trained": {}}, "no checkpoints"),
@@ -208,6 +216,14 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
         ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
         ({"trained": {"a": [end, end]}}, "are equal, so no direction leads"),
         ({"trained": {"a": [tmp_path / "heads", end]}}, "heads has num_attention_heads 4 and .* 2: a"),
+        (
+            {"trained": {"a": [start, end], "b": [start, tmp_path / "turned"]}},
+            "turned numbers its classes in another way",
+        ),
+        (
+            {"trained": {"a": [start, end], "b": [start, tmp_path / "words"]}},
+            "words numbers its tokens in another way",
+        ),
         ({"trained": {"a": [start, tmp_path / "three"]}}, "holds no head for the 2 classes of 'reviews'"),
     ):
         with refused(words):
@@ -221,6 +237,17 @@ def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
     ):
         with refused(words):
             ask()
+
+
+def test_a_checkpoint_that_has_changed_is_not_taken_for_the_one_that_results_are_kept_for(case, tmp_path):
+    folders = [shutil.copytree(folder, tmp_path / folder.name) for folder in case.trained["pretrained"]]
+    mine = study_of(case, tmp_path, trained={"pretrained": folders})
+    mine.curve("reviews")
+    with refused("epoch 7: this run has epochs 0 .* to 2"):
+        mine.run("reviews").theta(7)
+    shutil.copy(case.trained["scratch"][-1] / "model.safetensors", folders[-1])
+    with refused("a checkpoint of 'pretrained' has changed since it was read: make the study anew"):
+        mine.surface("reviews")
 
 
 def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once(case, tmp_path):

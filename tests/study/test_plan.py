@@ -1,9 +1,12 @@
 """The plan: what it counts, against the profile's own numbers; what it times is multiplied."""
 
+import json
 import math
 
 import pytest
+from own_case import refused
 
+from landscape_utils.profiles.profile import ModelSpec
 from landscape_utils.study import plan
 from landscape_utils.study.plan import PRETRAINING, Item, Rates, estimate, report
 from landscape_utils.study.study import Study
@@ -77,6 +80,14 @@ def test_the_paper_is_planned_without_data_or_model(tmp_path, paced):
     assert not any(item.there for item in found.values())
     assert found["surfaces mnli-pretrained"].cost.visits == 40 * 40 + 2
     assert found["runs mnli-pretrained-0"].cost.disk > 4 * 333_579_264 * 3
+
+
+@pytest.mark.parametrize("config", [{"model_type": "vit"}, {"auto_map": {"AutoConfig": "own.Config"}}])
+def test_a_model_that_is_no_classifier_or_brings_code_of_its_own_is_refused(tmp_path, config):
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "own.py").write_text("raise SystemExit('own code has run')")
+    with refused("cannot be used as a classifier"):
+        plan.size_of(plan.network_config(ModelSpec(source=str(tmp_path), max_length=40)))
 
 
 def test_rates_are_measured_on_this_machine(demo):

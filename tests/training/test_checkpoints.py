@@ -1,6 +1,7 @@
 """Checkpoints as they are found: their order, their encoder to the bit, the classes that their labels mean."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,9 +13,16 @@ from networks import MODELS, make_model
 from own_case import edit_config, refused, save_training, write_examples
 
 from landscape_utils import ParameterSpace, in_order, load_profile, read_task
-from landscape_utils.training.checkpoints import by_name, classifier, differing, evaluations, theta_of
+from landscape_utils.training.checkpoints import (
+    by_name,
+    classifier,
+    configuration,
+    differing,
+    evaluations,
+    theta_of,
+)
 from landscape_utils.training.demo_language import make_tokenizer
-from landscape_utils.training.models import weights_checksum
+from landscape_utils.training.models import folder_of, weights_checksum
 
 DEMO = load_profile("demo")
 
@@ -42,15 +50,19 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
     """Names without a number stand at the ends or have no place. As texts, 180 would be before 90."""
     monkeypatch.chdir(tmp_path)
     run = [f"run-7/checkpoint-{end}" for end in ("init", 0, 90, 180, "final")]
-    for name in ("start/checkpoint-0", *run, "other/checkpoint-best", "other/checkpoint-1"):
+    others = ("other/checkpoint-best", "other/checkpoint-1", "odd/epoch-2", "odd/checkpoint-90")
+    named = ("named/checkpoint-100", "named/checkpoint-200", "named/sst2-final")  # its number is of the task
+    for name in ("start/checkpoint-0", *run, *others, *named):
         (tmp_path / name).mkdir(parents=True)
         for file in ("config.json", "model.safetensors"):
             (tmp_path / name / file).touch()
     found = in_order("start/checkpoint-0, run-*/checkpoint-*")
     assert found == [tmp_path / name for name in ("start/checkpoint-0", *run)]
     assert in_order(f"{tmp_path}/run-7/*-90") == [tmp_path / "run-7/checkpoint-90"]
-    with refused(r"where does 'checkpoint-best' belong\?"):
-        in_order("other/*")
+    assert in_order("named/*") == [tmp_path / name for name in named]
+    for pattern, odd in (("other/*", "checkpoint-best"), ("odd/*", "(epoch-2|checkpoint-90)")):
+        with refused(rf"where does '{odd}' belong\?"):
+            in_order(pattern)
     with refused("name one of the folders in it: checkpoint-1, checkpoint-best$"):
         in_order("other")
     with refused("no checkpoints"):
@@ -162,6 +174,22 @@ def test_a_head_that_an_adapter_holds_in_part_is_none(tmp_path):
     """peft saves DistilBERT's last layer and not the one before it, which the library would draw anew."""
     save_lora("distilbert", tmp_path, target_modules=["q_lin", "v_lin"])
     assert not classifier(tmp_path / "lora", 3)[1]
+
+
+def test_an_adapter_that_is_damaged_or_does_not_fit_or_lies_beside_a_model_is_refused(tmp_path):
+    save_lora("bert", tmp_path)
+    folder, weights = tmp_path / "lora", tmp_path / "lora" / "adapter_model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1])
+    with refused("lora': its weights are damaged or cut off"):
+        configuration(folder)
+    weights.write_bytes(whole)
+    make_model("bert", hidden_size=16, num_labels=3).save_pretrained(tmp_path / "base")
+    with refused("lora does not fit the model that it names as its base: .*size mismatch"):
+        classifier(folder, 3)
+    shutil.copy(tmp_path / "base" / "model.safetensors", folder)
+    with refused("holds a whole model and an adapter: move one of them away"):
+        folder_of(str(folder))
 
 
 def test_labels_mean_the_classes_of_the_model(saved):

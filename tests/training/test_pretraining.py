@@ -16,6 +16,7 @@ from landscape_utils.training.pretraining import (
     MuonAdamW,
     Recipe,
     initial_model,
+    made_once,
     orthogonalised,
     pretrain,
     pretrained_folder,
@@ -81,6 +82,22 @@ def test_a_matrix_becomes_orthogonal_as_far_as_five_steps_take_its_singular_valu
         reached = 3.4445 * reached - 4.775 * reached**3 + 2.0315 * reached**5
     found = orthogonalised(torch.from_numpy(u * s @ v)).numpy()
     np.testing.assert_allclose(found, u * reached @ v, atol=1e-12)
+
+
+def test_what_a_process_that_was_killed_has_left_is_removed_and_so_is_what_fails(tmp_path):
+    left = tmp_path / "model.unfinished"
+    left.mkdir()
+    (left / "half").touch()
+    with pytest.raises(ZeroDivisionError):
+        made_once(tmp_path / "model", lambda folder: 1 / 0)
+    assert not left.exists()
+    left.mkdir()
+    made_once(tmp_path / "model", lambda folder: (folder / "whole").touch())
+    assert {path.name for path in tmp_path.iterdir()} - {"model.lock"} == {"model"}
+    left.mkdir()
+    assert (tmp_path / "model").stat().st_mode == left.stat().st_mode, (
+        "who may read a folder may read this one"
+    )
 
 
 @pytest.mark.slow

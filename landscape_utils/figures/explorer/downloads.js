@@ -13,17 +13,17 @@ const csvNumber = (v) => (Number.isFinite(v) ? String(Number(v.toPrecision(9))) 
 /** Every number of some views: points of the grid and of the 1D curve, marks, epochs. */
 function toCsv(views) {
   const names = unique(views.flatMap((v) => v.quantities));
-  const rows = [["task", "training", "layers", "point", views[0].axis === "\u03b1" ? "alpha" : views[0].axis, "beta", ...names.flatMap((n) => [n, `${n} stderr`])].map(csvText)];
+  const rows = [["task", "training", "layers", "point", views[0].axis === "\u03b1" ? "alpha" : views[0].axis, "beta", ...names.flatMap((n) => [n, `${n} stderr`, `${n} bound`])].map(csvText)];
   for (const view of views) {
     const facets = FACETS.map((f) => csvText(view[f] ?? ""));
     const add = (name, { alpha, beta = 0 }, value) =>
-      rows.push([...facets, csvText(name), ...[alpha, beta, ...names.flatMap((n) => value(n) ?? ["", ""])].map(csvNumber)]);
-    const measured = (name, of, p) => add(name, p, (n) => measuredAt(of, n, p)?.slice(0, 2));
+      rows.push([...facets, csvText(name), ...[alpha, beta, ...names.flatMap((n) => value(n))].map(csvNumber)]);
+    const measured = (name, of, p) => add(name, p, (n) => [...(measuredAt(of, n, p) ?? ["", ""]), ""].slice(0, 3));
     (view.alpha ?? []).forEach((alpha, i) => view.beta.forEach((beta, j) => measured("grid", view, { alpha, beta, i, j })));
     (view.curve?.alpha ?? []).forEach((alpha, i) => measured("curve", { ...view, beta: null }, { alpha, i }));
     for (const mark of view.marks) measured(mark.name, view, mark);
     for (const [method, path] of Object.entries(view.trajectories ?? {}))
-      path.alpha.forEach((alpha, e) => add(`epoch ${e} (${method})`, { alpha, beta: path.beta[e] }, (n) => [view.history?.[n]?.[e], ""]));
+      path.alpha.forEach((alpha, e) => add(`epoch ${e} (${method})`, { alpha, beta: path.beta[e] }, (n) => [view.history?.[n]?.[e], "", ""]));
   }
   return rows.map((r) => r.join(",")).join("\r\n") + "\r\n";
 }

@@ -53,9 +53,9 @@ function describeRatio(views, sizes) {
   const what = sizes[0].area && sizes[1].area ? "area" : "width";
   const order = sizes[0][what].size > sizes[1][what].size ? [0, 1] : [1, 0];
   const [large, small] = order.map((k) => sizes[k][what]);
-  const open = large.open || small.open ? " as far as it was scanned" : "";
-  const distance = large.inSpace && small.inSpace ? `, and ${number(large.inSpace / small.inSpace, 2)} times measured between parameters` : "";
-  return `${what === "area" ? "Area" : "Width"} below the threshold: ${views[order[0]].name} has ${small.small ? "at least " : ""}${number(large.size / small.size, 2)} times that of ${views[order[1]].name}${open}${distance}.`;
+  if (large.small) return ""; // the grid tells neither
+  const distance = large.inSpace && small.inSpace ? `, and ${small.small ? "at least " : ""}${number(large.inSpace / small.inSpace, 2)} times measured between parameters` : "";
+  return `${what === "area" ? "Area" : "Width"} below the threshold: ${views[order[0]].name} has ${small.small ? "at least " : ""}${number(large.size / small.size, 2)} times that of ${views[order[1]].name}${large.open || small.open ? " as far as it was scanned" : ""}${distance}.`;
 }
 
 function describeEpoch(view, epoch, projection) {
