@@ -46,9 +46,9 @@ def report(found: dict[str, Any], rows: list[Row]) -> str:
             "": row.name,
             "precision": row.precision,
             "seconds a point": row.median,
-            "× first row": row.median / first,
+            "relative to the first row": row.median / first,
             "share of the limit": row.share(work),
-            "loss differs by": row.difference,
+            "largest difference of the loss, nats": row.difference,
         }
         for row in rows
     ]

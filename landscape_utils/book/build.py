@@ -131,11 +131,11 @@ def draw_front(study: Study, path: Path) -> None:
     save(figure, path, bbox_inches="tight")
     path.write_text(in_one_file(path.read_text("utf-8"), figure.narrow_svg()), "utf-8")
     fine_tuned, scratch = accuracy[task]
-    of_those = " of those that both trainings learned" if learned else ""
+    of_those = "Of the tasks that both trainings learned, it" if learned else "It"
     said = (
-        f"Here the task is {name}, on which fine-tuning gains most{of_those}. Dev accuracy is {fine_tuned:.1f} % "
-        f"fine-tuned and {scratch:.1f} % from scratch, on {study.facts(task)['dev_examples']:,} examples and with one "
-        "training each."
+        f"The task is {name}. {of_those} is the one on which fine-tuning gains most: {fine_tuned:.1f} % of "
+        f"{study.facts(task)['dev_examples']:,} dev examples are classified correctly after fine-tuning, and "
+        f"{scratch:.1f} % after training from scratch. Each number is of one training."
     )
     path.with_suffix(".md").write_text(said, "utf-8")
 

@@ -51,11 +51,11 @@ def verdicts(runs: Sequence[Column]) -> str:
     rows = []
     for claim in runs[0].claims.values():
         page = PHRASES[claim.name]["chapter"]
-        cells = [told(run.claims[claim.name]) if claim.name in run.claims else ABSENT for run in runs]
+        cells = [told(run.claims[claim.name]) if claim.name in run.claims else NOT_JUDGED for run in runs]
         rows.append([claim.title, f"[{int(page[:2])}]({page}.ipynb)", *cells])
     note = (
         "The three numbers say how many tasks speak for the sentence, how many against it, and how many leave it open. "
-        f"A verdict without numbers: no task has an interval. {ABSENT}: it could not be judged in that run."
+        "A verdict without numbers: no task has an interval."
     )
     tallies = [f"{run.head}: {counted([outcome(run, name) for name in runs[0].claims])}" for run in runs]
     head = ["claim", "chapter", *(run.head for run in runs)]
@@ -82,7 +82,8 @@ def costliest(runs: Sequence[Column]) -> str:
     cells = {head: [most(of[task]) if task in of else ABSENT for task in tasks] for head, of in costs.items()}
     rows = [[head, *of] for head, of in cells.items() if costs[head]]
     lead = "The group of layers whose rollback costs the most dev accuracy, and how many points it costs:"
-    return f"{lead}\n\n{table(['', *tasks], rows)}" if rows else ""
+    note = f"{ABSENT}: there are no such rollbacks, or fine-tuning hardly learned the task."
+    return f"{lead}\n\n{table(['', *tasks], rows)}\n\n{note}" if rows else ""
 
 
 def costs_of(measured: Mapping[str, Measured]) -> dict[str, dict[str, float]]:

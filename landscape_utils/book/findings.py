@@ -123,7 +123,7 @@ def means(weighed: Sequence[Claim]) -> str:
         titles = [f"*{claim.title}*" for claim in weighed if claim.primary.outcome == kind]
         if titles:
             this = "this sentence" if len(titles) == 1 else "these sentences"
-            said.append(f"{OUTCOMES[kind]['means']} {this}: {listed(titles)}.")
+            said.append(f"{OUTCOMES[kind]['means']} {this}: {'; '.join(titles)}.")
     return " ".join(" ".join(text.split()) for text in (*said, printed(weighed))).strip()
 
 

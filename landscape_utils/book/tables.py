@@ -22,7 +22,8 @@ from .chapter import samples
 COSINE = "cosine alone"
 OF_COSINE = (
     "The rule of the column *cosine alone* compares the vectors that the pre-trained network gives the two sentences. "
-    "Only its threshold is chosen on the training examples."
+    "Only its threshold is chosen on the training examples. It needs two sentences and two classes, so other tasks "
+    "have none (n/a)."
 )
 UNSEEN_WORDS = """### Known words and unseen words
 

@@ -35,7 +35,9 @@ def all_of(count: int) -> str:
 
 
 def unanimous(outcome: str, count: int) -> str:
-    """What is said where all of several sentences have one outcome: "All 3 ... hold", "None of the 3 ... holds"."""
+    """What is said where all sentences have one outcome: "All 3 ... hold", "None of the 3 ... holds"."""
+    if count == 1:
+        return f"The one sentence on it {OUTCOMES[outcome]['one']}."
     words = OUTCOMES[outcome]
     if "none" not in words:
         return f"{all_of(count)} sentences on it {words['many']}."

@@ -34,7 +34,9 @@ def stayed(trained: Mapping[str, Mapping[str, Any]]) -> str:
             count = sum(not one.learned for one in of)
             many = f" ({count} of {len(of)})" if len(of) > 1 else ""
             failed += [f"{heading} {how_name(name)}{many}"] * (count > 0)
-    return f" {NOT_LEARNED.capitalize()} on the dev set: {', '.join(failed)}." if failed else ""
+    if not failed:
+        return ""
+    return f" Hardly learned (on the dev set {NOT_LEARNED}): {', '.join(failed)}."
 
 
 def leaves(nested: Mapping[str, Mapping[str, Any]]) -> list[Any]:

@@ -121,8 +121,8 @@ def overfitting(
     grid["loss"].set_ylabel("dev loss (nats)")
     for letter, axis in zip("abcd", grid.values(), strict=True):
         axis.set_title(f"({letter})", loc="left", fontsize=9, color=MUTED)
-    phases = f"White: the first {first.epochs} epochs. Amber: the {further.epochs} after. Below: the whole dev set. "
-    note(figure, phases + "Above: " + sample_note([surface], "error"))
+    phases = f"The first {first.epochs} epochs are white, the {further.epochs} further ones amber. "
+    note(figure, f"{phases}The curves are of the whole dev set. The maps: {sample_note([surface], 'error')}")
     figure.draw_without_rendering()
     for axis in maps:
         label_lines(axis, "error")

@@ -8,7 +8,7 @@ from book_cases import cells
 from planted import Planted
 
 from landscape_utils.book import comparison
-from landscape_utils.book.comparison import ABSENT, Column, setup, setups, verdicts
+from landscape_utils.book.comparison import Column, setup, setups, verdicts
 from landscape_utils.book.words import PHRASES
 from landscape_utils.claims import paper
 from landscape_utils.claims.claims import weigh
@@ -32,7 +32,7 @@ def test_verdicts_stand_in_the_column_of_their_run_with_the_chapter():
     assert [row[1:] for row in rows] == [
         ["[1](01_fine_tuning.ipynb)", "**holds** 4/0/0", "**does not hold** 0/4/0"],
         ["[5](05_overfitting.ipynb)", "**holds** 1/0/0", "**does not hold** 0/1/0"],
-        ["[6](06_layer_rollback.ipynb)", "**holds** 4/0/0", ABSENT],
+        ["[6](06_layer_rollback.ipynb)", "**holds** 4/0/0", "not judged"],
     ]
     assert text.endswith("**In all**: demo: 3 hold; minilm: 2 do not hold and 1 could not be judged.")
     chapters = {phrase["chapter"] for phrase in PHRASES.values()}

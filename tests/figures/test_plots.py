@@ -20,7 +20,7 @@ from landscape_utils.figures.notes import sample_note
 from landscape_utils.landscape.rollback import Rollback
 
 HOWS = ("scratch", "pretrained")
-STUCK = "At most 2 points above always naming the largest class on the dev set: RTE from scratch."
+STUCK = "Hardly learned (on the dev set at most 2 points above always naming the largest class): RTE from scratch."
 
 
 def bowl(steep=1.0):
