@@ -139,6 +139,8 @@ def setup(study: Study) -> dict[str, str]:
         spec = profile.tasks[task]
         of_task = {"task": spec, "data": WORDS["data"][spec.source], "examples": scale.examples[task]}
         of_task["other"] = display_name(spec.other)
+        same = spec.scratch.learning_rate == spec.pretrained.learning_rate
+        of_task["same_rate"] = "; from scratch it is the same" if same else ""
         of_each = {name: words.format(**known, **of_task) for name, words in WORDS["rows"].items()}
         found[display_name(task)] = of_each
     return {name: at_once({task: of[name] for task, of in found.items()}) for name in WORDS["rows"]}

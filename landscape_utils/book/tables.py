@@ -103,9 +103,10 @@ def similarities(study: Study) -> dict[str, float]:
 
 def learning_rates(study: Study) -> str:
     """Dev accuracy of fine-tuning at every learning rate that was tried, the chosen one in bold; "" if only one was."""
-    rows = []
+    rows, same = [], True
     for task in study.tasks:
         chosen = study.profile.tasks[task].pretrained.learning_rate
+        same &= study.profile.tasks[task].scratch.learning_rate == chosen
         with suppress(Lacking):
             rates = study.learning_rates(task)
             for rate in rates if len(rates) > 1 else ():
@@ -113,8 +114,8 @@ def learning_rates(study: Study) -> str:
                 accuracy = percent(study.run(task, learning_rate=rate).dev_accuracy[-1])
                 rows.append([study.heading(task), f"{bold}{rate:g}{bold}", f"{bold}{accuracy}{bold}"])
     said = (
-        "Accuracy of one fine-tuning in %. The learning rate in bold was chosen for its accuracy on this dev set. "
-        "Training from scratch uses the same one."
+        "Accuracy of one fine-tuning in %. The learning rate in bold was chosen for its accuracy on this dev set."
+        + " Training from scratch uses the same one." * same
     )
     return f"{table(['task', 'learning rate', 'dev accuracy'], rows)}\n\n{said}" if rows else ""
 

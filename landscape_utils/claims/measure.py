@@ -146,13 +146,13 @@ class Measure:
             if task in (self.only or (task,)):
                 name = display_name(task)
                 found, reasons = self.readings(study, task)
-                if found:
-                    readings[name] = found
+                if not found:
+                    left_out[name] = reasons[0]
+                    continue
+                readings[name] = found
                 for reason in dict.fromkeys(reasons):
                     of_all = f"{reasons.count(reason)} of {len(found) + len(reasons)} trainings"
-                    left_out[
-                        f"{name} ({of_all})" if found or reasons.count(reason) < len(reasons) else name
-                    ] = reason
+                    left_out[f"{name} ({of_all})"] = reason
 
         def weighed(tail: float) -> tuple[Evidence, ...]:
             return tuple(over_trainings(task, found, tail) for task, found in readings.items())
