@@ -29,7 +29,7 @@ from .run_result import RunResult
 from .study import Study
 from .trainings import cache_of
 
-VISIT_TOKENS = 4096  # of the visit that is timed
+VISIT_TOKENS, LENGTH = 4096, 32  # of the visit that is timed, and of an example of it
 TIMES = (
     3  # visits that are timed after one that warms up; steps, with the set-up of their Trainer, are one more
 )
@@ -123,7 +123,7 @@ def measure(profile: Profile, config: hf.PretrainedConfig, device: str) -> Rates
 
 def seconds_of_visit(config: hf.PretrainedConfig, precision: str, device: str) -> float:
     model = hf.AutoModelForSequenceClassification.from_config(config).float().to(device)
-    objective = Objective(model, random_examples(config, VISIT_TOKENS))
+    objective = Objective(model, random_examples(config))
     origin = ParameterSpace(model).read()
     with Walk([objective], origin, (1e-3 * origin,)).open(precision) as walker:
         seconds = timeit.repeat(lambda: walker((1.0,)), number=1, repeat=TIMES + 1)
@@ -134,7 +134,7 @@ def seconds_of_step(profile: Profile, config: hf.PretrainedConfig, device: str) 
     from ..training.trainer import Collator, StepTrainer, arguments
 
     batch = max(spec.scratch.batch_size for spec in profile.tasks.values())
-    examples = random_examples(config, VISIT_TOKENS)[:batch]
+    examples = random_examples(config)[:batch]
     trainer = StepTrainer(
         model=hf.AutoModelForSequenceClassification.from_config(config).float(),
         args=arguments(
@@ -158,10 +158,10 @@ def seconds_of_pretraining_step() -> float:
     return timeit.timeit(lambda: pretrain(few), number=1) / few.steps
 
 
-def random_examples(config: hf.PretrainedConfig, tokens: int, length: int = 32) -> list[dict[str, Any]]:
-    """Examples of random ids, which have so many tokens in all."""
-    ids = np.random.default_rng(0).integers(10, config.vocab_size, (tokens // length, length))
-    mask = [1] * length
+def random_examples(config: hf.PretrainedConfig) -> list[dict[str, Any]]:
+    """Examples of random ids, which have `VISIT_TOKENS` tokens in all."""
+    ids = np.random.default_rng(0).integers(10, config.vocab_size, (VISIT_TOKENS // LENGTH, LENGTH))
+    mask = [1] * LENGTH
     return [{"input_ids": row, "attention_mask": mask, "labels": i % 2} for i, row in enumerate(ids.tolist())]
 
 
