@@ -12,9 +12,11 @@ from ..errors import UserError
 TIMEOUT = 10.0  # seconds
 
 
-def fetched(name: str, wanted: Sequence[str], way_out: str, kind: str = "model") -> Path:
+def fetched(
+    name: str, wanted: Sequence[str], way_out: str, kind: str = "model", needed: Sequence[str] = ()
+) -> Path:
     """The folder with the files of a repository that fit the patterns `wanted`: the copy that is here, or fetched. A
-    UserError, which ends with `way_out`, where no file fits the last pattern, here or on the hub."""
+    UserError, which ends with `way_out`, where no file fits one of `needed`, by default the last of `wanted`."""
     reason = ""
     for only_here in (True, False):
         try:
@@ -30,9 +32,10 @@ def fetched(name: str, wanted: Sequence[str], way_out: str, kind: str = "model")
         except Exception as error:  # of whichever library the hub's client asks by
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         else:
-            if any(Path(folder).glob(wanted[-1])):
+            lacking = [p for p in needed or wanted[-1:] if not any(Path(folder).glob(p))]
+            if not lacking:
                 return Path(folder)
-            reason = f"it holds no {wanted[-1]}"
+            reason = f"it holds no {lacking[0]}"
     raise UserError(f"{kind} {name!r} is not here and cannot be had from the hub ({reason}); {way_out}")
 
 

@@ -69,8 +69,12 @@ def from_hub(name: str) -> Sentences:
     layout, train = GLUE[name], f"{TASK_NAMES[name]}/train.tsv"
     dev = f"{TASK_NAMES[name]}/{layout.dev}.tsv"
     way_out = f"give data_dir, a folder in the GLUE layout with {train} and {dev}"
-    folder = hub.fetched(HUB, ["README.md", f"{name}/*.parquet"], way_out, "dataset")
-    data = load_dataset(str(folder), name)
+    needed = [f"{name}/{split}-*.parquet" for split in ("train", layout.hub_dev)]
+    folder = hub.fetched(HUB, ["README.md", f"{name}/*.parquet"], way_out, "dataset", needed)
+    try:
+        data = load_dataset(str(folder), name)
+    except (ValueError, OSError) as error:  # of files that a copy lacks, or that are damaged
+        raise UserError(f"{folder} cannot be read ({str(error).splitlines()[0]}); {way_out}") from None
 
     def read(split: str) -> Split:
         columns = [data[split][column] for column in (*layout.hub_text, "label")]

@@ -31,6 +31,8 @@ def test_what_is_here_needs_no_answer_and_a_hub_that_says_nothing_is_given_up(si
     assert hub.fetched("a/b", ["*.json"], "") == here
     with refused("is not here"):
         hub.fetched("a/b", ["*.json", "*.safetensors"], "")
+    with refused("is not here"):
+        hub.fetched("a/b", ["*.json"], "", needed=["config.json", "vocab.json"])
 
 
 def test_left_alone_nothing_is_asked_and_after_it_all_is_as_before(silent, monkeypatch):

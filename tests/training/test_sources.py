@@ -116,6 +116,12 @@ def test_what_is_missing_is_named_with_what_is_there(glue):
         sources.from_folder("rte", glue)
 
 
+def test_a_copy_of_the_hub_that_lacks_a_split_is_told_in_a_line(local_hub, tmp_path):
+    next((tmp_path / "nyu-mll" / "glue" / "rte").glob("validation*")).unlink()
+    with refused("glue cannot be read .*; give data_dir"):
+        sources.from_hub("rte")
+
+
 def test_a_hub_out_of_reach_names_the_way_round(monkeypatch):
     monkeypatch.setattr(sources, "HUB", "nyu-mll/not-a-data-set")
     with hub.left_alone(), refused("cannot be had.*data_dir.*MNLI/train.tsv and MNLI/dev_matched.tsv"):
