@@ -66,19 +66,17 @@ def numbers(claim: Claim, explored: Collection[str] = ()) -> str:
     # An effect that is at most so large may not be the closest, and one that is at least so large not the furthest.
     most = max(claim.evidence, key=lambda e: (e.limit != "≤ ", e.effect))
     least = min(claim.evidence, key=lambda e: (e.limit == "≥ ", e.effect))
-    if most is least and len({e.effect for e in claim.evidence}) > 1:
-        bound = next(e for e in claim.evidence if e is not most)
-        return (
-            f"{phrase['numbers']} {said(most)}, the task that comes closest to the paper's sentence, and "
-            f"{said(bound)}, where the effect is known on one side only."
-        )
-    if most is least:
+    if len({e.effect for e in claim.evidence}) == 1:
         same = "no different" if len({e.values for e in claim.evidence}) == 1 else "the effect is the same"
         others = f", and {same} on the other tasks" if len(claim.evidence) > 1 else ""
         return f"{phrase['numbers']} {said(most)}{others}."
+    place = "the one that is furthest from it"
+    if most is least:
+        least = next(e for e in claim.evidence if e is not most)
+        place = "where the effect is known on one side only"
     return (
         f"{phrase['numbers']} {said(most)}, the task that comes closest to the paper's sentence, and {said(least)}, "
-        "the one that is furthest from it."
+        f"{place}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -89,11 +90,15 @@ class OwnTrainings(Trainings):
             raise UserError(f"a checkpoint of {run.how!r} has changed since it was read: make the study anew")
 
     def facts(self, name: str) -> dict[str, Any]:
-        found = {fact: value.tolist() for fact, value in task_facts(self.task(name)).items()}
+        self.known(name)
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        found = {fact: value.tolist() for fact, value in task_facts(self.data).items()}
         if self.loss:
-            device = (
-                "cpu" if self.device == NOTHING else self.device
-            )  # on which it may hold weights of classes
+            # on which it may hold weights of classes
+            device = "cpu" if self.device == NOTHING else self.device
             labels = torch.tensor([example["labels"] for example in self.data.dev], device=device)
             equal = torch.zeros(len(labels), len(found["labels"]), device=device)
             found["guessing"] = float(self.loss(equal, labels).mean())

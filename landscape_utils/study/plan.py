@@ -30,9 +30,8 @@ from .study import Study
 from .trainings import cache_of
 
 VISIT_TOKENS, LENGTH = 4096, 32  # of the visit that is timed, and of an example of it
-TIMES = (
-    3  # visits that are timed after one that warms up; steps, with the set-up of their Trainer, are one more
-)
+# Visits that are timed after one that warms up; steps, with the set-up of their Trainer, are one more.
+TIMES = 3
 PRETRAINING = "pre-training of the demo's encoder"
 LIBRARIES = 6e8  # resident bytes of a process that has imported this package and done some work
 

@@ -191,9 +191,8 @@ class Study(Computing):
         `kind`: the name of a method that takes a seed, or "continued".
         """
         one_of("kind of result", kind, ("continued", *OF_A_RUN))
-        further = (
-            kind == "continued" or task not in self.tasks
-        )  # of the further epochs, whose task may be another
+        # The further epochs may be of a task beside those of the study.
+        further = kind == "continued" or task not in self.tasks
         those = OF_A_RUN["barrier" if further else kind].all(self)
         named = {one.seed for one in those if (one.task, one.how) == (task, how)}
         kind, how = ("run", CONTINUED) if kind == "continued" else (kind, how)
