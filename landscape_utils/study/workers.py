@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ..engine.cluster import Client, call, close, workers_of
 from ..environment import check_device, device_name
 from ..errors import UserError
@@ -78,4 +80,5 @@ def computed_there(study: Any, kind: Any) -> Any:
     close()
     if not study.store.folder.is_dir():  # a worker that joined after `join` had asked them all
         raise UserError(f"a worker does not see {study.store.folder}, which all machines must share")
-    return study.computed(kind, {})
+    with torch.enable_grad():  # whatever the last walk in this thread has left: a training needs gradients
+        return study.computed(kind, {})

@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import distributed
 import pytest
+import torch
 
+from landscape_utils.engine.cluster import alone
 from landscape_utils.errors import UserError
-from landscape_utils.study.workers import device_names, join
+from landscape_utils.study.workers import computed_there, device_names, join
 
 
 def fake_client(**answers):
@@ -32,3 +34,14 @@ def test_workers_are_asked_for_folder_and_device_and_one_that_leaves_is_left_out
         with pytest.raises(UserError, match=message):
             join(fake_client(**answers), "auto", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_a_training_has_gradients_whatever_its_thread_has_done_before(tmp_path):
+    study = SimpleNamespace(
+        store=SimpleNamespace(folder=tmp_path), computed=lambda *_: torch.is_grad_enabled()
+    )
+    alone(1, torch.set_grad_enabled, False)
+    try:
+        assert alone(1, computed_there, study, None)
+    finally:
+        alone(1, torch.set_grad_enabled, True)
