@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,8 +34,20 @@ DIMENSIONS = {
     "fine_tuned": ("estimate",),
     "accuracy": GROUPS,
     "labels": ("label",),
+    "leg": ("epoch_of_leg",),
+    "quarter": ("quantity",),
+    "size": ("at",),
+    "group_size": ("group",),
+    "radius": ("radius",),
+    "random_sets": ("random_set", "layer"),
     **dict.fromkeys(("step", "loss", "epoch_of_step"), ("step",)),
     **dict.fromkeys((*AXES, "norm", "cosine", "in_plane", "dev_loss", "dev_accuracy"), ("epoch",)),
+}
+# Other ones, where an array that only some kinds of result have is there and the number of dimensions is theirs.
+BESIDE: dict[str, dict[str, tuple[str, ...]]] = {
+    "radius": {"loss": ("direction", "radius"), "draws": ("draw", "point")},
+    "random_sets": dict.fromkeys(("loss", "correct"), ("rolled_back", "example")),
+    "accuracy": {"accuracy": ("words",)},
 }
 COORDINATES = {
     "value": (*AXES, "loss", "error", "loss_stderr", "error_stderr"),
@@ -43,6 +55,9 @@ COORDINATES = {
     "end": ("first", "last"),
     "measure": ("loss", "error"),
     "group": GROUPS,
+    "quantity": ("norm", "cosine"),
+    "at": ("theta_0", "theta_1"),
+    "words": ("known", "unseen", "test"),
 }
 COLUMNS = {"value", "estimate", "end"}  # dimensions that are columns of a table
 
@@ -66,18 +81,21 @@ def export(path: Path, out: Path) -> Result:
 def dataset(result: Result) -> Dataset:
     """A result's arrays with named dimensions and their coordinates; recipe and meta as JSON, as attributes.
 
-    "train.loss" and "dev.loss" are one variable, "loss", along "split"; epochs and draws are counted from 0.
+    "train.loss" and "dev.loss" are one variable, "loss", along "split". Two curves of one result, "path.loss" and
+    "ray.loss", lie each along its own "alpha", "path.alpha" and "ray.alpha". Epochs and draws are counted from 0.
     """
     import xarray
 
-    own = {split: part_of(result.arrays, split) for split in SPLITS}
-    parts = {split: _part(arrays, result.recipe) for split, arrays in own.items() if arrays}
-    others = {n: a for n, a in result.arrays.items() if n.partition(".")[0] not in SPLITS}
-    data = _part(others, result.recipe)
-    if parts:
-        along = xarray.Variable("split", list(parts))
-        scans = xarray.concat(parts.values(), along, "all", coords="minimal", compat="equals", join="exact")
-        data = data.merge(scans)
+    data = _part({name: array for name, array in result.arrays.items() if "." not in name}, result.recipe)
+    prefixes = dict.fromkeys(name.partition(".")[0] for name in result.arrays if "." in name)
+    parts = {prefix: _part(part_of(result.arrays, prefix), result.recipe) for prefix in prefixes}
+    if scans := {split: parts.pop(split) for split in SPLITS if split in parts}:
+        along = xarray.Variable("split", list(scans))
+        both = xarray.concat(scans.values(), along, "all", coords="minimal", compat="equals", join="exact")
+        data = data.merge(both)
+    for prefix, part in parts.items():
+        own = {*part.variables, *part.dims} - COORDINATES.keys()
+        data = data.merge(part.rename({name: f"{prefix}.{name}" for name in own}))
     return data.assign_attrs(recipe=json.dumps(result.recipe), meta=json.dumps(result.meta))
 
 
@@ -92,13 +110,18 @@ def _part(arrays: Mapping[str, np.ndarray], recipe: Mapping[str, Any]) -> Datase
     variables = {}
     for stored, array in arrays.items():
         name = "mark" if stored == "mark_names" else stored  # as its dimension, so that it has coordinates
-        dims = (name,) if name in axes else axes if array.shape == grid else DIMENSIONS.get(name, ())
-        if len(dims) != array.ndim:
-            dims = tuple(f"{name}_{i}" for i in range(array.ndim))
-        variables[name] = dims, array
+        if name in axes or array.shape == grid:
+            variables[name] = ((name,) if name in axes else axes), array
+            continue
+        beside = [dims[name] for other, dims in BESIDE.items() if other in arrays and name in dims]
+        without = tuple(f"{name}_{i}" for i in range(array.ndim))
+        possible = (*beside, DIMENSIONS.get(name, ()), without)
+        variables[name] = next(dims for dims in possible if len(dims) == array.ndim), array
     data = xarray.Dataset(variables)
-    known = COORDINATES | dict.fromkeys(GROUPS, recipe.get("axis", ()))
     unnamed = {str(dim): size for dim, size in data.sizes.items() if dim not in data.coords}
+    known: dict[str, Sequence] = {**COORDINATES, **dict.fromkeys(GROUPS, recipe.get("axis", ()))}
+    random_sets = range(1, unnamed.get("rolled_back", 0) - len(GROUPS))
+    known["rolled_back"] = ("nothing", *GROUPS, *(f"random set {i}" for i in random_sets))
     return data.assign_coords({dim: list(known.get(dim) or range(size)) for dim, size in unnamed.items()})
 
 
@@ -120,13 +143,19 @@ def csv_bytes(result: Result) -> bytes:
     data = dataset(result).expand_dims("row")  # pandas needs an index, also of single numbers
     constant: list[DataArray] = []
     tables = defaultdict[tuple, list](list)  # dimensions -> what lies along them
-    for variable in data.drop_vars("draws", errors="ignore").values():
+    draws = [name for name in data if str(name).rpartition(".")[2] == "draws"]
+    for name, variable in data.drop_vars(draws).items():
         columns = COLUMNS.intersection(variable.dims)
         if not columns and {*variable.dims} <= {"row", "split"}:
             constant.append(variable)
+            continue
+        table = tables[*(dim for dim in variable.dims if dim not in columns)]
+        if columns:
+            prefix, dot, _ = str(name).rpartition(".")
+            wide = variable.to_dataset(columns.pop())
+            table.append(wide.rename({column: f"{prefix}{dot}{column}" for column in wide}))
         else:
-            table = tables[*(dim for dim in variable.dims if dim not in columns)]
-            table.append(variable.to_dataset(columns.pop()) if columns else variable)
+            table.append(variable)
     frames = [xarray.merge([*table, *constant]).to_dataframe() for table in tables.values() or [[]]]
     tidy = pandas.concat([frame.reset_index().drop(columns="row") for frame in frames])
     return tidy.to_csv(index=False, lineterminator="\n").encode()
