@@ -24,10 +24,6 @@ def costs(rollback: Rollback, of: str) -> dict[str, np.ndarray]:
 
     `of` "correct": points of accuracy; "loss": nats.
     """
-    if not rollback.correct.size:
-        raise LeftOut(
-            "the rollback was made by an earlier version, which did not keep the outcome of each example"
-        )
     whole, *after = -100.0 * rollback.correct if of == "correct" else rollback.loss.astype(float)
     random = after[len(GROUPS) :]
     found = {group: row - whole for group, row in zip(GROUPS, after, strict=False)}
@@ -44,10 +40,6 @@ def cost(
     """
     rollback = study.rollback(task, seed=seed)
     require_learned(study, task, "pretrained", rollback.fine_tuned)
-    if of == "correct" and RANDOM not in weights and not rollback.correct.size:
-        shares = {"fine-tuned": rollback.fine_tuned} | rollback.groups
-        percents = {name: 100 * share for name, share in shares.items()}
-        return unpaired(percents, rollback.examples, weights, at_most)
     found = costs(rollback, of)
     if not set(weights) <= set(found):
         raise LeftOut("no random sets of layers were rolled back")

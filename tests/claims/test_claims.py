@@ -73,19 +73,6 @@ def test_the_papers_table_goes_through_the_same_measure(claim, effects, words):
         assert found[3].high - found[3].effect == pytest.approx(1.96 * (stderr + 0.01), rel=1e-4)
 
 
-def test_without_the_outcome_of_each_example_accuracies_of_rollbacks_count_as_independent():
-    """As those in the paper's table do; what is measured on each example is left out."""
-    study = changed("rollback", fields(correct=np.zeros((0, 0), bool)), "rte")
-    study.seeds = (0,)
-    low, high = (study.rollback("rte", seed=0).groups[group] for group in ("low", "high"))
-    (found,) = (e for e in primary(study, "high-above-low").evidence if e.task == "RTE")
-    stderr = np.sqrt((low * (1 - low) + high * (1 - high)) / DEV)
-    assert (found.effect, found.over) == (pytest.approx(100 * (low - high)), "examples")
-    assert found.high - found.effect == pytest.approx(1.96 * 100 * stderr, rel=1e-4)
-    for measure in CLAIMS["low-layers"][1:]:
-        assert "made by an earlier version" in measure(study).left_out["RTE"]
-
-
 def test_the_angle_between_two_tasks_that_lend_each_other_their_direction_counts_once():
     study = Planted("true", 3)
     study.partner = {"mnli": "mrpc", "rte": "mrpc", "sst2": "mrpc", "mrpc": "rte"}.get
