@@ -14,7 +14,7 @@ from landscape_utils.store.export import csv_bytes, netcdf_bytes
 from landscape_utils.store.result_file import Result, read_result
 from landscape_utils.store.store import Store
 
-MINILM = Path(__file__).parents[2] / "results" / "minilm"
+RESULTS = Path(__file__).parents[2] / "results"
 # one of each kind: its main array, its dimensions, and what a line of its table is found by
 KINDS = {
     "curves/mrpc-pretrained": "loss split alpha",
@@ -28,8 +28,7 @@ KINDS = {
     "tasks/mnli": "labels label",
     "walks/rte-pretrained-0": "norm epoch",
     "paths/mrpc-scratch-0": "loss alpha",
-    "obstacles/mnli-pretrained-0": "ray.loss ray.alpha",
-    "random_directions/sst2-scratch-0": "loss direction radius",
+    "obstacles/rte-pretrained-0": "ray.loss ray.alpha",
     "barriers/mrpc-pretrained-0": "loss split alpha",
 }
 
@@ -40,8 +39,8 @@ def opened(result):
 
 
 def test_every_kind_is_here_and_every_file_that_is_kept_with_the_project_is_sound():
-    assert {path.name for path in MINILM.iterdir()} == {kind.partition("/")[0] for kind in KINDS}
-    states = [entry.state for entry in Store(MINILM).entries()]
+    assert {path.name for path in RESULTS.glob("*/*")} == {kind.partition("/")[0] for kind in KINDS}
+    states = [entry.state for name in ("minilm", "mpnet") for entry in Store(RESULTS / name).entries()]
     assert set(states) == {"sound"}
     assert len(states) > 80
 
@@ -73,7 +72,7 @@ def test_xarray_and_pandas_read_every_kind(kind):
 
 
 def kept(name):
-    return read_result(next(MINILM.glob(f"{name}-*.npz")))
+    return read_result(min(RESULTS.glob(f"*/{name}-*.npz")))
 
 
 def test_the_marks_of_a_surface_and_the_groups_of_a_rollback_are_lines_of_their_tables():
@@ -89,6 +88,15 @@ def test_the_marks_of_a_surface_and_the_groups_of_a_rollback_are_lines_of_their_
         found = table.loc[["low", "middle", "high"], columns.split()]
         assert found.values.tolist() == result.arrays[stored].tolist()
     assert table[table.index.isna()]["accuracy"].item() == result.arrays["fine_tuned"][0]
+
+
+def test_random_directions_have_a_line_for_each_direction_and_radius():
+    radius, draws = np.array([0.1, 0.2, 0.4]), np.zeros((4, 7))  # of the end, and of each line
+    arrays = {"radius": radius, "loss": np.arange(6.0).reshape(2, 3), "end": np.array(0.5), "draws": draws}
+    data, table = opened(Result(Path("x.npz"), {}, {}, arrays))
+    assert (data.draws.dims, data.draws.shape) == (("draw", "point"), (4, 7))
+    assert table.set_index(["direction", "radius"])["loss"].to_dict() == data.loss.to_series().to_dict()
+    assert (data.loss.dims, table["end"].tolist()) == (("direction", "radius"), [0.5] * 6)
 
 
 def test_what_no_table_knows():

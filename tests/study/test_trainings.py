@@ -133,7 +133,17 @@ def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(n
     monkeypatch.setattr(models, "MINILM_PACKAGE", "no_such_package")
     monkeypatch.setattr(models, "_from_hub", lambda name: pytest.fail(f"wanted {name}"))
     study = Study("minilm", results_dir=ROOT / "results", device="none")
-    kept = ("runs", "surfaces", "layers", "curves", "trajectories", "rollbacks", "cubes", "similarities")
+    kept = (
+        "runs",
+        "walks",
+        "surfaces",
+        "layers",
+        "curves",
+        "trajectories",
+        "rollbacks",
+        "cubes",
+        "similarities",
+    )
     assert [kind.label for kind in with_needs(study, kept, study.has)] == []
     assert study.facts("mrpc")["train_examples"] == 3668
     assert study.run("mrpc").epochs == study.profile.tasks["mrpc"].pretrained.epochs
