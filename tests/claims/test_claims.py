@@ -125,7 +125,7 @@ def test_an_exact_number_of_one_training_does_not_count():
         ("orthogonal", "walk", fields(angle=np.nan), ("rte",), "no second training begins"),
         ("low-moves-less", "walk", fields(moved=np.zeros(0)), ("rte",), "has no layer groups"),
         ("small-data", "facts", lambda facts: facts | {"train_examples": 1000}, (), "at least three sizes"),
-        ("surfaces-agree", "surface", fields(error=np.ones((15, 15))), ("rte",), "of fine-tuning does not vary"),
+        ("surfaces-agree", "surface", fields(error=np.ones((15, 15))), ("rte",), "fine-tuning does not vary"),
         ("rough-scratch", "path", lambda c: replace(c, draws=-c.draws), ("rte",), "not lower at the end than at"),
         ("speed", "run", lambda run: replace(run, loss=0 * run.loss + 0.6), ("rte",), "neither training gets to half"),
     ],

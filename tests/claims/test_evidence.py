@@ -182,19 +182,9 @@ def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
     assert "95 % interval" in MEASURE(study()).markdown(), "it rests on two"
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.12345, "0.123"),
-        (999.7, "1,000"),
-        (-1234.5, "−1,234"),
-        (-0.0, "0"),
-        (np.nan, "n/a"),
-        (np.inf, "∞"),
-        (-np.inf, "−∞"),
-    ],
-)
-def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell(value, text):
-    assert number(value) == text
-    found = table(["|cos|", "b"], [["a|b", text]])
-    assert found == f"| \\|cos\\| | b |\n| --- | ---: |\n| a\\|b | {text} |"
+def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell():
+    values = (0.12345, 999.7, -1234.5, -0.0, np.nan, np.inf, -np.inf)
+    texts = ["0.123", "1,000", "−1,234", "0", "n/a", "∞", "−∞"]
+    assert [number(value) for value in values] == texts
+    lines = ["| \\|cos\\| | b |", "| --- | ---: |", *(f"| a\\|b | {text} |" for text in texts)]
+    assert table(["|cos|", "b"], [["a|b", text] for text in texts]).splitlines() == lines

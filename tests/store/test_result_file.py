@@ -112,18 +112,12 @@ def test_a_pickle_in_a_file_with_a_right_checksum_is_not_run(tmp_path, monkeypat
     assert os.listdir() == ["touched"]  # the bomb is live
 
 
-@pytest.mark.parametrize(
-    ("content", "compression"),
-    [
-        (b"\x93NUMPY", zipfile.ZIP_STORED),
-        (npy([1.0]).replace(b"(1,)", b"(9999999999999,)"), zipfile.ZIP_STORED),
-        (npy(np.zeros(10**6)), zipfile.ZIP_DEFLATED),
-    ],
-    ids=["half an array", "a huge array", "a packed bomb"],
-)
-def test_other_hostile_content_with_a_right_checksum_is_damage(content, compression):
-    with pytest.raises(Damaged):
-        decode(sealed(MADE | {"x.npy": content}, compression))
+def test_half_an_array_a_huge_one_and_a_packed_one_with_a_right_checksum_are_damage():
+    huge = npy([1.0]).replace(b"(1,)", b"(9999999999999,)")
+    packed = sealed(MADE | {"x.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED)
+    for data in (sealed(MADE | {"x.npy": b"\x93NUMPY"}), sealed(MADE | {"x.npy": huge}), packed):
+        with pytest.raises(Damaged):
+            decode(data)
 
 
 def test_whatever_bit_is_flipped_and_sealed_anew_the_file_is_read_or_damaged():
