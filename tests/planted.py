@@ -42,11 +42,10 @@ def measured(value: np.ndarray, places: np.ndarray, spread: float, rng: np.rando
 class Planted:
     """A study of one world. `claim` matters where one study cannot be without effect for two claims."""
 
-    tasks, layer_tasks, overfit_task, seeds = TASKS, ("mnli", "mrpc"), "mrpc", (0, 1, 2)
-    ways = ("scratch", "pretrained")
+    tasks, layer_tasks, overfit_task = TASKS, ("mnli", "mrpc"), "mrpc"
 
-    def __init__(self, world: str, draw: int, claim: str = ""):
-        self.sign, self.draw, self.claim = WORLDS[world], draw, claim
+    def __init__(self, world: str, draw: int, claim: str = "", seeds: tuple[int, ...] = (0, 1, 2)):
+        self.sign, self.draw, self.claim, self.seeds = WORLDS[world], draw, claim, seeds
 
     def rng(self, *of: object) -> np.random.Generator:
         """The same for the same result, whenever it is asked for."""

@@ -93,20 +93,20 @@ def make_study(tasks=("mnli", "rte", "sst2", "mrpc"), **changes) -> SimpleNamesp
         named = {"task": task, "how": how, "seed": seed, "dev_accuracy": np.array(accuracy)}
         return run_of(lambda epoch: np.log(2) * np.exp(-speed * epoch), epochs=epochs, **named)
 
-    def surface(task, how="pretrained", split="train", seed=0):
+    def surface(task, how):
         norm = {"scratch": 6.0, "pretrained": 2.0}[how]
         return surface_of(lambda x, y: (x - 1) ** 2 + y**2, norm=norm, cosine=0.05)
 
-    def rollback(task, learning_rate=None, seed=0):
+    def rollback(task, seed=0):
         """Of 400 examples 360 are right, and 352, 320 and 240 with low, middle and high layers back."""
         return rollback_of(np.arange(400) < np.array([[360], [352], [320], [240]]))
 
-    def trajectory(task, how="pretrained", method="plane", seed=0):
+    def trajectory(task, how, method="plane"):
         return trajectory_of([0, 0.5, 1.0], [0, 0.5 if how == "scratch" else 0.1, 0])
 
     way = {"learning_rate": 1e-5, "batch_size": 32}
     both = {how: SimpleNamespace(epochs=n, **way) for how, n in (("scratch", 8), ("pretrained", 4))}
-    profile = SimpleNamespace(tasks=dict.fromkeys(tasks, SimpleNamespace(source="glue", other="rte", **both)))
+    profile = SimpleNamespace(tasks=dict.fromkeys(tasks, SimpleNamespace(source="glue", **both)))
     facts = {"train_examples": 3600, "dev_examples": 400, "labels": ["no", "yes"], "majority": 0.525}
     no, known = (lambda task: None), (lambda task: facts)
     study = {

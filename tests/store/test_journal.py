@@ -4,20 +4,18 @@ import base64
 import errno
 import os
 import zlib
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scan_process import row
 
 from landscape_utils.errors import UserError
 from landscape_utils.store.journal import Journal
 
 STAMP = "0123456789abcdef"
-
-
-def row(i):
-    return np.random.default_rng(i).normal(size=3)
 
 
 def filled(path, rows=4):
@@ -111,19 +109,16 @@ def test_it_does_not_write_through_a_link(path):
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_a_row_that_does_not_fit_spoils_no_other(path, monkeypatch, error):
-    journal, write, calls = Journal(path, STAMP), os.write, []
+    journal, write = Journal(path, STAMP), os.write
     journal[0] = row(0)
 
     def half(descriptor, data):
-        calls.append(data)
-        if len(calls) == 1:
-            return write(descriptor, data[: len(data) // 2])
-        raise error
+        patch.setattr(os, "write", Mock(side_effect=error))
+        return write(descriptor, data[: len(data) // 2])
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, pytest.raises((UserError, KeyboardInterrupt)) as caught:
         patch.setattr(os, "write", half)
-        with pytest.raises((UserError, KeyboardInterrupt)) as caught:
-            journal[1] = row(1)
+        journal[1] = row(1)
     assert "\n" not in str(caught.value)
     check_holds(journal, [0])
     journal[2] = row(2)  # room again: the process goes on in the same file

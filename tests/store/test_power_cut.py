@@ -21,11 +21,38 @@ from landscape_utils.store.store import Store
 KEY = ("surfaces", "mrpc", {"task": "mrpc"})
 RUN = ("runs", "mrpc", {"seed": 1})
 POINTS = 6
-HOWS = ("missing", "torn", "zeros", "there")
+
+
+class File:
+    """The writes to a file, in order, and how many of them are on the disk for sure."""
+
+    def __init__(self):
+        self.writes, self.sure = [], 0
+
+    def variants(self) -> list[bytes | None]:
+        """Every content that it may have after a crash."""
+        if self is FOLDER:
+            return [None]
+        whole, pending, found = b"".join(self.writes[: self.sure]), self.writes[self.sure :], set()
+        left = ((None, data[: len(data) // 2], bytes(len(data)), data) for data in pending)
+        for parts in itertools.product(*left):
+            content, end = whole, len(whole)
+            for part, data in zip(parts, pending, strict=True):
+                content = content if part is None else content.ljust(end, b"\0") + part
+                end += len(data)
+            found.add(content)
+        return sorted(found)
+
+
+FOLDER = File()
 
 
 def present(entries):
-    return {name: number for name, number in entries.items() if number is not None}
+    return {name: file for name, file in entries.items() if file is not None}
+
+
+def path_of(descriptor: int) -> Path:
+    return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
 
 
 class Disk:
@@ -33,49 +60,34 @@ class Disk:
 
     def __init__(self, root: Path):
         self.root = root
-        self.ids = {}  # path -> number of its file (a folder: -1), as programs see it
+        self.files = {}  # path -> its file, as programs see it
         self.entries = {}  # the same, as it is on the disk for sure
         self.renamed = []  # changes of entries since the last fsync of their folder; to None: removed
-        self.contents = {}  # file -> what is on the disk for sure
-        self.lengths = {}  # file -> as long as programs see it
-        self.pending = {}  # file -> (where, what) was written since; None: cut off there
         self.kept = 0  # rows of the journal that is there, as of its last fsync
-
-    def look(self) -> None:
-        """Note files that were made, and cut off, without a call that is watched."""
-        for path in sorted(self.root.rglob("*")):
-            name = str(path.relative_to(self.root))
-            if path.suffix == ".lock":
-                continue
-            if name not in self.ids:
-                number = -1 if path.is_dir() else len(self.contents)
-                if path.is_file():
-                    self.contents[number], self.pending[number], self.lengths[number] = b"", [], 0
-                self.change({name: number})
-            length = path.stat().st_size
-            if path.is_file() and length < self.lengths[self.ids[name]]:
-                self.pending[self.ids[name]].append((length, None))
-                self.lengths[self.ids[name]] = length
-
-    def change(self, change: dict[str, int | None]) -> None:
-        self.renamed.append(change)
-        self.ids = present(self.ids | change)
 
     def name(self, path) -> str:
         return str(Path(path).relative_to(self.root))
 
-    def wrote(self, descriptor: int, data: bytes) -> None:
-        number = self.ids[self.name(os.readlink(f"/proc/self/fd/{descriptor}"))]
-        self.pending[number].append((self.lengths[number], bytes(data)))
-        self.lengths[number] += len(data)
+    def look(self) -> None:
+        """Note what was made without a call that is watched; nothing is written, or cut off, without one."""
+        for path in sorted(self.root.rglob("*")):
+            name = self.name(path)
+            if path.suffix == ".lock":
+                continue
+            if name not in self.files:
+                self.change({name: FOLDER if path.is_dir() else File()})
+            assert path.is_dir() or path.read_bytes() == b"".join(self.files[name].writes)
 
-    def synced(self, descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+    def change(self, change: dict[str, File | None]) -> None:
+        self.renamed.append(change)
+        self.files = present(self.files | change)
+
+    def synced(self, path: Path) -> None:
         if path.is_file():
-            number = self.ids[self.name(path)]
-            self.contents[number], self.pending[number] = path.read_bytes(), []
+            file = self.files[self.name(path)]
+            file.sure = len(file.writes)
             if path.suffix == ".journal":
-                self.kept = self.contents[number].count(b"\n") // 2
+                self.kept = b"".join(file.writes).count(b"\n") // 2
             return
         for change in [c for c in self.renamed if (self.root / next(iter(c))).parent == path]:
             self.entries = present(self.entries | change)
@@ -86,29 +98,11 @@ class Disk:
         for kept in itertools.product([False, True], repeat=len(self.renamed)):
             entries = dict(self.entries)
             for change in itertools.compress(self.renamed, kept):
-                entries.update(change)
+                entries |= change
             entries = present(entries)
             reached = [name for name in entries if {*map(str, Path(name).parents)} <= {".", *entries}]
-            for contents in itertools.product(*(self.variants(entries[name]) for name in reached)):
-                yield dict(zip(reached, contents, strict=True))
-
-    def variants(self, number: int) -> list[bytes | None]:
-        if number == -1:
-            return [None]
-        found = set()
-        for hows in itertools.product(HOWS, repeat=len(self.pending[number])):
-            content = bytearray(self.contents[number])
-            for (place, data), how in zip(self.pending[number], hows, strict=True):
-                if how == "missing":
-                    continue
-                if data is None:
-                    del content[place:]
-                else:
-                    part = {"torn": data[: len(data) // 2], "zeros": bytes(len(data)), "there": data}[how]
-                    content.extend(bytes(max(0, place - len(content))))
-                    content[place : place + len(part)] = part
-            found.add(bytes(content))
-        return sorted(found)
+            for contents in itertools.product(*(entries[name].variants() for name in reached)):
+                yield frozenset(zip(reached, contents, strict=True))
 
 
 def crashes(monkeypatch, root, function, note):
@@ -118,21 +112,21 @@ def crashes(monkeypatch, root, function, note):
     def crash():
         disk.look()
         for state in disk.states():
-            found[frozenset(state.items()), note(), disk.kept] = None
+            found[state, note(), disk.kept] = None
 
     def call(name, original, *arguments, **options):
         crash()
         done = original(*arguments, **options)
         if name == "fsync":
-            disk.synced(*arguments)
+            disk.synced(path_of(*arguments))
         elif name == "write":
-            disk.wrote(arguments[0], arguments[1][:done])
+            disk.files[disk.name(path_of(arguments[0]))].writes.append(bytes(arguments[1][:done]))
         elif name == "unlink":
             disk.change({disk.name(arguments[0]): None})
             disk.kept = 0 if disk.name(arguments[0]).endswith(".journal") else disk.kept
         elif name in ("replace", "rename"):
             old, new = map(disk.name, arguments)
-            disk.change({old: None, new: disk.ids[old]})
+            disk.change({old: None, new: disk.files[old]})
         return done
 
     with monkeypatch.context() as patch:

@@ -4,9 +4,8 @@ import os
 import re
 import signal
 
-import numpy as np
 import pytest
-from scan_process import KIND, NAME, RECIPE, Process, Scan, row
+from scan_process import KIND, NAME, RECIPE, Process, Scan
 
 from landscape_utils.store.store import Store
 
@@ -16,12 +15,10 @@ def result_path(folder):
 
 
 def check_is_complete(folder, points, width=3):
-    path, undisturbed = result_path(folder), folder.with_name("undisturbed")
-    expected = Store(undisturbed).compute(KIND, NAME, RECIPE, Scan(points, width), device="cpu")
+    path, undisturbed = result_path(folder), Store(folder.with_name("undisturbed"))
+    expected = undisturbed.compute(KIND, NAME, RECIPE, Scan(points, width), device="cpu")
     assert path.read_bytes() == expected.path.read_bytes()
-    left = {p.name for p in path.parent.iterdir()}
-    assert left == {path.name, f"{path.name}.lock"}
-    assert expected.arrays["loss"].tobytes() == np.stack([row(i, width) for i in range(points)]).tobytes()
+    assert {p.name for p in path.parent.iterdir()} == {path.name, f"{path.name}.lock"}
 
 
 @pytest.mark.parametrize(
