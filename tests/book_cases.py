@@ -1,10 +1,13 @@
 """Notebooks of a few cells, the cells of tables, and what the rendered book holds, for the tests of the book."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import yaml
+
+from landscape_utils.errors import Lacking
 
 v4 = nbformat.v4
 KERNEL = {
@@ -58,3 +61,15 @@ def cells(markdown: str) -> list[list[str]]:
     """The rows of the table in a text, its head first."""
     rows = [line for line in markdown.splitlines() if line.startswith("|") and "| ---" not in line]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def stored(found: Mapping[Any, Any]) -> Callable[..., Any]:
+    """What a study is asked for a task, or for a task and how it was trained: it is there, or `Lacking`."""
+
+    def get(*of: str) -> Any:
+        key = of if len(of) > 1 else of[0]
+        if key not in found:
+            raise Lacking(f"no {key}")
+        return found[key]
+
+    return get

@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +13,11 @@ import pytest
 import torch
 from networks import make_model
 
+from landscape_utils.environment import ROOT
 from landscape_utils.errors import UserError
 from landscape_utils.training.demo_language import VOCABULARY, make_task, make_tokenizer
 
 NAMES = ("negative", "positive")
-PAPERMILL = "landscape_utils.book.papermill"  # its command, with a kernel whose ports nobody else takes
 
 
 def save_training(
@@ -48,6 +50,13 @@ def write_examples(folder: Path, count: int = 24) -> tuple[str, str]:
 def edit_config(folder: Path, **changes) -> None:
     path = folder / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def run_notebook(chapter: str, out: Path, options: str, **settings) -> subprocess.CompletedProcess[str]:
+    """What papermill says and makes of a chapter, with a kernel whose ports nobody else takes."""
+    notebook, given = ROOT / "notebooks" / f"{chapter}.ipynb", f"--no-progress-bar {options}".split()
+    command = [sys.executable, "-m", "landscape_utils.book.papermill", notebook, out, *given]
+    return subprocess.run(command, capture_output=True, text=True, **settings)
 
 
 @contextmanager

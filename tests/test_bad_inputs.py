@@ -6,8 +6,6 @@ once to papermill itself, which takes a kernel; a change of the profile `demo` t
 
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from own_case import PAPERMILL, save_training, write_examples
+from own_case import run_notebook, save_training, write_examples
 
 from landscape_utils import __main__ as cli
 from landscape_utils.book.executing import check_parameters
@@ -205,10 +203,9 @@ def test_a_bad_input_is_answered_in_one_line_and_changes_nothing(ask, given, par
 @pytest.mark.slow
 def test_papermill_shows_the_line(tmp_path):
     """Of the notebook, that is: papermill adds where it itself was."""
-    out, results = tmp_path / "out.ipynb", tmp_path / "results"
-    options = f"--no-progress-bar -p resolutoin 7 -p results_dir {results}".split()
-    command = [sys.executable, "-m", PAPERMILL, ROOT / "notebooks" / "08_your_model.ipynb", out, *options]
-    done = subprocess.run(command, capture_output=True, text=True)
+    results = tmp_path / "results"
+    options = f"-p resolutoin 7 -p results_dir {results}"
+    done = run_notebook("08_your_model", tmp_path / "out.ipynb", options)
     assert done.returncode
     line = done.stderr.partition("Exception encountered at")[2].partition("\n")[2].strip()
     assert line.startswith("UserError: unknown parameter 'resolutoin'; a notebook takes profile, tasks")

@@ -3,12 +3,11 @@
 import shutil
 from unittest.mock import Mock
 
-import pytest
 from book_cases import cells
 from planted import Planted
 
 from landscape_utils.book import comparison
-from landscape_utils.book.comparison import Column, setup, setups, verdicts
+from landscape_utils.book.comparison import Column
 from landscape_utils.book.words import PHRASES
 from landscape_utils.claims import paper
 from landscape_utils.claims.claims import weigh
@@ -26,7 +25,7 @@ def column(head: str, world: str, *names: str) -> Column:
 
 def test_verdicts_stand_in_the_column_of_their_run_with_the_chapter():
     names = ("accuracy", "overfitting", "low-layers")
-    text = verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])])
+    text = comparison.verdicts([column("demo", "true", *names), column("minilm", "false", *names[:2])])
     head, *rows = cells(text)
     assert head == ["claim", "chapter", "demo", "minilm"]
     assert [row[1:] for row in rows] == [
@@ -50,14 +49,10 @@ def test_the_costliest_rollback_of_each_run_stands_above_that_of_the_paper():
     assert comparison.most({"low": -1.0, "high": 0.0}) == "none"
 
 
-@pytest.fixture
-def demo(tmp_path) -> Study:
-    return Study("demo", results_dir=tmp_path, device="none")
-
-
-def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
-    text = setups([Column("demo", demo, {})])
-    found = {row[0]: row[1:] for row in cells(text)}
+def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(tmp_path):
+    demo = Study("demo", results_dir=tmp_path, device="none")
+    text = comparison.setups([Column("demo", demo, {})])
+    found = {name: described for name, *described in cells(text)}
     rte, points = demo.profile.tasks["rte"], demo.profile.grid.resolution
     assert found["model"] == ["BERT-large", "a small BERT"]
     assert found["layers"] == ["24", "6"]
@@ -70,14 +65,13 @@ def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(demo):
     assert found["dropout"] == [paper.SETUP["dropout"], "0.0"]
     assert "range of α and β" not in found
     assert "range of α and β (−4 to 4)" in text
-    assert setup(Study("paper", device="none"))["parameters of the encoder"] == "333.6 million"
+    assert comparison.setup(Study("paper", device="none"))["parameters of the encoder"] == "333.6 million"
 
 
-def test_seeds_that_are_not_there_are_not_counted(demo, monkeypatch):
-    def stored(kind, task, how):
-        return {("rte", "pretrained"): (0, 1), ("mnli", "pretrained"): (0,)}.get((task, how), ())
-
-    monkeypatch.setattr(demo, "seeds_of", stored)
+def test_seeds_that_are_not_there_are_not_counted(tmp_path):
+    demo = Study("demo", results_dir=tmp_path, device="none")
+    there = {("rte", "pretrained"): (0, 1), ("mnli", "pretrained"): (0,)}
+    demo.seeds_of = lambda kind, task, how: there.get((task, how), ())
     assert comparison.seeds(demo) == "3", "there are no results at all"
     demo.store.folder.mkdir()
     assert comparison.seeds(demo) == "2 (3 planned)"

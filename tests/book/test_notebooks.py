@@ -1,15 +1,13 @@
 """The notebooks: what lies in the repository, and what papermill makes of it under a tiny profile."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import papermill
 import pytest
 from book_cases import TWINS
-from own_case import PAPERMILL, save_training, write_examples
+from own_case import run_notebook, save_training, write_examples
 
 from landscape_utils.book.executing import check_executed
 from landscape_utils.environment import ROOT
@@ -25,13 +23,9 @@ LABEL = r"^\([\w-]+\)=|^\$\$ *\([\w-]+\)|:(label|name):|\\label\{"
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def read(path: Path) -> nbformat.NotebookNode:
-    return nbformat.read(path, as_version=4)
-
-
 @each_notebook
 def test_a_source_has_a_number_hides_its_setup_and_holds_neither_outputs_nor_labels(path):
-    notebook = read(path)
+    notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert not {"papermill", "widgets"} & set(notebook.metadata)
     title, *setup = notebook.cells[:3]
@@ -60,7 +54,7 @@ def test_a_chapter_that_is_no_twin_here_makes_the_reference_run_of_results_alone
     """Its cells, without a kernel: nothing is trained, fetched or written."""
     given = {"profile": str(tiny_profile.with_name("reference.toml")), "device": "none"}
     names: dict = {}
-    for cell in read(ROOT / "notebooks" / f"{name}.ipynb").cells:
+    for cell in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells:
         if cell.cell_type == "code":
             exec(re.sub("^%.*", "", cell.source, flags=re.M), names)
         if "parameters" in cell.metadata.get("tags", ()):
@@ -68,15 +62,13 @@ def test_a_chapter_that_is_no_twin_here_makes_the_reference_run_of_results_alone
     assert names["study"].store.read_only
 
 
-def run_alone(notebook: Path, folder: Path, results: Path, options: str) -> Path:
-    """What papermill makes of a notebook in a folder; the results that lie in another."""
-    out = results / "out.ipynb"
-    results.mkdir()
-    options += f" -p resolution 4 -p results_dir {results} --no-progress-bar"
-    command = [sys.executable, "-m", PAPERMILL, notebook, out, *options.split()]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def results_alone(chapter: str, folder: Path, place: Path, options: str) -> Path:
+    """The results of a notebook that is run in a folder; they lie in another, a new one in `place`."""
+    (results := place / "results").mkdir()
+    options += f" -p resolution 4 -p results_dir {results}"
+    done = run_notebook(chapter, results / "out.ipynb", options, cwd=folder)
     assert done.returncode == 0, done.stderr
-    check_executed(out)
+    check_executed(results / "out.ipynb")
     return results
 
 
@@ -84,11 +76,9 @@ def run_alone(notebook: Path, folder: Path, results: Path, options: str) -> Path
 def test_a_notebook_runs_alone_from_its_own_folder(tiny_profile, tmp_path):
     """Its results land in the folder that is named, and only those of the task that is asked for."""
     profile = tiny_profile.with_name("alone.toml")  # other processes would be started for two trainings
-    profile.write_text(
-        tiny_profile.read_text("utf-8").replace("side_by_side = true", "side_by_side = false"), "utf-8"
-    )
+    profile.write_text(tiny_profile.read_text().replace("side_by_side = true", "side_by_side = false"))
     options = f"-p profile {profile} -p tasks mrpc"
-    results = run_alone(NOTEBOOKS[1], ROOT / "notebooks", tmp_path / "results", options)
+    results = results_alone(NOTEBOOKS[1].stem, ROOT / "notebooks", tmp_path, options)
     assert {path.name.split("-")[0] for path in (results / "tiny" / "curves").glob("*.npz")} == {"mrpc"}
 
 
@@ -99,8 +89,7 @@ def test_a_users_checkpoints_need_no_other_task_and_no_layer_groups(tiny_profile
     write_examples(tmp_path)
     options = f"-p profile {tiny_profile} -p checkpoints checkpoint-* -p text text -p label tone"
     options += " -p train reviews-train.csv -p dev reviews-dev.csv"
-    notebook = ROOT / "notebooks" / "08_your_model.ipynb"
-    results = run_alone(notebook, tmp_path, tmp_path / "results", options)
+    results = results_alone("08_your_model", tmp_path, tmp_path, options)
     kinds = {path.parent.name for path in (results / "own").glob("*/reviews-*.npz")}
     assert kinds == {"runs", "curves", "surfaces", "trajectories"}
     assert not (results / "own" / "models").exists(), "no small case was made"

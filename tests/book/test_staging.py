@@ -10,8 +10,8 @@ NAMES = ("01_one", "02_two", "03_three")
 PAGE = "[]({}/01_one.ipynb) [two]({}/02_two.ipynb) [](page.md) [](notebooks/03_three.ipynb)\n"
 MINE = "# One{}\n\n:::{{admonition}} Your run\n:class: run\nUnder `demo`.{}\n:::\n\nText."
 THEIRS = (
-    "# One\n\n:::{admonition} Reference run\n:class: run\nUnder `minilm`. "
-    "[The same chapter of your run](../notebooks/01_one.ipynb).\n:::\n\nText."
+    "# One\n\n:::{{admonition}} Reference run\n:class: run\nUnder `minilm`. "
+    "[The same chapter of your run](../notebooks/{}.ipynb).\n:::\n\nText."
 )
 
 
@@ -28,6 +28,9 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     both += [Part(REFERENCE, "the reference run", "Under `minilm`.", theirs)] if named else []
     stage(pages, folder, both)
 
+    def read(part: str, name: str) -> list[nbformat.NotebookNode]:
+        return nbformat.read(folder / part / f"{name}.ipynb", as_version=4).cells
+
     contents = read_contents(folder)
     assert chapters(contents, REFERENCE) == list(named)
     assert chapters(contents, YOURS) == list(NAMES)
@@ -37,14 +40,9 @@ def test_twins_lead_to_one_another_and_contents_and_links_are_of_what_is_there(t
     for name in NAMES:
         link = f" [The same chapter of the reference run](../reference_run/{name}.ipynb)."
         wanted = MINE.format(" (your run)", link) if name in named else MINE.format("", "")
-        assert first_cell(folder / YOURS / f"{name}.ipynb") == wanted
-    if "01_one" in named:
-        assert first_cell(folder / REFERENCE / "01_one.ipynb") == THEIRS
+        assert read(YOURS, name)[0].source == wanted
     for name in named:
-        *_, text, code = nbformat.read(folder / REFERENCE / f"{name}.ipynb", as_version=4).cells
+        title, text, code = read(REFERENCE, name)
         link = "[two](02_two.ipynb)" if "02_two" in named else "[two](../notebooks/02_two.ipynb)"
         assert text.source == code.outputs[0].data["text/markdown"] == link
-
-
-def first_cell(path) -> str:
-    return nbformat.read(path, as_version=4).cells[0].source
+        assert title.source == THEIRS.format(name)

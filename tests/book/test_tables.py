@@ -3,28 +3,19 @@
 from types import SimpleNamespace
 
 import numpy as np
-from book_cases import cells
+from book_cases import cells, stored
 from synthetic import make_study, run_of
 
 from landscape_utils import Study
 from landscape_utils.book import tables
-from landscape_utils.errors import Lacking
 
 
 def test_setup_has_the_data_and_both_trainings_of_each_task_that_has_results():
     """The data of MNLI are generated: it is no part of GLUE. MRPC is, and RTE is whole but has no results."""
     study = make_study(tasks=("mnli", "rte", "mrpc"))
-    plain = study.facts
-
-    def facts(task):
-        if task == "rte":
-            raise Lacking("no data set")
-        return plain(task)
-
-    study.facts = facts
-    study.trainings.facts = lambda task: (
-        plain(task) | {"rte": {"train_examples": 2490, "dev_examples": 277}}.get(task, {})
-    )
+    part = dict.fromkeys(("mnli", "mrpc"), study.facts("mnli"))
+    whole = {"rte": {"train_examples": 2490, "dev_examples": 277}}
+    study.facts, study.trainings.facts = stored(part), stored(part | whole)
     study.profile.tasks["mnli"] = SimpleNamespace(**vars(study.profile.tasks["mnli"]) | {"source": "demo"})
     text = tables.setup(study)
     row = ["MNLI", "2", "3,600", "400", "52.5", "8 / 4", "1e-05 / 1e-05", "32 / 32"]
@@ -41,26 +32,17 @@ def test_accuracies_are_of_the_seeds_that_are_there():
         return run_of(lambda epoch: 0.7, how=how, dev_accuracy=np.array([0.5, end]), epochs=1)
 
     there = {"mnli": (0,), "rte": (), "mrpc": (0, 1)}
-    text = tables.accuracies(
-        make_study(tasks=tuple(there), run=run, seeds_of=lambda kind, task, how: there[task])
-    )
-    assert cells(text)[1:] == [
-        ["MNLI", "50.0", "90.0", "90.0"],
-        ["MRPC", "50.0", *["51.0 (50.0–52.0) †"] * 2],
-    ]
+    study = make_study(tasks=tuple(there), run=run, seeds_of=lambda kind, task, how: there[task])
+    text = tables.accuracies(study)
+    mnli, mrpc = cells(text)[1:]
+    assert mnli == ["MNLI", "50.0", "90.0", "90.0"]
+    assert mrpc == ["MRPC", "50.0", *["51.0 (50.0–52.0) †"] * 2]
     assert "up to 2 trainings" in text
 
 
 def test_accuracy_stands_beside_the_cosine_of_pairs_alone():
     """Fine-tuning reaches 90 %, which the cosine passes on RTE alone; MRPC has none stored, SST-2 no pairs."""
-    known = {"rte": 0.95, "mnli": 0.7}
-
-    def similarity(task):
-        if task not in known:
-            raise Lacking("not computed")
-        return known[task]
-
-    study = make_study(similarity=similarity)
+    study = make_study(similarity=stored({"rte": 0.95, "mnli": 0.7}))
     study.trainings.similarity = lambda task: task != "sst2"
     text = tables.accuracies(study)
     assert [row[2] for row in cells(text)] == ["cosine alone", "70.0", "95.0", "n/a", "n/a"]
@@ -93,32 +75,27 @@ def test_words_are_told_apart_in_the_generated_language_alone():
 
 
 def test_directions_have_length_cosine_and_angle():
-    end = ["RTE", "6", "0.05", "87°"], ["RTE", "2", "0.05", "87°"]
-    rows = [["MNLI", how, *of] for how, of in zip(("from scratch", "fine-tuned"), end, strict=True)]
-    assert cells(tables.directions(make_study(), ["mnli"]))[1:] == rows
+    scratch, tuned = cells(tables.directions(make_study(), ["mnli"]))[1:]
+    assert scratch == ["MNLI", "from scratch", "RTE", "6", "0.05", "87°"]
+    assert tuned == ["MNLI", "fine-tuned", "RTE", "2", "0.05", "87°"]
 
 
 def test_straightness_stands_beside_a_random_walk_of_the_same_steps():
-    def walk(task, how):
-        if how == "scratch":
-            raise Lacking("no walk")
-        return SimpleNamespace(quarter=np.array([1.0, 0.8]))
-
+    walk = stored({("mrpc", "pretrained"): SimpleNamespace(quarter=np.array([1.0, 0.8]))})
     study = make_study(walk=walk, schedule=lambda task, how: np.ones(100))
-    rows = {row[1]: row[2:] for row in cells(tables.straightness(study, ["mrpc"]))}
-    assert rows["fine-tuned"] == ["0.8", "0.5", "0.3"], "equal steps: the root of a quarter"
-    assert rows["from scratch"] == ["n/a", "0.5", "n/a"]
+    scratch, tuned = cells(tables.straightness(study, ["mrpc"]))[1:]
+    assert tuned == ["MRPC", "fine-tuned", "0.8", "0.5", "0.3"], "equal steps: the root of a quarter"
+    assert scratch == ["MRPC", "from scratch", "n/a", "0.5", "n/a"]
 
 
 def test_the_further_epochs_have_their_error_and_loss():
     first = run_of(np.exp, dev_accuracy=np.array([0.5, 0.8]), dev_loss=np.array([0.7, 0.4]), epochs=1)
     further = run_of(np.exp, dev_accuracy=np.array([0.8, 0.75]), dev_loss=np.array([0.4, 1.2]), epochs=1)
     text = tables.further_epochs(first, further)
-    assert cells(text) == [
-        ["", "after 1 epochs", "after 1 more"],
-        ["dev error, in %", "20", "25"],
-        ["dev loss, in nats", "0.4", "1.2"],
-    ]
+    head, error, loss = cells(text)
+    assert head == ["", "after 1 epochs", "after 1 more"]
+    assert error == ["dev error, in %", "20", "25"]
+    assert loss == ["dev loss, in nats", "0.4", "1.2"]
     said = "The dev error rises by 5 points over the further epochs, and the dev loss rises by 0.8 nats."
     assert text.endswith(said)
     assert [tables.changed(by, "nats") for by in (-0.25, 0.0)] == ["falls by 0.25 nats", "stays as it is"]

@@ -1,11 +1,13 @@
 """What the tests of the explorer share: surfaces of a formula, and what is read from and done to its page."""
 
 import base64
+import io
 import re
 import shutil
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import Locator, Page
 from synthetic import curve_of, surface_of, trajectory_of
 
@@ -93,6 +95,11 @@ def decoded(text: str, kind: str = "<f4") -> np.ndarray:
 def settle(page: Page) -> None:
     """Two frames: the redraw that an event asked for is done."""
     page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+def pixels(shown: Locator) -> np.ndarray:
+    settle(shown.page)
+    return np.asarray(Image.open(io.BytesIO(shown.screenshot())).convert("RGB"), int)
 
 
 def readout(page: Page) -> list[str]:

@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from explored import EVIL, WIDTHS, cube, line, numbers, readout, scanned, sentence, settle, slide, text, views
+from explored import EVIL, cube, numbers, pixels, readout, scanned, sentence, settle, slide, text, views
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from scipy.stats import rankdata
@@ -36,11 +36,6 @@ def page(show) -> Page:
 
 def first_map(page: Page) -> Locator:
     return page.locator("canvas.lx-surface").first
-
-
-def pixels(page: Page) -> np.ndarray:
-    settle(page)
-    return np.asarray(Image.open(io.BytesIO(first_map(page).screenshot())).convert("RGB"), int)
 
 
 def patch(shown: np.ndarray, i: float, j: float, reach: int) -> np.ndarray:
@@ -123,12 +118,12 @@ def test_zoom_by_wheel_buttons_and_keys(show):
 
     press(page, "Neighbourhood")
     assert corner() == pytest.approx([0.5 - 1.2, 1.2], abs=0.05)
-    zoomed = pixels(page)
+    zoomed = pixels(first_map(page))
     slide(page, "\u03b1", 160)  # the window follows the cursor
     assert corner()[0] == pytest.approx(4 - 2.4, abs=0.05)
     press(page, "Show all")
     assert corner() == pytest.approx([-4, 4], abs=0.05)
-    assert np.abs(pixels(page) - zoomed).mean() > 1
+    assert np.abs(pixels(first_map(page)) - zoomed).mean() > 1
     press(page, "to the end")
     for closer in (lambda: canvas.press("+"), lambda: press(page, "Zoom in")):
         closer()
@@ -143,13 +138,14 @@ def test_zoom_by_wheel_buttons_and_keys(show):
 
 def test_threshold_gives_width_and_area_of_the_region(show):
     """The level has 3 digits, and so have widths; rays and linear edges differ by the grid's step."""
-    page = show(views(41))
+    shown = views(41)[:2]
+    page = show(shown)
     for step in (180, 220, 260):
         slide(page, "below", step)
         level, sentences = threshold(page)
         areas = []
-        for said, width in zip(sentences, WIDTHS.values(), strict=True):
-            surface = scanned(41, width)
+        for said, view in zip(sentences, shown, strict=True):
+            surface = view.surfaces["training"]
             of_region = numbers(said.split(": ", 1)[1].replace("\u03b1", ""))
             size, distance, low, high, area, area_in_space = of_region
             wide = width_below(surface, np.array([level]))
@@ -220,15 +216,12 @@ def test_however_closely_one_looks_there_is_a_scale_and_beyond_a_scan_there_is_n
     small.alpha[:], small.beta[:] = small.alpha * 3 / 8, small.beta * 3 / 8
     page = show([View({"": wide}, how="wide"), View({"": small}, how="small")])
     press(page, "Zoom in")
-    settle(page)
-    shown = np.asarray(
-        Image.open(io.BytesIO(page.locator("canvas.lx-surface").last.screenshot())).convert("RGB"), int
-    )
-    assert patch(shown, 7.5, 4, 2).min() > 250  # paper
+    assert patch(pixels(page.locator("canvas.lx-surface").last), 7.5, 4, 2).min() > 250  # paper
     for _ in range(6):
         press(page, "Zoom in")
         assert "not finite" not in first_map(page).get_attribute("aria-label")
-    assert np.ptp(pixels(page)[40:200, 100:300], axis=(0, 1)).max() > 30  # colours, and not one alone
+    colours = pixels(first_map(page))[40:200, 100:300]
+    assert np.ptp(colours, axis=(0, 1)).max() > 30  # and not one alone
 
 
 def test_an_end_that_is_not_finite_has_no_region_and_a_surface_without_marks_a_neighbourhood(show):
@@ -242,13 +235,6 @@ def test_an_end_that_is_not_finite_has_no_region_and_a_surface_without_marks_a_n
     assert np.isfinite(numbers(readout(page)[0].split(":", 1)[1])[0])
 
 
-def test_another_training_is_shown_with_its_whole_path(page):
-    for how, last in (("fine-tuned", 3), ("from scratch", 6)):
-        choose(page, "training", how)
-        choose(page, "training (right)", how)
-        assert f"epoch {last} of {last}" in text(page, "Trajectory")
-
-
 def test_choices_change_the_view_and_looks_belong_to_the_training(page):
     """Solid is fine-tuned, dashed from scratch, on whichever side; two of a kind differ."""
 
@@ -257,7 +243,7 @@ def test_choices_change_the_view_and_looks_belong_to_the_training(page):
         caption = page.locator("figcaption").first.inner_text().split("Along \u03b1. ")[1]
         return {part.split(": ")[1].split(" at ")[0]: part.split(": ")[0] for part in caption.split("; ")[:2]}
 
-    before = pixels(page)
+    before = pixels(first_map(page))
     assert strokes() == {"MRPC, from scratch": "dashed", "MRPC, fine-tuned": "solid"}
     choose(page, "quantity", "dev error")
     choose(page, "training", "fine-tuned")
@@ -268,7 +254,7 @@ def test_choices_change_the_view_and_looks_belong_to_the_training(page):
     assert "dev error" in first_map(page).get_attribute("aria-label")
     choose(page, "scale", "logarithmic")
     page.get_by_label("one colour scale for a task").uncheck()
-    assert np.abs(pixels(page) - before).mean() > 1
+    assert np.abs(pixels(first_map(page)) - before).mean() > 1
     page.get_by_label("side by side").uncheck()
     assert len(readout(page)) == page.locator("canvas.lx-surface:visible").count() == 1
 
@@ -283,7 +269,7 @@ def test_colours_are_those_of_the_scale_and_what_is_not_finite_is_hatched(show):
     page = show([View({"": surface})])
     choose(page, "scale", "linear")
     slide(page, "below", 0)
-    shown = pixels(page)
+    shown = pixels(first_map(page))
     low, high = np.nanmin(surface.loss), np.nanmax(surface.loss)
     for i, j in [(1, 1), (7, 2), (2, 6), (7, 7)]:
         assert is_coloured(shown, i, j, COLOUR_MAPS["loss"]((surface.loss[i, j] - low) / (high - low)), 6)
@@ -294,15 +280,20 @@ def test_colours_are_those_of_the_scale_and_what_is_not_finite_is_hatched(show):
 
 def test_relief_turns_by_mouse_and_keyboard(page):
     page.get_by_label("in three dimensions").check()
-    canvas, before = first_map(page), pixels(page)
+    canvas, before = first_map(page), pixels(first_map(page))
     way = {"source_position": {"x": 100, "y": 100}, "target_position": {"x": 160, "y": 130}}
     drag = partial(canvas.drag_to, canvas, **way)
     for turn in (partial(canvas.press, "ArrowRight"), partial(canvas.press, "ArrowUp"), drag):
         turn()
-        assert np.abs(before - (before := pixels(page))).mean() > 1
+        assert np.abs(before - (before := pixels(first_map(page)))).mean() > 1
 
 
-def test_trajectory_by_slider_and_by_projection(page):
+def test_trajectory_of_another_training_is_whole_and_moves_by_slider_and_projection(page):
+    for how, last in (("fine-tuned", 3), ("from scratch", 6)):
+        choose(page, "training", how)
+        choose(page, "training (right)", how)
+        assert f"epoch {last} of {last}" in text(page, "Trajectory")
+    choose(page, "training (right)", "fine-tuned")
     slide(page, "epoch", 2)
     scratch, tuned = text(page, "Trajectory").splitlines()
     assert "epoch 2 of 6: \u03b1 = 0.333, \u03b2 = 0.222" in scratch
@@ -369,10 +360,11 @@ def test_downloads(page):
 
 
 def test_curves_alone_have_a_width_too(show):
-    page = show([View(curves={"training": line(w)}, how=how) for how, w in WIDTHS.items()])
+    lines = [View(curves=view.curves, how=view.how) for view in views(tasks=("MRPC",))]
+    page = show(lines)
     slide(page, "below", 200)
     level, sentences = threshold(page)
-    wanted = [width_below(line(w), np.array([level])).size[0] for w in WIDTHS.values()]
+    wanted = [width_below(view.curves["training"], np.array([level])).size[0] for view in lines]
     said = [numbers(s.split("point: ")[1])[0] for s in sentences]
     assert said == pytest.approx(wanted, rel=0.02)  # the level is printed to 3 digits
 
@@ -402,7 +394,7 @@ def test_ranks_of_training_loss_are_told_from_those_of_dev_error(show):
     assert not page.get_by_role("group", name="Threshold").is_visible()
     go(page, 2, 3)
     assert "cannot be ranked here" in readout(page)[0]
-    shown = pixels(page)
+    shown = pixels(first_map(page))
     for i, j in ((1, 1), (3, 6), (6, 2)):
         assert is_coloured(shown, i, j, DIVERGING((1 + found[i, j] / most) / 2), 2 * 2 * 200 / 55)
     choose(page, "quantity", "training loss")
@@ -450,18 +442,13 @@ def test_odd_surfaces_are_drawn_and_nothing_is_executed(show, scale):
     assert "not finite" in readout(page)[0]
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {},
-        {"viewport": {"width": 360, "height": 740}},
-        {"color_scheme": "dark"},
-        {"attributes": 'data-theme="dark"'},
-    ],
-)
+DARK = {"color_scheme": "dark"}, {"attributes": 'data-theme="dark"'}
+
+
+@pytest.mark.parametrize("settings", [{}, {"viewport": {"width": 360, "height": 740}}, *DARK])
 def test_accessible_also_by_tab_and_fits(show, settings):
     page = show(views(), (cube(),), **settings)
-    if "dark" in str(settings):
+    if settings in DARK:
         page.add_style_tag(content="body { background: #121212; color: #eee }")
     found = Axe().run(page).response
     assert len(found["passes"]) > 10

@@ -1,16 +1,14 @@
 """Every kind of figure as a page has it: its file, its letters, its second drawing for a phone, its dark colours."""
 
-import io
 import re
 import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-from explored import line, scanned, settle
+from explored import line, pixels, scanned
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from PIL import Image
 from synthetic import run_of, trajectory_of
 
 from landscape_utils.figures import plots, style
@@ -104,8 +102,7 @@ def test_a_figure_follows_the_scheme_that_its_page_gives_it(opened, tmp_path):
     maps = []
     for scheme, ground in ("light", 255), ("dark", 0x12):
         page.evaluate("scheme => (document.querySelector('img').style.colorScheme = scheme)", scheme)
-        settle(page)
-        shown = np.asarray(Image.open(io.BytesIO(page.locator("img").screenshot())).convert("RGB"))
+        shown = pixels(page.locator("img"))
         assert (shown[2, 2] == ground).all()
         maps.append(np.median(shown[100:160, 100:160], axis=(0, 1)))  # not of a line or a label
     assert np.array_equal(*maps)
