@@ -28,12 +28,13 @@ def study(tiny_profile, tmp_path_factory) -> lu.Study:
     return lu.Study(tiny_profile, results_dir=tmp_path_factory.mktemp("results"))
 
 
-def losses_at(study: lu.Study, thetas) -> list[float]:
-    """Training loss of the fine-tuned model with other encoders put in."""
-    model = study.run("mrpc").model()
-    objective = lu.Objective(model, study.sample("mrpc", "train"))
-    space = lu.ParameterSpace(model)
-    return [(space.write(theta), objective().loss)[1] for theta in thetas]
+def again(study: lu.Study, profile=None, **parameters) -> lu.Study:
+    """A study with the same results."""
+    return lu.Study(profile or study.profile, results_dir=study.store.folder.parent, **parameters)
+
+
+def reading(study: lu.Study) -> lu.Study:
+    return again(study, device="none")
 
 
 def snapshots(run) -> list[torch.Tensor]:
@@ -42,11 +43,8 @@ def snapshots(run) -> list[torch.Tensor]:
 
 def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
     surface = study.surface("mrpc", "scratch", "dev")
-    run = study.run("mrpc", "scratch")
-    other = study.run("rte", "scratch")
-    # as the profile says
-    origin = run.theta(0)
-    axis = np.linspace(-4, 4, 5)
+    run, other = (study.run(task, "scratch") for task in ("mrpc", "rte"))  # as the profile says
+    origin, axis = run.theta(0), np.linspace(-4, 4, 5)
     plane = lu.Plane(origin, run.theta() - origin, other.theta() - other.theta(0))
     expected = lu.scan(lu.Objective(run.model(), study.sample("mrpc", "dev")), plane, axis, axis)
     np.testing.assert_array_equal(surface.loss, expected.loss)
@@ -58,8 +56,7 @@ def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
 def test_a_profiles_tolerance_is_that_of_its_surfaces_and_part_of_their_recipe(study):
     def under(**changes):
         grid = study.profile.grid.model_copy(update={"resolution": 19} | changes)
-        profile = study.profile.model_copy(update={"grid": grid})
-        return lu.Study(profile, results_dir=study.store.folder.parent)
+        return again(study, study.profile.model_copy(update={"grid": grid}))
 
     tolerant, exact, axis = under(tolerance=100.0), under(), np.linspace(-4, 4, 19)
     surface, model = tolerant.surface("mrpc", "pretrained", "train"), study.run("mrpc").model()
@@ -79,9 +76,8 @@ def test_rolled_back_is_what_rollback_reports(study):
     """And f(-1, 0) of the layer's surface, evaluated by brute force with the weights put back."""
     rollback, run, model = study.rollback("mrpc"), study.run("mrpc"), study.run("mrpc").model()
     space, theta_0, theta_1 = lu.ParameterSpace(model), run.theta(0), run.theta()
-    dev, train = (
-        lu.Objective(model, part) for part in (study.task("mrpc").dev, study.sample("mrpc", "train"))
-    )
+    dev = lu.Objective(model, study.task("mrpc").dev)
+    train = lu.Objective(model, study.sample("mrpc", "train"))
     assert rollback.fine_tuned == pytest.approx(1 - dev().error, abs=1e-12)
     for group, names in lu.layer_groups(model).items():
         theta = theta_1.clone()
@@ -113,10 +109,6 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
     assert edges == lu.roll_back(run.model(), run.theta(0), run.theta(), examples).groups
 
 
-def reading(study: lu.Study) -> lu.Study:
-    return lu.Study(study.profile, results_dir=study.store.folder.parent, device="none")
-
-
 def test_a_walk_is_that_of_the_snapshots(study):
     run, plane = study.run("mrpc"), study.plane("mrpc")
     expected = training_path(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
@@ -126,8 +118,13 @@ def test_a_walk_is_that_of_the_snapshots(study):
 
 
 def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
-    further = study.run("mrpc", "continued").theta()
-    wanted = losses_at(study, [*snapshots(study.run("mrpc")), further])
+    run, further = study.run("mrpc"), study.run("mrpc", "continued")
+    model = run.model()
+    objective, space = lu.Objective(model, study.sample("mrpc", "train")), lu.ParameterSpace(model)
+    wanted = []
+    for theta in (*snapshots(run), further.theta()):
+        space.write(theta)
+        wanted.append(objective().loss)
     path, obstacles, barrier = study.path("mrpc"), study.obstacles("mrpc").path, study.barrier("mrpc")
     # theta_0 + (theta_1 - theta_0) is theta_1 but for a rounding
     assert obstacles.loss[obstacles.alpha % 1 == 0] == pytest.approx(wanted[:-1], abs=1e-5)
@@ -142,8 +139,8 @@ def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
 def test_the_schedule_is_the_trainers(study):
     run, settings = study.run("mrpc"), study.profile.tasks["mrpc"].pretrained
     steps = len(run.loss)
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=settings.learning_rate)
     warmup = int(np.ceil(study.profile.training.warmup * steps))
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
     (factor,) = get_linear_schedule_with_warmup(optimizer, warmup, steps).lr_lambdas
     wanted = [settings.learning_rate * factor(step) for step in range(steps)]
     np.testing.assert_allclose(study.schedule("mrpc"), wanted, rtol=1e-12)
@@ -155,13 +152,10 @@ def test_seeds_are_those_that_there_are(study):
     assert study.seeds_of("barrier", "rte", "pretrained") == ()
     assert study.seeds_of("rollback", "mrpc", "scratch") == ()
     assert reading(study).seeds_of("curve", "mrpc", "pretrained") == (0,)
-    other = lu.Study(study.profile, tasks="rte", results_dir=study.store.folder.parent)
-    assert other.overfit_task == "mrpc", (
-        "the further epochs are of another task, and so is what they go on from"
-    )
-    assert (
-        other.seeds_of("run", "mrpc", "pretrained") == other.seeds_of("barrier", "mrpc", "pretrained") == (0,)
-    )
+    other = again(study, tasks="rte")
+    assert other.overfit_task == "mrpc"
+    for kind in ("run", "barrier"):  # of what the further epochs go on from, and of these
+        assert other.seeds_of(kind, "mrpc", "pretrained") == (0,)
     assert reading(study).seeds_of("random_directions", "rte", "pretrained") == ()
 
 
@@ -245,17 +239,14 @@ def test_results_come_after_those_they_need(study):
     assert tuple(KINDS) == FOLDERS
 
 
-def test_a_seed_of_the_profile_leaves_the_others_for_means(tmp_path):
-    found = [lu.Study("demo", seed=seed, results_dir=tmp_path, device="none") for seed in (None, 2, 5)]
-    assert [(s.seed, s.seeds) for s in found] == [(0, (0, 1, 2)), (2, (0, 1, 2)), (5, (5,))]
-
-
-def test_the_surfaces_of_the_seed_that_is_looked_at_are_computed(tiny_profile, tmp_path):
-    profile = lu.load_profile(tiny_profile).model_copy(update={"seeds": [0, 1, 2], "surface_seeds": [0]})
-    for seed, scanned in ((None, (0,)), (0, (0,)), (2, (0, 2))):
-        study = lu.Study(profile, seed=seed, results_dir=tmp_path, device="none")
-        assert study.surface_seeds == scanned
-        assert {kind.seed for kind in SurfaceResult.all(study)} == {*scanned}
+def test_the_seed_that_is_looked_at_is_scanned_and_leaves_the_others_for_means(study):
+    """One that is none of the profile's is alone."""
+    profile = study.profile.model_copy(update={"seeds": [0, 1, 2], "surface_seeds": [0]})
+    every = (0, 1, 2)
+    for seed, seeds, scanned in ((None, every, (0,)), (0, every, (0,)), (2, every, (0, 2)), (5, (5,), (5,))):
+        found = again(study, profile, seed=seed, device="none")
+        assert (found.seed, found.seeds, found.surface_seeds) == (seed or 0, seeds, scanned)
+        assert {kind.seed for kind in SurfaceResult.all(found)} == {*scanned}
 
 
 def test_labels_tell_results_apart(tmp_path):
@@ -316,10 +307,7 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
         (lambda study: study.compute("runs", workers="2"), "workers = '2': a whole number"),
         (lambda study: study.curve("mrpc", seed="x"), "a seed is a whole number .* got 'x'"),
         (lambda study: study.run("mrpc", seed=True), "a seed is a whole number .* got True"),
-        (
-            lambda study: study.run("mrpc", "continued", learning_rate=0.1),
-            "further epochs have that of the fine-tuning",
-        ),
+        (lambda study: study.run("mrpc", "continued", learning_rate=0.1), "have that of the fine-tuning"),
         (lambda study: study.surface("mrpc", "continued"), "further epochs have no plane of their own"),
         (lambda study: study.rollback("mrpc", 0.0), "a learning rate is a number greater than 0; got 0.0"),
     ],

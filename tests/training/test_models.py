@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-import transformers as hf
-from networks import MODELS, make_model
+from networks import MODELS, make_model, save_masked_words
 from own_case import edit_config, refused
 from safetensors.torch import load_file, save_file
 
@@ -31,8 +30,7 @@ def theta(model) -> torch.Tensor:
 @pytest.fixture
 def checkpoint(tmp_path):
     """A pre-trained masked-language model without a pooler, as BERT's own checkpoints for it are."""
-    config, _, settings = MODELS["bert"]
-    hf.BertForMaskedLM(config(**settings)).save_pretrained(tmp_path / "model")
+    save_masked_words("bert", tmp_path / "model")
     return tmp_path / "model"
 
 
