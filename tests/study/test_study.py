@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
+from geometry import with_layers
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from own_case import refused
 from transformers import get_linear_schedule_with_warmup
@@ -72,32 +73,27 @@ def test_a_profiles_tolerance_is_that_of_its_surfaces_and_part_of_their_recipe(s
         assert recipes[0] == recipes[1] | told
 
 
-def test_rolled_back_is_what_rollback_reports(study):
-    """And f(-1, 0) of the layer's surface, evaluated by brute force with the weights put back."""
-    rollback, run, model = study.rollback("mrpc"), study.run("mrpc"), study.run("mrpc").model()
-    space, theta_0, theta_1 = lu.ParameterSpace(model), run.theta(0), run.theta()
-    dev = lu.Objective(model, study.task("mrpc").dev)
-    train = lu.Objective(model, study.sample("mrpc", "train"))
-    assert rollback.fine_tuned == pytest.approx(1 - dev().error, abs=1e-12)
-    for group, names in lu.layer_groups(model).items():
-        theta = theta_1.clone()
-        for name in names:
-            theta[space.slices[name]] = theta_0[space.slices[name]]
-        space.write(theta)
-        # theta_1 - (theta_1 - theta_0) is theta_0 but for a rounding, which can tip an example or two at a tie
-        assert rollback.groups[group] == pytest.approx(1 - dev().error, abs=2 / dev.size)
+def test_rollbacks_are_of_the_snapshots_and_so_is_a_layers_surface_at_minus_1(study):
+    """There by brute force, with the weights put back."""
+    run, model = study.run("mrpc"), study.run("mrpc").model()
+    theta_0, theta_1, rollback = run.theta(0), run.theta(), study.rollback("mrpc")
+    expected = lu.roll_back(model, theta_0, theta_1, study.task("mrpc").dev)
+    np.testing.assert_equal(rollback.arrays(), expected.arrays())
+    train, space = lu.Objective(model, study.sample("mrpc", "train")), lu.ParameterSpace(model)
+    for layer, group in enumerate(rollback.groups):  # of one layer each
+        space.write(with_layers(model, [layer], theta_1, theta_0))
         mark = study.layer_surface("mrpc", group).marks["rolled back"]
         assert (mark.alpha, mark.beta, mark.loss) == (-1, 0, pytest.approx(train().loss, abs=1e-6))
-        line = lu.Line(theta_1, space.restrict(theta_1 - theta_0, names))
-        assert rollback.groups[group] == 1 - lu.scan(dev, line, [-1.0]).error[0]
 
 
-def test_trajectories_are_the_epochs(study):
-    thetas = snapshots(study.run("mrpc"))
-    further = study.run("mrpc", "continued")
-    expected = lu.project([*thetas, further.theta(1), further.theta(2)], study.plane("mrpc"))
-    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: len(thetas)])
+def test_trajectories_and_walks_are_those_of_the_snapshots(study):
+    run, further, plane = study.run("mrpc"), study.run("mrpc", "continued"), study.plane("mrpc")
+    expected = lu.project([*snapshots(run), *snapshots(further)[1:]], plane)
+    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: run.epochs + 1])
     np.testing.assert_array_equal(study.overfitting().beta, expected.beta)
+    path = training_path(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
+    for name, value in vars(path).items():  # the direction of the plane is rescaled, which rounds
+        np.testing.assert_allclose(getattr(study.walk("mrpc"), name), value, rtol=1e-6)
 
 
 def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
@@ -107,14 +103,6 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
     assert whole[-1, -1, -1] == 1 - lu.Objective(run.model(), examples)().error
     edges = {"low": whole[0, -1, -1], "middle": whole[-1, 0, -1], "high": whole[-1, -1, 0]}
     assert edges == lu.roll_back(run.model(), run.theta(0), run.theta(), examples).groups
-
-
-def test_a_walk_is_that_of_the_snapshots(study):
-    run, plane = study.run("mrpc"), study.plane("mrpc")
-    expected = training_path(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
-    # the direction of the plane is rescaled, which rounds
-    for name, value in vars(expected).items():
-        np.testing.assert_allclose(getattr(study.walk("mrpc"), name), value, rtol=1e-6)
 
 
 def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
@@ -176,23 +164,17 @@ def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
     assert study.store.load(*study.key(kind), now).meta["code"] == now
 
 
-# When this fails, the code of trainings has changed. If it trains other weights, raise RunResult.version, so that no
-# training of earlier code is taken for one of this. If not, keep the version. Then write down the new fingerprint.
+# When one of these fails, code has changed that the fingerprints of results leave out. Decide, so that no result of
+# earlier code is taken for one of this, and then write down the new fingerprint. Of the code of trainings: if it trains
+# other weights, raise RunResult.version; if not, keep it. Of the code that decides what results are computed from,
+# tasks and samples, directions, checkpoints, pre-training: if that is something else now, say so in their recipes.
 TRAINED_BY = {1: "c1a2930f7f58edde"}
-
-
-def test_a_change_of_the_code_of_trainings_asks_for_a_decision():
-    found = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
-    assert TRAINED_BY[RunResult.version] == found
-
-
-# When this fails, code has changed that decides what results are computed from, and which their fingerprints leave out:
-# tasks and samples, directions, checkpoints, pre-training. If they are now computed from something else, say so in
-# their recipes, so that no result of earlier code is taken for one of this. Then write down the new fingerprint.
 CHOSEN_BY = "079756ca7caa057c"
 
 
-def test_a_change_of_the_code_that_chooses_what_is_computed_from_asks_for_a_decision():
+def test_a_change_of_code_that_fingerprints_leave_out_asks_for_a_decision():
+    trains = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
+    assert TRAINED_BY[RunResult.version] == trains
     of_study = ("computing", "trainings", "checkpoints", "run_result", "kind")
     of_training = ("checkpoints", "lora", "pretraining", "demo_language", "sources")
     parts = [f"study.{name}" for name in of_study] + [f"training.{name}" for name in of_training]
@@ -229,13 +211,15 @@ def test_compute_leaves_nothing_to_do_and_side_by_side_changes_no_bit(study, tin
     np.testing.assert_array_equal(other.surface("mrpc").loss, study.surface("mrpc").loss)
 
 
-def test_results_come_after_those_they_need(study):
-    fresh = lu.Study(study.profile, results_dir=study.store.folder / "nowhere")
-    planned = with_needs(fresh, tuple(KINDS), fresh.has)
+@pytest.mark.parametrize("name", ["demo", "minilm", "mpnet"])
+def test_results_come_after_those_they_need_and_have_labels_of_their_own(tmp_path, name):
+    study = lu.Study(name, results_dir=tmp_path, device="none")
+    planned = with_needs(study, FOLDERS)
     for i, kind in enumerate(planned):
-        assert set(kind.needs(fresh)) <= set(planned[:i])
-    assert len(planned) == len(set(planned))
-    assert {kind.folder for kind in planned} == set(KINDS)
+        assert set(kind.needs(study)) <= set(planned[:i])
+    assert len({kind.label for kind in planned}) == len(planned) > 50
+    generated = {"unseen_words"} if name == "demo" else set()
+    assert {kind.folder for kind in planned} == set(KINDS) - {"unseen_words"} | generated
     assert tuple(KINDS) == FOLDERS
 
 
@@ -247,13 +231,6 @@ def test_the_seed_that_is_looked_at_is_scanned_and_leaves_the_others_for_means(s
         found = again(study, profile, seed=seed, device="none")
         assert (found.seed, found.seeds, found.surface_seeds) == (seed or 0, seeds, scanned)
         assert {kind.seed for kind in SurfaceResult.all(found)} == {*scanned}
-
-
-def test_labels_tell_results_apart(tmp_path):
-    for name in ("demo", "minilm", "mpnet"):
-        study = lu.Study(name, results_dir=tmp_path, device="none")
-        labels = [kind.label for kind in with_needs(study, tuple(KINDS))]
-        assert len(labels) == len({*labels}) > 50
 
 
 def test_a_worker_that_is_killed_from_outside_is_told_in_a_line(tiny_profile, tmp_path, monkeypatch):

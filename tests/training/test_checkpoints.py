@@ -59,8 +59,6 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
             in_order(pattern)
     with refused("name one of the folders in it: checkpoint-1, checkpoint-best$"):
         in_order("other")
-    with refused("no checkpoints"):
-        in_order(" , ")
 
 
 def test_trainings_have_names_and_a_folder_may_be_called_as_one_is(tmp_path, monkeypatch):
@@ -70,9 +68,8 @@ def test_trainings_have_names_and_a_folder_may_be_called_as_one_is(tmp_path, mon
     assert by_name("lr=3e-5/*") == {"pretrained": folders[:2]}
     both = {"fast": folders[:2], "slow": [Path("a[1]/checkpoint-9")]}
     assert by_name("fast=lr=3e-5/*; slow = a[1]/checkpoint-9") == both
-    for wrong in ("fast=lr=3e-5/*; a[1]/checkpoint-9", "x=lr=3e-5/*; x=lr=3e-5/*"):
-        with refused("several trainings need a name each"):
-            by_name(wrong)
+    with refused("several trainings need a name each"):
+        by_name("fast=lr=3e-5/*; a[1]/checkpoint-9")
     monkeypatch.chdir(tmp_path / "a[1]")
     assert in_order("checkpoint-*") == folders[2:]
 
@@ -88,7 +85,7 @@ def test_the_encoder_is_read_to_the_bit(tmp_path, kind):
         theta_of(tmp_path, 3, 10)
 
 
-def test_a_head_of_another_task_does_not_matter_but_is_none(tmp_path):
+def test_a_head_of_another_task_or_in_part_does_not_matter_but_is_none(tmp_path):
     model = make_model("roberta", num_labels=5)
     model.save_pretrained(tmp_path / "other")
     found, whole = classifier(tmp_path / "other", 3)
@@ -102,6 +99,9 @@ def test_a_head_of_another_task_does_not_matter_but_is_none(tmp_path):
         heads.append(classifier(tmp_path / "words", 3)[0].classifier.out_proj.weight)
         assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(*heads), "a head that is not there is the same one every time"
+    # peft saves DistilBERT's last layer and not the one before it, which the library would draw anew
+    save_lora("distilbert", tmp_path, target_modules=["q_lin", "v_lin"])
+    assert not classifier(tmp_path / "lora", 3)[1]
 
 
 LFS = b"version https://git-lfs.github.com/spec/v1\n"
@@ -157,12 +157,6 @@ def test_a_lora_folder_is_merged_while_reading_and_knows_its_task(tmp_path, monk
     monkeypatch.setitem(sys.modules, "peft", None)
     with refused(r"pip install landscape_utils\[lora\], or save the merged model"):
         classifier(folder, 3)
-
-
-def test_a_head_that_an_adapter_holds_in_part_is_none(tmp_path):
-    """peft saves DistilBERT's last layer and not the one before it, which the library would draw anew."""
-    save_lora("distilbert", tmp_path, target_modules=["q_lin", "v_lin"])
-    assert not classifier(tmp_path / "lora", 3)[1]
 
 
 def test_an_adapter_that_is_damaged_or_does_not_fit_or_lies_beside_a_model_is_refused(tmp_path):
@@ -229,9 +223,8 @@ def test_examples_are_cut_to_what_model_and_tokenizer_take(tmp_path, kind, place
     assert len(tokens(read(folders, files))[0]) == length
 
 
-def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles_and_one_text_names_its_columns(
-    saved, tmp_path
-):
+def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles(saved, tmp_path):
+    """One text names its columns."""
     rows = tmp_path / "SST-2" / "train.csv"
     rows.parent.mkdir()
     rows.write_text("a,1,0\nthe horse,the ship,0\nthe cook,the pan,1\n")
