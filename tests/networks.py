@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -80,3 +81,9 @@ def plain_float64(model: torch.nn.Module, theta: torch.Tensor, examples: list[di
     """Loss, error and their standard errors, (4,)."""
     found = plain_outcomes(model, theta, examples)
     return np.concatenate([found.mean(axis=1), found.std(axis=1, ddof=1) / len(examples) ** 0.5])
+
+
+def save_masked_words(kind: str, folder: Path) -> None:
+    """A model of masked words, such as classifiers begin with."""
+    config, _, settings = MODELS[kind]
+    hf.AutoModelForMaskedLM.from_config(config(**settings)).save_pretrained(folder)

@@ -8,7 +8,7 @@ from own_case import refused
 
 from landscape_utils.profiles.profile import ModelSpec
 from landscape_utils.study import plan
-from landscape_utils.study.plan import PRETRAINING, Item, Rates, estimate, report
+from landscape_utils.study.plan import PRETRAINING, Rates, estimate, report
 from landscape_utils.study.study import Study
 from landscape_utils.study.trainings import cache_of
 from landscape_utils.training.pretraining import DEMO, pretrained_path
@@ -26,29 +26,24 @@ def demo(tmp_path) -> Study:
     return Study("demo", tasks="mrpc", results_dir=tmp_path)
 
 
-def items(study: Study, *what: str) -> dict[str, Item]:
-    return {item.label: item for item in estimate(study, what)}
-
-
 def test_each_kind_costs_what_it_takes(demo, paced):
     task, sample = demo.task("mrpc"), {split: demo.sample("mrpc", split) for split in ("train", "dev")}
     tokens = {split: sum(len(e["input_ids"]) for e in getattr(task, split)) for split in sample}
-    settings, grid = demo.profile.tasks["mrpc"].scratch, demo.profile.grid
-    run = items(demo, "runs")["runs mrpc-scratch-0"]
+    settings, found = demo.profile.tasks["mrpc"].scratch, {item.label: item for item in estimate(demo)}
+    run = found["runs mrpc-scratch-0"]
     assert run.cost.steps == settings.epochs * math.ceil(len(task.train) / settings.batch_size)
     looks = (settings.epochs + 1) * tokens["dev"] / 2  # a pass forward takes half of a step's time
     assert run.seconds == pytest.approx((settings.epochs * tokens["train"] + looks) * RATES.step)
-    surface = items(demo, "surfaces")["surfaces mrpc-pretrained"]
-    assert surface.cost.visits == grid.resolution**2 + 2
+    surface = found["surfaces mrpc-pretrained"]
+    assert surface.cost.visits == demo.profile.grid.resolution**2 + 2
     visit = sum(len(e["input_ids"]) for examples in sample.values() for e in examples)
     # The sample's mean length is near the split's.
     assert surface.seconds == pytest.approx(surface.cost.visits * visit * RATES.visit, rel=0.05)
-    rollback = items(demo, "rollbacks")["rollbacks mrpc"]
-    assert rollback.seconds == pytest.approx((1 + 3 + 8) * tokens["dev"] * RATES.exact)  # eight random sets
-    low, middle, high = (items(demo, "layers")[f"layers mrpc-{g}"] for g in ("low", "middle", "high"))
-    assert (middle.seconds / low.seconds, high.seconds / low.seconds) == pytest.approx((4 / 6, 2 / 6))
-    cube = items(demo, "cubes")["cubes mrpc"]
-    assert cube.cost.visits == pytest.approx(5 + 120 * 4 / 6)
+    rollback = (1 + 3 + 8) * tokens["dev"] * RATES.exact  # eight random sets
+    assert found["rollbacks mrpc"].seconds == pytest.approx(rollback)
+    low, middle, high = (found[f"layers mrpc-{group}"].seconds for group in ("low", "middle", "high"))
+    assert (middle / low, high / low) == pytest.approx((4 / 6, 2 / 6))
+    assert found["cubes mrpc"].cost.visits == pytest.approx(5 + 120 * 4 / 6)
 
 
 def test_what_others_need_is_counted_once_and_what_may_cost_less_is_told(demo, paced):
@@ -76,7 +71,8 @@ def test_pretraining_is_counted_until_it_is_there_and_comes_before_all(demo, pac
 
 
 def test_the_paper_is_planned_without_data_or_model(tmp_path, paced):
-    found = items(Study("paper", results_dir=tmp_path), "runs", "surfaces")
+    study = Study("paper", results_dir=tmp_path)
+    found = {item.label: item for item in estimate(study, ("runs", "surfaces"))}
     assert not any(item.there for item in found.values())
     assert found["surfaces mnli-pretrained"].cost.visits == 40 * 40 + 2
     assert found["runs mnli-pretrained-0"].cost.disk > 4 * 333_579_264 * 3

@@ -18,7 +18,6 @@ from landscape_utils.study.run_result import RunResult
 from landscape_utils.training import demo_language, models, sources
 
 TASKS = ("mrpc", "rte")
-RUN = RunResult("mrpc", "pretrained", 0)
 
 
 def write_glue(folder: Path, examples: int = 48) -> Path:
@@ -103,13 +102,11 @@ def test_a_changed_profile_finds_nothing(profile, results, no_network, place, va
 def test_nothing_is_computed_or_loaded_on_no_device(profile, results, no_network):
     before = state(results)
     study = Study(profile, results_dir=results, device="none")
+    run = RunResult("mrpc", "pretrained", 0)
     for call, named in (
         (lambda: study.run("mrpc", "scratch"), "lacks runs mrpc-scratch-0"),
         (lambda: study.curve("mrpc"), "lacks curves mrpc-pretrained"),
-        (
-            lambda: study.trained(RUN),
-            "reads results alone, and the snapshots of mrpc-pretrained-0 are no result",
-        ),
+        (lambda: study.trained(run), "results alone, and the snapshots of mrpc-pretrained-0 are no result"),
         (lambda: study.compute("rollbacks"), r"lacks \d+ results, .* for one"),
         (lambda: study.facts("mrpc") and study.task("mrpc"), "give data_dir"),
     ):

@@ -12,20 +12,13 @@ from scipy import linalg
 from transformers import get_linear_schedule_with_warmup
 
 from landscape_utils.training import pretraining, trainer
-from landscape_utils.training.pretraining import (
-    MuonAdamW,
-    Recipe,
-    initial_model,
-    made_once,
-    orthogonalised,
-    pretrain,
-    pretrained_folder,
-)
+from landscape_utils.training.pretraining import Recipe, pretrain, pretrained_folder
 
 TINY = Recipe(pairs=200, steps=4, batch_size=8)
 
 
 def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = pretrained_folder(tmp_path, TINY)
@@ -50,9 +43,9 @@ def test_the_optimizer_is_muon_and_adamw_each_on_its_own():
     """Three steps under a schedule, beside torch's two run apart: AdamW to the bit, and Muon, which multiplies there in
     bfloat16, of 8 bits, to 3 %: twenty products, each off by up to 0.4 %, in no common direction."""
     recipe = Recipe(steps=10, warmup=0.2)
-    together = initial_model(recipe)
+    together = pretraining.initial_model(recipe)
     apart, start = copy.deepcopy(together), copy.deepcopy(together)
-    optimizer = MuonAdamW(together, together.bert.encoder.layer[:1], recipe)
+    optimizer = pretraining.MuonAdamW(together, together.bert.encoder.layer[:1], recipe)
     schedule = get_linear_schedule_with_warmup(optimizer, 2, 10)
     optimizer.load_state_dict(optimizer.state_dict())  # as the Trainer does when it prepares it
     matrices = {p for p in apart.bert.encoder.layer[0].parameters() if p.ndim == 2}
@@ -80,7 +73,7 @@ def test_a_matrix_becomes_orthogonal_as_far_as_five_steps_take_its_singular_valu
     reached = s / np.linalg.norm(s)
     for _ in range(5):
         reached = 3.4445 * reached - 4.775 * reached**3 + 2.0315 * reached**5
-    found = orthogonalised(torch.from_numpy(u * s @ v)).numpy()
+    found = pretraining.orthogonalised(torch.from_numpy(u * s @ v)).numpy()
     np.testing.assert_allclose(found, u * reached @ v, atol=1e-12)
 
 
@@ -89,15 +82,13 @@ def test_what_a_process_that_was_killed_has_left_is_removed_and_so_is_what_fails
     left.mkdir()
     (left / "half").touch()
     with pytest.raises(ZeroDivisionError):
-        made_once(tmp_path / "model", lambda folder: 1 / 0)
+        pretraining.made_once(tmp_path / "model", lambda folder: 1 / 0)
     assert not left.exists()
     left.mkdir()
-    made_once(tmp_path / "model", lambda folder: (folder / "whole").touch())
+    made = pretraining.made_once(tmp_path / "model", lambda folder: (folder / "whole").touch())
     assert {path.name for path in tmp_path.iterdir()} - {"model.lock"} == {"model"}
     left.mkdir()
-    assert (tmp_path / "model").stat().st_mode == left.stat().st_mode, (
-        "who may read a folder may read this one"
-    )
+    assert made.stat().st_mode == left.stat().st_mode, "who may read a folder may read this one"
 
 
 @pytest.mark.slow
