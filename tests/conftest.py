@@ -9,6 +9,7 @@ import torch
 import transformers as hf
 from book_cases import TASKS, TWINS
 from explored import CHROMIUM, FLAGS, HUNG, listened
+from geometry import make_plane
 from hypothesis import HealthCheck, settings
 from networks import make_examples, make_model
 from playwright.sync_api import Page, expect, sync_playwright
@@ -17,6 +18,8 @@ from xdist.scheduler import LoadScopeScheduling
 from landscape_utils import Study
 from landscape_utils.book import build as book
 from landscape_utils.book.staging import REFERENCE
+from landscape_utils.engine.objective import Objective
+from landscape_utils.engine.space import Plane
 from landscape_utils.store.store import Store
 from landscape_utils.training import small_case
 from landscape_utils.training.demo_language import make_tokenizer
@@ -75,6 +78,16 @@ def model() -> torch.nn.Module:
 @pytest.fixture
 def examples() -> list[dict]:
     return make_examples()
+
+
+@pytest.fixture
+def objective(model, examples) -> Objective:
+    return Objective(model, examples)
+
+
+@pytest.fixture
+def plane(model) -> Plane:
+    return make_plane(model)
 
 
 @pytest.fixture(scope="module")

@@ -30,31 +30,37 @@ SETTINGS = {
     "distilbert": ("DistilBert", {"dim": 24, "n_layers": 3, "n_heads": 2, "hidden_dim": 32}),
     "modernbert": ("ModernBert", MODERN),
 }
-MODELS = {
-    kind: (getattr(hf, f"{name}Config"), getattr(hf, f"{name}ForSequenceClassification"), BERT_LIKE | own)
-    for kind, (name, own) in SETTINGS.items()
+OTHERS = {  # without an attention mask, and decoders
+    "fnet": ("FNet", {}),
+    "gpt2": ("GPT2", {"bos_token_id": 1, "eos_token_id": 2}),
+    "openai-gpt": ("OpenAIGPT", {"pad_token_id": 0}),
 }
+ALL = {
+    kind: (getattr(hf, f"{name}Config"), getattr(hf, f"{name}ForSequenceClassification"), BERT_LIKE | own)
+    for kind, (name, own) in (SETTINGS | OTHERS).items()
+}
+MODELS = {kind: ALL[kind] for kind in SETTINGS}
 LAYERED = sorted(set(MODELS) - {"albert"})  # whose layers have weights of their own
 
 
 def make_model(kind: str = "bert", seed: int = 0, **changes) -> torch.nn.Module:
-    config, model, settings = MODELS[kind]
+    config, model, settings = ALL[kind]
     torch.manual_seed(seed)
     return model(config(**settings | changes))
 
 
-def make_examples(count: int = 13, seed: int = 0, classes: int = 3, longest: int = 17) -> list[dict]:
+def make_examples(count: int = 13, seed: int = 0) -> list[dict]:
     generator = np.random.default_rng(seed)
     examples = []
     for _ in range(count):
-        length = int(generator.integers(3, longest))
+        length = int(generator.integers(3, 17))
         first = int(generator.integers(1, length))
         examples.append(
             {
                 "input_ids": generator.integers(5, 60, length).tolist(),
                 "attention_mask": [1] * length,
                 "token_type_ids": [0] * first + [1] * (length - first),
-                "labels": int(generator.integers(classes)),
+                "labels": int(generator.integers(3)),
             }
         )
     return examples

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
-from networks import BERT_LIKE, MODELS, make_examples, make_model, plain_float64, without
+from networks import MODELS, make_examples, make_model, plain_float64, without
 from torch.nn import functional as F
 
 from landscape_utils.engine.examples import positions
@@ -102,15 +102,13 @@ def test_a_model_that_reads_padding_gets_none():
 @pytest.mark.parametrize("kind", ["mpnet", "modernbert", "fnet"])
 def test_a_head_of_zeros_does_not_hide_what_padding_and_masks_do(kind):
     """The objective is built while all logits are alike, and asked once the head has been trained."""
-    model = (
-        hf.FNetForSequenceClassification(hf.FNetConfig(**BERT_LIKE)) if kind == "fnet" else make_model(kind)
-    )
-    head = model.classifier.state_dict()
-    trained = {name: 3 * torch.randn_like(value) for name, value in head.items()}
-    model.classifier.load_state_dict({name: torch.zeros_like(value) for name, value in head.items()})
+    model = make_model(kind)
     examples = without(make_examples(15), "attention_mask") if kind == "fnet" else make_examples(15)
+    for parameter in model.classifier.parameters():
+        parameter.data.zero_()
     early = Objective(model, examples)
-    model.classifier.load_state_dict(trained)
+    for parameter in model.classifier.parameters():
+        parameter.data.normal_(std=3)
     np.testing.assert_allclose(early(), Objective(model, examples)(), rtol=1e-5)
 
 
@@ -201,14 +199,9 @@ def test_a_wrapper_is_asked_as_it_wants_to_be(forward, model, examples):
     assert Objective(model, examples)() == expected
 
 
-GPT2 = {"n_embd": 24, "n_layer": 3, "n_head": 2, "n_positions": 48, "vocab_size": 60, "num_labels": 3}
-
-
 @pytest.mark.parametrize(("token", "sizes"), [(None, {1}), (-1, {1, 2}), (0, set(range(1, 14)))])
 def test_a_decoder_with_and_without_a_padding_token(token, sizes):
-    torch.manual_seed(0)
-    config = hf.GPT2Config(**GPT2, bos_token_id=1, eos_token_id=2, pad_token_id=token)
-    model, examples = hf.GPT2ForSequenceClassification(config), make_examples(20)
+    model, examples = make_model("gpt2", pad_token_id=token), make_examples(20)
     of_one_token = {"input_ids": [7], "attention_mask": [1], "token_type_ids": [0], "labels": 0}
     examples += [of_one_token, of_one_token | {"labels": 1}]
     objective = Objective(model, examples, tokens_per_batch=40)
@@ -265,8 +258,7 @@ def test_weights_that_are_no_parameters_are_refused(model, examples, change, mes
 
 ONE, OTHER = make_examples(2)
 BERT, NO_TYPES = make_model(), make_model("roberta", type_vocab_size=1)
-# has no attention mask, and reads padding
-FNET = hf.FNetForSequenceClassification(hf.FNetConfig(**BERT_LIKE))
+FNET = make_model("fnet")  # has no attention mask, and reads padding
 PADDED = {"input_ids": [7, 8, 9, 0, 0, 0], "attention_mask": [1, 1, 1, 0, 0, 0], "labels": 1}
 
 

@@ -1,6 +1,6 @@
 """The engine's shortcuts change no digit: fused writing, replay of still layers, the memory they take."""
 
-from contextlib import contextmanager
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from landscape_utils.landscape.scan import Line, scan
 
 GRID = {"alpha": [-1.0, 0.0, 2.0], "beta": [-1.0, 0.5]}
 POINTS = 3 * 2 + 2  # and two marks
+ROOM = "landscape_utils.engine.walker.CACHE_BYTES"  # for what is replayed
 
 
 @pytest.mark.parametrize("size", [1, CHUNK["cpu"] - 1, CHUNK["cpu"] + 1, 3 * CHUNK["cpu"]])
@@ -44,17 +45,9 @@ def objective_of(model) -> Objective:
     return Objective(model, make_examples(20), tokens_per_batch=40)
 
 
-@contextmanager
-def room_for(size: int):
-    """So many bytes for what is replayed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("landscape_utils.engine.walker.CACHE_BYTES", size)
-        yield
-
-
 def assert_as_computed(kept, objective, region, alpha, beta=None) -> None:
     """The same as without replay, to rounding in float32."""
-    with room_for(0):
+    with patch(ROOM, 0):
         computed = scan(objective, region, alpha, beta)
     np.testing.assert_allclose(kept.loss, computed.loss, rtol=1e-6)
     np.testing.assert_array_equal(kept.error, computed.error)
@@ -75,8 +68,8 @@ def test_still_layers_are_run_once_and_replay_changes_no_digit(kind, layers):
 
 def test_what_does_not_fit_the_budget_is_recomputed(model):
     objective, plane, calls = objective_of(model), make_plane(model, (2,)), count_calls(model)
-    room = 3 * 40 * model.config.hidden_size * 4  # bytes of three batches' float32 hidden states
-    with room_for(room):
+    # bytes of three batches' float32 hidden states
+    with patch(ROOM, 3 * 40 * model.config.hidden_size * 4):
         partial, batches = scan(objective, plane, **GRID), len(objective.batches)
     assert batches + 11 < len(calls) < batches * POINTS
     assert_as_computed(partial, objective, plane, **GRID)
@@ -121,7 +114,7 @@ def test_what_feeds_still_layers_from_behind_them_stops_the_replay():
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "electra", "deberta"])
-def test_the_first_token_is_all_that_the_last_layer_computes(kind, monkeypatch):
+def test_the_first_token_is_all_that_the_last_layer_computes(kind):
     model = make_model(kind)
     objective, plane, widths = objective_of(model), make_plane(model), []
     feed_forward = layer_stack(model)[1][-1].intermediate
@@ -129,9 +122,17 @@ def test_the_first_token_is_all_that_the_last_layer_computes(kind, monkeypatch):
     short = scan(objective, plane, **GRID)
     assert widths.count(1) >= POINTS * len(objective.batches)
     widths.clear()
-    monkeypatch.setattr("landscape_utils.engine.walker.first_token_only", lambda *_: None)
-    assert_as_computed(short, objective, plane, **GRID)
+    with patch("landscape_utils.engine.walker.first_token_only"):
+        assert_as_computed(short, objective, plane, **GRID)
     assert 1 not in widths
+
+
+def assert_as_written(objective, line, *alpha: float) -> None:
+    """The same as with each point's weights set: both in float32, losses of order 1, 1e-6."""
+    found = scan(objective, line, alpha).loss
+    for loss, place in zip(found, alpha, strict=True):
+        ParameterSpace(objective.model).write(line.at(place))
+        assert loss == pytest.approx(objective().loss, abs=1e-6)
 
 
 @pytest.mark.parametrize("tokens", [20, 10_000])
@@ -143,18 +144,17 @@ def test_a_head_that_reads_every_token_is_found_where_all_tokens_are_alike(model
     if where == "at the start":
         for name, parameter in model.base_model.embeddings.named_parameters():
             parameter.data = noise(parameter.numel()) if name == "LayerNorm.bias" else 0 * parameter.data
-    space, objective = ParameterSpace(model), Objective(model, make_examples(12), tokens_per_batch=tokens)
-    theta = space.read()
+    objective, theta = (
+        Objective(model, make_examples(12), tokens_per_batch=tokens),
+        ParameterSpace(model).read(),
+    )
     direction, alpha = {
         "all zero": (-theta, 1e-2),
         "saturated": (1e19 * torch.ones_like(theta), 1e-21),
-        "at the start": (noise(space.size, scale=0.02), 5.0),
+        "at the start": (noise(len(theta), scale=0.02), 5.0),
         "zero at the start": (theta, 1.0),
     }[where]
-    line = Line(0 * theta if where == "zero at the start" else theta, direction)
-    found = scan(objective, line, [alpha])
-    space.write(line.at(alpha))
-    assert found.loss[0] == pytest.approx(objective().loss, abs=1e-6)
+    assert_as_written(objective, Line(0 * theta if where == "zero at the start" else theta, direction), alpha)
 
 
 def test_examples_of_one_token_do_not_hide_what_a_head_reads_of_longer_ones(model):
@@ -166,43 +166,28 @@ def test_examples_of_one_token_do_not_hide_what_a_head_reads_of_longer_ones(mode
     assert found.loss[0, 0] == pytest.approx(objectives[1]().loss, abs=1e-6)
 
 
-class Gated(torch.nn.Module):
-    """A pooler that reads every token through a gate, which is closed at first."""
-
-    def __init__(self, pooler):
-        super().__init__()
-        self.pooler, self.gate = pooler, torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, hidden):
-        return self.pooler(hidden + self.gate * hidden.mean(dim=1, keepdim=True))
-
-
 def test_a_head_that_reads_one_token_at_the_origin_alone_is_found():
+    """The pooler reads every token through a gate, which is closed at the origin."""
     model = make_model(initializer_range=0.3)
-    model.base_model.pooler = Gated(model.base_model.pooler)
-    space, objective = ParameterSpace(model), objective_of(model)
-    gate = torch.zeros(space.size)
-    gate[space.slices["pooler.gate"]] = 3.0
-    line = Line(space.read(), gate)
-    found = scan(objective, line, [0.5, 1.0])
-    for loss, alpha in zip(found.loss, (0.5, 1.0), strict=True):
-        space.write(line.at(alpha))
-        assert loss == pytest.approx(objective().loss, abs=1e-6)
+    pooler = model.base_model.pooler
+    pooler.gate = torch.nn.Parameter(torch.zeros(1))
+    pooler.register_forward_pre_hook(lambda _, x: (x[0] + pooler.gate * x[0].mean(dim=1, keepdim=True),))
+    space = ParameterSpace(model)
+    direction = space.restrict(torch.full((space.size,), 3.0), ("pooler.gate",))
+    assert_as_written(objective_of(model), Line(space.read(), direction), 0.5, 1.0)
 
 
-def test_a_head_that_refuses_one_token_leaves_no_trace(model, examples):
+def test_a_head_that_refuses_one_token_leaves_no_trace(model, objective, plane):
     def refuse(module, args):
         assert args[0].shape[1] > 1, "all tokens are wanted"
 
     model.base_model.pooler.register_forward_pre_hook(refuse)
-    objective = Objective(model, examples)
-    assert scan(objective, make_plane(model), [0.0], [0.0]).loss[0, 0] == objective().loss
+    assert scan(objective, plane, [0.0], [0.0]).loss[0, 0] == objective().loss
     assert not layer_stack(model)[1][-1].attention.output._forward_pre_hooks
 
 
-def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, examples):
-    plane = make_plane(model)
-    with Walk([Objective(model, examples)], plane.origin, plane.directions).open() as walker:
+def test_beside_the_model_a_walk_holds_one_vector_and_the_three_given(model, objective, plane):
+    with Walk([objective], plane.origin, plane.directions).open() as walker:
         assert walker.buffer.numel() == ParameterSpace(model).size
         held, given = [walker.origin, *walker.directions], [plane.origin, plane.x, plane.y]
         assert [v.data_ptr() for v in held] == [v.data_ptr() for v in given], "not copied"
@@ -224,11 +209,10 @@ OTHER_MASKS = {"mpnet", "modernbert"}  # they take a mask (B, 1, 1, T) for somet
 
 
 @pytest.mark.parametrize("kind", MODELS)
-def test_masks_as_the_attention_takes_them_change_no_digit_and_let_the_host_read_nothing(kind, monkeypatch):
+def test_masks_as_the_attention_takes_them_change_no_digit_and_let_the_host_read_nothing(kind):
     model, examples = make_model(kind), make_examples(20)
     wide, plane = Objective(model, examples, tokens_per_batch=60), make_plane(model)
-    with monkeypatch.context() as patch:
-        patch.setattr(Objective, "_choose_masks", lambda *_: None)
+    with patch.object(Objective, "_choose_masks"):
         narrow = Objective(model, examples, tokens_per_batch=60)
     shapes = [b.inputs["attention_mask"].ndim for b in wide.batches if "attention_mask" in b.inputs]
     assert set(shapes) == {2 if kind in OTHER_MASKS else 4}
@@ -272,10 +256,9 @@ def test_out_of_memory_halves_the_batches_and_goes_on(model, caplog):
         scan(objective, plane, **GRID)
 
 
-def test_products_are_in_tf32_for_a_walk_alone_and_in_no_other(model, examples, monkeypatch):
+def test_products_are_in_tf32_for_a_walk_alone_and_in_no_other(model, objective, plane, monkeypatch):
     """Whatever the process has chosen, by the older setting or by the newer one, which forbids to ask for the older."""
     monkeypatch.setattr("landscape_utils.engine.walker.check_precision", lambda *_: None)  # as on a GPU
-    objective, plane = Objective(model, examples), make_plane(model)
     seen = []
     model.register_forward_pre_hook(lambda *_: seen.append(torch.get_float32_matmul_precision()))
     torch.set_float32_matmul_precision("high")
@@ -295,11 +278,10 @@ def test_products_are_in_tf32_for_a_walk_alone_and_in_no_other(model, examples, 
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_an_autocast_around_a_scan_changes_nothing(model, examples, threads):
-    plane = make_plane(model)
-    expected = scan(Objective(model, examples, tokens_per_batch=40), plane, **GRID)
+def test_an_autocast_around_a_scan_changes_nothing(model, plane, threads):
+    expected = scan(objective_of(model), plane, **GRID)
     torch.set_num_threads(threads)
     with torch.autocast("cpu", torch.bfloat16):
-        found = scan(Objective(model, examples, tokens_per_batch=40), plane, **GRID)
+        found = scan(objective_of(model), plane, **GRID)
     torch.set_num_threads(1)
     np.testing.assert_array_equal(found.loss, expected.loss)

@@ -16,16 +16,6 @@ from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Curve, Line, Plane, Surface, scan
 
 
-@pytest.fixture
-def plane(model) -> Plane:
-    return make_plane(model)
-
-
-@pytest.fixture
-def objective(model, examples) -> Objective:
-    return Objective(model, examples)
-
-
 @pytest.mark.parametrize(
     # float32 against float64: rounding of the weights and of three layers' sums, at losses of order one
     ("kind", "dtype", "bound"),
@@ -70,8 +60,9 @@ def test_several_objectives_share_a_visit(model, plane, objective):
     assert_same(scan(both, plane, ALPHA, BETA), [scan(one, plane, ALPHA, BETA) for one in both])
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 @pytest.mark.parametrize("fail", [False, True])
-def test_the_model_is_as_it_was_found(model, objective, fail):
+def test_the_model_is_as_it_was_found(model, objective, fail, precision):
     model.train()
     model.base_model.pooler.eval()
     model.base_model.embeddings.word_embeddings.weight.requires_grad_(False)
@@ -84,7 +75,7 @@ def test_the_model_is_as_it_was_found(model, objective, fail):
     before = settings()
     with pytest.raises(KeyboardInterrupt) if fail else nullcontext():
         journal = Acting(3 if fail else 1000, interrupt)
-        scan(objective, make_plane(model, (2,)), ALPHA, BETA, journal=journal)
+        scan(objective, make_plane(model, (2,)), ALPHA, BETA, journal=journal, precision=precision)
     assert settings() == before
     assert all(map(torch.equal, model.parameters(), values))
 
@@ -147,21 +138,21 @@ def test_bad_arguments_are_refused(objective, plane, given, message):
 
 
 def test_vectors_and_models_that_do_not_fit_are_refused(plane, objective, examples):
-    origin, short = plane.origin, torch.ones(5)
-    with pytest.raises(UserError, match=rf"origin must be .* shape \({len(origin)},\).* got .*\(5,\)"):
-        scan(objective, Line(short, short), [0.0])
-    with pytest.raises(UserError, match="a Line takes alpha alone; beta is given"):
-        scan(objective, Line(origin, origin), [0.0], [0.0])
-    with pytest.raises(UserError, match=OBJECTIVES):
-        scan([objective, None], plane, ALPHA, BETA)
-    with pytest.raises(UserError, match="same model object"):
-        scan([objective, Objective(make_model(seed=1), examples)], plane, ALPHA, BETA)
-    for y, message in {
-        short: r"y is torch.float32 \(5,\) .*, but origin is",
-        origin.double(): "y is torch.float64",
-        origin.long(): "y must be a floating-point vector",
-        torch.full_like(origin, torch.inf): "y holds values that are not finite",
-        torch.zeros_like(origin): "y is zero everywhere",
+    origin, short, other = plane.origin, torch.ones(5), Objective(make_model(seed=1), examples)
+    for act, message in {
+        lambda: scan(objective, Line(short, short), [0.0]): (
+            rf"origin must be .* shape \({len(origin)},\).* got .*\(5,\)"
+        ),
+        lambda: scan(
+            objective, Line(origin, origin), [0.0], [0.0]
+        ): "a Line takes alpha alone; beta is given",
+        lambda: scan([objective, None], plane, ALPHA, BETA): OBJECTIVES,
+        lambda: scan([objective, other], plane, ALPHA, BETA): "same model object",
+        lambda: Plane(origin, origin, short): r"y is torch.float32 \(5,\) .*, but origin is",
+        lambda: Plane(origin, origin, origin.double()): "y is torch.float64",
+        lambda: Plane(origin, origin, origin.long()): "y must be a floating-point vector",
+        lambda: Plane(origin, origin, torch.inf * origin.sign()): "y holds values that are not finite",
+        lambda: Plane(origin, origin, 0 * origin): "y is zero everywhere",
     }.items():
         with pytest.raises(UserError, match=message):
-            Plane(origin, origin, y)
+            act()
