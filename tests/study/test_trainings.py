@@ -13,7 +13,7 @@ from landscape_utils import Profile, Study, load_profile
 from landscape_utils.environment import ROOT
 from landscape_utils.errors import Lacking
 from landscape_utils.names import TASK_NAMES
-from landscape_utils.study.computing import with_needs
+from landscape_utils.study.computing import KINDS, with_needs
 from landscape_utils.study.run_result import RunResult
 from landscape_utils.training import demo_language, models, sources
 
@@ -130,17 +130,7 @@ def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(n
     monkeypatch.setattr(models, "MINILM_PACKAGE", "no_such_package")
     monkeypatch.setattr(models, "_from_hub", lambda name: pytest.fail(f"wanted {name}"))
     study = Study("minilm", results_dir=ROOT / "results", device="none")
-    kept = (
-        "runs",
-        "walks",
-        "surfaces",
-        "layers",
-        "curves",
-        "trajectories",
-        "rollbacks",
-        "cubes",
-        "similarities",
-    )
+    kept = tuple(KINDS.keys() - {"random_directions"})
     assert [kind.label for kind in with_needs(study, kept, study.has)] == []
     assert study.facts("mrpc")["train_examples"] == 3668
     assert study.run("mrpc").epochs == study.profile.tasks["mrpc"].pretrained.epochs
