@@ -1,6 +1,7 @@
 """bfloat16 on a CPU: fused operations give what the plain ones give, to the rounding of bfloat16."""
 
 from contextlib import ExitStack
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
@@ -17,10 +18,7 @@ from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.engine.walker import Walk
 
 EPSILON = 2**-8  # of bfloat16
-
-
-class Layer(torch.nn.Module):
-    is_causal = False
+LAYER = SimpleNamespace(is_causal=False)
 
 
 @pytest.mark.parametrize(("padded", "scale"), [(0, 0.3), (3, 0.3), (3, None)])
@@ -33,7 +31,7 @@ def test_attention_is_softmax_of_products(length, padded, scale, monkeypatch):
         mask[1, ..., -padded:] = False
     kernel = Mock(wraps=sdpa_attention.sdpa_attention_forward)
     monkeypatch.setattr(sdpa_attention, "sdpa_attention_forward", kernel)
-    found, _ = short_sequences(Layer(), query, key, value, mask, scaling=scale)
+    found, _ = short_sequences(LAYER, query, key, value, mask, scaling=scale)
     exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), mask, scale=scale)
     # scores up to 5, rounded to EPSILON / 2 of that, change the weights by that share, and so the result, of order 1
     torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=2.5 * EPSILON + EPSILON)
@@ -47,7 +45,7 @@ def test_masks_of_another_kind_than_padding_are_left_to_the_kernel(kind):
     mask = torch.ones(2, 1, 5, 5, dtype=torch.bool).tril()
     if kind == "numbers":
         mask = torch.linspace(-1, 1, 5).expand(2, 1, 1, 5)
-    found, _ = short_sequences(Layer(), query, key, value, mask)
+    found, _ = short_sequences(LAYER, query, key, value, mask)
     wide = mask if kind == "causal" else mask.double()
     exact = F.scaled_dot_product_attention(query.double(), key.double(), value.double(), wide)
     torch.testing.assert_close(found.double(), exact.transpose(1, 2), rtol=0, atol=1e-5)

@@ -4,7 +4,7 @@ import gc
 import logging
 import random
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import product
 
 import numpy as np
@@ -24,17 +24,12 @@ SEEDS = 1000  # 10,000 were run once
 ALPHA, BETA = np.linspace(-2, 2, 19), np.array([0.5])
 
 
-class Known(dict):
-    """In the place of a walker: the rows that one found."""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.clear()
-
-    def __call__(self, point):
-        return torch.from_numpy(self[point])
+@contextmanager
+def known(rows):
+    """In the place of a walker: the rows that one found, until it is closed."""
+    rows = dict(rows)
+    yield lambda point: torch.from_numpy(rows[point])
+    rows.clear()
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +87,7 @@ def scanned(case, seed: int) -> Counter:
 
 
 def test_whatever_happens_the_bits_are_the_same(case, monkeypatch):
-    monkeypatch.setattr(Walk, "open", lambda walk, precision: Known(case[2]))
+    monkeypatch.setattr(Walk, "open", lambda walk, precision: known(case[2]))
     monkeypatch.setattr(Walk, "to", lambda walk, device: walk)
     # nothing of a walk is read here, and to send a thousand models takes most of the time
     monkeypatch.setattr(Walk, "__getstate__", lambda walk: None, raising=False)
