@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import time
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -44,19 +43,15 @@ def test_run_computes_what_it_is_told(monkeypatch, tmp_path, capsys):
     assert str(tmp_path / "demo") in capsys.readouterr().out
 
 
-def begin(profile: Path, results: Path) -> subprocess.Popen[str]:
-    """Both trainings of a task, by two workers."""
-    options = f"run --profile {profile} --results-dir {results} --tasks mrpc --what runs --workers 2"
-    return subprocess.Popen([sys.executable, *MODULE, *options.split()], stderr=subprocess.PIPE, text=True)
-
-
 def test_a_worker_that_waits_for_another_process_says_so_in_the_terminal(tiny_profile, tmp_path, monkeypatch):
-    """The training that one of the workers comes upon is locked here."""
+    """The training is locked here: two workers, of which one comes upon it."""
     study = Study(tiny_profile, results_dir=tmp_path)
+    options = f"run --profile {tiny_profile} --results-dir {tmp_path} --tasks mrpc --what runs --workers 2"
     path = study.store.path(*study.key(RunResult("mrpc", "scratch", 0)))
     monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
     with study.store.lock(path):
-        run = begin(tiny_profile, tmp_path)
+        command = [sys.executable, *MODULE, *options.split()]
+        run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert f"waiting for another process that works on {path}\n" in iter(run.stderr.readline, "")
     run.communicate()
     assert run.returncode == 0, "it goes on as soon as the other is done"
@@ -70,7 +65,8 @@ def test_book_gets_the_parameters_that_were_given_and_no_others(monkeypatch, cap
 
 
 def test_ended_from_outside_it_ends_its_workers_and_says_how_to_go_on(tiny_profile, tmp_path):
-    run = begin(tiny_profile, tmp_path)
+    options = f"run --profile {tiny_profile} --results-dir {tmp_path} --tasks mrpc --what runs --workers 2"
+    run = subprocess.Popen([sys.executable, *MODULE, *options.split()], stderr=subprocess.PIPE, text=True)
     while run.poll() is None and not list(tmp_path.glob("tiny/runs/*/epoch-00*")):
         time.sleep(0.05)
     run.terminate()
@@ -80,6 +76,7 @@ def test_ended_from_outside_it_ends_its_workers_and_says_how_to_go_on(tiny_profi
 
 
 def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys, caplog):
+
     def results(*arguments) -> str:
         assert cli.main(["results", *map(str, arguments)]) == 0
         return capsys.readouterr().out
@@ -101,7 +98,9 @@ def test_results_are_listed_explained_exported_and_verified(tmp_path, capsys, ca
     verify = ("verify", "--results-dir", tmp_path, "--profile", "mine")
     assert "0 sound results and 1 by an earlier version" in results(*verify)
     assert cli.main(["results", "verify", "--results-dir", str(tmp_path / "mine")]) == 2
-    assert "of one profile: --results-dir names the folder above it" in capsys.readouterr().err
+    assert (
+        "has the results of one profile: --results-dir names the folder above it" in capsys.readouterr().err
+    )
     path.write_bytes(path.read_bytes()[:-1])
     (training := tmp_path / "mine" / "runs" / "mrpc").mkdir(parents=True)
     (training / CHECKSUMS).write_text('{"epoch-01.safetensors": ""}')

@@ -13,7 +13,8 @@ def run(tmp_path):
     """Executes a notebook of these cells, with an int where it declares a float; what was lacking."""
 
     def executed(*sources, **options):
-        notebook, given = write_notebook(tmp_path / "01_one.ipynb", *sources), {"span": 2}
+        notebook = write_notebook(tmp_path / "01_one.ipynb", *sources)
+        given = {"span": 2}
         check_parameters(notebook, given)
         return execute([Execution(notebook, tmp_path / "out" / "01_one.ipynb", given, **options)])
 
@@ -35,6 +36,8 @@ def test_a_notebook_that_fails_or_dies_is_refused(run, source, named):
 
 def test_a_notebook_that_papermill_did_not_run_to_its_end_is_refused(tmp_path):
     path = write_notebook(tmp_path / "01_one.ipynb", "1", "2")
+    with pytest.raises(UserError, match="not executed by papermill"):
+        check_executed(path)
     notebook = nbformat.read(path, as_version=4)
     notebook.metadata["papermill"] = {"exception": None}
     for cell, status in zip(notebook.cells[1:], ("completed", "completed", "pending"), strict=True):

@@ -17,6 +17,7 @@ from playwright.sync_api import expect
 
 from landscape_utils.book.build import ROOT
 from landscape_utils.book.staging import REFERENCE, YOURS
+from landscape_utils.profiles import load_profile
 from landscape_utils.study.study import Study
 from landscape_utils.training.demo_language import VOCABULARY, make_tokenizer
 
@@ -176,3 +177,4 @@ def test_the_example_of_a_profile_makes_a_study_of_its_files(tmp_path, monkeypat
     assert np.isfinite(study.surface("reviews", "scratch").loss).all()
     assert np.isfinite(study.layer_surface("questions", "low").loss).all()
     assert study.overfitting().alpha.shape == (1 + 2 + 20,)
+    assert load_profile(EXAMPLES / "reviews.toml").model.source == "minilm"

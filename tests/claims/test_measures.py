@@ -264,17 +264,27 @@ def test_a_width_below_the_step_of_the_scan_is_between_nothing_and_the_step():
 
 
 def test_the_first_epochs_own_place_is_one_of_its_directions():
-    """In a valley that is narrower than the steps of the ray, all points of which lie higher."""
+    """In a valley that is narrower than the steps of the ray."""
     found = STUDY.obstacles("mnli", "pretrained", 0)
-    narrow = replace(found, ray=replace(found.ray, loss=found.ray.loss + 1))
+    lowest = found.ray.marks["first epoch"]._replace(loss=float(found.ray.loss.min()) - 0.1)
+    draws = found.ray.draws.copy()
+    draws[:, 0, -1] = draws[:, 0, :-1].min(axis=1) - 0.1
+    marks = dict(found.ray.marks) | {"first epoch": lowest}
+    narrow = replace(found, ray=replace(found.ray, marks=marks, draws=draws))
+    assert list(marks)[-1] == "first epoch"
     study = SimpleNamespace(obstacles=lambda *_: narrow)
     assert trainings.first_direction.function(study, "mnli", 0).effect == 0
 
 
-def test_partial_rank_correlation_is_spearmans_where_the_third_is_constant_and_nan_where_nothing_is_left():
-    first, second = np.random.default_rng(0).normal(size=(2, 200))
-    second += first
-    both = np.stack([first, -first]), np.stack([second, second])
-    expected = spearmanr(first, second).statistic * np.array([1, -1])
-    assert partial_rank_correlation(*both, np.zeros(200)) == pytest.approx(expected)
-    assert np.isnan(partial_rank_correlation(*both, first)).all()
+def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():
+    rng = np.random.default_rng(0)
+    first, second, given = rng.normal(size=(3, 200))
+    second = second + first + 3 * np.sin(given)
+    ranks = [rankdata(values) for values in (first, second, given)]
+    left = [r - np.polyval(np.polyfit(ranks[2] / 200, r, 3), ranks[2] / 200) for r in ranks[:2]]
+    found = partial_rank_correlation(np.stack([first, -first]), np.stack([second, second]), given)
+    assert found == pytest.approx(np.corrcoef(left)[0, 1] * np.array([1, -1]))
+    nothing_left = partial_rank_correlation(given[None], second[None], given)
+    assert np.isnan(nothing_left[0])
+    plain = partial_rank_correlation(first[None], second[None], np.zeros(200))
+    assert plain == pytest.approx(spearmanr(first, second).statistic)

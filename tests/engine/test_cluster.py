@@ -77,7 +77,8 @@ def client(connected):
 def landscape():
     """Two objectives on one model, a plane, and the surfaces that a scan without a cluster finds."""
     model = make_model()
-    objectives, plane = [Objective(model, make_examples(seed=seed)) for seed in (0, 1)], make_plane(model)
+    objectives = [Objective(model, make_examples(seed=seed)) for seed in (0, 1)]
+    plane = make_plane(model)
     return objectives, plane, scan(objectives, plane, ALPHA, BETA)
 
 
@@ -98,7 +99,10 @@ def test_workers_use_as_many_threads_as_this_side(client, landscape):
     objectives, plane, _ = landscape
     for threads in (2, 1):
         torch.set_num_threads(threads)
-        scan(objectives, Line(plane.origin, plane.x), [0.0, 1.0, 2.0], client=client)
+        try:
+            scan(objectives, Line(plane.origin, plane.x), [0.0, 1.0, 2.0], client=client)
+        finally:
+            torch.set_num_threads(1)
         used = client.run(lambda: cluster._computing.submit(torch.get_num_threads).result())
         assert list(used.values()) == [threads, threads]
 
@@ -163,11 +167,13 @@ def test_a_task_that_no_worker_outlives_is_given_up(client):
         list(cluster.call(client, lambda _: os.kill(os.getpid(), signal.SIGKILL), None, [[("one", ())]]))
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense://x"])
-def test_an_address_without_a_scheduler_is_refused(monkeypatch, address):
+def test_no_scheduler_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(workers, "ANSWER", 0.5)
-    with pytest.raises(UserError, match="no dask scheduler answers"):
-        workers.connect(address)
+    for address in ("tcp://127.0.0.1:9", "nonsense://x"):
+        with pytest.raises(UserError, match="no dask scheduler answers"):
+            workers.connect(address)
+    assert cli.main(["run", "--cluster", "nowhere"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 WITHOUT_DASK = """

@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+import transformers as hf
 from geometry import ALPHA, BETA, make_plane
-from networks import make_examples, make_model
+from networks import BERT_LIKE, make_examples
 
 from landscape_utils.engine.objective import Objective
 from landscape_utils.engine.precision import (
@@ -25,6 +26,7 @@ from landscape_utils.landscape.scan import scan
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_the_surface_carries_the_largest_difference_of_its_probe(model, examples, precision, head):
     model.config.landscape_head = head
+    before = {name: (p.data_ptr(), p.dtype) for name, p in model.named_parameters()}
     plane, objective = make_plane(model), Objective(model, examples)
     exact, rounded = (scan(objective, plane, ALPHA, BETA, precision=name) for name in ("float32", precision))
     assert (exact.precision, exact.precision_error, rounded.precision) == ("float32", 0.0, precision)
@@ -34,11 +36,14 @@ def test_the_surface_carries_the_largest_difference_of_its_probe(model, examples
     assert difference[[0, 0, -1, -1], [0, -1, 0, -1]].max() <= rounded.precision_error <= everywhere
     # the loss is of order 1, and the weights keep 8 bits, or 11
     assert 0 < rounded.precision_error <= everywhere <= 2**-5
+    assert {name: (p.data_ptr(), p.dtype) for name, p in model.named_parameters()} == before
 
 
-@pytest.mark.parametrize("kind", ["fnet", "openai-gpt"])
+@pytest.mark.parametrize("kind", ["FNet", "OpenAIGPT"])
 def test_a_precision_that_the_model_does_not_compute_in_is_refused(kind):
-    model = make_model(kind)
+    torch.manual_seed(0)
+    config = getattr(hf, f"{kind}Config")(**BERT_LIKE, n_embd=24, n_layer=3, n_head=2, pad_token_id=0)
+    model = hf.AutoModelForSequenceClassification.from_config(config).eval()
     plane, objective = make_plane(model), Objective(model, make_examples())
     before = ParameterSpace(model).read()
     for name in ("bfloat16", "float16"):
@@ -47,17 +52,32 @@ def test_a_precision_that_the_model_does_not_compute_in_is_refused(kind):
     assert torch.equal(ParameterSpace(model).read(), before)
 
 
-@pytest.mark.parametrize(("one", "another"), [("float32", "bfloat16"), ("bfloat16", "float32")])
-def test_a_journal_is_of_one_scan_in_one_precision(objective, plane, one, another):
-    asked = {"alpha": ALPHA, "beta": BETA, "draws": 2, "precision": one, "journal": {}}
-    first, again = (scan(objective, plane, **asked) for _ in range(2))
+def test_a_journal_is_of_one_precision(model, examples):
+    where, journal = (Objective(model, examples), make_plane(model), ALPHA, BETA), {}
+    first, again = (scan(*where, precision="bfloat16", journal=journal) for _ in range(2))
+    assert again.precision_error == first.precision_error > 0
+    with pytest.raises(UserError, match="the journal's points are in bfloat16, not in float32"):
+        scan(*where, journal=journal)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"alpha": ALPHA + 1},
+        {"alpha": [*ALPHA, 5.0]},
+        {"marks": {"m": (1.0, 1.0)}},
+        {"draws": 3},
+        {"draws": 0},
+    ],
+)
+def test_a_journal_is_of_one_scan(model, examples, other):
+    objective, plane = Objective(model, examples), make_plane(model)
+    journal, asked = {}, {"alpha": ALPHA, "beta": BETA}
+    first = scan(objective, plane, **asked, draws=2, journal=journal)
+    again = scan(objective, plane, **asked, draws=2, journal=journal)
     np.testing.assert_equal(again.arrays(), first.arrays())
-    with pytest.raises(UserError, match=f"the journal's points are in {one}, not in {another}"):
-        scan(objective, plane, **asked | {"precision": another})
-    moved, longer = {"alpha": ALPHA + 1}, {"alpha": [*ALPHA, 5.0]}
-    for other in (moved, longer, {"marks": {"m": (1.0, 1.0)}}, {"draws": 3}, {"draws": 0}):
-        with pytest.raises(UserError, match="of other objectives, draws, points or marks; use another"):
-            scan(objective, plane, **asked | other)
+    with pytest.raises(UserError, match="of other objectives, draws, points or marks; use another journal"):
+        scan(objective, plane, **{"draws": 2} | asked | other, journal=journal)
 
 
 def test_the_probe_has_corners_marks_and_the_same_random_cells():
@@ -70,17 +90,17 @@ def test_the_probe_has_corners_marks_and_the_same_random_cells():
 def test_losses_that_are_not_finite_agree_only_with_their_like():
     nan, inf = math.nan, math.inf
     assert largest_difference(np.array([1.0, nan, inf]), np.array([1.5, nan, inf])) == 0.5
-    for value in (nan, inf):
-        assert largest_difference(np.array([value]), np.array([1.0])) == inf
+    assert largest_difference(np.array([nan]), np.array([1.0])) == inf
+    assert largest_difference(np.array([inf]), np.array([1.0])) == inf
 
 
-def test_what_the_device_has_not_is_refused(objective, plane):
+def test_what_the_device_has_not_is_refused(model, examples):
     for precision, message in {
         "float8": "unknown precision 'float8'; allowed are float32, tf32, .*, bfloat16",
         "tf32": "'tf32' needs an NVIDIA GPU.* the model is on cpu",
     }.items():
         with pytest.raises(UserError, match=message):
-            scan(objective, plane, ALPHA, BETA, precision=precision)
+            scan(Objective(model, examples), make_plane(model), ALPHA, BETA, precision=precision)
 
 
 @pytest.mark.parametrize("supported", [True, False])

@@ -4,8 +4,9 @@ import os
 import re
 import signal
 
+import numpy as np
 import pytest
-from scan_process import KIND, NAME, RECIPE, Process, Scan
+from scan_process import KIND, NAME, RECIPE, Process, Scan, row
 
 from landscape_utils.store.store import Store
 
@@ -15,10 +16,12 @@ def result_path(folder):
 
 
 def check_is_complete(folder, points, width=3):
-    path, undisturbed = result_path(folder), Store(folder.with_name("undisturbed"))
-    expected = undisturbed.compute(KIND, NAME, RECIPE, Scan(points, width), device="cpu")
+    path, undisturbed = result_path(folder), folder.with_name("undisturbed")
+    expected = Store(undisturbed).compute(KIND, NAME, RECIPE, Scan(points, width), device="cpu")
     assert path.read_bytes() == expected.path.read_bytes()
-    assert {p.name for p in path.parent.iterdir()} == {path.name, f"{path.name}.lock"}
+    left = {p.name for p in path.parent.iterdir()}
+    assert left == {path.name, f"{path.name}.lock"}
+    assert expected.arrays["loss"].tobytes() == np.stack([row(i, width) for i in range(points)]).tobytes()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from networks import MODELS, make_model, save_masked_words
+import transformers as hf
+from networks import MODELS, make_model
 from own_case import edit_config, refused
 from safetensors.torch import load_file, save_file
 
@@ -14,6 +15,7 @@ from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.names import HOWS
 from landscape_utils.profiles.profile import ModelSpec
 from landscape_utils.training import hub, models
+from landscape_utils.training.demo_language import make_tokenizer
 from landscape_utils.training.finetune import head_of
 from landscape_utils.training.models import MINILM_SHA256, build_model, load_tokenizer, model_checksum
 
@@ -29,7 +31,8 @@ def theta(model) -> torch.Tensor:
 @pytest.fixture
 def checkpoint(tmp_path):
     """A pre-trained masked-language model without a pooler, as BERT's own checkpoints for it are."""
-    save_masked_words("bert", tmp_path / "model")
+    config, _, settings = MODELS["bert"]
+    hf.BertForMaskedLM(config(**settings)).save_pretrained(tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -123,9 +126,12 @@ def test_a_configuration_that_does_not_fit_is_refused(checkpoint, tmp_path, chan
         build_model(spec(checkpoint), 2, "pretrained", 0, tmp_path)
 
 
-def test_a_folder_without_a_tokenizer_is_refused_and_not_given_one_that_knows_no_word(checkpoint, tmp_path):
+def test_a_folder_without_a_tokenizer_is_refused_and_not_given_one_that_knows_no_word(tmp_path):
+    make_model().save_pretrained(tmp_path)
     with refused("holds no tokenizer, or one without words: save it there"):
-        load_tokenizer(spec(checkpoint), tmp_path)
+        load_tokenizer(spec(tmp_path), tmp_path)
+    make_tokenizer().save_pretrained(tmp_path)
+    assert "horse" in load_tokenizer(spec(tmp_path), tmp_path).get_vocab()
 
 
 @pytest.mark.parametrize("mistake", [RuntimeError("mat1 and mat2 shapes"), TypeError("no such argument")])

@@ -132,7 +132,6 @@ ROWS = [{"t": 'a "quoted", text', "l": "10"}, {"t": "NA", "l": "9"}, {"t": "007"
 LINES = "\n".join(map(json.dumps, ROWS))
 CSV = '"t","l"\n"a ""quoted"", text","10"\n"NA","9"\n"007","9"\n'
 TSV = CSV.replace('","', '"\t"')
-SOUND = '{"t": "a", "l": 1}\n'
 
 
 @pytest.mark.parametrize(
@@ -151,16 +150,21 @@ def test_a_users_files_give_text_and_labels_as_they_stand(tmp_path, kind, conten
     [
         (".csv", "t,l\na,1\nb\n", ["line 3", "1 fields", "header has 2"]),
         (".csv", 't,l\na,1\n"b"x,2\n', ["line 3"]),
+        (".csv", "t,m\na,1\n", ["'l'", "'t', 'm'"]),
         (".csv", "t,l\na,1\nb,1\n", ["'l'", "fewer than two labels"]),
         (".csv", "", ["is empty"]),
         (".tsv", 't\tl\n"a\t1\nb"\t2\t3\n', ["line 3", "3 fields"]),
         (".json", '{"t": {"0": "a"}, "l": {"0": 1}}', ["line 1", "'t'", "no text"]),
-        (".json", '[{"t": "a", "l": 1}, {"t": "b", "m": 2}]', ["record 2", "'l'", "'t', 'm'"]),
+        (".json", '[{"t": "a", "l": 1}, {"t": "b"}]', ["record 2", "'l'", "'t'"]),
         (".json", '[{"t": "a", "l": 1}, 5]', ["record 2: 5 is no object"]),
         (".json", "[" * 100_000, ["neither a list of objects"]),
-        (".jsonl", SOUND + '{"t": 5, "l": 1}\n', ["line 2", "'t'", "5"]),
-        (".jsonl", SOUND + '{"t": "b", "l": 0.5}\n', ["line 2", "'l' holds 0.5, .* no text or whole number"]),
-        (".jsonl", SOUND + '{"t": "\\ud800", "l": 1}\n', ["line 2", "'t'"]),
+        (".jsonl", '{"t": "a", "l": 1}\n{"t": 5, "l": 1}\n', ["line 2", "'t'", "5"]),
+        (
+            ".jsonl",
+            '{"t": "a", "l": 1}\n{"t": "b", "l": 0.5}\n',
+            ["line 2", "'l'", "0.5, which is no text or whole number"],
+        ),
+        (".jsonl", '{"t": "a", "l": 1}\n{"t": "\\ud800", "l": 1}\n', ["line 2", "'t'"]),
         (".jsonl", '{"t": "a"\n', ["line 1", "nor one object a line"]),
         (".xlsx", "", [".csv, .tsv, .json or .jsonl"]),
     ],

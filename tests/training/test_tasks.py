@@ -30,10 +30,15 @@ def test_an_example_is_its_tokens_uncut_and_unpadded():
     }
     cut = task_of(max_length=9).train  # the longer sentence loses tokens
     assert [one["input_ids"] for one in cut[:2]] == [[2, 10, 11, 12, 13, 3, 18, 19, 3], [2, 10, 3, 11, 3]]
-    spelt = task.train[2]["input_ids"]  # what spells a special token does not act as one
-    assert [spelt.count(token) for token in (2, 3, 4)] == [1, 2, 0]  # one [CLS], two [SEP], no [MASK]
     assert task.train == task.dev
     assert task.train_text == task.dev_text == [text for text, _ in ROWS]
+
+
+def test_text_that_spells_a_special_token_does_not_act_as_one_unless_it_is_to():
+    ids = task_of().train[2]["input_ids"]
+    assert [ids.count(token) for token in (2, 3, 4)] == [1, 2, 0]  # one [CLS], two [SEP], no [MASK]
+    acting = task_of(split_special_tokens=False).train[2]["input_ids"]
+    assert acting == TOKENIZER("a [SEP] [MASK] b", "[CLS]")["input_ids"]
 
 
 def test_a_text_of_no_tokens_is_named_with_its_line(tmp_path):
