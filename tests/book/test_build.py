@@ -3,7 +3,7 @@
 import re
 import shutil
 from pathlib import Path
-from unittest.mock import Mock
+from types import SimpleNamespace
 
 import pytest
 from book_cases import LACKS, as_executed, write_contents, write_notebook
@@ -22,7 +22,8 @@ NAMES = ("01_one", "02_two")
 def root(tmp_path) -> Path:
     """The root of a small book with the project's own configuration."""
     root = tmp_path / "root"
-    shutil.copytree(book.ROOT / "book", root / "book", ignore=shutil.ignore_patterns("*.md", "examples"))
+    shared = shutil.ignore_patterns("*.md", "examples")
+    shutil.copytree(book.ROOT / "book", root / "book", ignore=shared)
     shutil.copy(book.ROOT / "_config.yml", root)
     write_contents(root / "book", {REFERENCE: NAMES, YOURS: NAMES})
     write_page(root, "")
@@ -41,23 +42,31 @@ def test_notebooks_are_found_in_the_order_of_their_numbers(tmp_path):
     assert [path.stem for path in book.find_notebooks(tmp_path)] == ["01_a", "02_b", "10_c"]
 
 
-def test_an_unfinished_notebook_is_refused_before_rendering_and_a_warning_of_sphinx_is_an_error(root):
+def test_a_warning_of_sphinx_is_an_error(root):
     write_page(root, "[](nowhere.md)")
+    notebooks = [as_executed(root / "out" / f"{name}.ipynb") for name in NAMES]
+    with pytest.raises(UserError, match="book was not made"):
+        book.render(root, [Part(YOURS, "your run", "", notebooks)])
+
+
+def test_an_unfinished_notebook_is_refused_before_rendering(root):
     unfinished = write_notebook(root / "01_one.ipynb", "1")
-    finished = [as_executed(root / "out" / f"{name}.ipynb") for name in NAMES]
-    for notebooks, said in (([unfinished], "not executed by papermill"), (finished, "book was not made")):
-        assert not (root / "_build" / "html").exists()
-        with pytest.raises(UserError, match=said):
-            book.render(root, [Part(YOURS, "your run", "", notebooks)])
+    with pytest.raises(UserError, match="not executed by papermill"):
+        book.render(root, [Part(YOURS, "your run", "", [unfinished])])
+    assert not (root / "_build" / "html").exists()
 
 
-def fake_study(profile: str, results_dir: Path | str = "results", **parameters: str) -> Mock:
+def fake_study(profile: str, results_dir: Path | str = "results", **parameters: str) -> SimpleNamespace:
     """A study of a book whose notebooks ask for none."""
-    study = Mock(tasks=(), **{"profile.name": profile, "store.folder": Path(results_dir) / profile})
-    study.store.verify.return_value = [Mock(state=state) for state in ("sound", "earlier", "unfinished")]
-    outcomes = ("holds", "holds", "not judged")
-    study.claims.return_value = [Mock(**{"primary.outcome": outcome}) for outcome in outcomes]
-    return study
+    states = [SimpleNamespace(state=state) for state in ("sound", "earlier", "unfinished")]
+    found = [SimpleNamespace(outcome=outcome) for outcome in ("holds", "holds", "not judged")]
+    return SimpleNamespace(
+        profile=SimpleNamespace(name=profile, tasks={}),
+        store=SimpleNamespace(folder=Path(results_dir) / profile, verify=lambda current: states),
+        tasks=(),
+        compute=lambda: None,
+        claims=lambda: [SimpleNamespace(primary=primary) for primary in found],
+    )
 
 
 def test_both_parts_are_made_and_what_the_reference_run_lacks_is_left_out(root, monkeypatch, caplog):

@@ -32,14 +32,17 @@ def measured(*evidence: Evidence) -> Measured:
         ((FOR, FOR, FOR, AGAINST), "holds"),
         ((AGAINST, AGAINST, OPEN), "does not hold"),
         ((FOR, AGAINST), "undecided"),
+        ((FOR,), "holds"),
         ((FOR, SILENT, SILENT, SILENT), "holds"),  # more than half of those that have an interval
         ((SILENT, SILENT), "undecided"),
         ((), "undecided"),
     ],
 )
 def test_verdict_goes_with_more_than_half_of_the_tasks_that_have_an_interval(evidence, verdict):
-    measures = measured(*evidence), (measured(OPEN),), measured(AGAINST)
-    claim = Claim("name", "A title", "5", "A sentence.", *measures, "Figure 1")
+    found = measured(*evidence)
+    claim = Claim(
+        "name", "A title", "5", "A sentence.", found, (measured(OPEN),), measured(AGAINST), "Figure 1"
+    )
     text = claim.markdown()
     assert claim.verdict == verdict
     assert "> A sentence. *(section 5, Figure 1)*" in text
@@ -64,7 +67,9 @@ def exact(*effects):
     return [drawn((0.0, effect), effect) for effect in effects]
 
 
-SAMPLED = normal((2.0,), 2.0, 0.5)  # over examples
+def sampled(*effects, stderr=0.5):
+    """Over examples, all with one standard error."""
+    return [normal((effect,), effect, stderr) for effect in effects]
 
 
 def students(*effects):
@@ -72,16 +77,20 @@ def students(*effects):
     return np.ptp(stats.ttest_1samp(effects, 0).confidence_interval(0.95)) / 2
 
 
+def of_tasks(kind: Kind, reach: float, df=np.inf):
+    return [Evidence((1.0,), 2.0, 2 - reach, 2 + reach, kind, df=df)]
+
+
 @pytest.mark.parametrize(
     ("readings", "tail", "half"),
     [
         (exact(0.3, 0.1, 0.35), 0.025, students(0.3, 0.1, 0.35)),
         # of the same examples, so the interval of each training is that of their mean; the two add in squares
-        ([normal((1.0,), 1.0, 0.2), normal((2.0,), 2.0, 0.8)], 0.025, np.hypot(students(1.0, 2.0), 0.979982)),
-        ([SAMPLED], 0.025, 0.979982),
-        ([SAMPLED], 0.01, 0.5 * stats.norm.ppf(0.99)),
-        ([Evidence((1.0,), 2, 1, 3, Kind.TASKS, df=2)], 0.01, stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2)),
-        ([replace(SILENT, low=1.4, high=1.6)], 0.01, 0.1),
+        (sampled(1.0, stderr=0.2) + sampled(2.0, stderr=0.8), 0.025, np.hypot(students(1.0, 2.0), 0.979982)),
+        (sampled(2.0), 0.025, 0.979982),
+        (sampled(2.0), 0.01, 0.5 * stats.norm.ppf(0.99)),
+        (of_tasks(Kind.TASKS, 1.0, 2), 0.01, stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2)),
+        (of_tasks(Kind.NONE, 0.1), 0.01, 0.1),
     ],
 )
 def test_interval_over_trainings_and_examples_is_of_the_quantiles_that_leave_the_tail(readings, tail, half):
@@ -97,9 +106,11 @@ def test_an_interval_that_leaves_less_outside_holds_the_other_even_if_its_effect
 
 
 def test_a_value_that_is_a_lower_bound_says_so_and_so_does_a_mean_with_one():
-    reading = replace(FOR, values=(2.0, 5.0), at_least=(False, True))
-    found = over_trainings("t", [reading, replace(reading, at_least=(False, False))])
-    assert "| 2 | ≥ 5 |" in measured(found).rows()
+    readings = [
+        replace(FOR, values=(2.0, 5.0), at_least=bounds) for bounds in ((False, True), (False, False))
+    ]
+    assert over_trainings("t", readings).told == ["2", "≥ 5"]
+    assert "| ≥ 5 |" in measured(over_trainings("t", readings)).rows()
 
 
 def test_what_an_interval_is_taken_over_and_says():
@@ -107,7 +118,7 @@ def test_what_an_interval_is_taken_over_and_says():
     alone = over_trainings("t", exact(2.0))
     assert several.values == pytest.approx((0.0, 0.25))
     assert (several.kind, several.trainings, several.over) == (Kind.TRAININGS, 3, "3 trainings")
-    assert over_trainings("t", [SAMPLED]).word == "for"
+    assert over_trainings("t", sampled(2.0)).word == "for"
     assert (alone.word, alone.interval, alone.over) == ("does not count", "none", "none")
     for effect in (-np.inf, np.nan):  # an effect without end decides nothing
         assert over_trainings("t", exact(effect, 0.5)).word == "open"
@@ -182,9 +193,21 @@ def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
     assert "95 % interval" in MEASURE(study()).markdown(), "it rests on two"
 
 
-def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell():
-    values = (0.12345, 999.7, -1234.5, -0.0, np.nan, np.inf, -np.inf)
-    texts = ["0.123", "1,000", "−1,234", "0", "n/a", "∞", "−∞"]
-    assert [number(value) for value in values] == texts
-    lines = ["| \\|cos\\| | b |", "| --- | ---: |", *(f"| a\\|b | {text} |" for text in texts)]
-    assert table(["|cos|", "b"], [["a|b", text] for text in texts]).splitlines() == lines
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.123"),
+        (999.7, "1,000"),
+        (-1234.5, "−1,234"),
+        (-0.0, "0"),
+        (-2.0, "−2"),
+        (12345.6, "12,346"),
+        (np.nan, "n/a"),
+        (np.inf, "∞"),
+        (-np.inf, "−∞"),
+    ],
+)
+def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell(value, text):
+    assert number(value) == text
+    found = table(["|cos|", "b"], [["a|b", text]])
+    assert found == f"| \\|cos\\| | b |\n| --- | ---: |\n| a\\|b | {text} |"

@@ -9,27 +9,38 @@ import torch
 from landscape_utils.errors import UserError
 from landscape_utils.landscape.scan import Line, Plane
 from landscape_utils.landscape.trajectory import project
-from landscape_utils.names import METHODS
 
 GENERATOR = torch.Generator().manual_seed(0)
 ORIGIN, X, Y, *AWAY = torch.randn(7, 200, generator=GENERATOR, dtype=torch.float64)
 PLANE = Plane(ORIGIN, X, Y + 0.3 * X)
 
 
+def test_points_of_the_plane_keep_their_coordinates():
+    places = np.array([[0.0, 0.0], [1.0, 0.0], [-0.5, 2.0], [3.0, -1.0]])
+    found = project([PLANE.at(*place) for place in places], PLANE)
+    np.testing.assert_allclose(np.stack([found.alpha, found.beta], axis=1), places, atol=1e-12)
+    np.testing.assert_allclose(found.in_plane, [np.nan, 1, 1, 1], atol=1e-12)
+    paper = project([ORIGIN, PLANE.at(1, 0)], PLANE, method="paper")
+    # the root of a rounding error
+    np.testing.assert_allclose([paper.alpha, paper.beta], [[0, 1], [0, 0]], atol=1e-7)
+
+
 def test_projections_are_least_squares_and_equations_3_to_5():
-    """Of the origin, where there is no angle, of two points of the plane, and of points anywhere."""
-    x, y = PLANE.directions
-    away, basis = torch.stack([0 * x, x, 2 * y - 0.5 * x, *AWAY]), torch.stack([x, y])  # (T, P), (2, P)
-    plane, paper = (project(ORIGIN + away, PLANE, method) for method in METHODS)
-    norm = away.norm(dim=1)
-    best = torch.from_numpy(np.linalg.lstsq(basis.T.numpy(), away.T.numpy(), rcond=None)[0])  # (2, T)
-    expected = torch.stack([*best, (best.T @ basis).norm(dim=1) / norm])
-    np.testing.assert_allclose([plane.alpha, plane.beta, plane.in_plane], expected, atol=1e-12)
-    cosine, norm, alpha = away @ x / (norm * x.norm()), norm / x.norm(), away @ x / (x @ x)
-    expected = torch.stack([cosine, norm, alpha])
-    np.testing.assert_allclose([paper.cosine, paper.norm, paper.alpha], expected, atol=1e-12)
-    np.testing.assert_allclose(paper.beta[:2], 0, atol=1e-7)  # the root of a rounding error
-    np.testing.assert_allclose(paper.beta[2:], (norm**2 - alpha**2)[2:].sqrt(), atol=1e-12)
+    thetas = [ORIGIN + delta for delta in AWAY]
+    plane, paper = project(thetas, PLANE), project(thetas, PLANE, method="paper")
+    basis = torch.stack([PLANE.x, PLANE.y], dim=1).numpy()
+    x = PLANE.x.numpy()
+    for i, delta in enumerate(map(np.asarray, AWAY)):
+        best, *_ = np.linalg.lstsq(basis, delta, rcond=None)
+        share = np.linalg.norm(basis @ best) / np.linalg.norm(delta)
+        found = [plane.alpha[i], plane.beta[i], plane.in_plane[i]]
+        np.testing.assert_allclose(found, [*best, share], atol=1e-12)
+        cosine = delta @ x / (np.linalg.norm(delta) * np.linalg.norm(x))
+        norm = np.linalg.norm(delta) / np.linalg.norm(x)
+        alpha = cosine * norm
+        found = [paper.cosine[i], paper.norm[i], paper.alpha[i], paper.beta[i]]
+        np.testing.assert_allclose(found, [cosine, norm, alpha, np.sqrt(norm**2 - alpha**2)], atol=1e-12)
+    assert (paper.beta >= 0).all()
 
 
 def test_snapshots_are_held_one_at_a_time():

@@ -19,7 +19,6 @@ from landscape_utils.claims.evidence import number
 from landscape_utils.claims.measure import guessing
 from landscape_utils.figures.widgets import explore
 from landscape_utils.landscape.directions import TRAINED, principal_plane, random_plane
-from landscape_utils.landscape.scan import MARKS
 from landscape_utils.names import HOWS
 from landscape_utils.store import code
 from landscape_utils.study.run_result import RunResult
@@ -27,6 +26,7 @@ from landscape_utils.study.scan_results import SurfaceResult
 from landscape_utils.training.demo_language import make_tokenizer
 
 AXIS = np.linspace(-1.5, 1.5, 4)
+UNLAYERED = {"smooth-fine-tuning", "first-direction", "surfaces-agree"}
 LAYERS = {"low-layers", "middle-layers", "high-layers", "high-above-low", "low-wider", "low-moves-less"}
 
 
@@ -61,6 +61,18 @@ def thetas(folders) -> list[torch.Tensor]:
     return [lu.ParameterSpace(model_of(folder)).read() for folder in folders]
 
 
+def test_a_surface_is_a_scan_of_the_plane_of_the_checkpoints(mine, case):
+    folders = case.trained["scratch"]
+    start, end, other = thetas([folders[0], folders[-1], case.others["scratch"]])
+    plane = lu.Plane(start, end - start, other - start)
+    expected = lu.scan(lu.Objective(model_of(folders[-1]), mine.sample("reviews", "dev")), plane, AXIS, AXIS)
+    surface = mine.surface("reviews", "scratch", "dev")
+    np.testing.assert_array_equal(surface.loss, expected.loss)
+    assert surface.marks["end"].loss == expected.marks["end"].loss
+    assert surface.cosine == plane.cosine
+    assert mine.curve("reviews", "scratch").marks["end"] == mine.surface("reviews", "scratch").marks["end"]
+
+
 def test_the_history_is_measured_on_the_checkpoints(mine, case):
     run = mine.run("reviews")
     assert run.epochs == 2
@@ -88,22 +100,14 @@ def test_a_second_study_reads_what_the_first_computed(mine, case, monkeypatch):
         changed.surface("reviews")
 
 
-def test_a_study_answers_for_what_its_checkpoints_tell(mine, case, tmp_path):
-    """Nothing of speed and overfitting. All of ALBERT's layers are one: it has no groups of them."""
-
-    def claims(study):
-        return {claim.name for claim in study.claims()}
-
-    albert = study_of(case, tmp_path, trained={"pretrained": save_training(tmp_path / "run", "albert")})
-    assert np.isfinite(albert.surface("reviews").loss).all()
-    expected = {"smooth-fine-tuning", "first-direction", "surfaces-agree"}
-    assert claims(albert) == expected
+def test_one_training_answers_for_itself_alone(mine, case):
     trained, others = ({"pretrained": folders["pretrained"]} for folders in (case.trained, case.others))
-    expected |= LAYERS
-    assert claims(study_of(case, tmp_path, trained=trained)) == expected
-    expected |= {"orthogonal"}
-    assert claims(study_of(case, mine.store.folder.parent, trained=trained, others=others)) == expected
-    assert claims(mine) == expected | {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
+    one = study_of(case, mine.store.folder.parent, trained=trained, others=others)
+    claims = {claim.name for claim in one.claims()}
+    assert claims == UNLAYERED | LAYERS | {"orthogonal"}
+    both = {claim.name for claim in mine.claims()}
+    # checkpoints do not tell of speed and overfitting
+    assert both == claims | {"accuracy", "rough-scratch", "wider", "flatter", "error-surface"}
 
 
 def test_without_another_task_the_second_direction_is_random_and_the_same_again(case, tmp_path):
@@ -115,29 +119,22 @@ def test_without_another_task_the_second_direction_is_random_and_the_same_again(
     assert first.y.norm() == pytest.approx(first.norm, rel=1e-5)
     surface = SurfaceResult("reviews", "pretrained", 0)
     assert studies[0].key(surface) != studies[2].key(surface)
+    assert "orthogonal" not in [claim.name for claim in studies[0].claims()]
 
 
-@pytest.mark.parametrize("along", ["partner", "random", "pca"])
-def test_a_map_is_a_scan_of_its_plane_with_the_checkpoints_on_it(case, tmp_path, along):
-    trained, others = ({"A": of["pretrained"], "SGD": of["scratch"]} for of in (case.trained, case.others))
-    mine = study_of(case, tmp_path, trained=trained, others=others, directions=along, seed=5)
-    found, model = mine.map("SGD"), model_of(trained["SGD"][-1])
-    ends, (other,) = thetas(trained["SGD"]), thetas([others["SGD"]])
-    start, _, end = ends
-    random, _ = random_plane(end, float((end - start).norm()), lu.ParameterSpace(model), 5)
-    plane, marks, away = {
-        "partner": (lu.Plane(start, end - start, other - start), MARKS, -1),
-        "random": (random, TRAINED, 0),
-        "pca": (principal_plane(ends)[0], TRAINED, 0),
-    }[along]
-    expected = lu.scan(lu.Objective(model, mine.sample("reviews", "dev")), plane, AXIS, AXIS, marks=marks)
-    surface = found.surfaces["dev"]
-    np.testing.assert_array_equal(surface.loss, expected.loss)
-    assert (surface.marks, surface.cosine) == (expected.marks, plane.cosine)
+@pytest.mark.parametrize("along", ["random", "pca"])
+def test_a_map_is_a_scan_around_the_trained_network(case, tmp_path, along):
+    folders = case.trained["pretrained"]
+    mine = study_of(case, tmp_path, trained={"SGD": folders}, directions=along, seed=5)
+    found, ends, model = mine.map("SGD"), thetas(folders), model_of(folders[-1])
+    random = random_plane(ends[-1], float((ends[-1] - ends[0]).norm()), lu.ParameterSpace(model), 5)
+    plane = (principal_plane(ends) if along == "pca" else random)[0]
+    expected = lu.scan(lu.Objective(model, mine.sample("reviews", "dev")), plane, AXIS, AXIS, marks=TRAINED)
+    np.testing.assert_array_equal(found.surfaces["dev"].loss, expected.loss)
+    assert found.surfaces["dev"].marks == expected.marks
     np.testing.assert_array_equal(found.path.beta, lu.project(ends, plane).beta)
     # Three snapshots lie in the plane of their components; of P dimensions a random plane has about sqrt(2 / P).
-    in_plane = found.path.in_plane[away]
-    assert in_plane < 0.1 if along == "random" else in_plane > 0.999
+    assert found.path.in_plane[0] > 0.999 if along == "pca" else found.path.in_plane[0] < 0.1
     assert found.shares.sum() == pytest.approx(1 if along == "pca" else 0)
     assert f"| SGD | {along} |" in tables.maps(mine)
 
@@ -171,6 +168,14 @@ def test_what_the_trainer_measured_is_set_beside_ours(case, tmp_path, caplog):
     assert line in tables.evaluations(mine)
 
 
+def test_an_encoder_without_layer_groups_has_the_rest(case, tmp_path):
+    folders = save_training(tmp_path / "run", "albert")
+    one = study_of(case, tmp_path, trained={"pretrained": folders})
+    assert not one.layered
+    assert np.isfinite(one.surface("reviews").loss).all()
+    assert {claim.name for claim in one.claims()} == UNLAYERED
+
+
 def test_the_explorer_shows_them_and_the_model_answers(mine):
     live, way = explore(mine), mine.ways[0]
     shown = {(view["task"], view["how"]) for view in live.explorer.payload["views"]}
@@ -181,48 +186,56 @@ def test_the_explorer_shows_them_and_the_model_answers(mine):
 
 
 def test_what_makes_no_landscape_is_refused_at_once(case, tmp_path):
-    start, _, end = case.trained["pretrained"]
-    run = [start, end]
+    (start, *_, end), others = case.trained["pretrained"], case.others
     make_model("electra", num_labels=3, vocab_size=400).save_pretrained(tmp_path / "three")
     edit_config(shutil.copytree(start, tmp_path / "heads"), num_attention_heads=4)  # as many weights
     edit_config(shutil.copytree(end, tmp_path / "turned"), id2label={"0": "positive", "1": "negative"})
     tokens = shutil.copytree(end, tmp_path / "words") / "tokenizer.json"
+    text = tokens.read_text("utf-8")
     first, second = make_tokenizer().convert_ids_to_tokens([7, 8])
-    exchanged = tokens.read_text("utf-8").replace(f'"{first}": 7', f'"{first}": 8')
-    tokens.write_text(exchanged.replace(f'"{second}": 8', f'"{second}": 7'), "utf-8")
-    for trained, said in (
-        ({}, "no checkpoints"),
-        (run, "names the checkpoints of a fine-tuning"),
-        ({"a": end}, "two checkpoints or more"),
-        ({"pretrained": run, "SGD": run}, "names of yours, not both; got .*, SGD"),
-        ({"pretrained": [start, tmp_path / "none"]}, "none' is neither a folder nor"),
-        ({"a": [end, end]}, "are equal, so no direction leads"),
-        ({"a": [tmp_path / "heads", end]}, "heads has num_attention_heads 4 and .* 2: a"),
-        ({"a": run, "b": [start, tmp_path / "turned"]}, "turned numbers its classes in another way"),
-        ({"a": run, "b": [start, tmp_path / "words"]}, "words numbers its tokens in another way"),
-        ({"a": [start, tmp_path / "three"]}, "holds no head for the 2 classes of 'reviews'"),
-    ):
-        with refused(said):
-            study_of(case, tmp_path, trained=trained)
+    tokens.write_text(
+        text.replace(f'"{first}": 7', f'"{first}": 8').replace(f'"{second}": 8', f'"{second}": 7'), "utf-8"
+    )
     several = replace(case.task, train=[case.task.train[0] | {"labels": [0, 1]}])
-    one_class = r"example 0 of reviews has label \[0, 1\]: a study takes one class .* 0 to 1; lu.Objective"
-    for changes, said in (
+    for changes, words in (
+        ({"trained": {}}, "no checkpoints"),
+        ({"trained": [start, end]}, "names the checkpoints of a fine-tuning"),
+        ({"trained": {"a": end}}, "two checkpoints or more"),
+        (
+            {"trained": {"pretrained": [start, end], "SGD": [start, end]}},
+            "names of yours, not both; got .*, SGD",
+        ),
+        ({"trained": {"pretrained": [start, tmp_path / "none"]}}, "none' is neither a folder nor"),
         ({"others": end}, "others={'pretrained': folder} names"),
-        ({"others": {"scratch": end}}, "each has a direction of its own, or none has"),
         ({"task": "reviews"}, "task must be a Task, such as read_task returns; got 'reviews'"),
-        ({"task": several}, one_class),
-        ({"trained": {"a": run}, "directions": "pca"}, "need three checkpoints"),
+        (
+            {"task": several},
+            r"example 0 of reviews has label \[0, 1\]: a study takes one class .* 0 to 1; lu.Objective",
+        ),
+        ({"trained": {"a": [start, end]}, "directions": "pca"}, "need three checkpoints"),
+        ({"others": {"scratch": others["scratch"]}}, "each has a direction of its own, or none has"),
+        ({"trained": {"a": [end, end]}}, "are equal, so no direction leads"),
+        ({"trained": {"a": [tmp_path / "heads", end]}}, "heads has num_attention_heads 4 and .* 2: a"),
+        (
+            {"trained": {"a": [start, end], "b": [start, tmp_path / "turned"]}},
+            "turned numbers its classes in another way",
+        ),
+        (
+            {"trained": {"a": [start, end], "b": [start, tmp_path / "words"]}},
+            "words numbers its tokens in another way",
+        ),
+        ({"trained": {"a": [start, tmp_path / "three"]}}, "holds no head for the 2 classes of 'reviews'"),
     ):
-        with refused(said):
+        with refused(words):
             study_of(case, tmp_path, **changes)
     mine = study_of(case, tmp_path)
-    for ask, said in (
+    for ask, words in (
         (lambda: mine.surface("mrpc"), "unknown task 'mrpc'; allowed are reviews"),
         (lambda: mine.run("reviews", "continued"), "unknown way to train 'continued'"),
         (lambda: mine.rollback("reviews", 1e-4), "learning_rate = 0.0001: checkpoints are of one training"),
         (lambda: mine.overfitting(), "no training was continued"),
     ):
-        with refused(said):
+        with refused(words):
             ask()
 
 
@@ -245,5 +258,4 @@ def test_trainings_have_their_users_names_and_all_of_a_study_is_computed_at_once
     assert (mine.ways, mine.store.folder) == (("Adam", "SGD"), tmp_path / "own")
     mine.compute("curves", "rollbacks")
     assert mine.curve("reviews", "Adam").norm != mine.curve("reviews", "SGD").norm
-    assert mine.curve("reviews", "SGD").marks["end"] == mine.surface("reviews", "SGD").marks["end"]
     assert mine.rollback("reviews").fine_tuned == mine.run("reviews", "Adam").dev_accuracy[-1]

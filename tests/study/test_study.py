@@ -8,7 +8,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
-from geometry import with_layers
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from own_case import refused
 from transformers import get_linear_schedule_with_warmup
@@ -29,13 +28,12 @@ def study(tiny_profile, tmp_path_factory) -> lu.Study:
     return lu.Study(tiny_profile, results_dir=tmp_path_factory.mktemp("results"))
 
 
-def again(study: lu.Study, profile=None, **parameters) -> lu.Study:
-    """A study with the same results."""
-    return lu.Study(profile or study.profile, results_dir=study.store.folder.parent, **parameters)
-
-
-def reading(study: lu.Study) -> lu.Study:
-    return again(study, device="none")
+def losses_at(study: lu.Study, thetas) -> list[float]:
+    """Training loss of the fine-tuned model with other encoders put in."""
+    model = study.run("mrpc").model()
+    objective = lu.Objective(model, study.sample("mrpc", "train"))
+    space = lu.ParameterSpace(model)
+    return [(space.write(theta), objective().loss)[1] for theta in thetas]
 
 
 def snapshots(run) -> list[torch.Tensor]:
@@ -44,8 +42,11 @@ def snapshots(run) -> list[torch.Tensor]:
 
 def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
     surface = study.surface("mrpc", "scratch", "dev")
-    run, other = (study.run(task, "scratch") for task in ("mrpc", "rte"))  # as the profile says
-    origin, axis = run.theta(0), np.linspace(-4, 4, 5)
+    run = study.run("mrpc", "scratch")
+    other = study.run("rte", "scratch")
+    # as the profile says
+    origin = run.theta(0)
+    axis = np.linspace(-4, 4, 5)
     plane = lu.Plane(origin, run.theta() - origin, other.theta() - other.theta(0))
     expected = lu.scan(lu.Objective(run.model(), study.sample("mrpc", "dev")), plane, axis, axis)
     np.testing.assert_array_equal(surface.loss, expected.loss)
@@ -57,7 +58,8 @@ def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
 def test_a_profiles_tolerance_is_that_of_its_surfaces_and_part_of_their_recipe(study):
     def under(**changes):
         grid = study.profile.grid.model_copy(update={"resolution": 19} | changes)
-        return again(study, study.profile.model_copy(update={"grid": grid}))
+        profile = study.profile.model_copy(update={"grid": grid})
+        return lu.Study(profile, results_dir=study.store.folder.parent)
 
     tolerant, exact, axis = under(tolerance=100.0), under(), np.linspace(-4, 4, 19)
     surface, model = tolerant.surface("mrpc", "pretrained", "train"), study.run("mrpc").model()
@@ -73,27 +75,33 @@ def test_a_profiles_tolerance_is_that_of_its_surfaces_and_part_of_their_recipe(s
         assert recipes[0] == recipes[1] | told
 
 
-def test_rollbacks_are_of_the_snapshots_and_so_is_a_layers_surface_at_minus_1(study):
-    """There by brute force, with the weights put back."""
-    run, model = study.run("mrpc"), study.run("mrpc").model()
-    theta_0, theta_1, rollback = run.theta(0), run.theta(), study.rollback("mrpc")
-    expected = lu.roll_back(model, theta_0, theta_1, study.task("mrpc").dev)
-    np.testing.assert_equal(rollback.arrays(), expected.arrays())
-    train, space = lu.Objective(model, study.sample("mrpc", "train")), lu.ParameterSpace(model)
-    for layer, group in enumerate(rollback.groups):  # of one layer each
-        space.write(with_layers(model, [layer], theta_1, theta_0))
+def test_rolled_back_is_what_rollback_reports(study):
+    """And f(-1, 0) of the layer's surface, evaluated by brute force with the weights put back."""
+    rollback, run, model = study.rollback("mrpc"), study.run("mrpc"), study.run("mrpc").model()
+    space, theta_0, theta_1 = lu.ParameterSpace(model), run.theta(0), run.theta()
+    dev, train = (
+        lu.Objective(model, part) for part in (study.task("mrpc").dev, study.sample("mrpc", "train"))
+    )
+    assert rollback.fine_tuned == pytest.approx(1 - dev().error, abs=1e-12)
+    for group, names in lu.layer_groups(model).items():
+        theta = theta_1.clone()
+        for name in names:
+            theta[space.slices[name]] = theta_0[space.slices[name]]
+        space.write(theta)
+        # theta_1 - (theta_1 - theta_0) is theta_0 but for a rounding, which can tip an example or two at a tie
+        assert rollback.groups[group] == pytest.approx(1 - dev().error, abs=2 / dev.size)
         mark = study.layer_surface("mrpc", group).marks["rolled back"]
         assert (mark.alpha, mark.beta, mark.loss) == (-1, 0, pytest.approx(train().loss, abs=1e-6))
+        line = lu.Line(theta_1, space.restrict(theta_1 - theta_0, names))
+        assert rollback.groups[group] == 1 - lu.scan(dev, line, [-1.0]).error[0]
 
 
-def test_trajectories_and_walks_are_those_of_the_snapshots(study):
-    run, further, plane = study.run("mrpc"), study.run("mrpc", "continued"), study.plane("mrpc")
-    expected = lu.project([*snapshots(run), *snapshots(further)[1:]], plane)
-    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: run.epochs + 1])
+def test_trajectories_are_the_epochs(study):
+    thetas = snapshots(study.run("mrpc"))
+    further = study.run("mrpc", "continued")
+    expected = lu.project([*thetas, further.theta(1), further.theta(2)], study.plane("mrpc"))
+    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: len(thetas)])
     np.testing.assert_array_equal(study.overfitting().beta, expected.beta)
-    path = training_path(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
-    for name, value in vars(path).items():  # the direction of the plane is rescaled, which rounds
-        np.testing.assert_allclose(getattr(study.walk("mrpc"), name), value, rtol=1e-6)
 
 
 def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
@@ -105,14 +113,21 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
     assert edges == lu.roll_back(run.model(), run.theta(0), run.theta(), examples).groups
 
 
+def reading(study: lu.Study) -> lu.Study:
+    return lu.Study(study.profile, results_dir=study.store.folder.parent, device="none")
+
+
+def test_a_walk_is_that_of_the_snapshots(study):
+    run, plane = study.run("mrpc"), study.plane("mrpc")
+    expected = training_path(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
+    # the direction of the plane is rescaled, which rounds
+    for name, value in vars(expected).items():
+        np.testing.assert_allclose(getattr(study.walk("mrpc"), name), value, rtol=1e-6)
+
+
 def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
-    run, further = study.run("mrpc"), study.run("mrpc", "continued")
-    model = run.model()
-    objective, space = lu.Objective(model, study.sample("mrpc", "train")), lu.ParameterSpace(model)
-    wanted = []
-    for theta in (*snapshots(run), further.theta()):
-        space.write(theta)
-        wanted.append(objective().loss)
+    further = study.run("mrpc", "continued").theta()
+    wanted = losses_at(study, [*snapshots(study.run("mrpc")), further])
     path, obstacles, barrier = study.path("mrpc"), study.obstacles("mrpc").path, study.barrier("mrpc")
     # theta_0 + (theta_1 - theta_0) is theta_1 but for a rounding
     assert obstacles.loss[obstacles.alpha % 1 == 0] == pytest.approx(wanted[:-1], abs=1e-5)
@@ -127,8 +142,8 @@ def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
 def test_the_schedule_is_the_trainers(study):
     run, settings = study.run("mrpc"), study.profile.tasks["mrpc"].pretrained
     steps = len(run.loss)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=settings.learning_rate)
     warmup = int(np.ceil(study.profile.training.warmup * steps))
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
     (factor,) = get_linear_schedule_with_warmup(optimizer, warmup, steps).lr_lambdas
     wanted = [settings.learning_rate * factor(step) for step in range(steps)]
     np.testing.assert_allclose(study.schedule("mrpc"), wanted, rtol=1e-12)
@@ -140,10 +155,13 @@ def test_seeds_are_those_that_there_are(study):
     assert study.seeds_of("barrier", "rte", "pretrained") == ()
     assert study.seeds_of("rollback", "mrpc", "scratch") == ()
     assert reading(study).seeds_of("curve", "mrpc", "pretrained") == (0,)
-    other = again(study, tasks="rte")
-    assert other.overfit_task == "mrpc"
-    for kind in ("run", "barrier"):  # of what the further epochs go on from, and of these
-        assert other.seeds_of(kind, "mrpc", "pretrained") == (0,)
+    other = lu.Study(study.profile, tasks="rte", results_dir=study.store.folder.parent)
+    assert other.overfit_task == "mrpc", (
+        "the further epochs are of another task, and so is what they go on from"
+    )
+    assert (
+        other.seeds_of("run", "mrpc", "pretrained") == other.seeds_of("barrier", "mrpc", "pretrained") == (0,)
+    )
     assert reading(study).seeds_of("random_directions", "rte", "pretrained") == ()
 
 
@@ -164,17 +182,23 @@ def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
     assert study.store.load(*study.key(kind), now).meta["code"] == now
 
 
-# When one of these fails, code has changed that the fingerprints of results leave out. Decide, so that no result of
-# earlier code is taken for one of this, and then write down the new fingerprint. Of the code of trainings: if it trains
-# other weights, raise RunResult.version; if not, keep it. Of the code that decides what results are computed from,
-# tasks and samples, directions, checkpoints, pre-training: if that is something else now, say so in their recipes.
+# When this fails, the code of trainings has changed. If it trains other weights, raise RunResult.version, so that no
+# training of earlier code is taken for one of this. If not, keep the version. Then write down the new fingerprint.
 TRAINED_BY = {1: "c1a2930f7f58edde"}
+
+
+def test_a_change_of_the_code_of_trainings_asks_for_a_decision():
+    found = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
+    assert TRAINED_BY[RunResult.version] == found
+
+
+# When this fails, code has changed that decides what results are computed from, and which their fingerprints leave out:
+# tasks and samples, directions, checkpoints, pre-training. If they are now computed from something else, say so in
+# their recipes, so that no result of earlier code is taken for one of this. Then write down the new fingerprint.
 CHOSEN_BY = "079756ca7caa057c"
 
 
-def test_a_change_of_code_that_fingerprints_leave_out_asks_for_a_decision():
-    trains = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
-    assert TRAINED_BY[RunResult.version] == trains
+def test_a_change_of_the_code_that_chooses_what_is_computed_from_asks_for_a_decision():
     of_study = ("computing", "trainings", "checkpoints", "run_result", "kind")
     of_training = ("checkpoints", "lora", "pretraining", "demo_language", "sources")
     parts = [f"study.{name}" for name in of_study] + [f"training.{name}" for name in of_training]
@@ -211,26 +235,34 @@ def test_compute_leaves_nothing_to_do_and_side_by_side_changes_no_bit(study, tin
     np.testing.assert_array_equal(other.surface("mrpc").loss, study.surface("mrpc").loss)
 
 
-@pytest.mark.parametrize("name", ["demo", "minilm", "mpnet"])
-def test_results_come_after_those_they_need_and_have_labels_of_their_own(tmp_path, name):
-    study = lu.Study(name, results_dir=tmp_path, device="none")
-    planned = with_needs(study, FOLDERS)
+def test_results_come_after_those_they_need(study):
+    fresh = lu.Study(study.profile, results_dir=study.store.folder / "nowhere")
+    planned = with_needs(fresh, tuple(KINDS), fresh.has)
     for i, kind in enumerate(planned):
-        assert set(kind.needs(study)) <= set(planned[:i])
-    assert len({kind.label for kind in planned}) == len(planned) > 50
-    generated = {"unseen_words"} if name == "demo" else set()
-    assert {kind.folder for kind in planned} == set(KINDS) - {"unseen_words"} | generated
+        assert set(kind.needs(fresh)) <= set(planned[:i])
+    assert len(planned) == len(set(planned))
+    assert {kind.folder for kind in planned} == set(KINDS)
     assert tuple(KINDS) == FOLDERS
 
 
-def test_the_seed_that_is_looked_at_is_scanned_and_leaves_the_others_for_means(study):
-    """One that is none of the profile's is alone."""
-    profile = study.profile.model_copy(update={"seeds": [0, 1, 2], "surface_seeds": [0]})
-    every = (0, 1, 2)
-    for seed, seeds, scanned in ((None, every, (0,)), (0, every, (0,)), (2, every, (0, 2)), (5, (5,), (5,))):
-        found = again(study, profile, seed=seed, device="none")
-        assert (found.seed, found.seeds, found.surface_seeds) == (seed or 0, seeds, scanned)
-        assert {kind.seed for kind in SurfaceResult.all(found)} == {*scanned}
+def test_a_seed_of_the_profile_leaves_the_others_for_means(tmp_path):
+    found = [lu.Study("demo", seed=seed, results_dir=tmp_path, device="none") for seed in (None, 2, 5)]
+    assert [(s.seed, s.seeds) for s in found] == [(0, (0, 1, 2)), (2, (0, 1, 2)), (5, (5,))]
+
+
+def test_the_surfaces_of_the_seed_that_is_looked_at_are_computed(tiny_profile, tmp_path):
+    profile = lu.load_profile(tiny_profile).model_copy(update={"seeds": [0, 1, 2], "surface_seeds": [0]})
+    for seed, scanned in ((None, (0,)), (0, (0,)), (2, (0, 2))):
+        study = lu.Study(profile, seed=seed, results_dir=tmp_path, device="none")
+        assert study.surface_seeds == scanned
+        assert {kind.seed for kind in SurfaceResult.all(study)} == {*scanned}
+
+
+def test_labels_tell_results_apart(tmp_path):
+    for name in ("demo", "minilm", "mpnet"):
+        study = lu.Study(name, results_dir=tmp_path, device="none")
+        labels = [kind.label for kind in with_needs(study, tuple(KINDS))]
+        assert len(labels) == len({*labels}) > 50
 
 
 def test_a_worker_that_is_killed_from_outside_is_told_in_a_line(tiny_profile, tmp_path, monkeypatch):
@@ -284,7 +316,10 @@ def test_learning_rates_that_were_tried_are_runs_beside_the_chosen_one(tiny_prof
         (lambda study: study.compute("runs", workers="2"), "workers = '2': a whole number"),
         (lambda study: study.curve("mrpc", seed="x"), "a seed is a whole number .* got 'x'"),
         (lambda study: study.run("mrpc", seed=True), "a seed is a whole number .* got True"),
-        (lambda study: study.run("mrpc", "continued", learning_rate=0.1), "have that of the fine-tuning"),
+        (
+            lambda study: study.run("mrpc", "continued", learning_rate=0.1),
+            "further epochs have that of the fine-tuning",
+        ),
         (lambda study: study.surface("mrpc", "continued"), "further epochs have no plane of their own"),
         (lambda study: study.rollback("mrpc", 0.0), "a learning rate is a number greater than 0; got 0.0"),
     ],
