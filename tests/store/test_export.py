@@ -30,6 +30,7 @@ KINDS = {
     "paths/mrpc-scratch-0": "loss alpha",
     "obstacles/mrpc-pretrained-0": "ray.loss ray.alpha",
     "barriers/mrpc-pretrained-0": "loss split alpha",
+    "random_directions/sst2-scratch-0": "loss direction radius",
 }
 
 
@@ -108,6 +109,5 @@ def test_what_no_table_knows():
     for name, array in (unknown | lost).items():
         assert np.array_equal(data[name].values, array, equal_nan=array.dtype.kind == "f"), name
     assert (data.square.dims, table["square"].count()) == (("square_0", "square_1"), 6)
-    # not all of a map is of a split
-    assert data.loss.dims == ("split", "alpha")
+    assert data.loss.dims == ("split", "alpha")  # not all of a map is of a split
     assert data.shares.values.tolist() == table["shares"].dropna().tolist() == [0.75, 0.25]
