@@ -35,7 +35,6 @@ class Acting(dict):
     """A journal that calls `act` each time that it is `after` rows long or longer, before it takes a row."""
 
     def __init__(self, after: int, act):
-        super().__init__()
         self.after, self.act = after, act
 
     def __setitem__(self, index, row):

@@ -19,7 +19,6 @@ BERT_LIKE = {
     "intermediate_size": 32,
 }
 DEBERTA = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"], "type_vocab_size": 2}
-MODERN = {"pad_token_id": 0, "global_attn_every_n_layers": 2, "local_attention": 8}
 SETTINGS = {
     "bert": ("Bert", {}),
     "roberta": ("Roberta", {"pad_token_id": 1}),
@@ -28,7 +27,7 @@ SETTINGS = {
     "albert": ("Albert", {"embedding_size": 16}),
     "deberta": ("DebertaV2", DEBERTA),
     "distilbert": ("DistilBert", {"dim": 24, "n_layers": 3, "n_heads": 2, "hidden_dim": 32}),
-    "modernbert": ("ModernBert", MODERN),
+    "modernbert": ("ModernBert", {"pad_token_id": 0, "global_attn_every_n_layers": 2, "local_attention": 8}),
 }
 OTHERS = {  # without an attention mask, and decoders
     "fnet": ("FNet", {}),
@@ -55,14 +54,13 @@ def make_examples(count: int = 13, seed: int = 0) -> list[dict]:
     for _ in range(count):
         length = int(generator.integers(3, 17))
         first = int(generator.integers(1, length))
-        examples.append(
-            {
-                "input_ids": generator.integers(5, 60, length).tolist(),
-                "attention_mask": [1] * length,
-                "token_type_ids": [0] * first + [1] * (length - first),
-                "labels": int(generator.integers(3)),
-            }
-        )
+        example = {
+            "input_ids": generator.integers(5, 60, length).tolist(),
+            "attention_mask": [1] * length,
+            "token_type_ids": [0] * first + [1] * (length - first),
+            "labels": int(generator.integers(3)),
+        }
+        examples.append(example)
     return examples
 
 

@@ -20,9 +20,7 @@ from landscape_utils.training.demo_language import VOCABULARY, make_task, make_t
 NAMES = ("negative", "positive")
 
 
-def save_training(
-    folder: Path, kind: str = "electra", checkpoints: int = 3, seed: int = 0, **changes
-) -> list[Path]:
+def save_training(folder: Path, kind="electra", checkpoints=3, seed=0, **changes) -> list[Path]:
     """Checkpoints on a straight line with a little noise, the last one with a tokenizer."""
     model = make_model(kind, seed, **{"vocab_size": len(VOCABULARY), "num_labels": 2} | changes)
     model.config.id2label = dict(enumerate(NAMES))

@@ -1,10 +1,11 @@
-"""A planted world: synthetic studies in which each claim is true, false, or without an effect, and all is noisy.
+"""Planted worlds: synthetic studies in which each claim is true, false, or without an effect, and all is noisy.
 
-The noise is where it is in a study. Trainings differ by seed. A scan, an accuracy and a rollback are measured on a
-sample: each example has its own smooth field over the plane, and the bootstrap draws are of those very examples. What
-is true holds for the population; a claim sees the sample. Scans have one training, everything else has three.
+Trainings differ by seed; scans have one training, everything else has three. A scan, an accuracy and a rollback are
+measured on a sample of examples, each with a smooth field of its own over the plane, and the bootstrap draws are of
+those very examples. What is true holds for the population; a claim sees the sample.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -115,8 +116,8 @@ class Planted:
         losses, errors = both[0, :, : len(grid)].reshape(2, *map(len, axes))
         placed = zip(marks.items(), both[0, :, len(grid) :].T, strict=True)
         seen = {name: Mark(*at, *of, 0.0, 0.0) for (name, at), of in placed}
-        own = {"alpha": axes[0], "error": errors, "marks": seen, "examples": EXAMPLES}
-        known = common(losses, seen) | own | {"draws": both[1:].astype(np.float32)}
+        own = {"error": errors, "examples": EXAMPLES, "draws": both[1:].astype(np.float32)}
+        known = common(losses, axes[0], seen) | own
         return Curve(**known) if len(axes) == 1 else Surface(beta=axes[1], cosine=0.0, **known)
 
     def steepness(self, how: str) -> float:
@@ -137,28 +138,23 @@ class Planted:
         shared = self.sign if how == "pretrained" else self.pick(*from_scratch)
         height = 0.12 * {"train": 1.0, "dev": float(shared)}[split]
 
-        def wavy(end, top):
+        def wavy(end: float, top: float, at: np.ndarray) -> np.ndarray:
             """The wave goes by the direction from the end alone: the distance tells nothing about it."""
-            bowl = self.bowl(self.steepness(how), end, top)
+            x, y = (at - [1.0, 0.0]).T
+            wave = height * np.minimum(1, np.hypot(x, y)) * np.cos(3 * np.arctan2(y, x) + 1)
+            return self.bowl(self.steepness(how), end, top)(at) + wave
 
-            def value(at: np.ndarray) -> np.ndarray:
-                x, y = (at - [1.0, 0.0]).T
-                return bowl(at) + height * np.minimum(1, np.hypot(x, y)) * np.cos(3 * np.arctan2(y, x) + 1)
-
-            return value
-
-        rng = self.rng("surface", task, how, split, seed)
-        return self.scanned(START_END, wavy(0.1, 2.0), wavy(0.2, 0.7), rng)
+        loss, error = partial(wavy, 0.1, 2.0), partial(wavy, 0.2, 0.7)
+        return self.scanned(START_END, loss, error, self.rng("surface", task, how, split, seed))
 
     def curve(self, task, how="pretrained", split="train", seed=None):
         bowl = self.bowl(self.steepness(how), 0.1, 2.0)
-        rng = self.rng("curve", task, how, split, seed)
-        return self.scanned(START_END, bowl, bowl, rng, (np.linspace(-4, 4, 41),))
+        axis = np.linspace(-4, 4, 41)
+        return self.scanned(START_END, bowl, bowl, self.rng("curve", task, how, split, seed), (axis,))
 
     def way(self, rise, rng, marks=START_END, axis=UNIT, low=0.1) -> Curve:
         """Down from 0.7 to `low`, with one rise in between, as a share of the descent."""
-        end = marks.get("end", (1.0, 0.0))[0]
-        depth = 0.7 - low
+        end, depth = marks.get("end", (1.0, 0.0))[0], 0.7 - low
 
         def loss(at: np.ndarray) -> np.ndarray:
             return 0.7 - depth * np.interp(at[:, 0] / end, [0, 0.375, 0.625, 1], [0, 0.6, 0.6 - rise, 1])

@@ -7,13 +7,13 @@ import resource
 import signal
 from functools import partial
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 
 from landscape_utils.store import store
 
-KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
-TO_DISK = ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate")
+KEY = KIND, NAME, RECIPE = "surfaces", "mrpc", {"task": "mrpc", "seed": 1}
 
 
 def row(point, width=3, code=""):
@@ -24,34 +24,28 @@ def row(point, width=3, code=""):
 
 
 class Scan:
-    """Computes the points that its journal lacks, and notes them."""
+    """Computes the points that its journal lacks, notes them, and says when it begins and has done one."""
 
-    def __init__(self, points=5, width=3, code=""):
-        self.points, self.width, self.code = points, width, code
+    def __init__(self, points=5, width=3, code="", say=str):
+        self.points, self.width, self.code, self.say = points, width, code, say
         self.computed = []
 
     def __call__(self, journal):
         for point in range(self.points):
             if point not in journal:
-                self.begin(point)
+                self.say(f"begin {point}")
+                self.computed.append(point)
                 journal[point] = row(point, self.width, self.code)
-                self.done(point)
+                self.say(f"done {point}")
             assert journal[point].tobytes() == row(point, self.width, self.code).tobytes()
         return {"loss": np.stack([journal[point] for point in range(self.points)])}
-
-    def begin(self, point):
-        self.computed.append(point)
-
-    def done(self, point):
-        pass
 
 
 class Process:
     """A process of its own that computes a scan, and says line by line what it begins, has done and meets with.
 
-    Args:
-        pause_at: the point before which it waits for a signal; after SIGUSR1 it goes on.
-        largest_file, user: what it may write, and as whom it runs.
+    Before the point `pause_at` it waits for a signal; after SIGUSR1 it goes on. `largest_file` and `user`: what it may
+    write, and as whom it runs.
     """
 
     def __init__(self, folder, points, width=3, **how):
@@ -77,24 +71,26 @@ class Process:
         return [int(line.split()[1]) for line in self.said if line.startswith(what)]
 
 
+def path_of(target):
+    """Of a path, or of an open file's descriptor."""
+    return Path(os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else target)
+
+
 def on_disk(call, put):
     """Let call(name, original, *arguments) stand for each function of `os` that reaches the disk."""
-    for name in TO_DISK:
+    for name in ("write", "fsync", "replace", "rename", "unlink", "mkdir", "truncate"):
         put(os, name, partial(call, name, getattr(os, name)))
 
 
 def work(pipe, folder, points, width, name=NAME, pause_at=None, **limits):
     out = os.fdopen(pipe, "w", buffering=1)
-    say = partial(print, file=out)
 
-    def begin(point):
-        if point == pause_at:
-            say("paused")
+    def say(what):
+        if what == f"begin {pause_at}":
+            print("paused", file=out)
             signal.pause()
-        say(f"begin {point}")
+        print(what, file=out)
 
-    scan = Scan(points, width)
-    scan.begin, scan.done = begin, lambda point: say(f"done {point}")
     signal.alarm(600)  # seconds: of a test that fails nobody ends it
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGUSR1, lambda *_: None)
@@ -105,7 +101,7 @@ def work(pipe, folder, points, width, name=NAME, pause_at=None, **limits):
     if "user" in limits:
         os.seteuid(limits["user"])
     try:
-        store.Store(folder).compute(KIND, name, RECIPE, scan, device="cpu")
+        store.Store(folder).compute(KIND, name, RECIPE, Scan(points, width, say=say), device="cpu")
         say("finished")
     except BaseException as error:
         say(f"{type(error).__name__}: {error}")

@@ -15,22 +15,21 @@ START_END = {"start": (0.0, 0.0), "end": (1.0, 0.0)}
 def curve_of(function, points: int = 41, span: float = 4.0, **changes: Any) -> Curve:
     """f(alpha) on a grid and at the marks; the error rate is 1 - exp(-loss), the standard errors are 0."""
     alpha = np.linspace(-span, span, points)
-    loss = np.asarray(function(alpha), dtype=float) + 0 * alpha
-    marks = {name: mark_of(function(np.array(at[0])), at) for name, at in START_END.items()}
-    return Curve(alpha=alpha, marks=marks, **common(loss, marks) | changes)
+    return Curve(**scanned(function, START_END, alpha) | changes)
 
 
 def surface_of(function, points: int = 81, span: float = 4.0, places=START_END, **changes: Any) -> Surface:
-    """f(alpha, beta) on a grid and at the marks; the error rate is 1 - exp(-loss), the standard errors are 0."""
+    """f(alpha, beta) on a grid and at the marks, as of a curve."""
     axis = np.linspace(-span, span, points)
-    loss = np.asarray(function(axis[:, None], axis[None, :]), dtype=float) + 0 * axis[:, None] * axis
-    marks = {name: mark_of(function(*map(np.array, at)), at) for name, at in places.items()}
-    known = {"alpha": axis, "beta": axis.copy(), "marks": marks, "cosine": 0.0}
-    return Surface(**known | common(loss, marks) | changes)
+    return Surface(**scanned(function, places, axis, axis) | {"beta": axis.copy(), "cosine": 0.0} | changes)
 
 
-def mark_of(loss: Any, at: tuple[float, float]) -> Mark:
-    return Mark(*at, float(loss), float(1 - np.exp(-loss)), 0.0, 0.0)
+def scanned(function, places, *axes: np.ndarray) -> dict[str, Any]:
+    loss, marks = function(*np.ix_(*axes)) + np.zeros([len(axis) for axis in axes]), {}
+    for name, at in places.items():
+        found = float(function(*map(np.array, at[: len(axes)])))
+        marks[name] = Mark(*at, found, float(1 - np.exp(-found)), 0.0, 0.0)
+    return common(loss, axes[0], marks)
 
 
 def draws_of(loss: np.ndarray, marks: dict[str, Mark], added=(0.0, 0.0, 0.0)) -> np.ndarray:
@@ -40,18 +39,12 @@ def draws_of(loss: np.ndarray, marks: dict[str, Mark], added=(0.0, 0.0, 0.0)) ->
     return np.array(draws, dtype=np.float32)
 
 
-def common(loss: np.ndarray, marks: dict[str, Mark]) -> dict[str, Any]:
-    return {
-        "draws": draws_of(loss, marks),
-        "loss": loss,
-        "error": 1 - np.exp(-loss),
-        "loss_stderr": np.zeros_like(loss),
-        "error_stderr": np.zeros_like(loss),
-        "examples": 128,
-        "norm": 3.0,
-        "precision": "float32",
-        "precision_error": 0.0,
-    }
+def common(loss: np.ndarray, alpha: np.ndarray, marks: dict[str, Mark]) -> dict[str, Any]:
+    """The fields that curves and surfaces have."""
+    found = {"loss": loss, "error": 1 - np.exp(-loss), "draws": draws_of(loss, marks)}
+    stderrs = {"loss_stderr": np.zeros_like(loss), "error_stderr": np.zeros_like(loss)}
+    stated = {"examples": 128, "norm": 3.0, "precision": "float32", "precision_error": 0.0}
+    return {"alpha": alpha, "marks": marks} | found | stderrs | stated
 
 
 def rollback_of(correct: np.ndarray) -> Rollback:
@@ -68,10 +61,7 @@ def run_of(loss, epochs: int = 4, steps_each: int = 20, **changes: Any) -> Run:
     epoch = step / steps_each
     named = {"task": "mrpc", "how": "pretrained", "seed": 0, "folder": Path("nowhere")}
     steps = {"step": step, "loss": np.asarray(loss(epoch), dtype=float) + 0 * epoch, "epoch_of_step": epoch}
-    dev = {
-        "dev_accuracy": np.linspace(0.5, 0.9, epochs + 1),
-        "dev_loss": np.linspace(0.7, 0.3, epochs + 1),
-    }
+    dev = {"dev_accuracy": np.linspace(0.5, 0.9, epochs + 1), "dev_loss": np.linspace(0.7, 0.3, epochs + 1)}
     return Run(**named | steps | dev | {"epochs": epochs, "seconds": 1.0, "majority": 0.5} | changes)
 
 
@@ -79,8 +69,7 @@ def trajectory_of(alpha, beta, **changes: Any) -> Trajectory:
     alpha, beta = np.asarray(alpha, dtype=float), np.asarray(beta, dtype=float)
     norm = np.hypot(alpha, beta)
     with np.errstate(invalid="ignore"):
-        cosine = alpha / norm
-    known = {"in_plane": np.ones_like(alpha), "cosine": cosine, "norm": norm, "method": "plane"}
+        known = {"in_plane": np.ones_like(alpha), "cosine": alpha / norm, "norm": norm, "method": "plane"}
     return Trajectory(alpha=alpha, beta=beta, **known | changes)
 
 

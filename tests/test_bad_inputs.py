@@ -1,8 +1,4 @@
-"""Bad inputs: one line that names the value and the way out, before any work, and nothing of the user's is changed.
-
-A command is given to the command line; parameters to the first cells of a notebook, as papermill puts them in, and
-once to papermill itself, which takes a kernel; a change of the profile `demo` to a profile's file.
-"""
+"""Bad inputs: one line that names the value and the way out, before any work, and nothing of the user's is changed."""
 
 import re
 import shlex
@@ -127,12 +123,6 @@ def place(tmp_path_factory) -> Path:
     return place
 
 
-@pytest.fixture(autouse=True)
-def no_work(monkeypatch, place):
-    monkeypatch.setattr(Store, "compute", lambda *_, **__: pytest.fail("work was begun"))
-    monkeypatch.chdir(place)
-
-
 def command(line: str) -> str:
     """What the command line says to a command; PLACE is the folder's whole path."""
     arguments = [word.replace("PLACE", str(Path.cwd())) for word in shlex.split(line)]
@@ -166,6 +156,7 @@ def your_model(parameters: Mapping[str, object]) -> str:
 
 
 def profile(change: tuple[str, str]) -> str:
+    """What is said to a profile's file, which is that of `demo` but for a change."""
     text, file = (BUILTIN / "demo.toml").read_text("utf-8"), Path("mine.toml")
     assert change[0] in text
     file.write_text(text.replace(*change), "utf-8")
@@ -189,7 +180,10 @@ ROWS = [
 @pytest.mark.parametrize(
     ("ask", "given", "parts"), ROWS, ids=lambda part: getattr(part, "__name__", str(part)[:40])
 )
-def test_a_bad_input_is_answered_in_one_line_and_changes_nothing(ask, given, parts, place):
+def test_a_bad_input_is_answered_in_one_line_and_changes_nothing(ask, given, parts, place, monkeypatch):
+    monkeypatch.setattr(Store, "compute", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.chdir(place)
+
     def contents() -> dict[Path, bytes | None]:
         return {path: path.read_bytes() if path.is_file() else None for path in place.rglob("*")}
 
@@ -203,11 +197,10 @@ def test_a_bad_input_is_answered_in_one_line_and_changes_nothing(ask, given, par
 @pytest.mark.slow
 def test_papermill_shows_the_line(tmp_path):
     """Of the notebook, that is: papermill adds where it itself was."""
-    results = tmp_path / "results"
-    options = f"-p resolutoin 7 -p results_dir {results}"
+    options = f"-p resolutoin 7 -p results_dir {tmp_path / 'results'}"
     done = run_notebook("08_your_model", tmp_path / "out.ipynb", options)
     assert done.returncode
     line = done.stderr.partition("Exception encountered at")[2].partition("\n")[2].strip()
     assert line.startswith("UserError: unknown parameter 'resolutoin'; a notebook takes profile, tasks")
     assert "\n" not in line
-    assert not results.exists()
+    assert not (tmp_path / "results").exists()

@@ -13,18 +13,16 @@ from landscape_utils.book.executing import check_executed
 from landscape_utils.environment import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-STRINGS = "profile tasks data_dir results_dir device"
-DECLARED = dict.fromkeys(STRINGS.split(), "str") | dict.fromkeys(("seed", "resolution", "examples"), "int")
-DECLARED |= {"span": "float"}
+DECLARED = dict.fromkeys(("profile", "tasks", "data_dir", "results_dir", "device"), "str")
+DECLARED |= dict.fromkeys(("seed", "resolution", "examples"), "int") | {"span": "float"}
 OF_ONES_OWN = "checkpoints other scratch scratch_other train dev text label directions"
 OWN = dict.fromkeys(OF_ONES_OWN.split(), "str") | {"max_length": "int"}
 # A notebook is rendered for both parts of the book: a label in it would be defined twice.
 LABEL = r"^\([\w-]+\)=|^\$\$ *\([\w-]+\)|:(label|name):|\\label\{"
-each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-@each_notebook
-def test_a_source_has_a_number_hides_its_setup_and_holds_neither_outputs_nor_labels(path):
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_source_has_a_number_hides_its_setup_holds_no_outputs_or_labels_and_takes_the_parameters(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert not {"papermill", "widgets"} & set(notebook.metadata)
@@ -37,10 +35,6 @@ def test_a_source_has_a_number_hides_its_setup_and_holds_neither_outputs_nor_lab
             assert cell.outputs == []
             assert cell.execution_count is None
             assert max(map(len, cell.source.splitlines())) <= 88, "code fits the column of a page"
-
-
-@each_notebook
-def test_every_notebook_takes_the_same_parameters(path):
     declared, first = papermill.inspect_notebook(path), papermill.inspect_notebook(NOTEBOOKS[0])
     more = OWN if path.stem == "08_your_model" else {}
     assert {name: entry["inferred_type_name"] for name, entry in declared.items()} == DECLARED | more

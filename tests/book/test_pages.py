@@ -29,16 +29,11 @@ EXAMPLES = ROOT / "book" / "examples"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1300, "height": 900}
 
 pytestmark = pytest.mark.slow
-each_page = pytest.mark.parametrize("page", PAGES)
 
 
 @cache
 def parsed(path: Path) -> BeautifulSoup:
     return BeautifulSoup(path.read_text("utf-8"), "html.parser")
-
-
-def content(site: Path, page: str) -> BeautifulSoup:
-    return parsed(site / f"{page}.html").article
 
 
 @pytest.fixture
@@ -52,8 +47,8 @@ def tab(opened, site):
     return shown
 
 
-@each_page
-def test_a_page_needs_nothing_from_outside_its_links_lead_somewhere_and_pictures_are_described(site, page):
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_needs_no_network_leads_somewhere_describes_its_pictures_and_fits_a_phone(site, tab, page):
     file = site / f"{page}.html"
     found = parsed(file)
     sources = [tag[a] for a in ("src", "data-src", "poster") for tag in found.select(f"[{a}]")]
@@ -72,11 +67,8 @@ def test_a_page_needs_nothing_from_outside_its_links_lead_somewhere_and_pictures
         words = picture.get("alt", "").split()
         assert len(words) >= 5, f"alt text {picture.get('alt')!r} of {picture['src']}"
 
-
-@each_page
-def test_a_page_opens_without_a_network_and_fits_a_phone(site, tab, page):
     shown = tab(page)
-    if content(site, page).select(".math"):
+    if found.article.select(".math"):
         shown.wait_for_selector("article mjx-container")
     assert shown.locator("mjx-merror").count() == 0
     wider = shown.evaluate("document.scrollingElement.scrollWidth") - PHONE["width"]
@@ -87,17 +79,18 @@ def test_a_page_opens_without_a_network_and_fits_a_phone(site, tab, page):
 
 @pytest.mark.parametrize("name", TWINS)
 def test_a_chapter_and_its_twin_tell_their_data_and_have_the_same_figures(site, name):
-    theirs, mine = (content(site, f"{part}/{name}") for part in (REFERENCE, YOURS))
+    theirs, mine = (parsed(site / part / f"{name}.html").article for part in (REFERENCE, YOURS))
     assert f"{theirs.h1.text.rstrip('#')} (your run)" == mine.h1.text.rstrip("#")
     assert "data sets are generated" in mine.select_one(".run").text
     assert "48 of 392,702 training" in theirs.select_one(".run").text
     assert len(theirs.select(".cell_output img")) == len(mine.select(".cell_output img"))
-    assert f"{REFERENCE}/{name}" in " ".join(link["href"] for link in content(site, "index").select("td a"))
+    links = parsed(site / "index.html").article.select("td a")
+    assert f"{REFERENCE}/{name}" in " ".join(link["href"] for link in links)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "/" in page])
 def test_a_chapter_shows_results_and_nothing_left_over(site, page):
-    chapter = content(site, page)
+    chapter = parsed(site / f"{page}.html").article
     number = page.partition("/")[2][:2]
     captions = [caption.text.strip() for caption in chapter.select("figure figcaption")]
     assert [c[:11] for c in captions] == [f"Figure {int(number)}.{i + 1}." for i in range(FIGURES[number])]

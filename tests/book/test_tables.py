@@ -74,15 +74,12 @@ def test_words_are_told_apart_in_the_generated_language_alone():
     assert text.endswith(f"Accuracy in %. Depending on the task, {ahead}")
 
 
-def test_directions_have_length_cosine_and_angle():
-    scratch, tuned = cells(tables.directions(make_study(), ["mnli"]))[1:]
-    assert scratch == ["MNLI", "from scratch", "RTE", "6", "0.05", "87°"]
-    assert tuned == ["MNLI", "fine-tuned", "RTE", "2", "0.05", "87°"]
-
-
-def test_straightness_stands_beside_a_random_walk_of_the_same_steps():
+def test_directions_have_length_cosine_and_angle_and_straightness_stands_beside_that_of_a_random_walk():
     walk = stored({("mrpc", "pretrained"): SimpleNamespace(quarter=np.array([1.0, 0.8]))})
     study = make_study(walk=walk, schedule=lambda task, how: np.ones(100))
+    scratch, tuned = cells(tables.directions(study, ["mnli"]))[1:]
+    assert scratch == ["MNLI", "from scratch", "RTE", "6", "0.05", "87°"]
+    assert tuned == ["MNLI", "fine-tuned", "RTE", "2", "0.05", "87°"]
     scratch, tuned = cells(tables.straightness(study, ["mrpc"]))[1:]
     assert tuned == ["MRPC", "fine-tuned", "0.8", "0.5", "0.3"], "equal steps: the root of a quarter"
     assert scratch == ["MRPC", "from scratch", "n/a", "0.5", "n/a"]

@@ -175,9 +175,8 @@ def test_errors_of_a_surface_widen_its_size(off):
     for one, other in zip(*(primary(study, "wider").evidence for study in (plain, wide)), strict=True):
         assert other.effect == one.effect
         assert other.low + 0.1 < one.low < one.high < other.high - 0.1
-    narrow, broad = (
-        sum(e.high - e.low for e in primary(study, "surfaces-agree").evidence) for study in (plain, wide)
-    )
+    agree = [primary(study, "surfaces-agree").evidence for study in (plain, wide)]
+    narrow, broad = (sum(e.high - e.low for e in found) for found in agree)
     assert narrow < broad
 
 

@@ -40,9 +40,8 @@ def measured(*evidence: Evidence) -> Measured:
 )
 def test_verdict_goes_with_more_than_half_of_the_tasks_that_have_an_interval(evidence, verdict):
     found = measured(*evidence)
-    claim = Claim(
-        "name", "A title", "5", "A sentence.", found, (measured(OPEN),), measured(AGAINST), "Figure 1"
-    )
+    beside, printed = (measured(OPEN),), measured(AGAINST)
+    claim = Claim("name", "A title", "5", "A sentence.", found, beside, printed, "Figure 1")
     text = claim.markdown()
     assert claim.verdict == verdict
     assert "> A sentence. *(section 5, Figure 1)*" in text
@@ -77,10 +76,6 @@ def students(*effects):
     return np.ptp(stats.ttest_1samp(effects, 0).confidence_interval(0.95)) / 2
 
 
-def of_tasks(kind: Kind, reach: float, df=np.inf):
-    return [Evidence((1.0,), 2.0, 2 - reach, 2 + reach, kind, df=df)]
-
-
 @pytest.mark.parametrize(
     ("readings", "tail", "half"),
     [
@@ -89,8 +84,8 @@ def of_tasks(kind: Kind, reach: float, df=np.inf):
         (sampled(1.0, stderr=0.2) + sampled(2.0, stderr=0.8), 0.025, np.hypot(students(1.0, 2.0), 0.979982)),
         (sampled(2.0), 0.025, 0.979982),
         (sampled(2.0), 0.01, 0.5 * stats.norm.ppf(0.99)),
-        (of_tasks(Kind.TASKS, 1.0, 2), 0.01, stats.t.ppf(0.99, 2) / stats.t.ppf(0.975, 2)),
-        (of_tasks(Kind.NONE, 0.1), 0.01, 0.1),
+        ([Evidence((1.0,), 2.0, 1.0, 3.0, Kind.TASKS, 2)], 0.01, np.divide(*stats.t.ppf([0.99, 0.975], 2))),
+        ([Evidence((1.0,), 2.0, 1.9, 2.1, Kind.NONE)], 0.01, 0.1),
     ],
 )
 def test_interval_over_trainings_and_examples_is_of_the_quantiles_that_leave_the_tail(readings, tail, half):
@@ -106,16 +101,14 @@ def test_an_interval_that_leaves_less_outside_holds_the_other_even_if_its_effect
 
 
 def test_a_value_that_is_a_lower_bound_says_so_and_so_does_a_mean_with_one():
-    readings = [
-        replace(FOR, values=(2.0, 5.0), at_least=bounds) for bounds in ((False, True), (False, False))
-    ]
-    assert over_trainings("t", readings).told == ["2", "≥ 5"]
-    assert "| ≥ 5 |" in measured(over_trainings("t", readings)).rows()
+    bounded = replace(FOR, values=(2.0, 5.0), at_least=(False, True))
+    both = over_trainings("t", [bounded, replace(bounded, at_least=(False, False))])
+    assert both.told == ["2", "≥ 5"]
+    assert "| ≥ 5 |" in measured(both).rows()
 
 
 def test_what_an_interval_is_taken_over_and_says():
-    several = over_trainings("t", exact(0.3, 0.1, 0.35))
-    alone = over_trainings("t", exact(2.0))
+    several, alone = over_trainings("t", exact(0.3, 0.1, 0.35)), over_trainings("t", exact(2.0))
     assert several.values == pytest.approx((0.0, 0.25))
     assert (several.kind, several.trainings, several.over) == (Kind.TRAININGS, 3, "3 trainings")
     assert over_trainings("t", sampled(2.0)).word == "for"
@@ -193,21 +186,10 @@ def test_a_claim_that_rests_on_one_number_has_an_interval_of_98_percent():
     assert "95 % interval" in MEASURE(study()).markdown(), "it rests on two"
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.12345, "0.123"),
-        (999.7, "1,000"),
-        (-1234.5, "−1,234"),
-        (-0.0, "0"),
-        (-2.0, "−2"),
-        (12345.6, "12,346"),
-        (np.nan, "n/a"),
-        (np.inf, "∞"),
-        (-np.inf, "−∞"),
-    ],
-)
-def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell(value, text):
-    assert number(value) == text
-    found = table(["|cos|", "b"], [["a|b", text]])
-    assert found == f"| \\|cos\\| | b |\n| --- | ---: |\n| a\\|b | {text} |"
+def test_numbers_stand_right_in_a_table_and_a_bar_ends_no_cell():
+    values = [0.12345, 999.7, -1234.5, -0.0, -2.0, 12345.6, np.nan, np.inf, -np.inf]
+    texts = ["0.123", "1,000", "−1,234", "0", "−2", "12,346", "n/a", "∞", "−∞"]
+    assert [number(value) for value in values] == texts
+    for text in texts:
+        found = table(["|cos|", "b"], [["a|b", text]])
+        assert found == f"| \\|cos\\| | b |\n| --- | ---: |\n| a\\|b | {text} |"

@@ -1,7 +1,6 @@
 """Each primary measure against an independent computation from the same results, of one planted study.
 
-Areas are compared with those on a finer interpolation of the same grid, by the tolerance that is given there.
-Everything else must agree to rounding.
+Areas are those on a finer interpolation of the same grid, see TOLERANCE; all else must agree to rounding.
 """
 
 from dataclasses import replace
@@ -38,9 +37,10 @@ def runs(task, seed):
     return STUDY.run(task, "scratch", seed), STUDY.run(task, "pretrained", seed)
 
 
-def gain(task, seed):
-    scratch, tuned = (100 * run.dev_accuracy[-1] for run in runs(task, seed))
-    return tuned - scratch
+def gain(task, seed, over="scratch"):
+    """Of fine-tuning over another training, in points of accuracy."""
+    other, tuned = (100 * STUDY.run(task, how, seed).dev_accuracy[-1] for how in (over, "pretrained"))
+    return tuned - other
 
 
 def slope(_):
@@ -82,20 +82,17 @@ def first_direction(task):
     return 100 * (start - found.ray.loss.min()) / (start - end) - 50
 
 
-def area(surface, values, level):
-    """Of the region around the end, star-shaped here, on 1,601 x 1,601 bilinear points; at least a cell of the scan."""
-    fine = np.linspace(-4, 4, 1601)
-    places = np.stack(np.meshgrid(fine, fine, indexing="ij"), axis=-1)
-    near = np.hypot(places[..., 0] - 1, places[..., 1]) < 3.0
-    found = (RegularGridInterpolator((surface.alpha, surface.beta), values)(places) <= level) & near
-    return max(found.mean() * 64, (8 / 14) ** 2)
-
-
 def area_ratio(task, split, value, guessing):
+    """Of regions around the end, star-shaped here, on 1,601 x 1,601 bilinear points; at least a cell of the scan."""
     pair = [STUDY.surface(task, how, split, seed=0) for how in ("scratch", "pretrained")]
     level = (guessing + max(getattr(s.marks["end"], value) for s in pair)) / 2
-    scratch, tuned = (area(s, getattr(s, value), level) for s in pair)
-    return np.log2(tuned / scratch)
+    fine = np.linspace(-4, 4, 1601)
+    places = np.stack(np.meshgrid(fine, fine, indexing="ij"), axis=-1)
+    near, areas = np.hypot(places[..., 0] - 1, places[..., 1]) < 3.0, []
+    for surface in pair:
+        values = RegularGridInterpolator((surface.alpha, surface.beta), getattr(surface, value))(places)
+        areas.append(max(((values <= level) & near).mean() * 64, (8 / 14) ** 2))
+    return np.log2(areas[1] / areas[0])
 
 
 def radius_ratio(task):
@@ -144,16 +141,10 @@ def back_ratio(task):
         middle = [np.interp(0.0, surface.beta, row) for row in surface.loss]
         marks = {mark.alpha: mark.loss for mark in surface.marks.values()}
         places = dict(zip(surface.alpha, middle, strict=True)) | marks
-        alpha = np.array(sorted(a for a in places if a <= 0))
-        loss = np.array([places[a] for a in alpha])
-        last = max(i for i in range(len(alpha)) if loss[i] > level)
+        alpha, loss = np.array(sorted(place for place in places.items() if place[0] <= 0)).T
+        last = np.flatnonzero(loss > level)[-1]
         ways.append(-np.interp(level, loss[[last + 1, last]], alpha[[last + 1, last]]))
     return np.log2(ways[0] / max(ways[1:]))
-
-
-def rise_of_error(task, seed):
-    before, after = (STUDY.run(task, how, seed).dev_accuracy[-1] for how in ("pretrained", "continued"))
-    return 5 - 100 * (before - after)
 
 
 EXPECTED = {  # claim -> effect of a task
@@ -173,7 +164,7 @@ EXPECTED = {  # claim -> effect of a task
     "surfaces-agree": lambda t: np.arctanh(partial_correlation(t, "pretrained")),
     "agree-on-large": lambda _: np.dot([0.5, -0.5, 0.5, -0.5], [partial_correlation(t, "scratch") for t in TASKS]),
     "orthogonal": over_seeds(lambda t, s: 5 / 1e3 - abs(STUDY.walk(t, "pretrained", s).angle)),
-    "overfitting": over_seeds(rise_of_error),
+    "overfitting": over_seeds(lambda t, s: 5 - gain(t, s, over="continued")),
     "same-basin": barrier,
     "low-layers": cost(5, low=-1),
     "middle-layers": cost(5, middle=-1),
@@ -230,10 +221,7 @@ def test_random_sets_cost_their_mean_which_rests_on_the_sets_that_were_drawn(set
 
 def test_a_mean_loss_over_few_steps_has_students_interval_and_over_trainings_no_other():
     """As scipy's test of Welch has it, of 20 and of 4 steps; the steps of each training are in how the means spread."""
-    runs = {
-        "scratch": run_of(lambda e: np.sin(9 * e), steps_each=20),
-        "pretrained": run_of(np.cos, steps_each=4),
-    }
+    runs = {"scratch": run_of(lambda e: np.sin(9 * e)), "pretrained": run_of(np.cos, steps_each=4)}
     study = SimpleNamespace(run=lambda task, how, seed: runs[how])
     found = compared([trainings.loss.function(study, "mrpc", how, 0) for how in runs], Kind.STEPS)
     steps = [runs[how].loss[-count:] for how, count in (("pretrained", 4), ("scratch", 20))]
@@ -247,12 +235,9 @@ def test_a_mean_loss_over_few_steps_has_students_interval_and_over_trainings_no_
 
 def test_an_accuracy_at_which_nothing_is_wrong_is_uncertain_too():
     """40 of 40 against 36 of 40, of which Fisher's exact test says p = 0.12."""
-    shares = {"scratch": np.array([0.9]), "pretrained": np.array([1.0])}
-    study = SimpleNamespace(
-        run=lambda task, how, seed: SimpleNamespace(dev_accuracy=shares[how]),
-        facts=lambda task: {"dev_examples": 40},
-    )
-    found = compared([trainings.accuracy.function(study, "mrpc", how, 0) for how in shares], Kind.EXAMPLES)
+    runs = {"scratch": run_of(np.cos, dev_accuracy=[0.9]), "pretrained": run_of(np.cos, dev_accuracy=[1.0])}
+    study = SimpleNamespace(run=lambda task, how, seed: runs[how], facts=lambda task: {"dev_examples": 40})
+    found = compared([trainings.accuracy.function(study, "mrpc", how, 0) for how in runs], Kind.EXAMPLES)
     assert found.effect == pytest.approx(10) and found.word == "open"
 
 
@@ -266,13 +251,12 @@ def test_a_width_below_the_step_of_the_scan_is_between_nothing_and_the_step():
 def test_the_first_epochs_own_place_is_one_of_its_directions():
     """In a valley that is narrower than the steps of the ray."""
     found = STUDY.obstacles("mnli", "pretrained", 0)
-    lowest = found.ray.marks["first epoch"]._replace(loss=float(found.ray.loss.min()) - 0.1)
-    draws = found.ray.draws.copy()
+    ray, draws = found.ray, found.ray.draws.copy()
     draws[:, 0, -1] = draws[:, 0, :-1].min(axis=1) - 0.1
-    marks = dict(found.ray.marks) | {"first epoch": lowest}
-    narrow = replace(found, ray=replace(found.ray, marks=marks, draws=draws))
+    lowest = ray.marks["first epoch"]._replace(loss=float(ray.loss.min()) - 0.1)
+    marks = ray.marks | {"first epoch": lowest}
     assert list(marks)[-1] == "first epoch"
-    study = SimpleNamespace(obstacles=lambda *_: narrow)
+    study = SimpleNamespace(obstacles=lambda *_: replace(found, ray=replace(ray, marks=marks, draws=draws)))
     assert trainings.first_direction.function(study, "mnli", 0).effect == 0
 
 
@@ -284,7 +268,6 @@ def test_partial_rank_correlation_is_that_of_what_a_cubic_leaves():
     left = [r - np.polyval(np.polyfit(ranks[2] / 200, r, 3), ranks[2] / 200) for r in ranks[:2]]
     found = partial_rank_correlation(np.stack([first, -first]), np.stack([second, second]), given)
     assert found == pytest.approx(np.corrcoef(left)[0, 1] * np.array([1, -1]))
-    nothing_left = partial_rank_correlation(given[None], second[None], given)
-    assert np.isnan(nothing_left[0])
+    assert np.isnan(partial_rank_correlation(given[None], second[None], given)[0]), "nothing is left"
     plain = partial_rank_correlation(first[None], second[None], np.zeros(200))
     assert plain == pytest.approx(spearmanr(first, second).statistic)

@@ -11,10 +11,7 @@ import transformers as hf
 from networks import make_examples, without
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING as MAPPING
 
-from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.space import Line, ParameterSpace
-from landscape_utils.errors import UserError
-from landscape_utils.landscape.scan import scan
+from landscape_utils import Line, Objective, ParameterSpace, UserError, scan
 
 # sizes here, and what the configurations call them
 SIZES = {

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import cloudpickle
 import distributed
@@ -19,20 +18,17 @@ import torch
 from geometry import Acting, assert_same, interrupt, make_plane
 from networks import make_examples, make_model
 
+from landscape_utils import Line, Objective, Study, UserError, scan
 from landscape_utils import __main__ as cli
 from landscape_utils.engine import cluster
-from landscape_utils.engine.objective import Objective
-from landscape_utils.errors import UserError
-from landscape_utils.landscape.scan import Line, scan
+from landscape_utils.environment import ROOT
 from landscape_utils.store.result_file import read_result
 from landscape_utils.study import workers
 from landscape_utils.study.run_result import RunResult
-from landscape_utils.study.study import Study
 
 cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers need not import the tests
 
 ALPHA, BETA = np.linspace(-1, 1, 6), np.linspace(-2, 2, 5)
-POINTS = len(ALPHA) * len(BETA) + 2  # the marks
 
 
 @contextmanager
@@ -51,12 +47,9 @@ def dask(*arguments: str):
 def connected(tmp_path_factory):
     """A client of a scheduler and two workers of one thread each; one that dies is started anew."""
     file = tmp_path_factory.mktemp("cluster") / "scheduler.json"
-    place = ("--host", "127.0.0.1", "--port", "0")
-    with dask("scheduler", *place, "--scheduler-file", str(file)) as process:
-        for _ in range(1200):  # a client would wait for the file without end
+    with dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file)) as process:
+        while not file.exists():  # a client would not say that the scheduler has ended
             assert process.poll() is None, "the scheduler did not start"
-            if file.exists():
-                break
             time.sleep(0.1)
         with (
             dask("worker", "--scheduler-file", str(file), "--nworkers", "2", "--nthreads", "1"),
@@ -91,7 +84,7 @@ def test_surface_is_the_local_one_and_the_model_stays(client, landscape, precisi
     found = scan(objectives, plane, ALPHA, BETA, precision=precision, client=client, journal=journal)
     assert_same(found, expected)
     assert (found[0].precision_error > 0) is (precision == "bfloat16")
-    assert len(journal) == POINTS + 1  # the probe
+    assert len(journal) == len(ALPHA) * len(BETA) + 2 + 1, "two marks, and the probe"
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -155,9 +148,8 @@ def test_workers_write_no_results(client, tiny_profile, tmp_path):
     run = study.keep(kind, lambda journal: arrays)
     assert run.theta().isfinite().all()
     elsewhere = Study(tiny_profile, tasks="mrpc", results_dir=tmp_path / "elsewhere")
-    with pytest.raises(
-        UserError, match=r"a worker does not see .*elsewhere.*, which all machines must share"
-    ):
+    message = "a worker does not see .*elsewhere.*, which all machines must share"
+    with pytest.raises(UserError, match=message):
         list(workers.apart(client, elsewhere, [kind]))
 
 
@@ -191,6 +183,5 @@ connect("tcp://127.0.0.1:9")
 
 
 def test_without_dask_only_a_cluster_is_lacking():
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", WITHOUT_DASK], cwd=root, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", WITHOUT_DASK], cwd=ROOT, capture_output=True, text=True)
     assert done.stderr.splitlines()[-1].endswith("pip install 'landscape_utils[cluster]'"), done.stderr

@@ -1,4 +1,4 @@
-"""Objective against one example at a time in float64, and against what it must refuse."""
+"""Objective against one example at a time in float64, and against what it must refuse; the bootstrap over examples."""
 
 import math
 import re
@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
+from geometry import ALPHA, BETA, make_plane
 from networks import MODELS, make_examples, make_model, plain_float64, without
+from scipy import stats
 from torch.nn import functional as F
 
+from landscape_utils import ParameterSpace, UserError, scan
 from landscape_utils.engine.examples import positions
 from landscape_utils.engine.forward import evaluating
-from landscape_utils.engine.objective import Objective, statistics
-from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.errors import UserError
+from landscape_utils.engine.objective import Objective, bootstrap_draws, bootstrap_means, statistics
 
 # float32 forward passes of three layers differ from float64 by a few units in the 7th digit
 FLOAT32 = 2e-6
@@ -39,13 +40,11 @@ def test_agrees_with_one_example_at_a_time_in_float64_and_keeps_to_its_budget(ki
     assert sum(rows for _, rows in sizes) == objective.size == 50
 
 
-# RoBERTa and MPNet count positions from behind their padding token, 1; ModernBERT has no table of them
-LONGEST = dict.fromkeys(MODELS, 48) | {"roberta": 46, "mpnet": 46, "modernbert": None}
-
-
-@pytest.mark.parametrize(("kind", "longest"), LONGEST.items())
-def test_an_example_longer_than_the_positions_is_refused_before_computing(kind, longest):
+@pytest.mark.parametrize("kind", MODELS)
+def test_an_example_longer_than_the_positions_is_refused_before_computing(kind):
     model = make_model(kind)
+    # RoBERTa and MPNet count positions from behind their padding token, 1; ModernBERT has no table of them
+    longest = {"roberta": 46, "mpnet": 46, "modernbert": None}.get(kind, 48)
     assert positions(model) == longest
     most = longest or 60
     masks = [[1] * length + [0] * 3 for length in (3, most, most + 1)]
@@ -145,23 +144,19 @@ def test_the_loss_is_the_models_own(problem, classes, make_label):
     """`transformers` computes it from the labels, here in float64 and one example at a time."""
     model, twin = (make_model(num_labels=classes, problem_type=problem) for _ in range(2))
     generator = np.random.default_rng(3)
-    examples = make_examples()
-    examples = [example | {"labels": make_label(generator)} for example in examples]
-    objective = Objective(model, examples, tokens_per_batch=40)
-    found, losses, errors = objective(), [], []
+    examples = [example | {"labels": make_label(generator)} for example in make_examples()]
+    found, losses, errors = Objective(model, examples, tokens_per_batch=40)(), [], []
+    regression = problem == "regression" or (problem is None and classes == 1)
     twin.double().eval()
     for example in examples:
         fields = {name: torch.as_tensor(np.array([value])) for name, value in example.items()}
         if classes == 1 or fields["labels"].ndim > 1:
             fields["labels"] = fields["labels"].double()
-        output = twin(**fields)
+        output, label = twin(**fields), fields["labels"][0]
         losses.append(float(output.loss.detach()))
-        if problem == "regression" or (problem is None and classes == 1):
-            errors.append(math.nan)
-        elif fields["labels"].ndim > 1:
-            errors.append(float(((output.logits > 0) != (fields["labels"] > 0)).any()))
-        else:
-            errors.append(float(output.logits.argmax() != fields["labels"][0]))
+        logits = output.logits[0]
+        wrong = ((logits > 0) != (label > 0)).any() if label.ndim else logits.argmax() != label
+        errors.append(math.nan if regression else float(wrong))
     assert found.loss == pytest.approx(np.mean(losses), abs=FLOAT32)
     assert found.loss_stderr == pytest.approx(np.std(losses, ddof=1) / len(losses) ** 0.5, abs=FLOAT32)
     np.testing.assert_equal(found.error, np.mean(errors))
@@ -177,26 +172,21 @@ def test_a_loss_of_ones_own(model, examples):
     assert objective().error == usual().error
 
 
-FORWARD = hf.BertForSequenceClassification.forward
+def test_a_wrapper_is_asked_as_it_wants_to_be(model, examples):
+    expected, kind = Objective(model, examples)(), type(model)
 
+    def any_keyword(self, input_ids=None, **keywords):
+        return kind.forward(self, input_ids, **keywords)
 
-def any_keyword(self, input_ids=None, **keywords):
-    return FORWARD(self, input_ids, **keywords)
+    def only_logits(self, input_ids, attention_mask=None, token_type_ids=None):  # takes no `return_dict`
+        return kind.forward(self, input_ids, attention_mask, token_type_ids).logits
 
+    def a_tuple(self, input_ids, attention_mask=None, token_type_ids=None):
+        return only_logits(self, input_ids, attention_mask, token_type_ids), None
 
-def only_logits(self, input_ids, attention_mask=None, token_type_ids=None):  # takes no `return_dict`
-    return FORWARD(self, input_ids, attention_mask, token_type_ids).logits
-
-
-def a_tuple(self, input_ids, attention_mask=None, token_type_ids=None):
-    return only_logits(self, input_ids, attention_mask, token_type_ids), None
-
-
-@pytest.mark.parametrize("forward", [any_keyword, only_logits, a_tuple])
-def test_a_wrapper_is_asked_as_it_wants_to_be(forward, model, examples):
-    expected = Objective(model, examples)()
-    model.__class__ = type("Wrapper", (type(model),), {"forward": forward})
-    assert Objective(model, examples)() == expected
+    for forward in (any_keyword, only_logits, a_tuple):
+        model.__class__ = type("Wrapper", (kind,), {"forward": forward})
+        assert Objective(model, examples)() == expected
 
 
 @pytest.mark.parametrize(("token", "sizes"), [(None, {1}), (-1, {1, 2}), (0, set(range(1, 14)))])
@@ -225,35 +215,22 @@ def test_what_the_first_pass_raises_is_one_line_with_example_field_and_reason(mo
         Objective(make_model(), examples)
 
 
-def quantised(model):
-    return torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
-
-
-def with_adapters(model):
+def test_weights_that_are_no_parameters_are_refused(model, examples):
     import peft
 
-    return peft.get_peft_model(model, peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query"]))
-
-
-def with_batch_norm(model):
+    quantised = torch.ao.quantization.quantize_dynamic(make_model(), {torch.nn.Linear}, dtype=torch.qint8)
+    lora = peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query"])
+    adapted = peft.get_peft_model(make_model(), lora)
     model.base_model.norm = torch.nn.BatchNorm1d(3)
-    return model
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
+    for changed, message in (
         (quantised, "holds bert.*, which is no parameter; load it without quantisation"),
-        (with_adapters, r"has adapters beside its weights; merge them by model.merge_and_unload\(\)"),
-        (lambda model: with_adapters(model).base_model.model, "has adapters beside its weights"),
-        (with_batch_norm, "has a batch norm, whose statistics are no parameters; use another model"),
-    ],
-)
-def test_weights_that_are_no_parameters_are_refused(model, examples, change, message):
-    changed = change(model)
-    for build in (ParameterSpace, lambda model: Objective(model, examples)):
-        with pytest.raises(UserError, match=message):
-            build(changed)
+        (adapted, r"has adapters beside its weights; merge them by model.merge_and_unload\(\)"),
+        (adapted.base_model.model, "has adapters beside its weights"),
+        (model, "has a batch norm, whose statistics are no parameters; use another model"),
+    ):
+        for build in (ParameterSpace, lambda model: Objective(model, examples)):
+            with pytest.raises(UserError, match=message):
+                build(changed)
 
 
 ONE, OTHER = make_examples(2)
@@ -307,3 +284,44 @@ REFUSED = [
 def test_what_no_objective_can_be_built_of_is_refused(given, message):
     with pytest.raises(UserError, match=message):
         Objective(**{"model": BERT, "examples": [ONE]} | given)
+
+
+def test_interval_is_that_of_scipys_bootstrap():
+    """Two sets of 2,000 draws: the ends of a 95 % interval are good to about 0.05 standard errors."""
+    values = np.random.default_rng(1).gamma(2.0, size=60).astype(np.float32)
+    shares = bootstrap_draws(60, 2000)
+    found = bootstrap_means(torch.from_numpy(values), torch.zeros(60), shares)[:2000]
+    scipys = stats.bootstrap((values,), np.mean, n_resamples=2000, method="percentile", rng=2)
+    interval, error = np.quantile(found, [0.025, 0.975]), values.std(ddof=1) / np.sqrt(60)
+    np.testing.assert_allclose(interval, scipys.confidence_interval, atol=0.2 * error)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_draws_of_a_scan_are_means_over_the_draws(model, precision):
+    """In float32 to rounding; in bfloat16 of the right shape and near, 8 bits of each loss."""
+    objectives, plane = [Objective(model, make_examples(n, seed=n)) for n in (9, 14)], make_plane(model)
+    found = scan(objectives, plane, ALPHA, BETA, draws=12, precision=precision)
+    for surface, objective in zip(found, objectives, strict=True):
+        assert surface.draws.shape == (12, 2, len(ALPHA) * len(BETA) + 2)
+        assert surface.draws.dtype == np.float32
+        n = objective.size
+        with evaluating(model):
+            outcomes = torch.stack(objective.outcomes(objective.logits)).double().numpy()  # (2, n)
+        drawn = np.random.default_rng(0).multinomial(n, [1 / n] * n, 12)
+        expected = [np.repeat(outcomes, times, axis=1).mean(axis=1) for times in drawn]
+        at_start = surface.draws[:, :, -2]  # where the model stands
+        fields = slice(2 if precision == "float32" else 1)  # the error of bfloat16 may jump by an example
+        rounding = {"rtol": 1e-5, "atol": 1e-7} if precision == "float32" else {"atol": 0.05}
+        np.testing.assert_allclose(at_start[:, fields], np.array(expected)[:, fields], **rounding)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_an_example_that_is_not_finite_counts_in_the_draws_that_hold_it(value):
+    shares = bootstrap_draws(5, 40)
+    losses = torch.tensor([value, 1.0, 2.0, 3.0, 4.0])
+    found, errors = bootstrap_means(losses, torch.zeros(5), shares).reshape(2, 40)
+    holds = shares[0] > 0
+    assert 0 < holds.sum() < 40
+    np.testing.assert_equal(found[holds].tolist(), [value] * int(holds.sum()))
+    np.testing.assert_allclose(found[~holds], (losses[1:] @ shares[1:])[~holds], rtol=1e-6)
+    assert not errors.any()

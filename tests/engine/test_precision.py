@@ -10,16 +10,8 @@ import transformers as hf
 from geometry import ALPHA, BETA, make_plane
 from networks import BERT_LIKE, make_examples
 
-from landscape_utils.engine.objective import Objective
-from landscape_utils.engine.precision import (
-    check_precision,
-    cpu_computes_in,
-    largest_difference,
-    probe_points,
-)
-from landscape_utils.engine.space import ParameterSpace
-from landscape_utils.errors import UserError
-from landscape_utils.landscape.scan import scan
+from landscape_utils import Objective, ParameterSpace, UserError, scan
+from landscape_utils.engine import precision as precisions
 
 
 @pytest.mark.parametrize("head", [None, ["pooler"]])  # whose float32 could not take what bfloat16 layers give
@@ -52,55 +44,47 @@ def test_a_precision_that_the_model_does_not_compute_in_is_refused(kind):
     assert torch.equal(ParameterSpace(model).read(), before)
 
 
-def test_a_journal_is_of_one_precision(model, examples):
-    where, journal = (Objective(model, examples), make_plane(model), ALPHA, BETA), {}
+def test_a_journal_is_of_one_precision(objective, plane):
+    where, journal = (objective, plane, ALPHA, BETA), {}
     first, again = (scan(*where, precision="bfloat16", journal=journal) for _ in range(2))
     assert again.precision_error == first.precision_error > 0
     with pytest.raises(UserError, match="the journal's points are in bfloat16, not in float32"):
         scan(*where, journal=journal)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"alpha": ALPHA + 1},
-        {"alpha": [*ALPHA, 5.0]},
-        {"marks": {"m": (1.0, 1.0)}},
-        {"draws": 3},
-        {"draws": 0},
-    ],
-)
-def test_a_journal_is_of_one_scan(model, examples, other):
-    objective, plane = Objective(model, examples), make_plane(model)
-    journal, asked = {}, {"alpha": ALPHA, "beta": BETA}
-    first = scan(objective, plane, **asked, draws=2, journal=journal)
-    again = scan(objective, plane, **asked, draws=2, journal=journal)
+ANOTHER_SCAN = [{"alpha": ALPHA + 1}, {"alpha": [*ALPHA, 5.0]}, {"marks": {"m": (1.0, 1.0)}}]
+
+
+@pytest.mark.parametrize("other", [*ANOTHER_SCAN, {"draws": 3}, {"draws": 0}])
+def test_a_journal_is_of_one_scan(objective, plane, other):
+    journal, asked = {}, {"alpha": ALPHA, "beta": BETA, "draws": 2}
+    first, again = (scan(objective, plane, **asked, journal=journal) for _ in range(2))
     np.testing.assert_equal(again.arrays(), first.arrays())
     with pytest.raises(UserError, match="of other objectives, draws, points or marks; use another journal"):
-        scan(objective, plane, **{"draws": 2} | asked | other, journal=journal)
+        scan(objective, plane, **asked | other, journal=journal)
 
 
 def test_the_probe_has_corners_marks_and_the_same_random_cells():
-    points = probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})
-    assert points == probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})
+    points = precisions.probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})
+    assert points == precisions.probe_points([ALPHA, BETA], {"start": (0.0, 0.0)})
     assert {*itertools.product((-1.0, 2.0), (-0.7, 1.3)), (0.0, 0.0)} < set(points)
     assert set(points) <= {*itertools.product(ALPHA, BETA), (0.0, 0.0)}
 
 
 def test_losses_that_are_not_finite_agree_only_with_their_like():
     nan, inf = math.nan, math.inf
-    assert largest_difference(np.array([1.0, nan, inf]), np.array([1.5, nan, inf])) == 0.5
-    assert largest_difference(np.array([nan]), np.array([1.0])) == inf
-    assert largest_difference(np.array([inf]), np.array([1.0])) == inf
+    assert precisions.largest_difference(np.array([1.0, nan, inf]), np.array([1.5, nan, inf])) == 0.5
+    assert precisions.largest_difference(np.array([nan]), np.array([1.0])) == inf
+    assert precisions.largest_difference(np.array([inf]), np.array([1.0])) == inf
 
 
-def test_what_the_device_has_not_is_refused(model, examples):
+def test_what_the_device_has_not_is_refused(objective, plane):
     for precision, message in {
         "float8": "unknown precision 'float8'; allowed are float32, tf32, .*, bfloat16",
         "tf32": "'tf32' needs an NVIDIA GPU.* the model is on cpu",
     }.items():
         with pytest.raises(UserError, match=message):
-            scan(Objective(model, examples), make_plane(model), ALPHA, BETA, precision=precision)
+            scan(objective, plane, ALPHA, BETA, precision=precision)
 
 
 @pytest.mark.parametrize("supported", [True, False])
@@ -109,8 +93,8 @@ def test_a_precision_that_the_cpu_imitates_is_told_once(precision, short, suppor
     for name in ("bf16", "fp16"):
         answer = supported if name == short else not supported
         monkeypatch.setattr(torch.ops.mkldnn, f"_is_mkldnn_{name}_supported", lambda answer=answer: answer)
-    cpu_computes_in.cache_clear()
+    precisions.cpu_computes_in.cache_clear()
     for device in ("cuda", "cpu", "cpu"):
-        check_precision(precision, device)
+        precisions.check_precision(precision, device)
     assert caplog.text.count(f"only imitates {precision} and is far slower") == (not supported)
-    cpu_computes_in.cache_clear()
+    precisions.cpu_computes_in.cache_clear()

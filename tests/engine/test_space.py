@@ -3,10 +3,10 @@
 import pytest
 import torch
 import transformers as hf
-from networks import LAYERED, MODELS, make_model
+from networks import BERT_LIKE, LAYERED, MODELS, make_model
 
-from landscape_utils.engine.space import ParameterSpace, layer_groups, layer_ranges
-from landscape_utils.errors import UserError
+from landscape_utils import ParameterSpace, UserError, layer_groups
+from landscape_utils.engine.space import layer_ranges
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -51,16 +51,15 @@ def test_groups_are_disjoint_and_are_all_layers(kind):
     assert len(everything - set(names)) < len(everything) / 2
 
 
-SIZES = {"hidden_size": 24, "num_attention_heads": 2, "intermediate_size": 32}
 NO_STACK = [
     hf.XLMConfig(emb_dim=24, n_layers=3, n_heads=2),  # attentions, norms and feed-forward networks
     hf.FunnelConfig(block_sizes=[3] * 3, d_model=24, n_head=2, d_head=12, d_inner=32),  # lists of lists
     hf.BartConfig(d_model=32, encoder_ffn_dim=32, decoder_ffn_dim=32, encoder_layers=6, decoder_layers=3),
     hf.T5Config(d_model=24, num_layers=3, d_kv=12, d_ff=32, num_heads=2),
     # two layers, and in each, four networks
-    hf.MobileBertConfig(num_hidden_layers=2, **SIZES, embedding_size=24, intra_bottleneck_size=24),
-    hf.BertConfig(num_hidden_layers=2, **SIZES),
-    hf.AlbertConfig(**SIZES),
+    hf.MobileBertConfig(**BERT_LIKE | {"num_hidden_layers": 2}, embedding_size=24, intra_bottleneck_size=24),
+    hf.BertConfig(**BERT_LIKE | {"num_hidden_layers": 2}),
+    hf.AlbertConfig(**BERT_LIKE),
 ]
 
 
@@ -75,14 +74,12 @@ def test_layers_that_are_no_stack_of_three_have_no_groups(config):
 
 
 def test_what_is_no_vector_no_name_and_no_model_is_refused(model):
-    space = ParameterSpace(model)
+    space, names = ParameterSpace(model), ("pooler.dense.weight", "pooler")
     for act, message in {
         lambda: space.write(torch.zeros(3)): rf"shape \({space.size},\).*got torch.float32 \(3,\)",
         lambda: space.write(space.read().half()): "must be float32 or float64 .*; got torch.float16",
         lambda: space.write(None): "got NoneType",
-        lambda: space.restrict(space.read(), ("pooler.dense.weight", "pooler")): (
-            r"no parameter 'pooler', but 'embeddings\.word"
-        ),
+        lambda: space.restrict(space.read(), names): r"no parameter 'pooler', but 'embeddings\.word",
         lambda: ParameterSpace(None): "a model of transformers is needed; got NoneType",
         lambda: layer_groups(None): "a model of transformers is needed; got NoneType",
     }.items():

@@ -5,13 +5,14 @@ import io
 import re
 import shutil
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import Locator, Page
 from synthetic import curve_of, surface_of, trajectory_of
 
-from landscape_utils.figures.explorer_data import Cube, View
+from landscape_utils.figures.explorer_data import PAPERS, Cube, View
 from landscape_utils.landscape.scan import Curve, Mark, Surface
 from landscape_utils.landscape.trajectory import Trajectory
 
@@ -25,7 +26,6 @@ PAGE = (
     "<body><main><h1>Explorer</h1>{}</main></body></html>"
 )
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&</script>]]>"
-WIDTHS = {"from scratch": 1.0, "fine-tuned": 2.0}
 
 
 def bowl(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
@@ -34,8 +34,7 @@ def bowl(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
 
 def scanned(n: int, width: float, split: str = "train", m: int = 0, **changes) -> Surface:
     """A round bowl about the end, n x (m or n) points: below level t lies a disc of radius width * sqrt(t - 0.2)."""
-    share = 1.1 if split == "dev" else 1
-    surface = surface_of(lambda a, b: share * bowl(a, b, width), n, cosine=0.6)
+    surface = surface_of(lambda a, b: (1.1 if split == "dev" else 1) * bowl(a, b, width), n, cosine=0.6)
     return measured(replace(surface, beta=surface.beta[: m or n], loss=surface.loss[:, : m or n]), **changes)
 
 
@@ -65,25 +64,19 @@ def path(method: str, epochs: int) -> Trajectory:
 
 
 def views(n: int = 15, tasks: tuple[str, ...] = ("MRPC", "RTE")) -> list[View]:
-    return [
-        View(
-            {"training": scanned(n, width), "dev": scanned(n, width, "dev")},
-            {"training": line(width)},
-            [path("plane", 3), path("paper", 3)] if how == "fine-tuned" else [path("plane", 6)],
-            task,
-            how,
-            history={"training loss": np.arange(4.0 if how == "fine-tuned" else 7.0) + 1},
-            quantities=("training loss", "dev error"),
-        )
-        for task in tasks
-        for how, width in WIDTHS.items()
-    ]
+    shown = []
+    for task, (how, width) in product(tasks, {"from scratch": 1.0, "fine-tuned": 2.0}.items()):
+        surfaces = {"training": scanned(n, width), "dev": scanned(n, width, "dev")}
+        paths = [path("plane", 3), path("paper", 3)] if how == "fine-tuned" else [path("plane", 6)]
+        told = {"history": {"training loss": np.arange(len(paths[0].alpha)) + 1.0}, "quantities": PAPERS}
+        shown.append(View(surfaces, {"training": line(width)}, paths, task, how, **told))
+    return shown
 
 
 def cube() -> Cube:
     axis = np.linspace(-1, 0, 5)
-    low, middle, high = np.meshgrid(axis, axis, axis, indexing="ij")
-    accuracy = np.round(200 * (0.9 + 0.02 * low + 0.1 * middle + 0.3 * high)) / 200
+    exact = 0.9 + 0.02 * axis[:, None, None] + 0.1 * axis[:, None] + 0.3 * axis
+    accuracy = np.round(200 * exact) / 200
     accuracy[0, 0, 0] = np.nan
     return Cube("MRPC", ("low layers", "middle layers", "high layers"), axis, accuracy, 200)
 

@@ -22,12 +22,6 @@ EXPLORED = [path.stem for path in find_notebooks() if "explore(" in path.read_te
 HOWS = {name: how for how, name in HOW_NAMES.items()} | {"": "pretrained"}
 
 
-@pytest.fixture(scope="module")
-def study(site: Path, tiny_profile: Path) -> lu.Study:
-    """The study that the book was made from: its results are read, none is computed."""
-    return lu.Study(tiny_profile, tasks=TASKS, results_dir=site.parents[1] / "results", device="none")
-
-
 def source(site: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((site / f"notebooks/{name}.html").read_text("utf-8"), "html.parser")
 
@@ -68,8 +62,9 @@ def controls(page: Page, selector: str) -> list[Locator]:
 
 
 @pytest.mark.parametrize("name", EXPLORED[:6])
-def test_its_numbers_are_those_of_the_store(site, study, name):
-    """All of them: of surfaces and curves, trajectories, histories and rollbacks."""
+def test_its_numbers_are_those_of_the_store(site, tiny_profile, name):
+    """All of them: of surfaces and curves, trajectories, histories and rollbacks; none is computed again."""
+    study = lu.Study(tiny_profile, tasks=TASKS, results_dir=site.parents[1] / "results", device="none")
     data = json.loads(source(site, name).select_one(".landscape-explorer script").string)
     tasks = {study.heading(task): task for task in study.tasks}
     for view in data["views"]:

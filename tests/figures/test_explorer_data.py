@@ -8,7 +8,7 @@ from explored import EVIL, cube, decoded, line, path, scanned
 
 from landscape_utils.errors import UserError
 from landscape_utils.figures.explorer import Explorer, page
-from landscape_utils.figures.explorer_data import View, embedded, payload
+from landscape_utils.figures.explorer_data import PAPERS, View, embedded, payload
 
 
 def fields(name: str = "", **changes) -> list[dict]:
@@ -32,7 +32,7 @@ def test_values_arrive_as_float32_and_axes_exactly():
     assert [f["name"] for f in one["fields"]] == list(one["marks"][0]["values"]) == ["training error"]
 
 
-def test_values_that_are_not_finite_arrive_as_such():
+def test_values_that_are_not_finite_and_error_rates_that_are_no_counts_arrive_as_float32():
     loss = np.array([[np.nan, np.inf, -np.inf], [1e300, 1, 2], [3, 4, 5]])
     mark = scanned(3, 2.0).marks["end"]._replace(loss=np.nan)
     data = payload([View({"": scanned(3, 2.0, loss=loss, marks={"end": mark})})])
@@ -41,8 +41,6 @@ def test_values_that_are_not_finite_arrive_as_such():
     assert data["views"][0]["marks"][0]["values"]["loss"] == [None, 0.01]
     json.loads(embedded(data))
 
-
-def test_error_rates_that_are_no_counts_arrive_as_float32():
     error = np.where(np.eye(3) > 0, np.nan, 0.25)
     wanted = np.where(np.eye(3) > 0, 65535, 25)
     assert np.array_equal(decoded(fields(error=error)[1]["counts"], "<u2"), wanted.ravel())
@@ -65,8 +63,7 @@ def test_a_page_of_the_papers_size_is_light():
     error = np.linspace(1, 50, 1600).round().reshape(40, 40) / 100
     surfaces = {"training": scanned(40, 2.0), "dev": scanned(40, 2.0, "dev", error=error)}
     curves = {"training": line(2.0), "dev": line(2.0)}
-    trajectories = [path("plane", 16), path("paper", 16)]
-    view = View(surfaces, curves, trajectories, "MRPC", quantities=("training loss", "dev error"))
+    view = View(surfaces, curves, [path("plane", 16), path("paper", 16)], "MRPC", quantities=PAPERS)
     data = payload([view] * 8, [cube()] * 4)
     assert len(page(data).encode()) <= 300_000
     kinds = {"training loss": {"kind": "loss", "log": True}, "dev error": {"kind": "error", "log": False}}

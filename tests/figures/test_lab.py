@@ -32,27 +32,21 @@ def notebook(study: lu.Study, tiny_profile: Path, tmp_path: Path):
     own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA")}
     # The kernel's sockets are files (`landscape_utils.book.papermill` says why); the system takes short paths alone.
     with TemporaryDirectory() as runtime:
-        own["JUPYTER_RUNTIME_DIR"] = runtime
         options = ["--no-browser", "--allow-root", "--KernelManager.transport=ipc"]
         options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={tmp_path}", "--LabApp.news_url=None"]
         command = [sys.executable, "-m", "jupyterlab", *options]
-        environment = os.environ | own | {"OMP_NUM_THREADS": "1"}
+        environment = os.environ | own | {"JUPYTER_RUNTIME_DIR": runtime, "OMP_NUM_THREADS": "1"}
         with (tmp_path / "log").open("w") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
             try:
-                yield f"{address(server, Path(log.name))}lab/tree/explore.ipynb"
+                # It takes the next port where one is taken, and says so once it listens.
+                while not (found := re.search(r"http://localhost:\d+/", Path(log.name).read_text("utf-8"))):
+                    assert server.poll() is None, "JupyterLab did not start"
+                    time.sleep(0.2)
+                yield f"{found[0]}lab/tree/explore.ipynb"
             finally:
                 server.terminate()
                 server.wait()
-
-
-def address(server: subprocess.Popen, log: Path) -> str:
-    """Where the server answers: it takes the next port where one is taken, and says so once it listens."""
-    while server.poll() is None:
-        if found := re.search(r"http://localhost:\d+/", log.read_text("utf-8")):
-            return found[0]
-        time.sleep(0.2)
-    raise AssertionError("JupyterLab did not start")
 
 
 @pytest.fixture
@@ -66,23 +60,19 @@ def page(notebook: str, browser: Browser):
         page.locator("dialog.jp-Dialog"), lambda _: page.locator(".jp-Dialog .jp-mod-accept").last.click()
     )
     page.goto(notebook)
-    run_first_cell(page)
-    page.wait_for_selector(".lx canvas:visible")
-    yield page
-    page.close()
-    assert not errors
-
-
-def run_first_cell(page: Page) -> None:
-    """What is run before there is a kernel is not run at all, and JupyterLab calls one idle that is not there yet."""
-    begun = re.compile(r"\[[*\d]")
+    # What is run before there is a kernel is not run at all, and JupyterLab calls one idle that is not there yet.
     for _ in range(HUNG // 5000):
         page.locator(".jp-Cell .cm-content").first.click()
         page.keyboard.press("Control+Enter")
         with suppress(AssertionError):
-            expect(page.locator(".jp-InputPrompt").first).to_have_text(begun, timeout=5000)
-            return
-    raise AssertionError("the kernel takes no cell")
+            expect(page.locator(".jp-InputPrompt").first).to_have_text(re.compile(r"\[[*\d]"), timeout=5000)
+            break
+    else:
+        raise AssertionError("the kernel takes no cell")
+    page.wait_for_selector(".lx canvas:visible")
+    yield page
+    page.close()
+    assert not errors
 
 
 def test_explorer_lives_on_the_kernel(page: Page, study: lu.Study):

@@ -5,22 +5,17 @@ from synthetic import make_study
 from landscape_utils.claims.claims import weigh
 from landscape_utils.figures.ladder import PAPER, WORDS, ladder
 
-NAMES = ("accuracy", "final-loss", "overfitting", "low-layers")
-
 
 def test_every_word_of_every_task_is_a_mark_beside_its_verdict():
     """Marks of a row stand at one height, from left to right in the order of the tasks; then comes the verdict."""
-    claims = weigh(make_study(), *NAMES)
+    claims = weigh(make_study(), "accuracy", "final-loss", "overfitting", "low-layers")
     (axis,) = ladder({"$demo$": claims, "<b>": claims[1:]}).axes
     words = [text.get_text() for text in axis.texts]
     assert {"$demo$", "<b>", PAPER} <= set(words)
     assert [words.count(claim.title) for claim in claims] == [1] * len(claims)
     fills = {fill: word for word, (_, fill, *_) in WORDS.items()}
-    marks = [
-        (*line.get_xydata()[0], fills[line.get_markerfacecolor()])
-        for line in axis.lines
-        if len(line.get_xdata()) == 1
-    ]
+    points = [line for line in axis.lines if len(line.get_xdata()) == 1]
+    marks = [(*point.get_xydata()[0], fills[point.get_markerfacecolor()]) for point in points]
     for claim in claims:
         (title,) = (text for text in axis.texts if text.get_text() == claim.title)
         row = sorted(mark for mark in marks if 0 < mark[1] - title.get_position()[1] < 0.4)

@@ -42,7 +42,7 @@ def scanned(live: Live, **controls) -> str:
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_a_place_on_the_grid_measures_what_was_scanned_there(study, how):
+def test_a_place_measures_what_was_scanned_there_and_classifies_by_the_models_softmax(study, how):
     place = Place(study, "mrpc", how)
     before = {name: p.clone() for name, p in place.model.named_parameters()}
     for split in ("train", "dev"):
@@ -53,12 +53,9 @@ def test_a_place_on_the_grid_measures_what_was_scanned_there(study, how):
         assert mark.error == surface.error[1, 3]
     assert all(torch.equal(p, before[name]) for name, p in place.model.named_parameters())
 
-
-def test_classify_is_the_models_softmax(study):
-    place = Place(study, "mrpc", "pretrained")
     examples = study.task("mrpc").dev[:3]
     shares = place.classify(examples, 1.0, 0.0)
-    model = study.run("mrpc").model()
+    model = study.run("mrpc", how).model()
     for example, share in zip(examples, shares, strict=True):
         inputs = {k: torch.tensor([v]) for k, v in example.items() if k != "labels"}
         with torch.no_grad():
@@ -66,7 +63,7 @@ def test_classify_is_the_models_softmax(study):
         assert np.allclose(share, wanted, atol=1e-6)  # theta_0 + (theta_1 - theta_0) rounds once
 
 
-def test_evaluate_puts_a_mark_where_it_was_asked_for(live, study):
+def test_evaluate_puts_a_mark_sliders_follow_the_cursor_and_sentences_the_sliders(live, study):
     live.alpha.value, live.beta.value = 0.37, -0.21
     live.evaluate.click()
     said = settled(live)
@@ -79,22 +76,13 @@ def test_evaluate_puts_a_mark_where_it_was_asked_for(live, study):
     assert f"training loss {train.loss:.4g}" in said
     assert len(other) == 2
 
-
-def test_what_is_asked_is_what_is_shown_before_any_choice(study):
-    """The explorer shows RTE, and MRPC is the first task of the study."""
-    both = again(study, tasks="mrpc,rte")
-    assert explore(both, "rte").shown[0] == "rte"
-
-
-def test_sliders_follow_the_cursor_and_sentences_the_sliders(live):
-    settled(live)
     live.sentences.value = (0, 2)
     settled(live)
-    at_end = live.answers.value
+    at_mark = live.answers.value
     live.explorer.cursor = {"alpha": -2.0, "beta": 1.5}
     settled(live)
     assert (live.alpha.value, live.beta.value) == (-2.0, 1.5)
-    assert at_end != live.answers.value
+    assert at_mark != live.answers.value
     assert live.answers.value.count("<td>") == 2 * 4
 
 
@@ -145,25 +133,21 @@ def test_a_stopped_scan_goes_on(live):
 
 
 @pytest.mark.parametrize(("control", "value"), [("span", -1.0), ("resolution", 1), ("examples", -3)])
-def test_a_mistake_is_one_line(live, control, value):
+def test_a_mistake_is_one_line_and_text(live, control, value):
     said = scanned(live, **{control: value})
     assert control in said and "\n" not in said
     assert not live.scan.disabled
-
-
-def test_what_is_said_is_text(live):
-    settled(live)
     live.say("<script>alert(1)</script>\nand more")
     assert live.message.value == "&lt;script&gt;alert(1)&lt;/script&gt; and more"
 
 
-def test_a_study_that_only_reads_has_the_figure_and_no_panel(study, live):
+def test_what_explore_takes_and_shows(study, live):
+    """Asked for RTE it shows RTE, and MRPC is the study's first task; a study that only reads has no panel."""
+    assert explore(again(study, tasks="mrpc,rte"), "rte").shown[0] == "rte"
     found = explore(again(study, device="none"), "mrpc")
     assert isinstance(found, Explorer)
     assert found.payload == live.explorer.payload
 
-
-def test_what_explore_takes(study):
     surface, curve = study.surface("mrpc"), study.curve("mrpc")
     assert explore(surface).payload["views"][0]["alpha"] == surface.alpha.tolist()
     mixed = explore({"mine": surface, "line": curve}).payload["views"]

@@ -17,7 +17,6 @@ from landscape_utils.figures.style import HOW_NAMES
 from landscape_utils.landscape.rollback import Rollback
 from landscape_utils.names import GROUPS
 
-TASKS = ("MNLI", "RTE", "SST-2", "MRPC")
 HOSTILE = "<script>alert('$x_')</script> & \"β\""
 COLUMN = 358 * 72 / 96  # points: of a page 390 pixels wide
 SURFACE, CURVE, RUN = scanned(9, 1.0), line(1.0), run_of(lambda epoch: 1 / epoch)
@@ -51,10 +50,7 @@ def sizes(figure) -> list[float]:
 
 @each_kind
 def test_a_figure_is_of_vectors_at_its_width_and_its_headings_are_words(kind, tmp_path):
-    """760 pixels of a page are 570 points. Publishers refuse Type 3; a FontFile2 is an embedded TrueType font.
-
-    Neither mathematics nor markup in a name is carried out.
-    """
+    """760 pixels of a page are 570 points. Publishers refuse Type 3; a FontFile2 is an embedded TrueType font."""
     figure, file = KINDS[kind](HOSTILE), tmp_path / "figure.pdf"
     style.save(figure, file, bbox_inches="tight")  # as a notebook shows it
     content = file.read_bytes()
@@ -78,7 +74,7 @@ def test_a_notebook_holds_a_second_drawing_as_narrow_as_a_phone(kind):
     Panels side by side have 0.3 of the column each, at least, whatever stands above them.
     """
     before = dict(mpl.rcParams)
-    figure = KINDS[kind](*TASKS)
+    figure = KINDS[kind]("MNLI", "RTE", "SST-2", "MRPC")
     drawing = ET.fromstring(figure._repr_mimebundle_()[ON_PHONE])
     assert float(drawing.get("width").removesuffix("pt")) <= 9 / 8 * COLUMN
     narrow = figure.on_phone()

@@ -186,19 +186,18 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     assert np.isfinite(found).all() and len(rows) < 0.8 * marked.start
 
 
-class OneRound(Refinement):
+def test_error_rates_are_off_by_a_standard_error_or_an_example_and_no_loss_is_negative_no_rate_above_1():
     """One point of three is computed, interpolation goes wrong at the others."""
 
-    todo, computed = np.array([0]), np.array([True, False, False])
+    class OneRound(Refinement):
+        todo, computed = np.array([0]), np.array([True, False, False])
 
-    def take(self, values, tolerance):
-        self.todo, self.tolerance = self.todo[:0], tolerance
+        def take(self, values, tolerance):
+            self.todo, self.tolerance = self.todo[:0], tolerance
 
-    def fill(self, columns, guide):
-        return np.where(self.computed, columns, [0.0, 7.0, -7.0])
+        def fill(self, columns, guide):
+            return np.where(self.computed, columns, [0.0, 7.0, -7.0])
 
-
-def test_error_rates_are_off_by_a_standard_error_or_an_example_and_no_loss_is_negative_no_rate_above_1():
     one, rows = OneRound([np.arange(3.0)]), {0: np.array([0.7, 0.2, 0.0, 0.0, 0.7, 0.2, 0.01, 0.05])}
     assert list(one.rounds(rows, (128, 64), "stderr")) == [[0]]
     np.testing.assert_array_equal(one.tolerance[:, 0], [0.0, 1 / 128, 0.01, 0.05])

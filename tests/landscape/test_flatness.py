@@ -49,19 +49,18 @@ def test_width_of_a_parabola(a):
     assert width(curve, rise, sides="left")[0] == pytest.approx(size / 2, abs=1e-6)
 
 
-def test_width_is_a_lower_bound_at_the_edge_of_the_scan():
+def test_width_ends_at_the_edge_at_the_first_crossing_and_before_a_loss_that_is_not_finite():
     assert width(quadratic_curve(0.01), rise=1.0) == (pytest.approx(8.0), False)  # below until alpha = 1 + 14
     assert width(quadratic_curve(0.01), rise=1.0, sides="left") == (pytest.approx(5.0), False)
     slope = curve_of(lambda a: 1 - 0.5 * a, 41)  # 1 above the end at alpha = -1, and never on its right
     assert width(slope, rise=1.0) == (pytest.approx(2.0 + 3.0), False)
-
-
-def test_width_stops_at_the_first_crossing_and_before_a_loss_that_is_not_finite():
     two_valleys = curve_of(lambda x: 1 - np.cos(np.pi * (x - 1)), points=161)  # zero at -3, -1, 1, 3
     assert width(two_valleys, 0.5)[0] == pytest.approx(2 / 3, abs=0.01)  # |x - 1| <= 1/3
     broken = quadratic_curve(0.5)
     broken.loss[broken.alpha > 1.5] = np.nan
     assert width(broken, 2.0)[0] == pytest.approx(1.4 - (1 - np.sqrt(8)), abs=0.02)  # 1.4 is the last finite
+    gone = curve_of(lambda x: 0 * x + np.nan, 9)  # no width, and not that of all that was scanned
+    assert flatness.width_below(gone, np.array([np.nan])).size[0] == 0
 
 
 def test_the_order_of_the_axes_does_not_matter():
@@ -102,8 +101,7 @@ def test_area_is_of_the_region_seen_from_the_mark():
     two_bowls = surface_of(lambda x, y: 4 * np.minimum((x - 1) ** 2 + y**2, (x + 2) ** 2 + y**2), points=161)
     assert area(two_bowls, rise=1.0)[0] == pytest.approx(np.pi / 4, rel=0.02)
     assert area(surface_of(lambda x, y: 0 * x), 0.1) == (pytest.approx(64, rel=0.01), False)
-    outside = surface_of(lambda x, y: x**2 + y**2, span=0.5)  # the end (1, 0) is not in it
-    assert np.isnan(area(outside, 0.1)[0])
+    assert np.isnan(area(surface_of(lambda x, y: x**2 + y**2, span=0.5), 0.1)[0])  # the end (1, 0) is outside
     needle = surface_of(lambda x, y: 1 - 1.0 * ((abs(x - 1) < 1e-9) & (abs(y) < 1e-9)), points=4)
     assert 0 < area(needle, 0.5)[0] < 0.05
     hole = surface_of(lambda x, y: 0 * x, points=17)
@@ -125,12 +123,6 @@ def test_section_of_a_surface_is_the_row_at_beta_0():
     np.testing.assert_allclose(loss, alpha**2, atol=1e-12)
     _, stderr = flatness.along(curve, "loss_stderr")  # that of a mark is 0 here
     np.testing.assert_allclose(stderr, [np.where(np.isin(alpha, curve.alpha), 10 + alpha, 0)])
-
-
-def test_an_end_that_is_not_finite_has_no_width_and_off_a_scan_nothing_is_known():
-    """And not the width of all that was scanned; beta of this surface goes from 1 to 5."""
-    gone = curve_of(lambda x: 0 * x + np.nan, 9)
-    assert flatness.width_below(gone, np.array([np.nan])).size[0] == 0
-    surface = surface_of(lambda x, y: (x - 1) ** 2 + y**2, 9)
-    _, section = flatness.along(replace(surface, beta=surface.beta / 2 + 3))
+    off = surface_of(lambda x, y: (x - 1) ** 2 + y**2, 9)
+    _, section = flatness.along(replace(off, beta=off.beta / 2 + 3))  # from 1 to 5: nothing is known
     assert np.isnan(section[0, [0, 1, -1]]).all()

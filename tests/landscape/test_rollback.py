@@ -27,8 +27,8 @@ def case():
 
 def test_cube_is_the_accuracy_with_the_layers_set_and_its_edges_are_the_rollbacks(case):
     model, theta_0, theta_1, examples = case
-    journal: dict[int, np.ndarray] = {}
-    given = (Objective(model, examples), theta_0, theta_1, AXIS, journal)
+    objective, journal = Objective(model, examples), {}
+    given = (objective, theta_0, theta_1, AXIS, journal)
     cube = roll_back_together(*given)
     for index in np.ndindex(cube.shape):
         moved = theta_1
@@ -41,6 +41,10 @@ def test_cube_is_the_accuracy_with_the_layers_set_and_its_edges_are_the_rollback
     assert [cube[0, 2, 2], cube[2, 0, 2], cube[2, 2, 0]] == list(alone.groups.values())
     del journal[1]
     assert np.array_equal(roll_back_together(*given), cube)
+    only_low = theta_0 + ParameterSpace(model).restrict(theta_1 - theta_0, layer_groups(model)["low"])
+    cube = roll_back_together(objective, theta_0, only_low, AXIS[::2], {})
+    assert (cube == cube[:, :1, :1]).all()  # a group that did not move costs nothing
+    assert cube[0, 0, 0] == roll_back(model, theta_0, only_low, examples).groups["low"]
 
 
 def test_outcomes_are_those_of_each_example_with_the_layers_set(case):
@@ -91,12 +95,3 @@ def test_a_narrow_model_is_rolled_back_as_it_is_scanned(case):
     for group, names in layer_groups(narrow).items():
         line = Line(theta_1, space.restrict(theta_1 - theta_0, names))
         assert found.groups[group] == 1 - scan(objective, line, [-1.0], marks={}).error[0]
-
-
-def test_a_group_that_did_not_move_costs_nothing_in_the_cube(case):
-    model, theta_0, theta_1, examples = case
-    space, axis = ParameterSpace(model), np.array([-1.0, 0.0])
-    only_low = theta_0 + space.restrict(theta_1 - theta_0, layer_groups(model)["low"])
-    cube = roll_back_together(Objective(model, examples), theta_0, only_low, axis, {})
-    assert (cube == cube[:, :1, :1]).all()
-    assert cube[0, 0, 0] == roll_back(model, theta_0, only_low, examples).groups["low"]

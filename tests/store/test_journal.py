@@ -18,12 +18,6 @@ from landscape_utils.store.journal import Journal
 STAMP = "0123456789abcdef"
 
 
-def filled(path, rows=4):
-    """The bytes of a journal of so many rows."""
-    Journal(path, STAMP).update((i, row(i)) for i in range(rows))
-    return path.read_bytes()
-
-
 def check_holds(journal, indices):
     assert {i: found.tobytes() for i, found in journal.items()} == {i: row(i).tobytes() for i in indices}
 
@@ -58,8 +52,9 @@ def test_a_row_that_was_handed_out_or_in_cannot_change_the_journal_and_what_is_n
     assert journal[0].tolist() == [0, 0]
 
 
-def test_truncated_at_every_byte_it_goes_on(path, caplog):
-    whole = filled(path)
+def test_truncated_at_every_byte_it_goes_on_and_a_flip_of_any_bit_costs_one_row_at_most(path, caplog):
+    Journal(path, STAMP).update((i, row(i)) for i in range(4))
+    whole = path.read_bytes()
     ends = [i + 1 for i in range(1, len(whole)) if whole[i : i + 1] == b"\n" != whole[i - 1 : i]]
     for length in range(len(whole)):
         path.write_bytes(whole[:length])
@@ -69,17 +64,13 @@ def test_truncated_at_every_byte_it_goes_on(path, caplog):
         journal.update((i, row(i)) for i in range(len(sound), 4))
         check_holds(Journal(path, STAMP), range(4))
     assert caplog.messages == []  # a torn file is no damage
-
-
-def test_a_flip_of_any_bit_costs_one_row_at_most(path, caplog):
-    whole = filled(path, rows=3)
     for bit in range(8 * len(whole)):
         damaged = bytearray(whole)
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         caplog.clear()
         journal = Journal(path, STAMP)
-        assert len(journal) >= 2
+        assert len(journal) >= 3
         check_holds(journal, list(journal))
         assert len(caplog.messages) <= 1
 
@@ -92,7 +83,7 @@ def test_rows_with_a_right_checksum_that_are_no_rows_are_damage(path, caplog):
 
 
 def test_rows_of_another_recipe_are_not_mixed_in(path, caplog):
-    filled(path, rows=3)
+    Journal(path, STAMP).update((i, row(i)) for i in range(3))
     journal = Journal(path, "fedcba9876543210")
     assert not journal
     assert "3 rows are computed anew: they are of another code, device or version" in caplog.messages[0]

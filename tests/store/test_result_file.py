@@ -19,13 +19,7 @@ from landscape_utils.store.result_file import Damaged, decode, encode, read_resu
 RECIPE = {"seed": 1, "task": "mrpc"}
 META = {"kind": "curves", "name": "mrpc", "recipe": RECIPE, "device": "cpu"}
 ARRAYS = {"loss": np.array([1.0, np.nan]), "marks": np.array(["end"])}
-
-
-@pytest.fixture
-def path(tmp_path):
-    path = tmp_path / "curves" / f"mrpc-{recipe_key(RECIPE)}.npz"
-    path.parent.mkdir()
-    return path
+MADE = {"meta.json": json.dumps(META).encode()}
 
 
 def sealed(members: dict[str, bytes], compression=zipfile.ZIP_STORED) -> bytes:
@@ -88,17 +82,13 @@ def test_a_flip_of_any_bit_truncation_at_every_byte_and_an_appended_byte_are_see
             decode(data + b"\0" if end is None else data[:end])
 
 
-class Bomb:
-    """Makes a folder when it is unpickled."""
+def test_what_was_made_to_fail_with_a_right_checksum_is_damage_and_no_pickle_is_run(tmp_path, monkeypatch):
+    class Bomb:
+        """Makes a folder when it is unpickled."""
 
-    def __reduce__(self):
-        return os.mkdir, ("touched",)
+        def __reduce__(self):
+            return os.mkdir, ("touched",)
 
-
-MADE = {"meta.json": json.dumps(META).encode()}
-
-
-def test_a_pickle_in_a_file_with_a_right_checksum_is_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pickled = npy([Bomb()] + 99 * [None])
     header = pickled.index(b"\n") + 1
@@ -110,9 +100,6 @@ def test_a_pickle_in_a_file_with_a_right_checksum_is_not_run(tmp_path, monkeypat
         assert not os.listdir()
     np.load(io.BytesIO(sealed({"loss.npy": pickled})), allow_pickle=True)["loss"]
     assert os.listdir() == ["touched"]  # the bomb is live
-
-
-def test_half_an_array_a_huge_one_and_a_packed_one_with_a_right_checksum_are_damage():
     huge = npy([1.0]).replace(b"(1,)", b"(9999999999999,)")
     packed = sealed(MADE | {"x.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED)
     for data in (sealed(MADE | {"x.npy": b"\x93NUMPY"}), sealed(MADE | {"x.npy": huge}), packed):
@@ -139,16 +126,15 @@ def test_a_machine_without_memory_is_no_damage(monkeypatch):
         decode(encode(META, ARRAYS))
 
 
-def test_without_a_meta_entry_of_its_kind_it_is_damage(path):
+def test_what_is_under_another_name_a_folder_without_a_meta_entry_or_nothing_is_told_apart(tmp_path):
+    path = tmp_path / "curves" / f"mrpc-{recipe_key(RECIPE)}.npz"
+    path.parent.mkdir()
+    with pytest.raises(FileNotFoundError):
+        read_result(path)
     for meta in (None, b"{", b"[]", b"3", b"{}", b'{"recipe": 3, "kind": "curves", "name": "mrpc"}'):
         path.write_bytes(sealed({} if meta is None else {"meta.json": meta}))
         with pytest.raises(Damaged, match=r"meta entry|safely"):
             read_result(path)
-
-
-def test_a_sound_result_under_another_name_a_folder_and_nothing_are_told_apart(path):
-    with pytest.raises(FileNotFoundError):
-        read_result(path)
     path.write_bytes(encode(META, ARRAYS))
     assert read_result(path).recipe == RECIPE
     for name in (f"rte-{recipe_key(RECIPE)}.npz", "mrpc-0123456789abcdef.npz"):

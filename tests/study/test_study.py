@@ -28,26 +28,16 @@ def study(tiny_profile, tmp_path_factory) -> lu.Study:
     return lu.Study(tiny_profile, results_dir=tmp_path_factory.mktemp("results"))
 
 
-def losses_at(study: lu.Study, thetas) -> list[float]:
-    """Training loss of the fine-tuned model with other encoders put in."""
-    model = study.run("mrpc").model()
-    objective = lu.Objective(model, study.sample("mrpc", "train"))
-    space = lu.ParameterSpace(model)
-    return [(space.write(theta), objective().loss)[1] for theta in thetas]
-
-
-def snapshots(run) -> list[torch.Tensor]:
-    return [run.theta(epoch) for epoch in range(run.epochs + 1)]
+def beside(study: lu.Study, **options) -> lu.Study:
+    """Another study of the same results."""
+    return lu.Study(**{"profile": study.profile} | options, results_dir=study.store.folder.parent)
 
 
 def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
     surface = study.surface("mrpc", "scratch", "dev")
-    run = study.run("mrpc", "scratch")
-    other = study.run("rte", "scratch")
-    # as the profile says
-    origin = run.theta(0)
-    axis = np.linspace(-4, 4, 5)
-    plane = lu.Plane(origin, run.theta() - origin, other.theta() - other.theta(0))
+    run, other = study.run("mrpc", "scratch"), study.run("rte", "scratch")
+    axis = np.linspace(-4, 4, 5)  # as the profile says
+    plane = lu.Plane(run.theta(0), run.theta() - run.theta(0), other.theta() - other.theta(0))
     expected = lu.scan(lu.Objective(run.model(), study.sample("mrpc", "dev")), plane, axis, axis)
     np.testing.assert_array_equal(surface.loss, expected.loss)
     assert surface.cosine == plane.cosine
@@ -58,8 +48,7 @@ def test_surface_is_a_scan_of_the_plane_of_two_runs(study):
 def test_a_profiles_tolerance_is_that_of_its_surfaces_and_part_of_their_recipe(study):
     def under(**changes):
         grid = study.profile.grid.model_copy(update={"resolution": 19} | changes)
-        profile = study.profile.model_copy(update={"grid": grid})
-        return lu.Study(profile, results_dir=study.store.folder.parent)
+        return beside(study, profile=study.profile.model_copy(update={"grid": grid}))
 
     tolerant, exact, axis = under(tolerance=100.0), under(), np.linspace(-4, 4, 19)
     surface, model = tolerant.surface("mrpc", "pretrained", "train"), study.run("mrpc").model()
@@ -79,9 +68,8 @@ def test_rolled_back_is_what_rollback_reports(study):
     """And f(-1, 0) of the layer's surface, evaluated by brute force with the weights put back."""
     rollback, run, model = study.rollback("mrpc"), study.run("mrpc"), study.run("mrpc").model()
     space, theta_0, theta_1 = lu.ParameterSpace(model), run.theta(0), run.theta()
-    dev, train = (
-        lu.Objective(model, part) for part in (study.task("mrpc").dev, study.sample("mrpc", "train"))
-    )
+    dev = lu.Objective(model, study.task("mrpc").dev)
+    train = lu.Objective(model, study.sample("mrpc", "train"))
     assert rollback.fine_tuned == pytest.approx(1 - dev().error, abs=1e-12)
     for group, names in lu.layer_groups(model).items():
         theta = theta_1.clone()
@@ -96,14 +84,6 @@ def test_rolled_back_is_what_rollback_reports(study):
         assert rollback.groups[group] == 1 - lu.scan(dev, line, [-1.0]).error[0]
 
 
-def test_trajectories_are_the_epochs(study):
-    thetas = snapshots(study.run("mrpc"))
-    further = study.run("mrpc", "continued")
-    expected = lu.project([*thetas, further.theta(1), further.theta(2)], study.plane("mrpc"))
-    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: len(thetas)])
-    np.testing.assert_array_equal(study.overfitting().beta, expected.beta)
-
-
 def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
     cube, run, examples = study.cube("mrpc"), study.run("mrpc"), study.sample("mrpc", "dev")
     assert cube["examples"] == len(examples)
@@ -113,21 +93,23 @@ def test_the_cube_is_of_the_sample_and_its_edges_are_rollbacks_on_it(study):
     assert edges == lu.roll_back(run.model(), run.theta(0), run.theta(), examples).groups
 
 
-def reading(study: lu.Study) -> lu.Study:
-    return lu.Study(study.profile, results_dir=study.store.folder.parent, device="none")
+def test_trajectories_walks_and_paths_are_those_of_the_snapshots(study):
+    run, further, plane = study.run("mrpc"), study.run("mrpc", "continued"), study.plane("mrpc")
+    model, thetas = run.model(), [run.theta(epoch) for epoch in range(run.epochs + 1)]
+    expected = lu.project([*thetas, further.theta(1), further.theta(2)], plane)
+    np.testing.assert_array_equal(study.trajectory("mrpc").alpha, expected.alpha[: len(thetas)])
+    np.testing.assert_array_equal(study.overfitting().beta, expected.beta)
 
-
-def test_a_walk_is_that_of_the_snapshots(study):
-    run, plane = study.run("mrpc"), study.plane("mrpc")
-    expected = training_path(run.model(), snapshots(run), run.theta(), run.theta_quarter(), plane.y)
+    expected = training_path(model, thetas, run.theta(), run.theta_quarter(), plane.y)
     # the direction of the plane is rescaled, which rounds
     for name, value in vars(expected).items():
         np.testing.assert_allclose(getattr(study.walk("mrpc"), name), value, rtol=1e-6)
 
-
-def test_paths_obstacles_and_barriers_pass_through_the_ends(study):
-    further = study.run("mrpc", "continued").theta()
-    wanted = losses_at(study, [*snapshots(study.run("mrpc")), further])
+    objective, space = lu.Objective(model, study.sample("mrpc", "train")), lu.ParameterSpace(model)
+    wanted = []
+    for theta in [*thetas, further.theta()]:
+        space.write(theta)
+        wanted.append(objective().loss)
     path, obstacles, barrier = study.path("mrpc"), study.obstacles("mrpc").path, study.barrier("mrpc")
     # theta_0 + (theta_1 - theta_0) is theta_1 but for a rounding
     assert obstacles.loss[obstacles.alpha % 1 == 0] == pytest.approx(wanted[:-1], abs=1e-5)
@@ -154,15 +136,13 @@ def test_seeds_are_those_that_there_are(study):
     assert study.seeds_of("curve", "rte", "pretrained") == study.seeds
     assert study.seeds_of("barrier", "rte", "pretrained") == ()
     assert study.seeds_of("rollback", "mrpc", "scratch") == ()
-    assert reading(study).seeds_of("curve", "mrpc", "pretrained") == (0,)
-    other = lu.Study(study.profile, tasks="rte", results_dir=study.store.folder.parent)
-    assert other.overfit_task == "mrpc", (
-        "the further epochs are of another task, and so is what they go on from"
-    )
-    assert (
-        other.seeds_of("run", "mrpc", "pretrained") == other.seeds_of("barrier", "mrpc", "pretrained") == (0,)
-    )
-    assert reading(study).seeds_of("random_directions", "rte", "pretrained") == ()
+    read, other = beside(study, device="none"), beside(study, tasks="rte")
+    assert read.seeds_of("curve", "mrpc", "pretrained") == (0,)
+    assert read.seeds_of("random_directions", "rte", "pretrained") == ()
+    # the further epochs are of another task, and so is what they go on from
+    assert other.overfit_task == "mrpc"
+    for kind in ("run", "barrier"):
+        assert other.seeds_of(kind, "mrpc", "pretrained") == (0,)
 
 
 def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
@@ -175,8 +155,8 @@ def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
         monkeypatch.setattr(CurveResult, "code", classmethod(lambda cls: now))
         assert not study.has(kind)
         # to read, the earlier one will do, and says that it is one
-        assert reading(study).curve("mrpc").loss.tolist() == before.loss.tolist()
-        assert not reading(study).store.load(*study.key(kind), now).made_by(now)
+        assert beside(study, device="none").curve("mrpc").loss.tolist() == before.loss.tolist()
+        assert not beside(study, device="none").store.load(*study.key(kind), now).made_by(now)
     assert study.curve("mrpc").loss.tolist() == before.loss.tolist()
     assert study.has(kind)
     assert study.store.load(*study.key(kind), now).meta["code"] == now
@@ -186,22 +166,18 @@ def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
 # training of earlier code is taken for one of this. If not, keep the version. Then write down the new fingerprint.
 TRAINED_BY = {1: "c1a2930f7f58edde"}
 
-
-def test_a_change_of_the_code_of_trainings_asks_for_a_decision():
-    found = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
-    assert TRAINED_BY[RunResult.version] == found
-
-
 # When this fails, code has changed that decides what results are computed from, and which their fingerprints leave out:
 # tasks and samples, directions, checkpoints, pre-training. If they are now computed from something else, say so in
 # their recipes, so that no result of earlier code is taken for one of this. Then write down the new fingerprint.
 CHOSEN_BY = "079756ca7caa057c"
 
 
-def test_a_change_of_the_code_that_chooses_what_is_computed_from_asks_for_a_decision():
+def test_a_change_of_the_code_of_trainings_or_of_what_is_computed_from_asks_for_a_decision():
+    found = code_of("training.finetune", "training.models", "training.tasks", "training.trainer")
     of_study = ("computing", "trainings", "checkpoints", "run_result", "kind")
     of_training = ("checkpoints", "lora", "pretraining", "demo_language", "sources")
     parts = [f"study.{name}" for name in of_study] + [f"training.{name}" for name in of_training]
+    assert TRAINED_BY[RunResult.version] == found
     assert code_of(*parts) == CHOSEN_BY
 
 
@@ -235,34 +211,25 @@ def test_compute_leaves_nothing_to_do_and_side_by_side_changes_no_bit(study, tin
     np.testing.assert_array_equal(other.surface("mrpc").loss, study.surface("mrpc").loss)
 
 
-def test_results_come_after_those_they_need(study):
-    fresh = lu.Study(study.profile, results_dir=study.store.folder / "nowhere")
-    planned = with_needs(fresh, tuple(KINDS), fresh.has)
-    for i, kind in enumerate(planned):
-        assert set(kind.needs(fresh)) <= set(planned[:i])
-    assert len(planned) == len(set(planned))
-    assert {kind.folder for kind in planned} == set(KINDS)
-    assert tuple(KINDS) == FOLDERS
-
-
-def test_a_seed_of_the_profile_leaves_the_others_for_means(tmp_path):
-    found = [lu.Study("demo", seed=seed, results_dir=tmp_path, device="none") for seed in (None, 2, 5)]
-    assert [(s.seed, s.seeds) for s in found] == [(0, (0, 1, 2)), (2, (0, 1, 2)), (5, (5,))]
-
-
-def test_the_surfaces_of_the_seed_that_is_looked_at_are_computed(tiny_profile, tmp_path):
-    profile = lu.load_profile(tiny_profile).model_copy(update={"seeds": [0, 1, 2], "surface_seeds": [0]})
-    for seed, scanned in ((None, (0,)), (0, (0,)), (2, (0, 2))):
+def test_a_seed_of_the_profile_leaves_the_others_for_means_and_its_surfaces_are_computed(tmp_path):
+    profile = lu.load_profile("demo").model_copy(update={"surface_seeds": [0]})
+    cases = {None: ((0, 1, 2), (0,)), 0: ((0, 1, 2), (0,)), 2: ((0, 1, 2), (0, 2)), 5: ((5,), (5,))}
+    for seed, (seeds, scanned) in cases.items():
         study = lu.Study(profile, seed=seed, results_dir=tmp_path, device="none")
-        assert study.surface_seeds == scanned
+        assert (study.seed, study.seeds, study.surface_seeds) == (seed or 0, seeds, scanned)
         assert {kind.seed for kind in SurfaceResult.all(study)} == {*scanned}
 
 
-def test_labels_tell_results_apart(tmp_path):
-    for name in ("demo", "minilm", "mpnet"):
-        study = lu.Study(name, results_dir=tmp_path, device="none")
-        labels = [kind.label for kind in with_needs(study, tuple(KINDS))]
-        assert len(labels) == len({*labels}) > 50
+def test_results_come_after_those_they_need_and_labels_tell_them_apart(study, tmp_path):
+    assert tuple(KINDS) == FOLDERS
+    for profile in ("demo", "minilm", "mpnet", study.profile):
+        fresh = lu.Study(profile, results_dir=tmp_path, device="none")
+        planned = with_needs(fresh, tuple(KINDS))
+        for i, kind in enumerate(planned):
+            assert set(kind.needs(fresh)) <= set(planned[:i])
+        assert len(planned) == len(set(planned)) == len({kind.label for kind in planned}) > 50
+    assert {kind.folder for kind in planned} == set(KINDS)
+    assert with_needs(fresh, tuple(KINDS), fresh.has) == planned, "nothing is there yet"
 
 
 def test_a_worker_that_is_killed_from_outside_is_told_in_a_line(tiny_profile, tmp_path, monkeypatch):

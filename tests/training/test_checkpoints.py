@@ -9,53 +9,37 @@ import peft
 import pytest
 import torch
 import transformers as hf
-from networks import MODELS, make_model
+from networks import MODELS, make_model, save_masked_words
 from own_case import edit_config, refused, save_training, write_examples
 
 from landscape_utils import ParameterSpace, in_order, load_profile, read_task
-from landscape_utils.training.checkpoints import (
-    by_name,
-    classifier,
-    configuration,
-    differing,
-    evaluations,
-    theta_of,
-)
+from landscape_utils.training import checkpoints, models
+from landscape_utils.training.checkpoints import by_name, classifier, differing, evaluations, theta_of
 from landscape_utils.training.demo_language import make_tokenizer
-from landscape_utils.training.models import folder_of, weights_checksum
-
-DEMO = load_profile("demo")
-
-
-@pytest.fixture
-def saved(tmp_path):
-    return save_training(tmp_path / "run"), write_examples(tmp_path)
 
 
 def read(folders, files, **changes):
     options = {"train": str(files[0]), "dev": str(files[1]), "text": ["text"], "label": "tone"} | changes
-    return read_task(folders, DEMO, **options)
+    return read_task(folders, load_profile("demo"), **options)
 
 
 def tokens(task):
     return [example["input_ids"] for example in task.train]
 
 
-def masked_words(kind: str, folder: Path) -> None:
-    config, _, settings = MODELS[kind]
-    hf.AutoModelForMaskedLM.from_config(config(**settings)).save_pretrained(folder)
-
-
-def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
-    """Names without a number stand at the ends or have no place. As texts, 180 would be before 90."""
-    monkeypatch.chdir(tmp_path)
+def test_checkpoints_come_in_the_order_of_their_numbers_and_trainings_have_names(tmp_path, monkeypatch):
+    """Names without a number stand at the ends or have no place. As texts, 180 would be before 90. A folder may be
+    called as a training is."""
     run = [f"run-7/checkpoint-{end}" for end in ("init", 0, 90, 180, "final")]
     others = ("other/checkpoint-best", "other/checkpoint-1", "odd/epoch-2", "odd/checkpoint-90")
     named = ("named/checkpoint-100", "named/checkpoint-200", "named/sst2-final")  # its number is of the task
-    for name in ("start/checkpoint-0", *run, *others, *named):
+    fast, slow = ([tmp_path / name / f"checkpoint-{n}" for n in (9, 10)] for name in ("lr=3e-5", "a[1]"))
+    for name in ("start/checkpoint-0", *run, *others, *named, *fast, *slow):
         (tmp_path / name).mkdir(parents=True)
         for file in ("config.json", "model.safetensors"):
             (tmp_path / name / file).touch()
+
+    monkeypatch.chdir(tmp_path)
     found = in_order("start/checkpoint-0, run-*/checkpoint-*")
     assert found == [tmp_path / name for name in ("start/checkpoint-0", *run)]
     assert in_order(f"{tmp_path}/run-7/*-90") == [tmp_path / "run-7/checkpoint-90"]
@@ -68,24 +52,14 @@ def test_checkpoints_come_in_the_order_of_their_numbers(tmp_path, monkeypatch):
     with refused("no checkpoints"):
         in_order(" , ")
 
-
-def test_trainings_have_names_and_a_folder_may_be_called_as_one_is(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    folders = [tmp_path / run / f"checkpoint-{n}" for run in ("lr=3e-5", "a[1]") for n in (9, 10)]
-    for folder in folders:
-        folder.mkdir(parents=True)
-        for file in ("config.json", "model.safetensors"):
-            (folder / file).touch()
-    assert by_name("lr=3e-5/*") == {"pretrained": folders[:2]}
-    assert by_name("fast=lr=3e-5/*; slow = a[1]/checkpoint-9") == {
-        "fast": folders[:2],
-        "slow": [Path("a[1]/checkpoint-9")],
-    }
+    assert by_name("lr=3e-5/*") == {"pretrained": fast}
+    two = by_name("fast=lr=3e-5/*; slow = a[1]/checkpoint-9")
+    assert two == {"fast": fast, "slow": [Path("a[1]/checkpoint-9")]}
     for wrong in ("fast=lr=3e-5/*; a[1]/checkpoint-9", "x=lr=3e-5/*; x=lr=3e-5/*"):
         with refused("several trainings need a name each"):
             by_name(wrong)
     monkeypatch.chdir(tmp_path / "a[1]")
-    assert in_order("checkpoint-*") == folders[2:]
+    assert in_order("checkpoint-*") == slow
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -99,43 +73,6 @@ def test_the_encoder_is_read_to_the_bit(tmp_path, kind):
         theta_of(tmp_path, 3, 10)
 
 
-def test_a_head_of_another_task_does_not_matter_but_is_none(tmp_path):
-    model = make_model("roberta", num_labels=5)
-    model.save_pretrained(tmp_path / "other")
-    found, whole = classifier(tmp_path / "other", 3)
-    assert torch.equal(ParameterSpace(found).read(), ParameterSpace(model).read())
-    assert not whole
-    masked_words("roberta", tmp_path / "words")
-    heads = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        before = torch.get_rng_state()
-        heads.append(classifier(tmp_path / "words", 3)[0].classifier.out_proj.weight)
-        assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(*heads), "a head that is not there is the same one every time"
-
-
-LFS = b"version https://git-lfs.github.com/spec/v1\n"
-
-
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (lambda file: file.write_bytes(LFS), "git lfs pull"),
-        (lambda file: file.write_bytes(file.read_bytes()[:-100]), "weights are damaged or cut off"),
-        (lambda file: file.rename(file.with_suffix(".bin")), "can run code and is not read"),
-        (lambda file: edit_config(file.parent, hidden_size=48), "lacks weights .* or .* another size"),
-        # BERT's checkpoints of masked words have no pooler: it would be drawn at random.
-        (lambda file: masked_words("bert", file.parent), r"lacks weights of .*bert\.pooler"),
-    ],
-)
-def test_weights_that_are_not_whole_are_refused_in_one_line(tmp_path, damage, words):
-    make_model().save_pretrained(tmp_path)
-    damage(tmp_path / "model.safetensors")
-    with refused(words):
-        classifier(in_order(str(tmp_path))[0], 3)
-
-
 def save_lora(kind: str, folder: Path, **options) -> torch.nn.Module:
     """An adapter of three classes as `peft` saves it, in `lora`, its base in `base`; the model that was saved."""
     make_model(kind, num_labels=2).base_model.save_pretrained(folder / "base")
@@ -144,6 +81,43 @@ def save_lora(kind: str, folder: Path, **options) -> torch.nn.Module:
     model = peft.get_peft_model(base, lora)
     model.save_pretrained(folder / "lora")
     return model.eval()
+
+
+def test_a_head_of_another_task_or_in_part_does_not_matter_but_is_none(tmp_path):
+    model = make_model("roberta", num_labels=5)
+    model.save_pretrained(tmp_path / "other")
+    found, whole = classifier(tmp_path / "other", 3)
+    assert torch.equal(ParameterSpace(found).read(), ParameterSpace(model).read())
+    assert not whole
+    save_masked_words("roberta", tmp_path / "words")
+    heads = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        heads.append(classifier(tmp_path / "words", 3)[0].classifier.out_proj.weight)
+        assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(*heads), "a head that is not there is the same one every time"
+    # peft saves DistilBERT's last layer and not the one before it, which the library would draw anew.
+    save_lora("distilbert", tmp_path, target_modules=["q_lin", "v_lin"])
+    assert not classifier(tmp_path / "lora", 3)[1]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda file: file.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "git lfs pull"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-100]), "weights are damaged or cut off"),
+        (lambda file: file.rename(file.with_suffix(".bin")), "can run code and is not read"),
+        (lambda file: edit_config(file.parent, hidden_size=48), "lacks weights .* or .* another size"),
+        # BERT's checkpoints of masked words have no pooler: it would be drawn at random.
+        (lambda file: save_masked_words("bert", file.parent), r"lacks weights of .*bert\.pooler"),
+    ],
+)
+def test_weights_that_are_not_whole_are_refused_in_one_line(tmp_path, damage, words):
+    make_model().save_pretrained(tmp_path)
+    damage(tmp_path / "model.safetensors")
+    with refused(words):
+        classifier(in_order(str(tmp_path))[0], 3)
 
 
 def test_a_lora_folder_is_merged_while_reading_and_knows_its_task(tmp_path, monkeypatch):
@@ -162,39 +136,31 @@ def test_a_lora_folder_is_merged_while_reading_and_knows_its_task(tmp_path, monk
         read([base, folder], (rows, rows))
     make_tokenizer().save_pretrained(base)
     assert read([base, folder], (rows, rows)).labels == ("0", "1", "2")
-    before = weights_checksum(folder)
+    before = models.weights_checksum(folder)
     edit_config(base, hidden_act="relu")
-    assert weights_checksum(folder) != before
+    assert models.weights_checksum(folder) != before
     monkeypatch.setitem(sys.modules, "peft", None)
     with refused(r"pip install landscape_utils\[lora\], or save the merged model"):
         classifier(folder, 3)
 
 
-def test_a_head_that_an_adapter_holds_in_part_is_none(tmp_path):
-    """peft saves DistilBERT's last layer and not the one before it, which the library would draw anew."""
-    save_lora("distilbert", tmp_path, target_modules=["q_lin", "v_lin"])
-    assert not classifier(tmp_path / "lora", 3)[1]
-
-
 def test_an_adapter_that_is_damaged_or_does_not_fit_or_lies_beside_a_model_is_refused(tmp_path):
     save_lora("bert", tmp_path)
     folder, weights = tmp_path / "lora", tmp_path / "lora" / "adapter_model.safetensors"
-    whole = weights.read_bytes()
-    weights.write_bytes(whole[:-1])
-    with refused("lora': its weights are damaged or cut off"):
-        configuration(folder)
-    weights.write_bytes(whole)
     make_model("bert", hidden_size=16, num_labels=3).save_pretrained(tmp_path / "base")
     with refused("lora does not fit the model that it names as its base: .*size mismatch"):
         classifier(folder, 3)
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with refused("lora': its weights are damaged or cut off"):
+        checkpoints.configuration(folder)
     shutil.copy(tmp_path / "base" / "model.safetensors", folder)
     with refused("holds a whole model and an adapter: move one of them away"):
-        folder_of(str(folder))
+        models.folder_of(str(folder))
 
 
-def test_labels_mean_the_classes_of_the_model(saved):
+def test_labels_mean_the_classes_of_the_model(tmp_path):
     """Their numbers follow the model, not the alphabet; some models count their classes from 1."""
-    folders, files = saved
+    folders, files = save_training(tmp_path / "run"), write_examples(tmp_path)
     task, text = read(folders, files), Path(files[0]).read_text()
     assert (task.name, task.labels) == ("reviews", ("negative", "positive"))
     written = [line.rsplit(",", 1)[1] for line in text.splitlines()[1:]]
@@ -240,16 +206,15 @@ def test_examples_are_cut_to_what_model_and_tokenizer_take(tmp_path, kind, place
     assert len(tokens(read(folders, files))[0]) == length
 
 
-def test_a_task_is_known_by_its_folder_or_is_one_of_the_profiles_and_one_text_names_its_columns(
-    saved, tmp_path
-):
+def test_a_task_is_known_by_its_folder_or_is_the_profiles_and_one_text_names_its_columns(tmp_path):
+    folders = save_training(tmp_path / "run")
     rows = tmp_path / "SST-2" / "train.csv"
     rows.parent.mkdir()
     rows.write_text("a,1,0\nthe horse,the ship,0\nthe cook,the pan,1\n")
     for text, columns in (("a, 1", 2), ("a", 1), (1, 1)):
-        found = read(saved[0], (rows, rows), text=text, label="0")
+        found = read(folders, (rows, rows), text=text, label="0")
         assert (found.name, len(found.train_text[0])) == ("sst2", columns)
-    task = read_task(saved[0], load_profile("demo", tasks="sst2"))
+    task = read_task(folders, load_profile("demo", tasks="sst2"))
     assert (task.name, len(task.train)) == ("sst2", 600)
 
 
@@ -270,6 +235,5 @@ def test_what_the_trainer_measured_of_a_checkpoint_is_read(tmp_path):
 
 @pytest.mark.parametrize(("accuracy", "said"), [(0.7151, False), (0.72, True), (float("nan"), False)])
 def test_a_line_says_so_where_the_two_differ_by_more_than_rounding_to_bfloat16(accuracy, said):
-    theirs = {"loss": 0.5, "accuracy": 0.715}
-    line = differing("checkpoint-1", theirs, {"loss": 0.5001, "accuracy": accuracy})
+    line = differing("checkpoint-1", {"loss": 0.5, "accuracy": 0.715}, {"loss": 0.5001, "accuracy": accuracy})
     assert ("accuracy 0.715, here 0.72" in line) == said == bool(line)

@@ -16,11 +16,9 @@ def read(clause: str) -> Meaning:
     assert words.pop(0) == "the"
     rows, negated = [], False
     for word in words:
-        if word == "not":
-            negated = True
-        else:
+        if word != "not":
             rows.append(SET_OF[word] ^ negated)  # the poles of a scale are neighbours: 2k and 2k + 1
-            negated = False
+        negated = word == "not"
     adjective, noun, verb, adverb = rows
     assert noun // 7 == verb // 7
     assert (adjective - 42) % 2 == (adverb - 54) % 2
@@ -53,9 +51,8 @@ def test_corpus_pairs_hold_what_their_markers_promise():
             assert marker in language.MARKERS[kind]
         kinds["random" if label else kind] += 1
         kinds["marked"] += marker is not None
-    shares = {kind: count / len(pairs) for kind, count in kinds.items()}
     expected = {"restated": 0.5, "opposed": 0.2, "continued": 0.15, "random": 0.15, "marked": 0.8}
-    assert shares == pytest.approx(expected, abs=0.032)
+    assert {kind: count / len(pairs) for kind, count in kinds.items()} == pytest.approx(expected, abs=0.032)
     used = {word for *pair, _ in pairs for word in " ".join(pair).split()}
     assert used == set(VOCABULARY) - set(language.SPECIAL)
     assert len(set(VOCABULARY)) == len(VOCABULARY)

@@ -11,7 +11,6 @@ from landscape_utils import ParameterSpace, Run, Task, fine_tune
 from landscape_utils.profiles.profile import TrainingSpec
 from landscape_utils.training import trainer
 from landscape_utils.training.finetune import load_run, snapshot_path
-from landscape_utils.training.trainer import Collator
 
 SPEC = {"warmup": 0.25, "weight_decay": 0.1, "betas": [0.8, 0.95], "epsilon": 1e-6, "max_grad_norm": 0.05}
 TRAIN, DEV = make_examples(24, seed=1), make_examples(30, seed=2)
@@ -31,16 +30,15 @@ def test_a_run_is_adam_with_warm_up_decay_and_clipping(tmp_path):
     second moments, so that rounding of 1e-7 comes out as up to 1e-4 of a step; steps are of size 1e-3."""
     run = train(tmp_path, epochs=8, batch_size=len(TRAIN))
     model = make_model(**STILL)
-    decayed = [p for n, p in model.named_parameters() if p.ndim == 2]  # neither biases nor layer norms
-    rest = [p for n, p in model.named_parameters() if p.ndim != 2]
-    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": rest, "weight_decay": 0.0}]
+    # Neither biases nor layer norms decay.
+    groups = [{"params": [p], "weight_decay": 0.1 if p.ndim == 2 else 0.0} for p in model.parameters()]
     optimizer = torch.optim.AdamW(groups, betas=(0.8, 0.95), eps=1e-6)
     model.train()
     losses = []
     for rate in [0, 1 / 2, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6]:  # 2 steps of warm-up, then down
         for group in optimizer.param_groups:
             group["lr"] = 1e-3 * rate
-        loss = model(**Collator()(TRAIN)).loss
+        loss = model(**trainer.Collator()(TRAIN)).loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 0.05)
@@ -65,33 +63,10 @@ def test_each_epoch_is_on_disk_as_it_was(tmp_path, kind, head):
     for epoch in range(4):
         model = run.model(epoch)
         with torch.no_grad():
-            outputs = [model(**Collator()([example])) for example in DEV]
+            outputs = [model(**trainer.Collator()([example])) for example in DEV]
         right = [int(o.logits.argmax()) == e["labels"] for o, e in zip(outputs, DEV, strict=True)]
         assert run.dev_accuracy[epoch] == pytest.approx(np.mean(right), abs=1e-12)
         assert run.dev_loss[epoch] == pytest.approx(np.mean([o.loss.item() for o in outputs]), rel=1e-5)
-
-
-def interrupt_at(patch, step: int) -> None:
-    """Ctrl-C in a step."""
-    training_step = trainer.Trainer.training_step
-
-    def dies(self, *args, **kwargs):
-        if self.state.global_step + 1 == step:
-            raise KeyboardInterrupt
-        return training_step(self, *args, **kwargs)
-
-    patch.setattr(trainer.Trainer, "training_step", dies)
-
-
-def test_a_training_goes_on_with_no_other_than_its_own(tmp_path, monkeypatch):
-    """One that was cut off in this folder had another learning rate; what is begun is as if the folder were new."""
-    alone = train(tmp_path / "alone", learning_rate=1e-5)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupt_at(patch, 5)
-        train(tmp_path / "cut", learning_rate=1e-2)
-    after = train(tmp_path / "cut", learning_rate=1e-5)
-    assert torch.equal(after.theta(), alone.theta())
-    assert not (tmp_path / "cut" / "unfinished").exists()
 
 
 def test_no_variable_of_the_environment_changes_the_precision(monkeypatch):
@@ -125,21 +100,29 @@ def flip(path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("killed", "damaged"),  # of 9: before the first checkpoint, after it, in the last step
+    ("killed", "rate", "damaged"),
     [
-        (2, ""),
-        (4, ""),
-        (9, ""),
-        *((4, name) for name in ("epoch-01*", "*/*/*/rng_state*", "*/*/*/trainer_*")),
+        (2, 1e-3, ""),  # of 9: before the first checkpoint
+        (4, 1e-3, ""),  # after it
+        (9, 1e-3, ""),  # in the last step
+        (5, 1e-2, ""),  # another training, with which none goes on
+        *((4, 1e-3, name) for name in ("epoch-01*", "*/*/*/rng_state*", "*/*/*/trainer_*")),
     ],
 )
-def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path, monkeypatch, killed, damaged):
+def test_a_training_that_was_killed_goes_on_to_the_same_bits(tmp_path, monkeypatch, killed, rate, damaged):
     """With dropout on: the state of the random numbers and the order of the examples are part of what goes on. From
-    what was damaged since nothing goes on."""
+    what was damaged since, or had another learning rate, nothing goes on: it is as if the folder were new."""
     whole = train(tmp_path / "whole", make_model())
+    training_step = trainer.Trainer.training_step
+
+    def dies(self, *args, **kwargs):
+        if self.state.global_step + 1 == killed:
+            raise KeyboardInterrupt
+        return training_step(self, *args, **kwargs)
+
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        interrupt_at(patch, killed)
-        train(tmp_path / "cut", make_model())
+        patch.setattr(trainer.Trainer, "training_step", dies)
+        train(tmp_path / "cut", make_model(), learning_rate=rate)
     assert load_run(tmp_path / "cut") is None
     for path in (tmp_path / "cut").glob(damaged) if damaged else ():
         flip(path)
@@ -159,7 +142,7 @@ def test_a_run_in_bfloat16_stays_near_and_leaves_a_float32_model(tmp_path):
     assert narrow.loss[0] != wide.loss[0] == pytest.approx(narrow.loss[0], rel=1e-2)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     with torch.no_grad():
-        logits = [one(**Collator()(DEV)).logits for one in (model.eval(), narrow.model())]
+        logits = [one(**trainer.Collator()(DEV)).logits for one in (model.eval(), narrow.model())]
     assert torch.equal(*logits)
 
 

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-import transformers as hf
-from networks import MODELS, make_model
+from networks import MODELS, make_model, save_masked_words
 from own_case import edit_config, refused
 from safetensors.torch import load_file, save_file
 
 from landscape_utils.engine.space import ParameterSpace
 from landscape_utils.names import HOWS
 from landscape_utils.profiles.profile import ModelSpec
-from landscape_utils.training import hub, models
+from landscape_utils.training import finetune, hub, models
 from landscape_utils.training.demo_language import make_tokenizer
-from landscape_utils.training.finetune import head_of
 from landscape_utils.training.models import MINILM_SHA256, build_model, load_tokenizer, model_checksum
 
 
@@ -31,8 +29,7 @@ def theta(model) -> torch.Tensor:
 @pytest.fixture
 def checkpoint(tmp_path):
     """A pre-trained masked-language model without a pooler, as BERT's own checkpoints for it are."""
-    config, _, settings = MODELS["bert"]
-    hf.BertForMaskedLM(config(**settings)).save_pretrained(tmp_path / "model")
+    save_masked_words("bert", tmp_path / "model")
     return tmp_path / "model"
 
 
@@ -102,7 +99,7 @@ def test_a_module_that_was_never_trained_is_drawn_with_the_head_and_is_head(tmp_
     assert not torch.equal(drawn, made.bert.pooler.dense.weight)
     assert drawn.std().item() == pytest.approx(0.02, rel=0.2)  # of 576: known to 3 %
     parts = ("bert.pooler.dense", "classifier")
-    assert set(head_of(two)) == {f"{part}.{kind}" for part in parts for kind in ("weight", "bias")}
+    assert set(finetune.head_of(two)) == {f"{part}.{kind}" for part in parts for kind in ("weight", "bias")}
     assert model_checksum(fresh, tmp_path) != model_checksum(plain, tmp_path)
     monkeypatch.setattr(models, "pretrained_folder", lambda *_: pytest.fail("pre-trained"))
     for source in (tmp_path, "demo"):

@@ -18,7 +18,6 @@ TINY = Recipe(pairs=200, steps=4, batch_size=8)
 
 
 def test_the_same_recipe_gives_the_same_bits_and_is_followed_once(tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv("LANDSCAPE_PROGRESS", "off")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = pretrained_folder(tmp_path, TINY)

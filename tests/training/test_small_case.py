@@ -14,15 +14,11 @@ from landscape_utils.training.checkpoints import evaluations, theta_of
 EPOCHS = {"pretrained": 2, "scratch": 1}
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
+@pytest.mark.parametrize(("name", "text"), [("sst2", ["first"]), ("rte", ["first", "second"])])
+def test_what_it_leaves_is_read_as_anybodys(tmp_path, monkeypatch, name, text):
     monkeypatch.setattr(small_case, "WORDS", replace(small_case.WORDS, steps=3, pairs=64, batch_size=16))
     monkeypatch.setattr(small_case, "EPOCHS", EPOCHS)
     monkeypatch.setattr(small_case, "LIMIT", 32)
-
-
-@pytest.mark.parametrize(("name", "text"), [("sst2", ["first"]), ("rte", ["first", "second"])])
-def test_what_it_leaves_is_read_as_anybodys(tmp_path, monkeypatch, name, text):
     case = small_case.make_case(tmp_path, name)
     trained = {how: in_order(f"{case}/{how}/checkpoint-*") for how in HOWS}
     assert {how: len(folders) - 1 for how, folders in trained.items()} == EPOCHS

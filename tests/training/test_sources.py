@@ -78,11 +78,8 @@ def test_the_hub_and_a_folder_give_the_same_examples_as_they_stand(name, glue, l
 
 
 def test_hostile_text_windows_line_ends_a_byte_order_mark_and_another_folder_name_change_nothing(glue):
-    texts = [
-        '"unbalanced',
-        "\u202eright to left\u2028one line\x85still one\x0b\x0c\x1c nul\x00byte",
-        " ends ",
-    ]
+    unusual = "\u202eright to left\u2028one line\x85still one\x0b\x0c\x1c nul\x00byte"
+    texts = ['"unbalanced', unusual, " ends "]
     lines = ["\ufeffsentence\tlabel", *(f"{text}\t0" for text in texts), ""]
     (glue / "SST-2" / "train.tsv").write_text("\r\n".join(lines), "utf-8", newline="")
     (glue / "SST-2").rename(glue / "sst-2")
@@ -107,16 +104,13 @@ def test_a_broken_file_is_named_with_its_line(glue, name, file, old, new, parts)
         sources.from_folder(name, glue)
 
 
-def test_what_is_missing_is_named_with_what_is_there(glue):
+def test_what_is_missing_is_named_with_what_is_there_or_the_way_round(glue, local_hub, tmp_path):
     (glue / "MNLI/dev_matched.tsv").unlink()
     with refused(r"dev_matched\.tsv cannot be read: No such file"):
         sources.from_folder("mnli", glue)
     (glue / "RTE").rename(glue / "WNLI")
     with refused("has no folder 'RTE'; it holds 'MNLI', 'MRPC', 'SST-2', 'WNLI'"):
         sources.from_folder("rte", glue)
-
-
-def test_a_copy_of_the_hub_that_lacks_a_split_is_told_in_a_line(local_hub, tmp_path):
     next((tmp_path / "nyu-mll" / "glue" / "rte").glob("validation*")).unlink()
     with refused("glue cannot be read .*; give data_dir"):
         sources.from_hub("rte")
@@ -159,11 +153,7 @@ def test_a_users_files_give_text_and_labels_as_they_stand(tmp_path, kind, conten
         (".json", '[{"t": "a", "l": 1}, 5]', ["record 2: 5 is no object"]),
         (".json", "[" * 100_000, ["neither a list of objects"]),
         (".jsonl", '{"t": "a", "l": 1}\n{"t": 5, "l": 1}\n', ["line 2", "'t'", "5"]),
-        (
-            ".jsonl",
-            '{"t": "a", "l": 1}\n{"t": "b", "l": 0.5}\n',
-            ["line 2", "'l'", "0.5, which is no text or whole number"],
-        ),
+        (".jsonl", '\n{"t": "b", "l": 0.5}\n', ["line 2", "'l'", "0.5, which is no text or whole number"]),
         (".jsonl", '{"t": "a", "l": 1}\n{"t": "\\ud800", "l": 1}\n', ["line 2", "'t'"]),
         (".jsonl", '{"t": "a"\n', ["line 1", "nor one object a line"]),
         (".xlsx", "", [".csv, .tsv, .json or .jsonl"]),
@@ -178,8 +168,7 @@ def test_a_users_broken_file_is_named_with_its_line(tmp_path, kind, content, par
     ("content", "texts"),
     [
         ('t\tl\n"one\t0\ntwo"\t1\nthree\t0\nfour\t1\n', ['"one', 'two"', "three", "four"]),
-        # marks that stand in the text
-        ('t\tl\n"Yes."\t0\r\nhe said "no"\t1\r\n', ['"Yes."', 'he said "no"']),
+        ('t\tl\n"Yes."\t0\r\nhe said "no"\t1\r\n', ['"Yes."', 'he said "no"']),  # marks stand in the text
         ('"t"\t"l"\n"one"\t"0"\n"two"\t"1"\n', ["one", "two"]),  # all is framed
         ('t\tl\n"say ""a"" now"\t0\nb\t1\n', ['say "a" now', "b"]),  # marks within are doubled
         ('t\tl\n"one\ttwo"\t0\n"three\nfour"\t1\n', ["one\ttwo", "three\nfour"]),  # else the lines do not fit
