@@ -10,6 +10,7 @@ from ..claims.evidence import NOT_JUDGED, Claim, Measured, table
 from ..claims.intervals import number
 from ..environment import NOTHING
 from ..errors import Lacking
+from ..figures.style import how_name
 from ..names import GROUPS, SPLITS, display_name
 from ..study.plan import scale_of
 from ..study.study import Study
@@ -128,7 +129,6 @@ def setup(study: Study) -> dict[str, str]:
         "scale": scale,
         "million": scale.parameters / 1e6,
         "dropout": getattr(config, "hidden_dropout_prob", "its own"),
-        "seeds": seeds(study),
         "sample": {split: getattr(profile.sample, split) or "all" for split in SPLITS},
         "overfitted": display_name(overfitted),
         "first": profile.tasks[overfitted].pretrained,
@@ -138,7 +138,7 @@ def setup(study: Study) -> dict[str, str]:
     for task in study.tasks:
         spec = profile.tasks[task]
         of_task = {"task": spec, "data": WORDS["data"][spec.source], "examples": scale.examples[task]}
-        of_task["other"] = display_name(spec.other)
+        of_task |= {"other": display_name(spec.other), "seeds": seeds(study, task)}
         same = spec.scratch.learning_rate == spec.pretrained.learning_rate
         of_task["same_rate"] = "; from scratch it is the same" if same else ""
         of_each = {name: words.format(**known, **of_task) for name, words in WORDS["rows"].items()}
@@ -146,15 +146,16 @@ def setup(study: Study) -> dict[str, str]:
     return {name: at_once({task: of[name] for task, of in found.items()}) for name in WORDS["rows"]}
 
 
-def seeds(study: Study) -> str:
-    """How many a profile names; "1 (3 planned)" where no task has trainings of more."""
-    named, there = len(study.seeds), 0
-    if study.store.folder.is_dir():
-        there = max(len(study.seeds_of("run", task, how)) for task in study.tasks for how in study.ways)
-    return f"{there} ({named} planned)" if 0 < there < named else f"{named}"
+def seeds(study: Study, task: str) -> str:
+    """How many a profile names; "1 (3 planned)" where a task has fewer, of each way of training where they differ."""
+    planned = f"{len(study.seeds)}"
+    if not study.store.folder.is_dir():
+        return planned
+    there = at_once({how_name(how): f"{len(study.seeds_of('run', task, how))}" for how in study.ways})
+    return planned if there == planned else f"{there} ({planned} planned)"
 
 
 def at_once(said: Mapping[str, str]) -> str:
-    """What is said of all tasks, or of each where they differ."""
+    """What is said of all, or of each where they differ."""
     first, *others = {*said.values()}
     return ", ".join(f"{task}: {words}" for task, words in said.items()) if others else first

@@ -70,11 +70,16 @@ def test_what_differs_from_the_paper_is_in_a_row_and_what_does_not_below(tmp_pat
 
 def test_seeds_that_are_not_there_are_not_counted(tmp_path):
     demo = Study("demo", results_dir=tmp_path, device="none")
-    there = {("rte", "pretrained"): (0, 1), ("mnli", "pretrained"): (0,)}
+    there = {("rte", "pretrained"): (0, 1), ("rte", "scratch"): (1, 2)}
+    there |= {("mnli", "pretrained"): (0,), ("sst2", "pretrained"): (0, 1, 2), ("sst2", "scratch"): (0, 1, 2)}
     demo.seeds_of = lambda kind, task, how: there.get((task, how), ())
-    assert comparison.seeds(demo) == "3", "there are no results at all"
+    assert comparison.seeds(demo, "rte") == "3", "there are no results at all"
     demo.store.folder.mkdir()
-    assert comparison.seeds(demo) == "2 (3 planned)"
+    found = {task: comparison.seeds(demo, task) for task in demo.tasks}
+    assert found["rte"] == "2 (3 planned)"
+    assert found["mnli"] == "from scratch: 0, fine-tuned: 1 (3 planned)"
+    assert (found["sst2"], found["mrpc"]) == ("3", "0 (3 planned)")
+    assert "MNLI: from scratch: 0, fine-tuned: 1 (3 planned), RTE: 2" in comparison.setup(demo)["seeds"]
 
 
 def test_other_runs_are_read_from_the_same_folder_as_far_as_they_go(tmp_path, monkeypatch):
