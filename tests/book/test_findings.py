@@ -127,6 +127,26 @@ def test_an_effect_that_is_at_most_so_large_does_not_come_closest(true):
     assert said(known, replace(known, task="MRPC")).endswith("and no different on the other tasks.")
 
 
+def test_tasks_of_one_training_that_do_not_count_are_told_beside_those_that_do(true):
+    speed = next(claim for claim in true if claim.name == "speed")
+
+    def said(*kinds):
+        evidence = tuple(replace(speed.evidence[0], low=0.5, kind=kind) for kind in kinds)
+        return findings.votes(replace(speed, primary=replace(speed.primary, evidence=evidence)))
+
+    several, one = Kind.TRAININGS, Kind.NONE
+    assert said(several, several) == "Both tasks speak for the sentence."
+    assert said(several, one) == (
+        "Of the 2 tasks, 1 speaks for the sentence and 1 does not count, for its numbers are of one training and have "
+        "no interval."
+    )
+    assert "1 speaks for the sentence and 2 do not count, for their numbers are" in said(one, several, one)
+    assert (
+        said(one, one)
+        == "These numbers are of one training each and have no interval, so they decide nothing."
+    )
+
+
 def test_the_papers_own_numbers_are_judged_by_the_same_rule():
     """In its Table 1 two tasks speak for little cost of the low layers, and two leave it open."""
     said = findings.means(weighed("true", 6))
