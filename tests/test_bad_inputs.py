@@ -100,6 +100,7 @@ CHANGES = [
     ("span = 4.0", "spam = 4.0", "grid", "'spam'", "resolution, span", "did you mean 'span'?"),
     ('name = "demo"', 'name = "../demo"', "name = '../demo'", "pattern"),
     ("seeds = [0, 1, 2]", "seeds = [0]\nsurface_seeds = [1]", "surface_seeds has 1", "seeds = [0]"),
+    ("seeds = [0, 1, 2]", "seeds = [0, 1]\nextra_seeds = [1]", "extra_seeds has 1", "seeds = [0, 1]"),
     ("warmup = 0.1", "warmup = 1.5", "training.warmup = 1.5", "less than 1"),
     ('precision = "float32"', 'precision = "int8"', "precision = 'int8'", "'float32'", "'bfloat16'"),
     ('other = "rte"', 'other = "mrpc"', "tasks.mrpc.other", "itself"),

@@ -43,12 +43,12 @@ def test_overrides_set_what_they_name_and_nothing_else():
     assert changed == load_profile("minilm").model_dump() | {
         "chosen": ["sst2", "mrpc"],
         "seeds": [3],
-        "surface_seeds": [],  # which were of the profile's own seeds
+        "extra_seeds": [],  # which are beside the profile's own seeds
         "grid": {"resolution": 7, "curve_resolution": 7, "span": 2.0, "tolerance": None},
         "sample": {"train": 9, "dev": 9},
         "data_dir": "glue",
     }
-    assert load_profile("mpnet", seed=5).surface_seeds == []
+    assert load_profile("mpnet", seed=5).surface_seeds == []  # which were of them
 
 
 def test_the_parameters_defaults_leave_the_profile_as_it_is_and_values_may_be_of_several_types():

@@ -55,8 +55,8 @@ def load_profile(profile: str | Path | Profile, **overrides: Any) -> Profile:
     for name, value in changes.items():
         for *folder, leaf in OVERRIDES[name]:
             reduce(dict.__getitem__, folder, table)[leaf] = value
-    if "seed" in changes:  # a training that was asked for by its seed has its surfaces
-        table["surface_seeds"] = []
+    if "seed" in changes:  # a training that was asked for by its seed has its surfaces, and stands alone
+        table |= {"surface_seeds": [], "extra_seeds": []}
     try:
         return Profile.model_validate(table)
     except ValidationError as error:

@@ -186,6 +186,8 @@ class Profile(Part):
     seeds: Annotated[list[Seed], Field(min_length=1), Once]
     # Of the trainings whose surfaces are scanned, which cost most; none: all of them.
     surface_seeds: list[Seed] = []
+    # Of further trainings, which are shown where their results are kept, and computed if one is asked for by its seed.
+    extra_seeds: list[Seed] = []
     precision: Literal["float32", "float16", "bfloat16", "tf32"]
     side_by_side: bool
     chosen: Annotated[list[TaskName], Once] = []
@@ -205,6 +207,9 @@ class Profile(Part):
         for seed in self.surface_seeds:
             if seed not in self.seeds:
                 raise ValueError(f"surface_seeds has {seed}, which is none of seeds = {self.seeds}")
+        for seed in self.extra_seeds:
+            if seed in self.seeds:
+                raise ValueError(f"extra_seeds has {seed}, which is one of seeds = {self.seeds}")
         if not self.chosen:
             object.__setattr__(self, "chosen", list(self.tasks))
         return self

@@ -186,7 +186,8 @@ class Study(Computing):
         return [] if names == () else weigh(self, *names or ())
 
     def seeds_of(self, kind: str, task: str, how: str) -> tuple[int, ...]:
-        """The seeds of which there are results of a kind, or which are to be computed; () for none.
+        """The seeds of which there are results of a kind, or which are to be computed; () for none. Those that the
+        profile names as extra are not computed for it.
 
         `kind`: the name of a method that takes a seed, or "continued".
         """
@@ -196,9 +197,14 @@ class Study(Computing):
         those = OF_A_RUN["barrier" if further else kind].all(self)
         named = {one.seed for one in those if (one.task, one.how) == (task, how)}
         kind, how = ("run", CONTINUED) if kind == "continued" else (kind, how)
-        seeds = [seed for seed in self.seeds if seed in named]
+
+        def there(seed: int) -> bool:
+            return self.there(OF_A_RUN[kind](task, how, seed))
+
         computes = not self.store.read_only
-        return tuple(seed for seed in seeds if computes or self.there(OF_A_RUN[kind](task, how, seed)))
+        seeds = [seed for seed in self.seeds if seed in named and (computes or there(seed))]
+        extra = [seed for seed in self.profile.extra_seeds if named and there(seed)]
+        return (*seeds, *extra)
 
     def _main(self, kind: type[Any], task: str, seed: int | None = None, *rest: Any) -> Any:
         """A result of the training whose layers are looked at."""

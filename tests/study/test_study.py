@@ -137,6 +137,10 @@ def test_seeds_are_those_that_there_are(study):
     assert study.seeds_of("barrier", "rte", "pretrained") == ()
     assert study.seeds_of("rollback", "mrpc", "scratch") == ()
     read, other = beside(study, device="none"), beside(study, tasks="rte")
+    extra = beside(study, profile=study.profile.model_copy(update={"extra_seeds": [7]}))
+    assert extra.seeds_of("run", "rte", "pretrained") == (0,), (
+        "it is shown where it is, and not computed for it"
+    )
     assert read.seeds_of("curve", "mrpc", "pretrained") == (0,)
     assert read.seeds_of("random_directions", "rte", "pretrained") == ()
     # the further epochs are of another task, and so is what they go on from
@@ -169,7 +173,7 @@ TRAINED_BY = {1: "c1a2930f7f58edde"}
 # When this fails, code has changed that decides what results are computed from, and which their fingerprints leave out:
 # tasks and samples, directions, checkpoints, pre-training. If they are now computed from something else, say so in
 # their recipes, so that no result of earlier code is taken for one of this. Then write down the new fingerprint.
-CHOSEN_BY = "079756ca7caa057c"
+CHOSEN_BY = "0252a388f9e710a3"
 
 
 def test_a_change_of_the_code_of_trainings_or_of_what_is_computed_from_asks_for_a_decision():

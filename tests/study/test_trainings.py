@@ -126,16 +126,15 @@ def test_results_are_not_added_to_from_other_data(profile, results, tmp_path, mo
 
 
 def test_the_reference_run_is_whole_and_is_read_without_data_model_and_network(no_network, monkeypatch):
-    """What the repository has of MiniLM's results, on a machine that has nothing else: all of one seed, and as much of
-    the others as no surface needs on SST-2."""
+    """What the repository has of MiniLM's results, on a machine that has nothing else."""
     monkeypatch.setattr(models, "MINILM_PACKAGE", "no_such_package")
     monkeypatch.setattr(models, "_from_hub", lambda name: pytest.fail(f"wanted {name}"))
     study = Study("minilm", results_dir=ROOT / "results", device="none")
-    lacking = with_needs(study, tuple(KINDS), study.has)
-    assert {kind.seed for kind in lacking} == {1, 2}
-    assert {kind.folder for kind in lacking if kind.task == "sst2"} == {"walks"}, (
-        "its second direction is of MRPC"
+    assert [kind.label for kind in with_needs(study, tuple(KINDS), study.has)] == []
+    assert study.seeds_of("rollback", "sst2", "pretrained") == (0, 1, 2), (
+        "the extra seeds are shown where they are"
     )
+    assert study.seeds_of("surface", "sst2", "pretrained") == study.seeds_of("run", "mnli", "scratch") == (0,)
     assert study.facts("mrpc")["train_examples"] == 3668
     assert study.run("mrpc").epochs == study.profile.tasks["mrpc"].pretrained.epochs
 
