@@ -148,7 +148,7 @@ def setup(study: Study) -> dict[str, str]:
 
 def seeds(study: Study, task: str) -> str:
     """How many a profile names; "1 (3 planned)" where a task has fewer, of each way of training where they differ."""
-    planned = f"{len({*study.seeds, *study.profile.extra_seeds})}"
+    planned = f"{len(study.seeds + study.trainings.extra_seeds)}"
     if not study.store.folder.is_dir():
         return planned
     there = at_once({how_name(how): f"{len(study.seeds_of('run', task, how))}" for how in study.ways})

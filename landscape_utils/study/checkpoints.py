@@ -292,7 +292,7 @@ class Checkpoints(Study):
         short = [how for how, folders in own.trained.items() if len(folders) < 3]
         if directions == PCA and short:
             raise UserError(f"{short[0]}: directions {PCA!r} need three checkpoints or more; there are two")
-        changes = {"name": OWN, "data_dir": "", "side_by_side": self.size < SMALL, "extra_seeds": []}
+        changes = {"name": OWN, "data_dir": "", "side_by_side": self.size < SMALL}
         profile = load_profile(profile).model_copy(update=changes)
         super().__init__(profile, seed=seed, trainings=own.on, **options)
 

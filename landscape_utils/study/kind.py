@@ -63,6 +63,7 @@ class Trainings(Protocol):
 
     Attributes:
         tasks, seeds: that there are.
+        extra_seeds: of trainings that are shown where their results are kept.
         ways: of training, as they stand in figures from the left; `main` is the one whose layers are looked at.
         layered: whether the encoder has layer groups.
         overfitted: the task that is trained on further (Figure 4), or "".
@@ -72,6 +73,7 @@ class Trainings(Protocol):
 
     tasks: tuple[str, ...]
     seeds: tuple[int, ...]
+    extra_seeds: tuple[int, ...] = ()
     ways: tuple[str, ...]
     main: str
     layered: bool = True

@@ -203,7 +203,7 @@ class Study(Computing):
 
         computes = not self.store.read_only
         seeds = [seed for seed in self.seeds if seed in named and (computes or there(seed))]
-        extra = [seed for seed in self.profile.extra_seeds if named and there(seed)]
+        extra = [seed for seed in self.trainings.extra_seeds if named and there(seed)]
         return (*seeds, *extra)
 
     def _main(self, kind: type[Any], task: str, seed: int | None = None, *rest: Any) -> Any:

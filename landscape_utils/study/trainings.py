@@ -60,7 +60,7 @@ class ProfileTrainings(Trainings):
         self.profile, self.store, self.device = profile, store, device
         self._cache = cache_of(store)
         self.tasks, self.seeds = tuple(profile.chosen), tuple(profile.seeds)
-        self.overfitted = profile.overfitting.task
+        self.extra_seeds, self.overfitted = tuple(profile.extra_seeds), profile.overfitting.task
         self._tasks: dict[str, Task] = {}
         self._facts: dict[str, dict[str, Any]] = {}
         self._warned: set[str] = set()
