@@ -15,19 +15,24 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @functools.cache
-def code_of(*parts: str) -> str:
+def code_of(*parts: str, without: tuple[str, ...] = ()) -> str:
     """16 hexadecimal digits of the SHA-256 of the syntax trees, without docstrings, of parts of the package.
 
-    A part is "engine", all modules of a sub-package, or one, "training.finetune". Raises `ValueError` for another.
+    A part is "engine", all modules of a sub-package, or one, "training.finetune"; `without` leaves some of them out.
+    Raises `ValueError` for another.
     """
+    left_out = {name for part in without for name in _modules(part)}
     digest = hashlib.sha256()
-    for part in sorted(parts):
-        modules = [name for name in sorted(_SOURCES) if name == part or name.startswith(f"{part}.")]
-        if not modules:
-            raise ValueError(f"landscape_utils has no part {part!r}")
-        for name in modules:
-            digest.update(f"{name}\n{_meaning(_SOURCES[name])}\n".encode())
+    for name in (name for part in sorted(parts) for name in _modules(part) if name not in left_out):
+        digest.update(f"{name}\n{_meaning(_SOURCES[name])}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def _modules(part: str) -> list[str]:
+    modules = [name for name in sorted(_SOURCES) if name == part or name.startswith(f"{part}.")]
+    if not modules:
+        raise ValueError(f"landscape_utils has no part {part!r}")
+    return modules
 
 
 def _meaning(source: bytes) -> str:

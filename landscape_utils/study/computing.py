@@ -28,7 +28,6 @@ from ..names import CONTINUED, HOWS, SPLITS
 from ..profiles import load_profile
 from ..profiles.profile import Profile
 from ..progress import SWITCH, bar
-from ..store.code import code_of
 from ..store.files import logger
 from ..store.result_file import Result
 from ..store.store import Store
@@ -66,13 +65,7 @@ def current_code(result: Result) -> str:
     """The fingerprint of the code that would compute a stored result now; "" where any will do."""
     folder = result.meta["kind"]
     kind = MapResult if folder == MapResult.folder else KINDS.get(folder)
-    return code_for(kind, result.recipe) if kind else ""
-
-
-def code_for(kind: type[Kind] | Kind, recipe: Recipe) -> str:
-    """The fingerprint of the code that computes a result. The history of somebody's checkpoints is no training that
-    takes hours: it is measured here, by the engine."""
-    return code_of("engine") if "checkpoints" in recipe else kind.code()
+    return kind.code(result.recipe) if kind else ""
 
 
 class Computing:
@@ -168,7 +161,7 @@ class Computing:
     def found(self, kind: Kind) -> Result | None:
         """The stored result that the present code has computed, if there is one."""
         key = self.key(kind)
-        return self.store.load(*key, code=code_for(kind, key[2]))
+        return self.store.load(*key, code=kind.code(key[2]))
 
     def has(self, kind: Kind) -> bool:
         """Whether the store has a result that the present code has computed."""
@@ -205,7 +198,7 @@ class Computing:
         threads: AbstractContextManager[None] = one_thread() if self.profile.side_by_side else nullcontext()
         with threads:
             device, key = device_names(self.client, self.device), self.key(kind)
-            result = self.store.compute(*key, compute, code=code_for(kind, key[2]), device=device)
+            result = self.store.compute(*key, compute, code=kind.code(key[2]), device=device)
         return kind.read(self, result.arrays)
 
     # What a result is computed from

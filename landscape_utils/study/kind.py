@@ -154,9 +154,11 @@ class Kind(ABC):
     by_points: ClassVar[bool] = False
 
     @classmethod
-    def code(cls) -> str:
+    def code(cls, recipe: Recipe) -> str:
         """The fingerprint of the code that computes it, "" where any will do: a result of other code is made anew."""
-        return code_of("engine", "landscape", cls.__module__.partition(".")[2])
+        # What is read off curves and surfaces computes none, and what chooses points only those that leave some out.
+        unused = "landscape.flatness", *(() if "tolerance" in recipe else ("landscape.adaptive",))
+        return code_of("engine", "landscape", cls.__module__.partition(".")[2], without=unused)
 
     @classmethod
     @abstractmethod

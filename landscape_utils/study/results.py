@@ -266,7 +266,7 @@ class SimilarityResult(Kind):
     task: str
 
     @classmethod
-    def code(cls) -> str:
+    def code(cls, recipe: Recipe) -> str:
         return code_of("training.sentence_vectors")
 
     @classmethod

@@ -14,6 +14,7 @@ from ..engine.space import layer_ranges
 from ..errors import UserError
 from ..landscape.scan import Curve
 from ..names import CONTINUED, SPLITS
+from ..store.code import code_of
 from ..store.result_file import part_of
 from ..training.finetune import Run
 from ..training.models import on_device
@@ -47,10 +48,11 @@ class RunResult(Kind):
             raise UserError(f"a learning rate is a number greater than 0; got {rate!r}")
 
     @classmethod
-    def code(cls) -> str:
+    def code(cls, recipe: Recipe) -> str:
         # Trainings take hours, so a change of code does not discard them. A change that alters what is trained raises
         # the version, which stands in the recipe; a test holds the code's fingerprint and asks for a decision.
-        return ""
+        # The history of somebody's checkpoints is no training: it is measured here, by the engine.
+        return code_of("engine") if "checkpoints" in recipe else ""
 
     @classmethod
     def all(cls, study: Subject) -> Iterable[Kind]:

@@ -60,8 +60,12 @@ def test_it_is_of_the_parts_that_are_named(edit):
     edit(next(with_other_signs()))
     changed = [code_of(*parts) != was for parts, was in zip(choices, before, strict=True)]
     assert changed == [True, False, False, True]
-    with pytest.raises(ValueError, match="no part 'engin'"):
-        code_of("engin")
+    rest = code_of("engine", without=("engine.objective",))
+    edit(SOURCE)
+    assert code_of("engine", without=("engine.objective",)) == rest != before[0]
+    for wrong in ({"without": ("engin",)}, {}):
+        with pytest.raises(ValueError, match="no part 'engin'"):
+            code_of("engine" if wrong else "engin", **wrong)
 
 
 def test_a_file_that_is_edited_while_the_program_runs_does_not_count(monkeypatch):

@@ -16,6 +16,7 @@ import landscape_utils as lu
 from landscape_utils.environment import OF_CHECKPOINTS
 from landscape_utils.landscape.paths import training_path
 from landscape_utils.names import KINDS as FOLDERS
+from landscape_utils.store import code
 from landscape_utils.store.code import code_of
 from landscape_utils.study.computing import KINDS, with_needs
 from landscape_utils.study.run_result import RunResult
@@ -151,12 +152,12 @@ def test_seeds_are_those_that_there_are(study):
 
 def test_a_result_of_other_code_is_computed_anew(study, monkeypatch):
     """Whether it says of which, or, as those of the first versions, nothing."""
-    before, kind, now = study.curve("mrpc"), CurveResult("mrpc", "pretrained", 0), CurveResult.code()
-    for code in ("", "0" * 16):
-        monkeypatch.setattr(CurveResult, "code", classmethod(lambda cls, code=code: code))
+    before, kind, now = study.curve("mrpc"), CurveResult("mrpc", "pretrained", 0), CurveResult.code({})
+    for other in ("", "0" * 16):
+        monkeypatch.setattr(CurveResult, "code", classmethod(lambda cls, recipe, other=other: other))
         study.store.path(*study.key(kind)).unlink()
         study.curve("mrpc")
-        monkeypatch.setattr(CurveResult, "code", classmethod(lambda cls: now))
+        monkeypatch.setattr(CurveResult, "code", classmethod(lambda cls, recipe: now))
         assert not study.has(kind)
         # to read, the earlier one will do, and says that it is one
         assert beside(study, device="none").curve("mrpc").loss.tolist() == before.loss.tolist()
@@ -173,7 +174,7 @@ TRAINED_BY = {1: "c1a2930f7f58edde"}
 # When this fails, code has changed that decides what results are computed from, and which their fingerprints leave out:
 # tasks and samples, directions, checkpoints, pre-training. If they are now computed from something else, say so in
 # their recipes, so that no result of earlier code is taken for one of this. Then write down the new fingerprint.
-CHOSEN_BY = "f09c0adddcbb46ff"
+CHOSEN_BY = "dd70b4a301828108"
 
 
 def test_a_change_of_the_code_of_trainings_or_of_what_is_computed_from_asks_for_a_decision():
@@ -183,6 +184,19 @@ def test_a_change_of_the_code_of_trainings_or_of_what_is_computed_from_asks_for_
     parts = [f"study.{name}" for name in of_study] + [f"training.{name}" for name in of_training]
     assert TRAINED_BY[RunResult.version] == found
     assert code_of(*parts) == CHOSEN_BY
+
+
+def test_what_chooses_points_is_code_of_scans_with_a_tolerance_alone_and_what_reads_them_of_none(monkeypatch):
+    def codes():
+        code_of.cache_clear()
+        return [SurfaceResult.code(recipe) for recipe in ({}, {"tolerance": 0.1})]
+
+    before = codes()
+    for part, changes in (("adaptive", [False, True]), ("flatness", [False, False]), ("scan", [True, True])):
+        with monkeypatch.context() as patch:
+            patch.setitem(code._SOURCES, f"landscape.{part}", b"1")
+            assert [now != was for now, was in zip(codes(), before, strict=True)] == changes
+    assert codes() == before
 
 
 def test_lost_snapshots_are_made_again_to_the_same_bits(study):
