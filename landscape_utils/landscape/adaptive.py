@@ -10,9 +10,12 @@ line through the two neighbours, and the harmonic mean of the two corrections th
 on the right (q_r), makes to it, or none if they differ in sign. It is exact for quadratics and does not ring at a wall.
 In the middle of a cell, the axis along which the surface bends less counts more.
 
-The error of a point that is not computed is judged as the sum of 2 (|q_l| + |q_r|), how far a function of two straight
-pieces, or of two plateaus, can be from its interpolant; of the judged error of the points it is interpolated from; and
-of the largest miss nearby, |value - interpolant| at points new in the same lattice, or half of it in the next coarser.
+The error of a point that is not computed is judged as the sum of |q_l - q_r| + (|q_l| + |q_r|) / 2, how far the two
+corrections disagree and half of what they come to; of the judged error of the points it is interpolated from; of the
+largest miss nearby, |value - interpolant| at known points new in the same lattice; and of a tenth of the tolerance.
+Known points are judged alike, from coarser lattices, and miss / judged error tells how large errors really are on this
+surface. A point is interpolated where its judged error, times the 80 % quantile of these ratios, is within the
+tolerance. Its stated error is the judged one times the largest of them, or times 1 if that is more.
 """
 
 import math
@@ -24,11 +27,13 @@ from scipy.ndimage import binary_dilation, maximum_filter
 from ..engine.precision import Journal
 
 CELLS = 9  # steps of the coarsest lattice an axis, at least
-STRICT = 1.25  # judged error over tolerance up to which a point is interpolated: most are off by far less than judged
-CHECKS = 30  # points drawn to check the others: of few about a quarter, of many as many as the root of their number
+FLOOR = 0.1  # share of the tolerance that a point may be off by, however smooth the surface looks
+QUANTILE = 0.8  # of miss / judged error at known points: what the errors of other points are taken to be
+ENOUGH = 30  # known points of which a quantile is taken; of fewer, errors are taken to be as large as judged
+CHECKS = 40  # points drawn to check the others, of few about a quarter
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
-TIGHTER = 0.7  # what `STRICT` is multiplied by after a check that failed
+TIGHTER = 0.7  # what the tolerance is multiplied by after each check that failed
 STRAIGHT = -1  # the guide of columns interpolated along straight lines
 
 
@@ -44,7 +49,8 @@ def interpolate(
     x: np.ndarray, new: np.ndarray, old: np.ndarray, given: np.ndarray, guide: np.ndarray
 ) -> np.ndarray:
     """Values and judged errors, (2, C, new, B), at the points `new` of an axis x from those of `old` in `given`, (2, C,
-    n, B); at a border a third point on one side stands for both. `guide`: as in `Lattice.interpolate`."""
+    n, B); at a border, or beside what is not finite, the third point on the other side stands for both. `guide`: as in
+    `Lattice.interpolate`."""
     b, last = np.searchsorted(old, new), len(old) - 1
     left, right = np.where(b > 1, b - 2, b + 1), np.where(b < last, b + 1, b - 2)
     places = old[[left, b - 1, b, right]]  # (4, new)
@@ -57,10 +63,14 @@ def interpolate(
             ((v - v_a) / (x_c - x_a) - slope) / (x_c - x_b) * (at - x_a) * (at - x_b)
             for x_c, v in ((x_left, v_left), (x_right, v_right))
         )
+        q_left, q_right = (
+            np.where(np.isfinite(q), q, other) for q, other in ((q_left, q_right), (q_right, q_left))
+        )
         both = q_left + q_right
         share = np.where(q_left * q_right > 0, 2 * q_left * q_right / both**2, 0 * both)[guide]
         share[guide == STRAIGHT] = 0.0
-        judged = 2 * (np.abs(q_left) + np.abs(q_right)) + errors[:, places[1:3]].max(axis=1)
+        judged = np.abs(q_left - q_right) + (np.abs(q_left) + np.abs(q_right)) / 2
+        judged += errors[:, places[1:3]].max(axis=1)
         return np.array([v_a + slope * (at - x_a) + share * both, judged])
 
 
@@ -120,7 +130,7 @@ class Refinement:
         self._back = np.ix_(*map(np.argsort, orders))
         self._lot = np.random.default_rng(0).permutation(self._index.size).reshape(self._index.shape)
         self._known = np.zeros(self._index.shape, bool)
-        self._strict, self._checking, self._passed = STRICT, False, False
+        self._strict, self._checking, self._passed = 1.0, False, False
         self._next = self._lattice.step == BASE
         for place in places:
             around = [
@@ -141,14 +151,11 @@ class Refinement:
 
     @property
     def bound(self) -> np.ndarray:
-        """(fields, *the grid's shape): the stated error of points not computed, 0 at others: what was judged, and the
-        largest share of the tolerance by which a known value, judged alike, was off by more. It may say more than the
-        tolerance; where it does not, the tolerance holds."""
-        judged, allowed = self._judged, self._allowed
-        near = (judged <= 2 * STRICT * allowed) & (allowed > 0)
-        over = np.divide(self._misses - judged, allowed, out=np.zeros_like(judged), where=near)
-        largest = over.max(axis=(1, 2), keepdims=True, initial=0.0)
-        return self._given(np.where(self._known, 0.0, judged + largest * allowed))
+        """(fields, *the grid's shape): the stated error of points not computed, 0 at others; infinite within a region
+        that is not finite. It may be more than the tolerance, and holds at 95 of 100 points or more."""
+        largest = [max(1.0, ratios.max(initial=0.0)) for ratios in self._ratios()]
+        stated = np.where(self._lost, np.inf, np.array(largest)[:, None, None] * self._judged)
+        return self._given(np.where(self._known, 0.0, stated))
 
     @np.errstate(invalid="ignore")
     def take(self, values: np.ndarray, tolerance: np.ndarray) -> None:
@@ -161,6 +168,7 @@ class Refinement:
         self._known |= self._next
         if self._checking:
             close = np.abs(self._values - self._predicted) <= self._allowed
+            close |= self._lost & ~np.isfinite(self._values)
             self._passed = bool((~close.all(axis=0)[self._next]).mean() <= CHECKED)
             self._strict *= 1 if self._passed else TIGHTER
         self._judge(tolerances)
@@ -199,33 +207,51 @@ class Refinement:
         return self._given(np.where(self._known, sorted_, predicted))
 
     def _judge(self, tolerances: np.ndarray) -> None:
-        """From all that is known: the errors allowed, the judged ones, and how far known values were missed."""
+        """From all that is known: the errors allowed, the judged ones, how far known values were missed, and where a
+        value may lie on the border of what has no number, or within it."""
         fields, lattice, known = len(tolerances), self._lattice, self._known
         straight, _ = lattice.interpolate(tolerances, known, np.full(fields, STRAIGHT))
         self._allowed = np.where(known, tolerances, straight)
         self._predicted, judged = lattice.interpolate(self._values, known, np.arange(fields))
         misses = np.abs(self._predicted - self._values)
         self._misses = np.where(np.isfinite(misses), misses, 0.0)
-        nearby = np.zeros_like(judged)
+        finite = np.isfinite(self._values)
+        nearby, beside, off = np.zeros_like(judged), np.zeros_like(finite), np.zeros_like(finite)
         for h in lattice.steps:
-            window = np.ones((1, 2 * h + 1, 2 * h + 1))
-            window[0, h, h] = 0  # its own miss is what the judgement of a point is tested on
-            new = np.where(lattice.step == h, self._misses, 0.0)
-            largest = maximum_filter(new, footprint=window, mode="constant")
-            share = np.select([lattice.step >= h, lattice.step == h // 2], [1.0, 0.5])
-            nearby = np.maximum(nearby, largest * share)
-        self._judged = judged + nearby
+            around = np.ones((1, 2 * h + 1, 2 * h + 1))
+            beside |= (lattice.step == h) & binary_dilation(known & finite, around)
+            off |= (lattice.step == h) & binary_dilation(known & ~finite, around)
+            around[0, h, h] = 0  # its own miss is what the judgement of a point is tested on
+            largest = maximum_filter(
+                np.where(lattice.step == h, self._misses, 0.0), footprint=around, mode="constant"
+            )
+            nearby = np.maximum(nearby, np.where(lattice.step >= h, largest, 0.0))
+        self._border, self._lost = off & beside, off & ~beside & ~known
+        self._judged = judged + nearby + FLOOR * self._allowed
+
+    def _ratios(self) -> list[np.ndarray]:
+        """For each field miss / judged error at the known points of the finer lattices."""
+        tested = (
+            self._known & np.isfinite(self._values + self._predicted + self._judged) & (self._allowed > 0)
+        )
+        return [
+            miss[at] / judged[at] for miss, judged, at in zip(self._misses, self._judged, tested, strict=True)
+        ]
 
     def _choose(self) -> None:
         """Next are the coarsest of the points whose error may be too large; if there are none, points to check."""
-        within = (self._judged <= self._strict * self._allowed).all(axis=0)  # not so where it is not a number
-        broken = self._known & ~np.isfinite(self._values).all(axis=0)
-        self._next = ~self._known & (~within | binary_dilation(broken, np.ones((3, 3))))
+        usual = [
+            np.quantile(ratios, QUANTILE, method="higher") if len(ratios) >= ENOUGH else 1.0
+            for ratios in self._ratios()
+        ]
+        within = np.array(usual)[:, None, None] * self._judged <= self._strict * self._allowed
+        self._next = ~self._known & ~(within & ~self._border | self._lost).all(
+            axis=0
+        )  # not so of what has no number
         rest = np.sort(self._lot[~self._known])
         self._checking = bool(rest.size) and not (self._passed or self._next.any())
         if self._checking:
-            last = max(min(CHECKS, rest.size // 4), math.isqrt(rest.size - 1))
-            self._next = ~self._known & (self._lot <= rest[last])
+            self._next = ~self._known & (self._lot <= rest[min(CHECKS, rest.size // 4)])
         elif self._next.any():
             self._next &= self._lattice.turn == self._lattice.turn[self._next].max()
 

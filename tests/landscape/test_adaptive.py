@@ -86,8 +86,8 @@ def test_what_is_known_without_an_error_asks_for_no_point():
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_surfaces_are_within_the_bound(name):
-    """The bound holds at 99 % of the interpolated points, and the tolerance wherever it is said to; a rough one is
-    computed."""
+    """The bound holds at 99 % of the interpolated points, of one with noise, which nothing foresees, at 95 %; and the
+    tolerance wherever it is said to. A rough one is computed."""
     values = loss_and_error(name)
     refinement = replay(values, TOLERANCE)
     computed, bound = refinement.computed, refinement.bound
@@ -97,8 +97,11 @@ def test_planted_surfaces_are_within_the_bound(name):
     assert computed.mean() < 0.3  # the two jumps, and what they have beside them, are the most
     errors = np.abs(filled(refinement, values) - values)
     assert (errors[:, computed] == 0).all() and (bound[:, computed] == 0).all()
-    assert (bound <= TOLERANCE)[:, ~computed].mean() > 0.8, "most are as near as was asked for"
-    assert (errors <= bound + 1e-12)[:, ~computed].mean() > 0.99
+    assert (bound <= TOLERANCE)[:, ~computed].mean() > 0.75, (
+        "of most it is said that they are as near as was asked for"
+    )
+    assert (errors <= TOLERANCE)[:, ~computed].mean() > 0.99, "and nearly all are"
+    assert (errors <= bound + 1e-12)[:, ~computed].mean() > (0.95 if name == "noise" else 0.99)
     assert (errors[bound <= TOLERANCE] <= TOLERANCE).all()
     if name == "jump":  # both sides are known at every row, or what lies between them would be made up
         beside = np.diff(values[0], axis=0) != 0
@@ -112,29 +115,37 @@ def test_the_rules_are_those_that_were_calibrated():
     line = replay(np.tanh(3 * AXIS)[None], TOLERANCE, (AXIS,), ((0.0,),))
     broken = replay(np.where(X + 0.5 * Y < 1.3, 1 + 0.1 * X**2, np.nan)[None], TOLERANCE)
     for refinement, visits, *bounds in (
-        (replay(loss_and_error("smooth"), TOLERANCE), 856, 216.01021, 84.663022),
-        (replay(loss_and_error("wall"), TOLERANCE), 711, 8.4859579, 294.78133),
-        (replay(loss_and_error("two basins"), TOLERANCE), 712, 109.11505, 22.777986),
-        (replay(loss_and_error("gorge at the end"), TOLERANCE), 339, 3.1184907, 0.58825845),
-        (replay(loss_and_error("noise"), TOLERANCE), 236, 271.33934, 77.421906),
-        (coarse, 459, 2.1830325),
-        (line, 40, 0.31955532),
-        (broken, 2721),
+        (replay(loss_and_error("smooth"), TOLERANCE), 261, 223.91071, 97.799625),
+        (replay(loss_and_error("wall"), TOLERANCE), 362, 173.76227, 177.91498),
+        (replay(loss_and_error("two basins"), TOLERANCE), 293, 180.7364, 65.131953),
+        (replay(loss_and_error("gorge at the end"), TOLERANCE), 214, 68.402172, 64.400862),
+        (replay(loss_and_error("noise"), TOLERANCE), 180, 293.56909, 70.966162),
+        (coarse, 364, 4.4388576),
+        (line, 37, 0.56237866),
+        (broken, 996, 87.869104),
     ):
         assert refinement.computed.sum() == visits
-        np.testing.assert_allclose([one.sum() for one in refinement.bound[: len(bounds)]], bounds, rtol=1e-6)
+        stated = [one[np.isfinite(one)].sum() for one in refinement.bound]
+        np.testing.assert_allclose(stated, bounds, rtol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_nothing_is_interpolated_beside_what_is_not_finite(value):
+def test_a_region_that_is_not_finite_is_found_and_never_interpolated_across(value):
+    """Both sides of its border are computed; within it nothing is, and nothing is said of it."""
     broken = (X + 1) ** 2 + (Y - 0.5) ** 2 < 2
     values = np.array([np.where(broken, value, 1 + 0.1 * X**2), 0.5 + 0 * X])
     refinement = replay(values, TOLERANCE)
-    padded = np.pad(broken, 1)
-    beside = np.any([padded[i : i + 81, j : j + 81] for i in range(3) for j in range(3)], axis=0)
-    assert refinement.computed[beside].all()
-    assert np.isfinite(filled(refinement, values)[:, ~refinement.computed]).all()
-    assert refinement.computed.sum() < 81 * 81 / 2
+    padded = np.pad(broken, 1, mode="edge")
+    around = np.array([padded[i : i + 81, j : j + 81] for i in range(3) for j in range(3)])
+    border = around.any(axis=0) & ~around.all(axis=0)
+    computed, (loss, error), bound = refinement.computed, filled(refinement, values), refinement.bound
+    assert computed[border].all()
+    np.testing.assert_array_equal(np.isfinite(loss), ~broken)
+    np.testing.assert_array_equal(error, 0.5)
+    inside = broken & ~computed
+    assert inside.sum() > broken.sum() / 2 and np.isinf(bound[0, inside]).all()
+    assert np.isfinite(bound[0, ~inside]).all() and np.isfinite(bound[1]).all()
+    assert computed.sum() < 81 * 81 / 10
 
 
 @pytest.mark.parametrize("axis", [AXIS[:18], np.linspace(0, 1, 41)])
@@ -181,8 +192,10 @@ def test_draws_and_standard_errors_are_interpolated_with_the_rest():
     losses, known = (rows_of[: marked.start, [0, 10]].T for rows_of in (found, table))  # (2, points)
     alone = filled(refinement, known.reshape(2, *refinement.computed.shape))
     np.testing.assert_allclose(losses, alone.reshape(2, -1), rtol=1e-12)
-    off = np.abs(losses - known).mean()
-    assert off < 2e-4, "losses follow curves: along straight lines they would be off by 4e-4"
+    given = np.where(refinement.computed, known.reshape(2, *refinement.computed.shape), np.nan)
+    straight = refinement.fill(given, np.array([STRAIGHT, STRAIGHT])).reshape(2, -1)
+    off, straight_off = (np.abs(one - known).mean() for one in (losses, straight))
+    assert off < straight_off / 2, "losses follow curves"
     assert np.isfinite(found).all() and len(rows) < 0.8 * marked.start
 
 
