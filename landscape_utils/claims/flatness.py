@@ -2,8 +2,9 @@
 
 A width is the distance in alpha to where the loss first exceeds a level; times `norm` it is one between weights. No
 width survives a rescaling of the weights that leaves the function as it is (Dinh et al. 2017, "Sharp minima can
-generalize for deep nets"); what does is in `directions`. Functions take all versions of a scan at once, (V, ...): first
-the scan, then its bootstrap draws. Between points the loss is linear; one that is not finite is above every level.
+generalize for deep nets"); what does is in `landscape.directions`. Functions take all versions of a scan at once, (V,
+...): first the scan, then its bootstrap draws. Between points the loss is linear; one that is not finite is above every
+level.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .scan import Curve, Surface
+from ..landscape.scan import Curve, Surface
 
 RAYS, STEPS = 36, 33  # of the region seen from a mark: one ray for every 10 degrees
 HIGH = 1e30  # stands for a loss that is not finite: an interpolant beside it is above every level

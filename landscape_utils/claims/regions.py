@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..landscape import flatness
 from ..landscape.directions import RandomDirections
-from ..landscape.flatness import Extent, versions
 from ..landscape.scan import Curve, Surface
+from . import flatness
+from .flatness import Extent, versions
 from .intervals import Evidence, LeftOut, drawn, minus
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import linalg
 
-from ..landscape.flatness import HIGH, versions
 from .evidence import EVERY
+from .flatness import HIGH, versions
 from .intervals import Evidence, LeftOut, drawn
 from .measure import TRAININGS, WAYS, Subject, guessing, reads, require_learned
 from .regions import along_directions, in_plane, on_line, ratio_of_regions

@@ -3,13 +3,13 @@
 import numpy as np
 from scipy.special import stdtrit
 
-from ..landscape import flatness
-from ..landscape.flatness import versions
 from ..landscape.paths import random_walk_cosine
 from ..landscape.scan import Curve
 from ..names import display_name
 from ..training.history import epochs_to, loss_of_epoch
+from . import flatness
 from .evidence import EVERY
+from .flatness import versions
 from .intervals import TAIL, Evidence, Kind, LeftOut, drawn, normal, number, within
 from .measure import FINE_TUNED, TRAININGS, WAYS, Subject, guessing, overfitted, reads
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..landscape.flatness import along
+from ..claims.flatness import along
 from ..landscape.rollback import FINE_TUNED, Rollback
 from ..landscape.scan import Curve, Surface
 from ..landscape.trajectory import Trajectory

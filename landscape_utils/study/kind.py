@@ -156,8 +156,8 @@ class Kind(ABC):
     @classmethod
     def code(cls, recipe: Recipe) -> str:
         """The fingerprint of the code that computes it, "" where any will do: a result of other code is made anew."""
-        # What is read off curves and surfaces computes none, and what chooses points only those that leave some out.
-        unused = "landscape.flatness", *(() if "tolerance" in recipe else ("landscape.adaptive",))
+        # Where every point is computed, nothing chooses points.
+        unused = () if "tolerance" in recipe else ("landscape.adaptive",)
         return code_of("engine", "landscape", cls.__module__.partition(".")[2], without=unused)
 
     @classmethod

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from synthetic import curve_of, draws_of, surface_of
 
-from landscape_utils.landscape import flatness
+from landscape_utils.claims import flatness
 from landscape_utils.landscape.scan import Curve
 
 

@@ -17,10 +17,10 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from scipy.stats import rankdata
 
+from landscape_utils.claims.flatness import region_around, width_below
 from landscape_utils.figures.explorer import show_me
 from landscape_utils.figures.explorer_data import View
 from landscape_utils.figures.style import COLOUR_MAPS, DIVERGING
-from landscape_utils.landscape.flatness import region_around, width_below
 from landscape_utils.landscape.scan import Mark
 
 RANKS = "ranks: loss less error"
