@@ -53,7 +53,7 @@ def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
     left_out = f"Hatched: {bad} cells" if scans[0].loss.ndim > 1 else f"Left out: {bad} points"
     worst = f"{100 * largest:.1f} points" if value == "error" else f"{largest:.2g} nats"
     computed = np.concatenate([scan.computed.ravel() for scan in scans])
-    rest = max(scan.loss_bound.max() for scan in scans)
+    rest = max(scan.loss_bound[np.isfinite(scan.loss_bound)].max() for scan in scans)
     within = f", within {rest:.2g} nats" if value == "loss" else ""
     off = max(scan.precision_error for scan in scans)
     rounded = f", within {off:.2g} nats of float32" if value == "loss" and off else ""

@@ -65,7 +65,8 @@ class Curve:
         draws: (draws, 2, points) float32, mean loss and error of bootstrap draws of the examples, if they were asked
             for: at the grid's points, row by row, and then at the marks.
         computed: bool, of the shape of `loss`: which points were computed; the others are interpolated, see `adaptive`.
-        loss_bound: the stated error of the loss in nats, of the shape of `loss`: 0 where it was computed.
+        loss_bound: the stated error of the loss in nats, of the shape of `loss`: 0 where it was computed, infinite
+            where a loss that is not finite was inferred from the points around.
 
     >>> study.curve("rte").loss.shape
     (41,)
@@ -150,8 +151,9 @@ def scan(
         draws: how many bootstrap draws of the examples to take at every point, for intervals.
         tolerance: None: every point is computed. A number, in nats for the loss and as a share for the error rate, or
             "stderr", the standard errors at the point: where the error is judged to be within it for all objectives,
-            points are interpolated, and the result says which, with a bound of their loss. One in twenty may be off by
-            more, and a feature narrower than the coarsest lattice may be missed: see `adaptive`.
+            points are interpolated, and the result says which, with a bound of their loss, which may be larger than
+            the tolerance. One point in twenty may be off by more than either, and a feature narrower than the coarsest
+            lattice may be missed: see `adaptive`.
         journal: point index -> row of results. Points that it holds are not computed again; each new one is put there.
         client: of `dask.distributed`: its workers visit the points, this side alone fills the journal.
         device: where the workers compute, for example "cuda" where this side has no GPU; default: as the model here.
