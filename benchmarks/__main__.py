@@ -107,7 +107,8 @@ def main(arguments: list[str] | None = None) -> int:
         "operations": operations(case),
     }
     rows = race(case, precisions)
-    real = stored(ROOT / "results/minilm/surfaces") if given.size == "minilm" else ()
+    kept = ("surfaces", "layers") if given.size == "minilm" else ()
+    real = [surface for kind in kept for surface in stored(ROOT / "results/minilm" / kind)]
     surfaces = [*real, *planted(40), *planted(81)]
     objective = Objective(case.model, case.examples)
     found["visits"] = [visits(surface, objective, case.plane, "stderr") for surface in surfaces]

@@ -60,7 +60,9 @@ def bert_large(data_dir: str, count: int = 3668) -> Case:
 def minilm(data_dir: str, count: int = 256) -> Case:
     study = Study("minilm", tasks="mrpc", examples=count, data_dir=data_dir)
     cache = study.store.folder / "models"
-    model = build_model(study.profile.model, 2, "pretrained", study.seed, cache).eval()
+    # With the checkpoint's own pooler, which is part of the encoder: the rivals move the encoder whole.
+    spec = study.profile.model.model_copy(update={"fresh": ()})
+    model = build_model(spec, 2, "pretrained", study.seed, cache).eval()
     return Case(f"MiniLM, {count} pairs of MRPC", model, study.sample("mrpc", "train"), random_plane(model))
 
 

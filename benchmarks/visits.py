@@ -14,9 +14,8 @@ from landscape_utils.engine.space import Plane
 from landscape_utils.landscape.scan import scan
 
 STDERR = 0.02  # of planted surfaces: losses of order 1 on some thousand examples
-
-
-ERRORS = ("95 % are off by at most", "largest error", "largest bound", "within bound", "within tolerance")
+OFF = ("95 % are off by at most", "largest error", "largest bound")
+ERRORS = (*OFF, "within bound", "within tolerance", "where it says so")
 # name, axis, (4, A, A) loss, error and their standard errors at every point, and (4,) at the start
 Finished = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 
@@ -63,7 +62,8 @@ def visits(finished: Finished, objective: Objective, plane: Plane, tolerance: fl
     line = {"surface": name, "points": loss.size, "computed": int(surface.computed.sum())}
     if not len(error):
         return line | dict.fromkeys(ERRORS, "–")
-    said = bound <= allowed
-    shares = np.mean(error <= bound), np.mean((error <= allowed)[said]) if said.any() else np.nan
-    found = (np.quantile(error, 0.95, method="higher"), error.max(), bound.max(), *shares)
+    said, within = bound <= allowed, error <= allowed
+    shares = np.mean(error <= bound), np.mean(within), np.mean(within[said]) if said.any() else np.nan
+    finite = bound[np.isfinite(bound)]
+    found = (np.quantile(error, 0.95, method="higher"), error.max(), finite.max(initial=0.0), *shares)
     return line | dict(zip(ERRORS, map(float, found), strict=True))
