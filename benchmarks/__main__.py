@@ -55,8 +55,8 @@ def report(found: dict[str, Any], rows: list[Row]) -> str:
     rates = {row.precision: f"{row.precision} {max(row.rates) / 1e9:,.0f}" for row in rows}.values()
     adaptive = []
     for line in found["visits"]:
-        seconds = " of ".join(number(line[name] * first) for name in ("computed", "points"))
-        said = {"computed": f"{line['computed']:,} of {line['points']:,}", "seconds": seconds}
+        computed = f"{line['computed']:,} of {line['points']:,}"
+        said = {"computed": computed, "seconds": line["computed"] * first}
         adaptive.append({"surface": line["surface"]} | said | {name: line[name] for name in ERRORS})
     return f"""{found["title"]}, on {found["machine"]}.
 

@@ -98,7 +98,7 @@ def test_visits_are_counted_and_errors_measured(case, tolerance):
     assert found["noise"]["computed"] <= found["noise"]["points"] == 400
     smooth = found["two basins"]
     assert smooth["computed"] < 400
-    assert 0 < smooth["95 % are off by at most"] <= smooth["largest error"]
+    assert 0 < smooth["95 % error"] <= smooth["largest error"]
     assert smooth["largest error"] <= smooth["largest bound"] and smooth["within bound"] > 0.95
 
 
