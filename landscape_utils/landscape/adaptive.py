@@ -15,7 +15,8 @@ corrections disagree and half of what they come to; of the judged error of the p
 largest miss nearby, |value - interpolant| at known points new in the same lattice; and of a tenth of the tolerance.
 Known points are judged alike, from coarser lattices, and miss / judged error tells how large errors really are on this
 surface. A point is interpolated where its judged error, times the 80 % quantile of these ratios, is within the
-tolerance. Its stated error is the judged one times the largest of them, or times 1 if that is more.
+tolerance. Its stated error is the judged one times the largest of them, or 1 if that is more, and half as much again,
+as other points may be off by more than those that are known.
 """
 
 import math
@@ -30,6 +31,7 @@ CELLS = 9  # steps of the coarsest lattice an axis, at least
 FLOOR = 0.1  # share of the tolerance that a point may be off by, however smooth the surface looks
 QUANTILE = 0.8  # of miss / judged error at known points: what the errors of other points are taken to be
 ENOUGH = 30  # known points of which a quantile is taken; of fewer, errors are taken to be as large as judged
+MARGIN = 1.5  # of the stated error over what the largest ratio at a known point comes to
 CHECKS = 40  # points drawn to check the others, of few about a quarter
 CHECKED = 0.05  # share of the checked points that may be off by more than the tolerance
 BASE = 1 << 30  # the step of the points of the coarsest lattice: no cell was halved for them
@@ -153,7 +155,7 @@ class Refinement:
     def bound(self) -> np.ndarray:
         """(fields, *the grid's shape): the stated error of points not computed, 0 at others; infinite within a region
         that is not finite. It may be more than the tolerance, and holds at 95 of 100 points or more."""
-        largest = [max(1.0, ratios.max(initial=0.0)) for ratios in self._ratios()]
+        largest = [MARGIN * max(1.0, ratios.max(initial=0.0)) for ratios in self._ratios()]
         stated = np.where(self._lost, np.inf, np.array(largest)[:, None, None] * self._judged)
         return self._given(np.where(self._known, 0.0, stated))
 

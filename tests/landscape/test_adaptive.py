@@ -86,8 +86,8 @@ def test_what_is_known_without_an_error_asks_for_no_point():
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_planted_surfaces_are_within_the_bound(name):
-    """The bound holds at 99 % of the interpolated points, of one with noise, which nothing foresees, at 95 %; and the
-    tolerance wherever it is said to. A rough one is computed."""
+    """The bound holds at 99 % of the interpolated points, and so does the tolerance, which always holds where it is
+    said to; a rough one is computed."""
     values = loss_and_error(name)
     refinement = replay(values, TOLERANCE)
     computed, bound = refinement.computed, refinement.bound
@@ -97,11 +97,11 @@ def test_planted_surfaces_are_within_the_bound(name):
     assert computed.mean() < 0.3  # the two jumps, and what they have beside them, are the most
     errors = np.abs(filled(refinement, values) - values)
     assert (errors[:, computed] == 0).all() and (bound[:, computed] == 0).all()
-    assert (bound <= TOLERANCE)[:, ~computed].mean() > 0.75, (
+    assert (bound <= TOLERANCE)[:, ~computed].mean() > 0.6, (
         "of most it is said that they are as near as was asked for"
     )
     assert (errors <= TOLERANCE)[:, ~computed].mean() > 0.99, "and nearly all are"
-    assert (errors <= bound + 1e-12)[:, ~computed].mean() > (0.95 if name == "noise" else 0.99)
+    assert (errors <= bound + 1e-12)[:, ~computed].mean() > 0.99
     assert (errors[bound <= TOLERANCE] <= TOLERANCE).all()
     if name == "jump":  # both sides are known at every row, or what lies between them would be made up
         beside = np.diff(values[0], axis=0) != 0
@@ -115,14 +115,14 @@ def test_the_rules_are_those_that_were_calibrated():
     line = replay(np.tanh(3 * AXIS)[None], TOLERANCE, (AXIS,), ((0.0,),))
     broken = replay(np.where(X + 0.5 * Y < 1.3, 1 + 0.1 * X**2, np.nan)[None], TOLERANCE)
     for refinement, visits, *bounds in (
-        (replay(loss_and_error("smooth"), TOLERANCE), 261, 223.91071, 97.799625),
-        (replay(loss_and_error("wall"), TOLERANCE), 362, 173.76227, 177.91498),
-        (replay(loss_and_error("two basins"), TOLERANCE), 293, 180.7364, 65.131953),
-        (replay(loss_and_error("gorge at the end"), TOLERANCE), 214, 68.402172, 64.400862),
-        (replay(loss_and_error("noise"), TOLERANCE), 180, 293.56909, 70.966162),
-        (coarse, 364, 4.4388576),
-        (line, 37, 0.56237866),
-        (broken, 996, 87.869104),
+        (replay(loss_and_error("smooth"), TOLERANCE), 261, 335.86606, 146.69944),
+        (replay(loss_and_error("wall"), TOLERANCE), 362, 260.6434, 266.87246),
+        (replay(loss_and_error("two basins"), TOLERANCE), 293, 271.10459, 97.69793),
+        (replay(loss_and_error("gorge at the end"), TOLERANCE), 214, 102.60326, 96.601292),
+        (replay(loss_and_error("noise"), TOLERANCE), 180, 440.35363, 106.44924),
+        (coarse, 364, 6.6582864),
+        (line, 37, 0.84356799),
+        (broken, 996, 131.80366),
     ):
         assert refinement.computed.sum() == visits
         stated = [one[np.isfinite(one)].sum() for one in refinement.bound]
