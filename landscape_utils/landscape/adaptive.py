@@ -23,7 +23,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from scipy.ndimage import binary_dilation, maximum_filter
+from scipy.ndimage import maximum_filter
 
 from ..engine.precision import Journal
 
@@ -220,25 +220,21 @@ class Refinement:
         finite = np.isfinite(self._values)
         nearby, beside, off = np.zeros_like(judged), np.zeros_like(finite), np.zeros_like(finite)
         for h in lattice.steps:
-            around = np.ones((1, 2 * h + 1, 2 * h + 1))
-            beside |= (lattice.step == h) & binary_dilation(known & finite, around)
-            off |= (lattice.step == h) & binary_dilation(known & ~finite, around)
+            new, size = lattice.step == h, (1, 2 * h + 1, 2 * h + 1)
+            beside |= new & maximum_filter(known & finite, size, mode="constant")
+            off |= new & maximum_filter(known & ~finite, size, mode="constant")
+            around = np.ones(size)
             around[0, h, h] = 0  # its own miss is what the judgement of a point is tested on
-            largest = maximum_filter(
-                np.where(lattice.step == h, self._misses, 0.0), footprint=around, mode="constant"
-            )
+            largest = maximum_filter(np.where(new, self._misses, 0.0), footprint=around, mode="constant")
             nearby = np.maximum(nearby, np.where(lattice.step >= h, largest, 0.0))
         self._border, self._lost = off & beside, off & ~beside & ~known
         self._judged = judged + nearby + FLOOR * self._allowed
 
     def _ratios(self) -> list[np.ndarray]:
         """For each field miss / judged error at the known points of the finer lattices."""
-        tested = (
-            self._known & np.isfinite(self._values + self._predicted + self._judged) & (self._allowed > 0)
-        )
-        return [
-            miss[at] / judged[at] for miss, judged, at in zip(self._misses, self._judged, tested, strict=True)
-        ]
+        numbers = np.isfinite(self._values + self._predicted + self._judged)
+        tested = self._known & numbers & (self._allowed > 0)
+        return [m[at] / judged[at] for m, judged, at in zip(self._misses, self._judged, tested, strict=True)]
 
     def _choose(self) -> None:
         """Next are the coarsest of the points whose error may be too large; if there are none, points to check."""
@@ -246,10 +242,11 @@ class Refinement:
             np.quantile(ratios, QUANTILE, method="higher") if len(ratios) >= ENOUGH else 1.0
             for ratios in self._ratios()
         ]
-        within = np.array(usual)[:, None, None] * self._judged <= self._strict * self._allowed
-        self._next = ~self._known & ~(within & ~self._border | self._lost).all(
-            axis=0
-        )  # not so of what has no number
+        within = (
+            np.array(usual)[:, None, None] * self._judged <= self._strict * self._allowed
+        )  # not so of NaN
+        left_out = within & ~self._border | self._lost
+        self._next = ~self._known & ~left_out.all(axis=0)
         rest = np.sort(self._lot[~self._known])
         self._checking = bool(rest.size) and not (self._passed or self._next.any())
         if self._checking:
