@@ -124,10 +124,13 @@ def test_note_tells_examples_points_and_standard_error():
     said = "128 examples, 15 x 15 points, float32; standard error of a point at most 0.25 nats."
     assert sample_note(surfaces) == said
     computed = np.arange(225).reshape(15, 15) % 5 == 0
-    bound = np.full((15, 15), 0.03)
-    bound[0, 1] = np.inf  # of a point within a region that is not finite
+    bound = np.where(computed, 0.0, 0.03)
+    bound[0, 1:3] = np.inf, 0.2  # infinite within a region that is not finite
     partly = replace(surfaces[0], computed=computed, loss_bound=bound)
-    assert sample_note([partly]) == f"{said} Computed: 20 %; the rest interpolated, within 0.03 nats."
+    assert (
+        sample_note([partly])
+        == f"{said} Computed: 20 %; the rest interpolated, half of it within 0.03 nats, all within 0.2 nats."
+    )
 
 
 def test_trajectory_is_drawn_whole_also_where_it_leaves_the_scan():
