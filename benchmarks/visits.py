@@ -14,8 +14,7 @@ from landscape_utils.engine.space import Plane
 from landscape_utils.landscape.scan import scan
 
 STDERR = 0.02  # of planted surfaces: losses of order 1 on some thousand examples
-OFF = ("95 % error", "largest error", "largest bound")
-ERRORS = (*OFF, "within bound", "within t", "if said")
+ERRORS = ("95 % error", "largest error", "largest bound", "within bound", "within t", "if said")
 # name, axis, (4, A, A) loss, error and their standard errors at every point, and (4,) at the start
 Finished = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 

@@ -53,13 +53,10 @@ def sample_note(scans: Sequence[Curve], value: str = "loss") -> str:
     left_out = f"Hatched: {bad} cells" if scans[0].loss.ndim > 1 else f"Left out: {bad} points"
     worst = f"{100 * largest:.1f} points" if value == "error" else f"{largest:.2g} nats"
     computed = np.concatenate([scan.computed.ravel() for scan in scans])
-    bounds = np.concatenate(
-        [scan.loss_bound[~scan.computed & np.isfinite(scan.loss_bound)] for scan in scans]
-    )
-    stated = (
-        [f"{np.quantile(bounds, q):.2g} nats" for q in (0.5, 1.0)] if bounds.size and value == "loss" else []
-    )
-    within = f", half of it within {stated[0]}, all within {stated[1]}" if stated else ""
+    bound = np.concatenate([scan.loss_bound.ravel() for scan in scans])
+    within = ""
+    if value == "loss" and (stated := bound[~computed & np.isfinite(bound)]).size:
+        within = f", half of it within {np.median(stated):.2g} nats, all within {stated.max():.2g} nats"
     off = max(scan.precision_error for scan in scans)
     rounded = f", within {off:.2g} nats of float32" if value == "loss" and off else ""
     return (

@@ -22,8 +22,9 @@ def code_of(*parts: str, without: tuple[str, ...] = ()) -> str:
     Raises `ValueError` for another.
     """
     left_out = {name for part in without for name in _modules(part)}
+    names = [name for part in sorted(parts) for name in _modules(part) if name not in left_out]
     digest = hashlib.sha256()
-    for name in (name for part in sorted(parts) for name in _modules(part) if name not in left_out):
+    for name in names:
         digest.update(f"{name}\n{_meaning(_SOURCES[name])}\n".encode())
     return digest.hexdigest()[:16]
 
